@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+
+/// The families of waits: what a user writes, and the source that the triggerer runs.
+let triggers: [Target.Dependency] = ["PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent"]
+
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "Perch",
+    products: [
+        .library(name: "Perch", targets: ["Perch"]),
+        .library(name: "PerchTesting", targets: ["PerchTesting"]),
+        .executable(name: "perch", targets: ["perch"]),
+        .executable(name: "perch-bench", targets: ["perch-bench"]),
+        .executable(name: "quickstart", targets: ["quickstart"]),
+        .executable(name: "custom-operator", targets: ["custom-operator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CLinux"),
+
+        room("PerchSDK"),
+        room("PerchReactor", ["CLinux"]),
+        room("PerchTriggersTime", ["PerchSDK", "PerchReactor"], path: "triggers/Time", exclude: ["README.md"]),
+        room("PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
+        room("PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+        room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
+        room("PerchBundle", ["PerchSDK", "CLinux", log]),
+        room("PerchOperators", ["PerchSDK", "PerchTriggersHTTP", "CCurl", "CLinux", subprocess]),
+        room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
+        room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
+        room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "CLinux", subprocess, log]),
+        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
+        room(
+            "PerchCLI",
+            [
+                "PerchSDK", "PerchBundle", "PerchOperators", "PerchMetastore", "PerchScheduler", "PerchExecutor",
+                "PerchTriggerer", "PerchReactor", "CLinux", arguments, log,
+            ] + triggers),
+        room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
+        room("PerchTesting", ["Perch"]),
+        program("perch", ["Perch"]),
+        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchReactor", "PerchCLI", arguments]),
+        program("quickstart", ["Perch"], path: "examples/quickstart"),
+        program("custom-operator", ["Perch"], path: "examples/custom-operator"),
+    ],
+    swiftLanguageModes: [.v6]
+)

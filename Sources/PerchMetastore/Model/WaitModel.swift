@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// How a wait ends.
+public enum WaitOutcome: Sendable, Hashable, Codable {
+    /// What was waited for came; the coded event.
+    case event(JSONValue)
+    /// The wait's deadline, or its task's, came first.
+    case timeout
+    /// The task is being cancelled.
+    case cancelled(CancelIntent)
+    /// The wait can never fire.
+    case broken(String)
+}
+
+/// One fire of a wait. Whoever fires first wins; the others are no-ops.
+public struct Firing: Sendable, Hashable {
+    public var waitID: Int64
+    public var outcome: WaitOutcome
+    /// The `seq` of the event that fired it: a later wait of the same name and key in the try looks after it.
+    public var eventSeq: Int64?
+    /// `triggerer`, or the name of the person who fired by hand.
+    public var by: String
+
+    /// A fire from its parts.
+    public init(waitID: Int64, outcome: WaitOutcome, eventSeq: Int64? = nil, by: String) {
+        self.waitID = waitID
+        self.outcome = outcome
+        self.eventSeq = eventSeq
+        self.by = by
+    }
+}
+
+/// A wait as it stands in the metastore.
+public struct WaitRow: Sendable, Hashable {
+    public var waitID: Int64
+    public var taskInstanceID: Int64
+    public var key: TaskInstanceKey
+    public var tryNumber: Int
+    public var journalKey: String
+    public var kind: String
+    public var target: String
+    public var due: Timestamp?
+    public var deadline: Timestamp?
+    public var since: Timestamp
+    public var isSensor: Bool
+    public var shard: Int
+    public var host: String?
+    public var queue: String
+    /// The trigger's coded fields as JSON text; nil where it has none.
+    public var definition: String?
+    public var progress: String?
+    public var eventFloor: Int64
+}
+
+/// What the triggerer reads of a wait to arm it: no names, no joins, so that a million load fast.
+public struct WaitToArm: Sendable {
+    public var waitID: Int64
+    public var kind: String
+    public var target: String
+    public var due: Timestamp?
+    public var deadline: Timestamp?
+    public var since: Timestamp
+    public var definition: String?
+    public var progress: String?
+    public var eventFloor: Int64
+}
+
+/// Which waits a listing shows.
+public struct WaitFilter: Sendable {
+    public var dagID: String?
+    public var runID: String?
+    public var taskID: String?
+    public var kind: String?
+    public var targetContains: String?
+    /// Page after this wait.
+    public var after: Int64 = 0
+    public var limit = 1000
+
+    /// Every wait, a page at a time.
+    public init() {}
+}
+
+/// The stored state of a probe, with the moment to which it is true.
+public struct ProbeRow: Sendable, Hashable {
+    public var owner: String
+    public var state: ProbeState
+    public var asOf: Timestamp
+}

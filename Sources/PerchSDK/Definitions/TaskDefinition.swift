@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One task of a DAG as data.
+public struct TaskDefinition: Codable, Hashable, Sendable {
+    /// What runs the task.
+    public enum Kind: Codable, Hashable, Sendable {
+        /// Code in the bundle process; the name is shown to people (`closure`, `BashOperator`, …).
+        case code(operatorName: String)
+        /// A pure wait: goes from the scheduler to the triggerer and from there to its end; never touches a worker.
+        case sensor(SensorDefinition)
+    }
+
+    public var taskID: String
+    public var kind: Kind
+    /// Indexes into `DAGDefinition.tasks` of everything that this task comes after, ascending, without repeats.
+    public var upstream: [Int]
+    /// Indexes of the tasks whose outputs are this task's typed inputs, in order; a subset of `upstream`.
+    public var inputs: [Int]
+    /// The index of the task whose output (a JSON array) this task is mapped over: one instance an element, `map_index`
+    /// 0, 1, …. Nil: not mapped, `map_index` -1.
+    public var mappedOver: Int?
+    public var triggerRule: TriggerRule
+    /// How many times a failed try is tried again.
+    public var retries: Int
+    public var retryDelay: TimeSpan
+    /// Doubles the delay with each try, up to `maxRetryDelay`.
+    public var retryExponentialBackoff: Bool
+    public var maxRetryDelay: TimeSpan
+    /// How long the task's code may run, its waits not counted.
+    public var executionTimeout: TimeSpan?
+    /// How long one try may take in all, its waits included.
+    public var taskTimeout: TimeSpan?
+    /// Whether the code has an `onKill` that a cancel has to run.
+    public var hasOnKill: Bool
+    /// How long a cancelled task's `onKill` may take before its process is ended.
+    public var killTimeout: TimeSpan
+    public var pool: String
+    public var poolSlots: Int
+    /// Higher runs first.
+    public var priority: Int
+    /// Where it was declared, for error messages: `file:line`.
+    public var location: String
+
+    /// A task with the field's defaults.
+    public init(taskID: String, kind: Kind, upstream: [Int] = []) {
+        self.taskID = taskID
+        self.kind = kind
+        self.upstream = upstream
+        inputs = []
+        triggerRule = .allSuccess
+        retries = 0
+        retryDelay = .seconds(300)
+        retryExponentialBackoff = false
+        maxRetryDelay = .seconds(86_400)
+        hasOnKill = false
+        killTimeout = .seconds(60)
+        pool = "default_pool"
+        poolSlots = 1
+        priority = 1
+        location = ""
+    }
+
+    /// The delay before try `tryNumber + 1`, after try `tryNumber` (from 1) has failed.
+    public func retryDelay(afterTry tryNumber: Int) -> TimeSpan {
+        guard retryExponentialBackoff else { return retryDelay }
+        let shift = min(max(tryNumber - 1, 0), 40)
+        let (product, overflow) = retryDelay.microseconds.multipliedReportingOverflow(by: Int64(1) << Int64(shift))
+        return min(maxRetryDelay, overflow ? maxRetryDelay : TimeSpan(microseconds: product))
+    }
+}
+
+/// What a pure sensor waits for, and for how long.
+public struct SensorDefinition: Codable, Hashable, Sendable {
+    /// The trigger; its strings may hold templates, rendered by the engine when the wait is registered.
+    public var trigger: TriggerSpec
+    /// How long the wait may take, from when it is registered.
+    public var timeout: TimeSpan
+    /// Whether a timeout skips the sensor instead of failing it.
+    public var softFail: Bool
+
+    /// A sensor as data. The field's default timeout is seven days.
+    public init(trigger: TriggerSpec, timeout: TimeSpan = .seconds(7 * 86_400), softFail: Bool = false) {
+        self.trigger = trigger
+        self.timeout = timeout
+        self.softFail = softFail
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A wait as the triggerer hands it to the source of its kind.
+public struct ArmedWait: Hashable, Sendable {
+    /// The wait's own id, unique for ever.
+    public var waitID: Int64
+    public var kind: String
+    public var target: String
+    /// When a time wait is due.
+    public var due: Timestamp?
+    /// The trigger's coded fields, rendered.
+    public var definition: JSONValue
+    /// When the wait was registered.
+    public var since: Timestamp
+    /// What the source stored about the past: the baseline at registration, the progress since. Nil until it stored any.
+    public var progress: JSONValue?
+    /// Events with a `seq` up to and including this one are not for this wait.
+    public var eventFloor: Int64
+
+    /// A wait from its parts.
+    public init(
+        waitID: Int64, kind: String, target: String, due: Timestamp? = nil, definition: JSONValue = .object([:]),
+        since: Timestamp, progress: JSONValue? = nil, eventFloor: Int64 = 0
+    ) {
+        self.waitID = waitID
+        self.kind = kind
+        self.target = target
+        self.due = due
+        self.definition = definition
+        self.since = since
+        self.progress = progress
+        self.eventFloor = eventFloor
+    }
+}
+
+/// What a source tells the triggerer. All of it is buffered there and committed in groups.
+public enum SourceReport: Hashable, Sendable {
+    /// The wait is over; the payload is the coded event. The source has already forgotten the wait.
+    case fired(waitID: Int64, payload: JSONValue)
+    /// The wait can never fire (its definition cannot be read, …). The source has already forgotten the wait.
+    case broken(waitID: Int64, message: String)
+    /// What must outlive a restart about this wait has changed.
+    case progressed(waitID: Int64, progress: JSONValue)
+    /// A probe gave an answer of another class than before, or a while has passed since the last report.
+    case probed(ProbeState)
+}
+
+/// How the probe of one target stands.
+public struct ProbeState: Hashable, Codable, Sendable {
+    public var kind: String
+    public var target: String
+    public var lastProbeAt: Timestamp?
+    public var nextProbeAt: Timestamp?
+    /// The last answer in a few words: `absent`, `200, condition not met`, `timed out after 10 s`, ….
+    public var lastResult: String
+    /// Probes made since the probe began.
+    public var probes: Int64
+
+    /// The state of a probe from its parts.
+    public init(
+        kind: String, target: String, lastProbeAt: Timestamp? = nil, nextProbeAt: Timestamp? = nil,
+        lastResult: String = "", probes: Int64 = 0
+    ) {
+        self.kind = kind
+        self.target = target
+        self.lastProbeAt = lastProbeAt
+        self.nextProbeAt = nextProbeAt
+        self.lastResult = lastResult
+        self.probes = probes
+    }
+}
+
+/// What a source says about one wait at this moment.
+public struct WaitExplanation: Hashable, Codable, Sendable {
+    /// Whole sentences for people: what is watched, how, what was last seen, what comes next.
+    public var sentences: [String]
+    /// The probe, where the kind makes any.
+    public var probe: ProbeState?
+    /// How many waits share the probe or watch, this one included.
+    public var sharing: Int
+
+    /// An explanation from its parts.
+    public init(sentences: [String], probe: ProbeState? = nil, sharing: Int = 1) {
+        self.sentences = sentences
+        self.probe = probe
+        self.sharing = sharing
+    }
+}
+
+/// Watches all waits of some kinds. Lives on the reactor's thread and is never touched from another; it may not block.
+///
+/// A source is made with the event loop that it uses and with a closure that takes its reports. It owns its waits:
+/// those of the same target share one probe, each keeps its own condition.
+public protocol TriggerSource: AnyObject {
+    /// The kinds of waits that this source watches.
+    var kinds: [String] { get }
+    /// Begins to watch. A wait that is already true may be reported before this returns.
+    func add(_ waits: [ArmedWait])
+    /// Forgets a wait; unknown ids are ignored, for a fire and a cancel may cross.
+    func remove(_ waitID: Int64)
+    /// What there is to say about a wait; nil if it is unknown here.
+    func explain(_ waitID: Int64) -> WaitExplanation?
+    /// One probe for the wait at once, out of its period, before an overdue timeout is applied after an outage. Calls
+    /// `done` when the answer is in (after a report, if the wait fired). Kinds without probes call `done` at once.
+    func probeNow(_ waitID: Int64, done: @escaping () -> Void)
+    /// How many probes, watches and connections are held, by name, for tests and metrics.
+    var gauges: [(name: String, value: Int)] { get }
+    /// Closes every descriptor.
+    func shutDown()
+}
+
+extension TriggerSource {
+    /// Kinds without probes have nothing to ask.
+    public func probeNow(_ waitID: Int64, done: @escaping () -> Void) { done() }
+}
+
+/// An external event from the durable inbox.
+public struct InboxEvent: Hashable, Sendable {
+    /// The place of the event in the order of commits.
+    public var seq: Int64
+    public var eventID: String
+    public var name: String
+    public var key: String?
+    public var payload: JSONValue
+    public var receivedAt: Timestamp
+
+    /// An event from its parts.
+    public init(
+        seq: Int64, eventID: String, name: String, key: String? = nil, payload: JSONValue = .null, receivedAt: Timestamp
+    ) {
+        self.seq = seq
+        self.eventID = eventID
+        self.name = name
+        self.key = key
+        self.payload = payload
+        self.receivedAt = receivedAt
+    }
+}
+
+/// A source whose waits are decided by the inbox. The triggerer reads the inbox for it: it feeds the tail as it grows,
+/// and looks back for a wait that has just been armed.
+public protocol InboxSource: TriggerSource {
+    /// The event name that a wait listens to; nil if the wait is unknown here.
+    func interest(of waitID: Int64) -> (name: String, key: String?)?
+    /// Matches events, in `seq` order, against every wait. Matching is idempotent: an event at or below a wait's floor,
+    /// or for a wait that is gone, is ignored.
+    func offer(_ events: [InboxEvent])
+    /// Matches events from the past against one wait that has just been armed.
+    func lookBack(_ waitID: Int64, _ events: [InboxEvent])
+}
