@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What carries a task's code through one dispatch: `TaskContext` is its face. The bundle process implements it against
+/// the engine, tests against memory.
+public protocol AttemptRuntime: Sendable {
+    /// Which attempt this is.
+    var facts: AttemptFacts { get }
+    /// Answers from the journal, or runs `body` and returns once its result is durably journalled. Both are JSON texts.
+    func step(
+        _ name: String, scope: [String], keepAcrossRetries: Bool, body: @Sendable () async throws -> String
+    ) async throws -> String
+    /// Answers from the journal, or records the wait and throws `Suspension`.
+    func wait(_ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?) async throws -> WaitResult
+    /// Adds a line to the attempt's log. Lines keep their order.
+    func log(_ level: AttemptLogLevel, _ message: String)
+    /// What runs when the task is cancelled; later handlers run first.
+    func onKill(_ handler: @escaping @Sendable () async throws -> Void)
+}
+
+/// How a wait ended, as the task's code sees it.
+public enum WaitResult: Sendable, Hashable {
+    case event(JSONValue)
+    case timeout
+}
+
+/// The levels of an attempt's log.
+public enum AttemptLogLevel: String, Codable, Sendable, CaseIterable {
+    case debug, info, warning, error
+}
+
+/// The names and dates of one attempt.
+public struct AttemptFacts: Codable, Sendable, Hashable {
+    public var dagID: String
+    public var runID: String
+    public var taskID: String
+    /// -1 where the task is not mapped.
+    public var mapIndex: Int
+    /// From 1.
+    public var tryNumber: Int
+    public var logicalDate: Timestamp
+    public var dataIntervalStart: Timestamp
+    public var dataIntervalEnd: Timestamp
+    /// The run's params over the DAG's defaults; an object.
+    public var params: JSONValue
+    public var runType: RunType
+
+    /// Facts from their parts.
+    public init(
+        dagID: String, runID: String, taskID: String, mapIndex: Int = -1, tryNumber: Int = 1, logicalDate: Timestamp,
+        dataIntervalStart: Timestamp, dataIntervalEnd: Timestamp, params: JSONValue = .object([:]),
+        runType: RunType = .manual
+    ) {
+        self.dagID = dagID
+        self.runID = runID
+        self.taskID = taskID
+        self.mapIndex = mapIndex
+        self.tryNumber = tryNumber
+        self.logicalDate = logicalDate
+        self.dataIntervalStart = dataIntervalStart
+        self.dataIntervalEnd = dataIntervalEnd
+        self.params = params
+        self.runType = runType
+    }
+}
