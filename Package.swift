@@ -79,7 +79,9 @@ let package = Package(
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchReactor", "PerchCLI", arguments]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
+
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
 )
