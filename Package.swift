@@ -81,6 +81,11 @@ let package = Package(
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
         tests("PerchReactorTests", ["PerchReactor"]),
+        room(
+            "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
+        tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
+        tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
+        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
