@@ -6,6 +6,7 @@ import PerchReactor
 import PerchSDK
 import PerchTriggersFile
 import PerchTriggersTestSupport
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -13,18 +14,23 @@ struct FileConditionTests {
     @Test("A file that is still written to does not fire before it has stayed the same")
     func slowWriter() async throws {
         let scratch = try Scratch()
-        let bench = try await fileBench()
+        let passed = Mutex<Int64>(0)
+        let bench = try await fileBench(now: { Reactor.wallClock() + passed.withLock { $0 } })
         defer { bench.end() }
-        try await bench.add([try scratch.wait(1, "in", stableFor: .milliseconds(150))])
-        for _ in 0..<8 {
+        try await bench.add([try scratch.wait(1, "in", stableFor: .hours(1))])
+        for number in 1...8 {
             try scratch.write("in", "line\n", appending: true)
-            try await bench.pass(.milliseconds(50))
+            try await bench.untilSource("seen") { source in
+                source.explain(1)?.probe?.lastResult == "there with \(number * 5) bytes, not unchanged for 1h"
+            }
+            // Fifty minutes later.
+            passed.withLock { $0 += 3_000_000_000 }
+            try await bench.pass(.milliseconds(5))
+            #expect(bench.fired.isEmpty)
         }
-        let last = Reactor.wallClock()
-        #expect(bench.fired.isEmpty)
-        #expect(try await bench.explanation(of: 1).contains("not unchanged for 150ms"))
+        passed.withLock { $0 += 600_000_000 }
+        try await bench.pass(.zero)
         try await bench.untilFired(1)
-        #expect(Reactor.wallClock() - last >= 40_000)
         #expect(try bench.payload(of: 1)?.decode(FileEvent.self).size == 40)
         #expect(bench.reports.contains { if case .probed(let state) = $0 { state.kind == "file" } else { false } })
     }
@@ -32,16 +38,26 @@ struct FileConditionTests {
     @Test("A file that vanishes while it settles begins anew")
     func vanishing() async throws {
         let scratch = try Scratch()
-        let bench = try await fileBench()
+        let passed = Mutex<Int64>(0)
+        let bench = try await fileBench(now: { Reactor.wallClock() + passed.withLock { $0 } })
         defer { bench.end() }
-        try await bench.add([try scratch.wait(1, "in", stableFor: .milliseconds(60))])
-        try scratch.write("in")
-        try await bench.untilSource("settling") { $0.gauges.contains { $0.name == "files_settling" && $0.value == 1 } }
-        try scratch.remove("in")
-        try await bench.untilSource("gone") { $0.explain(1)?.probe?.lastResult == "absent" }
-        try await bench.pass(.milliseconds(80))
+        try await bench.add([try scratch.wait(1, "in", stableFor: .hours(1))])
+        for _ in 0..<2 {
+            try scratch.write("in")
+            try await bench.untilSource("settling") { source in
+                source.gauges.contains { $0.name == "files_settling" && $0.value == 1 }
+            }
+            passed.withLock { $0 += 3_000_000_000 }
+            try scratch.remove("in")
+            try await bench.untilSource("gone") { $0.explain(1)?.probe?.lastResult == "absent" }
+        }
         #expect(bench.fired.isEmpty)
         try scratch.write("in")
+        try await bench.untilSource("settling") { source in
+            source.gauges.contains { $0.name == "files_settling" && $0.value == 1 }
+        }
+        passed.withLock { $0 += 3_600_000_000 }
+        try await bench.pass(.zero)
         try await bench.untilFired(1)
     }
 

@@ -58,8 +58,16 @@ final class Scratch: Sendable {
 
 typealias FileBench = SourceBench<FileSource>
 
-func fileBench(_ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }) async throws -> FileBench {
-    try await SourceBench { loop, report in
+func fileBench(
+    _ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }
+) async throws -> FileBench {
+    try await fileBench(now: Reactor.wallClock, change)
+}
+
+func fileBench(
+    now: @escaping @Sendable () -> Int64, _ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }
+) async throws -> FileBench {
+    try await SourceBench(now: now) { loop, report in
         var options = FileSource.Options()
         change(&options)
         return FileSource(loop: loop, options: options, report: report)
