@@ -59,7 +59,8 @@ public struct HomePaths: Sendable, Hashable {
         if let name = networkFileSystems[Int(status.f_type)] {
             throw PerchError(
                 .unavailable,
-                "the home \(home) lies on a network file system (\(name)), where SQLite's locks do not hold: use a local disk")
+                "the home \(home) lies on a network file system (\(name)), where SQLite's locks do not hold: use a local disk"
+            )
         }
     }
 }
