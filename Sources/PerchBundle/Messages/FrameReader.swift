@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+internal import PerchSDK
 
 /// Cuts a stream of bytes into frames and reads each as JSON.
 public struct FrameReader: Sendable {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+internal import PerchSDK
 
 /// Frames on their way out, one after another in one buffer, so that many leave in one `write`.
 public struct FrameWriter: Sendable {
