@@ -15,10 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-
 static int put(posix_spawn_file_actions_t *actions, int from, int to, int flags) {
     if (from < 0) return posix_spawn_file_actions_addopen(actions, to, "/dev/null", flags, 0);
     return posix_spawn_file_actions_adddup2(actions, from, to);
@@ -60,8 +56,6 @@ int clinux_spawn(const struct clinux_spawn *request, pid_t *pid) {
     posix_spawnattr_destroy(&attributes);
     return failure;
 }
-
-int clinux_open_process(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
 int clinux_reap(pid_t pid, int *code, int *signal) {
     int status = 0;

@@ -6,4 +6,5 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include "CLinuxProcess.h"

@@ -20,9 +20,6 @@ struct clinux_spawn {
 /// Starts a process. 0, or the errno.
 int clinux_spawn(const struct clinux_spawn *request, pid_t *pid);
 
-/// A process id as a descriptor that is readable once the process has ended; -1 with errno.
-int clinux_open_process(pid_t pid);
-
 /// Takes the exit status of an ended child: 1 and its code or signal; 0: it has not ended; -1: it is no child.
 int clinux_reap(pid_t pid, int *code, int *signal);
 
