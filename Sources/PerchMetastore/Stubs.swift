@@ -49,6 +49,9 @@ extension Snapshot {
     public func definition(ofVersion versionID: Int64) throws -> DAGDefinition { fatalError() }
     /// Active, unpaused DAGs whose next run is due at or before `instant`, earliest first.
     public func dagsDue(by instant: Timestamp, limit: Int) throws -> [DAGRow] { fatalError() }
+    /// Active, unpaused DAGs whose next run has to be worked out, by id: new ones, those whose schedule has changed, and
+    /// those that waited for a run to end, and one has.
+    public func dagsToSchedule(limit: Int) throws -> [DAGRow] { fatalError() }
     /// The earliest next run of an active, unpaused DAG.
     public func nextRunInstant() throws -> Timestamp? { fatalError() }
 }
@@ -57,9 +60,11 @@ extension Transaction {
     public func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) throws { fatalError() }
     /// Throws notFound for an unknown DAG.
     public func setPaused(_ dagID: String, _ isPaused: Bool) throws { fatalError() }
-    /// Compare and set on the old instant; false where another scheduler was first.
+    /// Compare and set on the old instant; false where another scheduler was first. The DAG no longer shows in
+    /// `dagsToSchedule`. With `untilRunEnds` it does not show in `dagsDue` or `nextRunInstant` either, until one of its
+    /// runs ends: then it shows in `dagsToSchedule`, and `.runs` rings.
     public func setNextRun(
-        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?
+        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?, untilRunEnds: Bool
     ) throws -> Bool { fatalError() }
 }
 
