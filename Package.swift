@@ -80,6 +80,7 @@ let package = Package(
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
+        tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
