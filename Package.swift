@@ -81,6 +81,8 @@ let package = Package(
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+
         tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
