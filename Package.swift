@@ -80,12 +80,8 @@ let package = Package(
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
-        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
-
-        tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
-
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
