@@ -79,6 +79,8 @@ let package = Package(
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchReactor", "PerchCLI", arguments]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
+
+        tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
 )

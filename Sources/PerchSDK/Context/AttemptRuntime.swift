@@ -13,6 +13,10 @@ public protocol AttemptRuntime: Sendable {
     func wait(_ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?) async throws -> WaitResult
     /// Adds a line to the attempt's log. Lines keep their order.
     func log(_ level: AttemptLogLevel, _ message: String)
+    /// The engine's clock, for what the context journals; code never reads it directly.
+    var now: Timestamp { get }
+    /// The engine's generator, for what the context journals.
+    func randomBits() -> UInt64
     /// What runs when the task is cancelled; later handlers run first.
     func onKill(_ handler: @escaping @Sendable () async throws -> Void)
 }

@@ -9,7 +9,8 @@ public struct TaskCode: Sendable {
 
     /// Code from a closure.
     public init(
-        run: @escaping @Sendable (_ context: TaskContext, _ inputs: [String], _ mapElement: String?) async throws ->
+        run:
+            @escaping @Sendable (_ context: TaskContext, _ inputs: [String], _ mapElement: String?) async throws ->
             TaskOutput
     ) {
         self.run = run

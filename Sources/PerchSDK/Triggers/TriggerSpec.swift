@@ -43,9 +43,14 @@ public protocol Trigger: Codable, Hashable, Sendable {
     var target: String { get }
     /// When a time wait is due; nil, the default, for every other kind.
     var due: DueInstant? { get }
+    /// What is wrong with this value, in sentences. Asked where a sensor is declared and where a task waits; strings with
+    /// templates are not filled in yet.
+    var problems: [String] { get }
 }
 
 extension Trigger {
     /// No due instant: the wait depends on something else than time.
     public var due: DueInstant? { nil }
+    /// Nothing is wrong.
+    public var problems: [String] { [] }
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A workflow: tasks, what comes after what, and when runs of it are created.
+///
+/// ```swift
+/// DAG("daily_orders", schedule: .cron("0 6 * * *", timeZone: "Europe/Paris"), start: "2026-01-01") { dag in
+///     let landed = dag.sensor("landed", .file("/data/in/{{ ds }}.csv"), timeout: .hours(6))
+///     let rows = dag.task("parse", after: landed) { context in try parse(context.ds) }
+///     dag.task("report", rows) { context, rows in print(rows.count) }
+/// }
+/// ```
+public struct DAG: Sendable {
+    /// The DAG as data; its tasks in topological order, in the order of declaration where that leaves a choice.
+    public let definition: DAGDefinition
+    /// The code of each task, aligned with `definition.tasks`; nil for sensors.
+    public let code: [TaskCode?]
+    /// Everything that is wrong with the declaration; a bundle with problems is refused.
+    public let problems: [DeclarationProblem]
+    let place: DeclarationPlace
+
+    /// Declares a DAG. Nothing runs but `build`, and nothing traps: mistakes are collected in `problems`.
+    ///
+    /// - Parameters:
+    ///   - id: Letters, digits, `_`, `.` and `-`; at most 250 of them; unique in the bundle.
+    ///   - schedule: When runs are created.
+    ///   - start: The first instant for which scheduled runs are created: RFC 3339, or a date, which means midnight in
+    ///     the schedule's time zone. Nil: from now on.
+    ///   - end: The last such instant, written alike.
+    ///   - catchup: Whether runs that were missed are created, all of them, or only the latest.
+    ///   - maxActiveRuns: How many runs may be under way at once.
+    ///   - params: Default values of the runs' params.
+    ///   - defaults: Options for every task of the DAG that does not give its own.
+    public init(
+        _ id: String, schedule: Schedule = .manual, start: String? = nil, end: String? = nil, catchup: Bool = false,
+        maxActiveRuns: Int = 16, params: [String: JSONValue] = [:], description: String = "", tags: [String] = [],
+        defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
+        build: (borrowing DAGBuilder) -> Void
+    ) {
+        place = DeclarationPlace(file, line)
+        let draft = DAGDraft(place: place, defaults: defaults)
+        build(DAGBuilder(draft: draft))
+
+        var definition = DAGDefinition(dagID: id, schedule: schedule.definition)
+        definition.description = description
+        definition.tags = tags
+        definition.catchup = catchup
+        definition.maxActiveRuns = maxActiveRuns
+        definition.params = params
+
+        var found: [DeclarationProblem] = []
+        if let problem = IDRule.problem(of: id, what: "DAG id") { found.append(place.problem(problem)) }
+        if let problem = schedule.problem { found.append(place.problem("DAG '\(id)': \(problem)")) }
+        if maxActiveRuns < 1 {
+            found.append(place.problem("DAG '\(id)': maxActiveRuns is \(maxActiveRuns); it is a number from 1"))
+        }
+        for problem in defaults.problems { found.append(place.problem("DAG '\(id)': defaults: \(problem)")) }
+        let zone = schedule.problem == nil ? schedule.definition.timeZone : "UTC"
+        do throws(PerchError) {
+            if let start { definition.start = try Self.instant(start, zone: zone, "start") }
+            if let end { definition.end = try Self.instant(end, zone: zone, "end") }
+            if let start = definition.start, let end = definition.end, end < start {
+                found.append(place.problem("DAG '\(id)': its end (\(end)) is before its start (\(start))"))
+            }
+        } catch {
+            found.append(place.problem("DAG '\(id)': \(error.message)"))
+        }
+
+        let finished = draft.finish(dagID: id)
+        definition.tasks = finished.tasks
+        self.definition = definition
+        code = finished.code
+        problems = found + finished.problems
+    }
+
+    /// Everything that is wrong with the DAGs of one bundle: the problems of each, and DAG ids that stand twice.
+    public static func problems(in dags: [DAG]) -> [DeclarationProblem] {
+        var found: [DeclarationProblem] = []
+        var first: [String: DeclarationPlace] = [:]
+        for dag in dags {
+            let id = dag.definition.dagID
+            found += dag.problems
+            if let earlier = first[id] {
+                found.append(
+                    dag.place.problem(
+                        "the DAG id '\(id)' is taken by \(earlier.file):\(earlier.line); DAG ids are unique in a bundle"
+                    ))
+            } else {
+                first[id] = dag.place
+            }
+        }
+        return found
+    }
+
+    private static func instant(_ text: String, zone: String, _ field: String) throws(PerchError) -> Timestamp {
+        do throws(PerchError) {
+            return try Timestamp(parsing: text, dateIn: zone)
+        } catch {
+            throw PerchError(.invalid, "\(field): \(error.message)")
+        }
+    }
+}
+
+/// What ids may look like: they stand in paths, in keys and on command lines.
+enum IDRule {
+    static func problem(of id: String, what: String) -> String? {
+        if id.isEmpty { return "the \(what) is empty" }
+        if id == "." || id == ".." { return "the \(what) '\(id)' names a directory; choose another" }
+        if id.utf8.count > 250 {
+            return "the \(what) '\(id.prefix(40))…' is \(id.utf8.count) bytes long; at most 250 are allowed"
+        }
+        for scalar in id.unicodeScalars where !isAllowed(scalar) {
+            let shown = scalar.isASCII && scalar.value > 0x20 && scalar.value < 0x7F
+            let name = shown ? "'\(scalar)'" : "U+\(String(scalar.value, radix: 16, uppercase: true))"
+            let safe = String(id.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
+            return "the \(what) '\(safe)' holds \(name); allowed are A-Z a-z 0-9 _ . -"
+        }
+        return nil
+    }
+
+    private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "A"..."Z", "a"..."z", "0"..."9", "_", ".", "-": true
+        default: false
+        }
+    }
+}

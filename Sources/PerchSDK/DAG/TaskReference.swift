@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A task that was declared, as others refer to it: by `after:`, or as a typed input.
+public struct TaskReference<Output: Sendable>: AnyTaskReference {
+    /// The task's id.
+    public let taskID: String
+    let index: Int
+    let owner: DAGToken
+
+    init(taskID: String, index: Int, owner: DAGToken) {
+        self.taskID = taskID
+        self.index = index
+        self.owner = owner
+    }
+
+    init(_ anchor: TaskAnchor) {
+        self.init(taskID: anchor.taskID, index: anchor.index, owner: anchor.owner)
+    }
+
+    /// This one task.
+    public var anchors: [TaskAnchor] { [TaskAnchor(taskID: taskID, index: index, owner: owner)] }
+
+    /// The same task as an input that is nil where the task gave no output: for `.allDone`, where it may have failed.
+    public var optional: TaskReference<Output?> {
+        TaskReference<Output?>(taskID: taskID, index: index, owner: owner)
+    }
+
+    /// The same task as an input whose elements are nil where a mapped instance gave no output.
+    public func optionalElements<Element: Sendable>() -> TaskReference<[Element?]> where Output == [Element] {
+        TaskReference<[Element?]>(taskID: taskID, index: index, owner: owner)
+    }
+}
+
+/// What `after:` takes: a task's reference, an array of references of one type, or `TaskReferences` of mixed types.
+public protocol AnyTaskReference: Sendable {
+    /// The tasks that are meant.
+    var anchors: [TaskAnchor] { get }
+}
+
+/// One task in one DAG, without its type.
+public struct TaskAnchor: Sendable {
+    /// The task's id.
+    public let taskID: String
+    let index: Int
+    let owner: DAGToken
+}
+
+extension Array: AnyTaskReference where Element: AnyTaskReference {
+    /// Every task of the array, in order.
+    public var anchors: [TaskAnchor] { flatMap(\.anchors) }
+}
+
+/// Tasks of different types together, where the list is made at run time: `after: TaskReferences(list)`.
+public struct TaskReferences: AnyTaskReference {
+    /// Every task, in order.
+    public let anchors: [TaskAnchor]
+
+    /// The tasks of all references, in order.
+    public init(_ references: [any AnyTaskReference]) {
+        anchors = references.flatMap(\.anchors)
+    }
+}
+
+/// Tells the tasks of one DAG from those of another, whatever their ids.
+final class DAGToken: Sendable {}

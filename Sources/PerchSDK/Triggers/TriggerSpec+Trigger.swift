@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension TriggerSpec {
+    /// A trigger as stored data.
+    /// - Throws: `PerchError` (`invalid`) where the trigger cannot be coded.
+    public init<T: Trigger>(_ trigger: T) throws {
+        self.init(
+            kind: T.kind, target: trigger.target, due: trigger.due, definition: try JSONValue(encoding: trigger))
+    }
+
+    /// The trigger that this was made from.
+    /// - Throws: `PerchError` (`invalid`) where this is of another kind, or its fields are not those of the type.
+    public func trigger<T: Trigger>(as type: T.Type) throws -> T {
+        guard kind == T.kind else {
+            throw PerchError(.invalid, "a wait of the kind '\(kind)' cannot be read as \(type), which is '\(T.kind)'")
+        }
+        do {
+            return try definition.decode(type)
+        } catch {
+            throw PerchError(.invalid, "the definition of the '\(kind)' wait for \(target) cannot be read: \(error)")
+        }
+    }
+
+    /// A wait for time alone: what a sleep is.
+    public static func time(_ due: DueInstant) -> TriggerSpec {
+        TriggerSpec(kind: "time", target: due.description, due: due)
+    }
+
+    /// Every string that may hold templates.
+    var strings: [String] {
+        var found = [target]
+        if case .at(let text) = due { found.append(text) }
+        Self.collect(definition, into: &found)
+        return found
+    }
+
+    private static func collect(_ value: JSONValue, into found: inout [String]) {
+        switch value {
+        case .string(let text): found.append(text)
+        case .array(let elements): for element in elements { collect(element, into: &found) }
+        case .object(let members):
+            for (_, member) in members.sorted(by: { $0.key < $1.key }) { collect(member, into: &found) }
+        case .null, .bool, .integer, .number: break
+        }
+    }
+}
+
+extension DueInstant: CustomStringConvertible {
+    /// In words: `2026-01-01T06:00:00Z`, `after 1h30m`.
+    public var description: String {
+        switch self {
+        case .at(let text): text
+        case .after(let span): "after \(span)"
+        }
+    }
+}
