@@ -68,7 +68,7 @@ struct DAGsPauseCommand: AsyncParsableCommand {
         try await option.withMetastore { home, metastore in
             try await metastore.write { try $0.setPaused(dag, paused) }
             try Console.shared.line("\(dag) is \(paused ? "paused" : "not paused")")
-            if !paused { home.noteMissingEngine("runs are created once one is started") }
+            if !paused { try home.noteMissingEngine("runs are created once one is started") }
         }
     }
 }

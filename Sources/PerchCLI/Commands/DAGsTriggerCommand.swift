@@ -35,14 +35,14 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
                 Console.shared.say(
                     "note: \(dag) is paused; the run starts after `\(ProgramName.current) dags unpause \(dag)`")
             }
-            home.noteMissingEngine("the run starts once one is started")
+            try home.noteMissingEngine("the run starts once one is started")
             if wait { try await Self.waitForEnd(of: run.0, home, metastore) }
         }
     }
 
     /// Returns when the run has succeeded; throws where it has failed.
     private static func waitForEnd(of run: RunRow, _ home: Home, _ metastore: Metastore) async throws {
-        let changes = try ChangeWatch(paths: [home.database + "-wal"])
+        let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
         while true {
             let current = try await metastore.read { try $0.run(dagID: run.dagID, runID: run.runID) }
             switch current?.state {

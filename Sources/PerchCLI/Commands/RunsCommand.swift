@@ -78,7 +78,7 @@ struct RunsCancelCommand: AsyncParsableCommand {
                 throw PerchError(.conflict, "run \(run) of \(dag) has ended already (\(row.state.rawValue))")
             }
             try Console.shared.line("run \(run) of \(dag) is cancelled")
-            home.noteMissingEngine("tasks with clean-up end once one is started")
+            try home.noteMissingEngine("tasks with clean-up end once one is started")
         }
     }
 }

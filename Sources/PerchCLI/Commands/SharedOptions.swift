@@ -20,8 +20,15 @@ struct HomeOption: ParsableArguments {
     ) async throws -> Result {
         let home = try resolve()
         let metastore = try home.open()
-        defer { metastore.close() }
-        return try await body(home, metastore)
+        do {
+            let result = try await body(home, metastore)
+            try metastore.close()
+            return result
+        } catch {
+            // because the first fault is the one to tell; a metastore that is closed already refuses to be closed again
+            try? metastore.close()
+            throw error
+        }
     }
 }
 

@@ -99,7 +99,7 @@ struct TasksClearCommand: AsyncParsableCommand {
                     dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, downstream: downstream,
                     onlyFailed: onlyFailed, by: Person.name)
             }
-            if !cleared.isEmpty { home.noteMissingEngine("the tasks run once one is started") }
+            if !cleared.isEmpty { try home.noteMissingEngine("the tasks run once one is started") }
             return cleared.map { ["task_id": .text($0.taskID), "map_index": .number($0.mapIndex)] as Record }
         }
         var listing = Listing(output.format)

@@ -69,13 +69,14 @@ struct ConfigurationKey: Sendable {
             }
             return number
         case .span:
-            let units: [(String, Int64)] = [
-                ("ms", 1000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000),
-            ]
-            guard let number = Self.quantity(text, units), number > 0 else {
-                throw refusal(of: text, "a length of time such as 250ms, 30s, 5m, 2h or 7d")
+            let span: TimeSpan
+            do throws(PerchError) {
+                span = try TimeSpan(parsing: text)
+            } catch {
+                throw PerchError(.invalid, "\(name): \(error.message)")
             }
-            return number
+            guard span.microseconds > 0 else { throw refusal(of: text, "a length of time above zero") }
+            return span.microseconds
         case .logLevel:
             guard let index = Logger.Level.allCases.firstIndex(where: { $0.rawValue == text }) else {
                 throw refusal(of: text, "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))

@@ -26,13 +26,8 @@ struct Home: Sendable {
         path = String(cString: directory) + (relative.isEmpty ? "" : "/" + relative)
     }
 
-    var database: String { path + "/perch.db" }
-    var configuration: String { path + "/config.json" }
-    var logs: String { path + "/logs" }
-    var doorbellSocket: String { path + "/doorbell.sock" }
-    var eventSocket: String { path + "/events.sock" }
-    var inspectionSocket: String { path + "/inspect.sock" }
-    var lock: String { path + "/engine.lock" }
+    /// The files of the home.
+    var paths: HomePaths { HomePaths(path) }
 
     /// Opens the metastore for a command: never creates it, never migrates it.
     func open() throws -> Metastore {
@@ -49,23 +44,36 @@ struct Home: Sendable {
     /// The settings in effect for this home.
     func configuration(flags: [String], environment: [String: String]) throws -> Configuration {
         try Configuration(
-            flags: flags, environment: environment, file: try TextFile.readIfPresent(configuration),
-            path: configuration)
+            flags: flags, environment: environment, file: try TextFile.readIfPresent(paths.configuration),
+            path: paths.configuration)
     }
 
-    /// Whether an engine serves this home at this moment: somebody listens at its doorbell.
-    var hasEngine: Bool {
+    /// The engine that serves this home at this moment, if one does: somebody listens at its doorbell. Its lock is not
+    /// tried, for an engine that starts at that moment would find it taken.
+    func engine() throws -> LiveEngine? {
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { return false }
+        guard socket >= 0 else { throw TextFile.fault("open a socket for", paths.doorbell) }
         defer { close(socket) }
-        return (try? UnixSocket.connect(socket, to: doorbellSocket)) != nil  // because a refusal is the answer: nobody is there
+        do {
+            try EngineLine.connect(socket, to: paths.doorbell)
+        } catch where error.code == .notFound {
+            return nil
+        }
+        let text = try TextFile.readIfPresent(paths.lock) ?? ""
+        return LiveEngine(pid: Int32(text.prefix { $0.isNumber }))
     }
 
     /// Says on standard error that a change waits for an engine, where none is alive.
-    func noteMissingEngine(_ consequence: String) {
-        guard !hasEngine else { return }
+    func noteMissingEngine(_ consequence: String) throws {
+        guard try engine() == nil else { return }
         Console.shared.say("note: no engine is running on this home; \(consequence)")
     }
+}
+
+/// An engine that is alive.
+struct LiveEngine: Sendable {
+    /// Its process id, as it wrote it into its lock.
+    var pid: Int32?
 }
 
 /// The machine's wall clock.

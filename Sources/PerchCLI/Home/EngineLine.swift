@@ -4,7 +4,7 @@ internal import Glibc
 internal import PerchSDK
 
 /// A stream to a socket in the home, line by line: events and inspection speak so.
-struct UnixSocket: ~Copyable {
+struct EngineLine: ~Copyable {
     private let descriptor: Int32
     private var pending: [UInt8] = []
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+/// The version of Perch.
+enum PerchVersion {
+    static let current = "0.1.0"
+}
+
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "The version of Perch.")
+
+    func run() throws { try Console.shared.line(PerchVersion.current) }
+}
+
+struct InfoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info", abstract: "Versions, home, engine, and how much of everything there is.")
+
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let home = try home.resolve()
+        let engine = try home.engine()
+        var record: Record = [
+            "perch": .text(PerchVersion.current),
+            "home": .text(home.path),
+            "engine": .text(engine == nil ? "not running" : "running"),
+            "engine_pid": .number(engine.flatMap(\.pid).map(Int64.init)),
+        ]
+        do {
+            let metastore = try home.open()
+            defer { Self.close(metastore) }
+            let counts = try await metastore.read { snapshot -> [Record.Field] in
+                let running = try snapshot.runs(dagID: nil, state: .running, limit: 100_000).count
+                let queued = try snapshot.runs(dagID: nil, state: .queued, limit: 100_000).count
+                return [
+                    Record.Field(name: "dags", value: .number(try snapshot.dags().filter(\.isActive).count)),
+                    Record.Field(name: "runs_running", value: .number(running)),
+                    Record.Field(name: "runs_queued", value: .number(queued)),
+                    Record.Field(name: "waits", value: .number(try snapshot.waitCount())),
+                    Record.Field(name: "events_seen", value: .number(try snapshot.lastEventSeq())),
+                ]
+            }
+            record.fields.append(Record.Field(name: "metastore", value: .text("ready")))
+            record.fields += counts
+        } catch let error as PerchError where error.code == .notFound || error.code == .metastore {
+            record.fields.append(Record.Field(name: "metastore", value: .text(error.message)))
+        }
+        try Listing.show(record, output.format)
+    }
+
+    private static func close(_ metastore: Metastore) {
+        do { try metastore.close() } catch { Console.shared.say("note: \(error)") }
+    }
+}
