@@ -37,7 +37,13 @@ struct DatabaseCheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await home.withMetastore { _, metastore in
-            for line in try await metastore.check() { try Console.shared.line(line) }
+            let faults = try await metastore.check()
+            for fault in faults { try Console.shared.line(fault) }
+            guard faults.isEmpty else {
+                try Console.shared.flush()
+                throw PerchError(.metastore, "the metastore has \(faults.count == 1 ? "a fault" : "\(faults.count) faults")")
+            }
+            try Console.shared.line("the metastore is sound")
         }
     }
 }

@@ -35,12 +35,12 @@ struct InfoCommand: AsyncParsableCommand {
             let metastore = try home.open()
             defer { Self.close(metastore) }
             let counts = try await metastore.read { snapshot -> [Record.Field] in
-                let running = try snapshot.runs(dagID: nil, state: .running, limit: 100_000).count
-                let queued = try snapshot.runs(dagID: nil, state: .queued, limit: 100_000).count
+                let runs = try snapshot.runCounts()
+                let tasks = try snapshot.openTaskCounts()
                 return [
                     Record.Field(name: "dags", value: .number(try snapshot.dags().filter(\.isActive).count)),
-                    Record.Field(name: "runs_running", value: .number(running)),
-                    Record.Field(name: "runs_queued", value: .number(queued)),
+                    Record.Field(name: "runs", value: .value(Self.counts(runs.map { ($0.state.rawValue, $0.count) }))),
+                    Record.Field(name: "open_tasks", value: .value(Self.counts(tasks.map { ($0.state.rawValue, $0.count) }))),
                     Record.Field(name: "waits", value: .number(try snapshot.waitCount())),
                     Record.Field(name: "events_seen", value: .number(try snapshot.lastEventSeq())),
                 ]
@@ -51,6 +51,10 @@ struct InfoCommand: AsyncParsableCommand {
             record.fields.append(Record.Field(name: "metastore", value: .text(error.message)))
         }
         try Listing.show(record, output.format)
+    }
+
+    private static func counts(_ counts: [(name: String, count: Int)]) -> JSONValue {
+        .object(Dictionary(counts.map { ($0.name, .integer(Int64($0.count))) }) { $1 })
     }
 
     private static func close(_ metastore: Metastore) {

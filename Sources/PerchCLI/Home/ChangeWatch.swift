@@ -7,7 +7,7 @@ internal import PerchSDK
 /// Waits, without polling, until files have been written to: how a command follows a run or a log.
 final class ChangeWatch {
     private let descriptor: Int32
-    private let paths: [String]
+    private var paths: [String]
     private var watched: Set<String> = []
 
     /// Watches files; those that do not exist yet are tried again at each wait.
@@ -19,6 +19,11 @@ final class ChangeWatch {
     }
 
     deinit { close(descriptor) }
+
+    /// Watches one more file.
+    func add(_ path: String) {
+        if !paths.contains(path) { paths.append(path) }
+    }
 
     /// Returns after a change, and after a second at the latest. Changes within 20 ms of one another are one.
     func wait() {
