@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Snapshot {
     /// Waits registered after a wait, in the order of their commits.

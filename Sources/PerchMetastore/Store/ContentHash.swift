@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A hash that is the same on every machine and in every version of this program: stored, and compared later.
+import PerchSDK
+
+/// Hashes that are stored, and compared later by another version of this program.
 enum ContentHash {
-    /// FNV-1a, 64 bits.
-    static func fnv1a(_ text: String, seed: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
-        var hash = seed
-        for byte in text.utf8 {
-            hash ^= UInt64(byte)
-            hash = hash &* 0x0000_0100_0000_01B3
-        }
-        return hash
+    /// Tells the contents of two DAG versions apart.
+    static func text(of content: String) -> String {
+        var hash = StableHash128()
+        hash.combine(content)
+        return hash.text
     }
 
-    /// 128 bits as text: two passes, the second over another seed. It tells versions apart; it is no safeguard against an
-    /// attacker.
-    static func hexadecimal(of text: String) -> String {
-        let first = fnv1a(text)
-        let second = fnv1a(text, seed: first ^ UInt64(text.utf8.count))
-        return hexadecimal(first) + hexadecimal(second)
-    }
-
-    private static func hexadecimal(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
-
-    /// The number by which waits for the same target are found.
+    /// The number by which waits for the same target, and their probe, are found.
     static func targetKey(kind: String, target: String) -> Int64 {
-        Int64(bitPattern: fnv1a(target, seed: fnv1a(kind)))
+        var hash = StableHash()
+        hash.combine(kind)
+        hash.combine(target)
+        return Int64(bitPattern: hash.value)
     }
 }

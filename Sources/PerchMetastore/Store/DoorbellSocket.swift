@@ -63,7 +63,7 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
         var byte = bells.rawValue
         // because a path that is too long had no listener either
         _ = try? withAddress(path) { address, size in
-            sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT.rawValue), address, size)
+            sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
         }
     }
 

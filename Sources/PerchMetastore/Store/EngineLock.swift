@@ -2,7 +2,7 @@
 
 import Foundation
 import Glibc
-public import PerchSDK
+import PerchSDK
 import Synchronization
 
 /// The lock of a home: one engine at a time. The kernel frees it when the process ends, however it ends.

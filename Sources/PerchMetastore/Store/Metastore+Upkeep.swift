@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-public import PerchSDK
+import PerchSDK
 
 extension Metastore {
     /// What is wrong with the metastore: damage of the file and contradictions between its rows, a line each. Empty: sound.

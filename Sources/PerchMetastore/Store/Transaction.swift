@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 /// Reads and writes: one member of a group commit. Only valid inside the closure that it was given to.
 ///

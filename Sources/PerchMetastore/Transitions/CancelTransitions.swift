@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Transaction {
     /// Cancels one instance: commits the intended final state with reason and who. A pure sensor, a task without `onKill`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Transaction {
     /// Gives instances new tries. Those that have ended begin again as soon as their upstream allows it; those under way

@@ -16,7 +16,7 @@ extension Transaction {
 
     private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws {
         let text = try StoredJSON.encode(definition)
-        let hash = ContentHash.hexadecimal(of: text)
+        let hash = ContentHash.text(of: text)
         let known = try first(
             """
             SELECT d.bundle, d.version_id, d.version_number, v.content_hash, d.is_active

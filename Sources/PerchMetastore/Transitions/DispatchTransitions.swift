@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Transaction {
     /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by

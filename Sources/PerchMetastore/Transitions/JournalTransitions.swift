@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Transaction {
     /// Journals step results. For each: whether its dispatch is the current one. A key that is recorded already stays as it

@@ -48,7 +48,7 @@ extension RunRow {
     }
 
     /// The names and dates of one attempt in this run.
-    public func attemptFacts(taskID: String, mapIndex: Int, tryNumber: Int) -> AttemptFacts {
+    func attemptFacts(taskID: String, mapIndex: Int, tryNumber: Int) -> AttemptFacts {
         AttemptFacts(
             dagID: dagID, runID: runID, taskID: taskID, mapIndex: mapIndex, tryNumber: tryNumber,
             logicalDate: logicalDate, dataIntervalStart: dataIntervalStart, dataIntervalEnd: dataIntervalEnd,

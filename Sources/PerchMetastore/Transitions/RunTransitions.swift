@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchSDK
+import PerchSDK
 
 extension Transaction {
     /// Creates a queued run.
@@ -53,7 +53,7 @@ extension Transaction {
     }
 
     private static func runID(_ type: RunType, _ logicalDate: Timestamp) -> String {
-        "\(type.rawValue)__\(logicalDate.rfc3339)"
+        "\(type.rawValue)__\(logicalDate.description)"
     }
 
     private static func checkRunID(_ runID: String) throws {

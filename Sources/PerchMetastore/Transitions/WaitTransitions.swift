@@ -19,7 +19,7 @@ extension Transaction {
         let trigger = wait.trigger
         let due: Timestamp?
         switch trigger.due {
-        case .at(let text): due = try Timestamp(rfc3339: text)
+        case .at(let text): due = try Timestamp(parsing: text)
         case .after(let span): due = now + span
         case nil: due = nil
         }
