@@ -31,9 +31,9 @@ struct EventsEmitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        var sink = try EventSink(home)
+        let sink = try EventSink(home)
         do {
-            try await send(to: &sink)
+            try await send(to: sink)
         } catch {
             try sink.finish()
             throw error
@@ -42,7 +42,7 @@ struct EventsEmitCommand: AsyncParsableCommand {
         try home.noteMissingEngine("waits see the event once one is started")
     }
 
-    private func send(to sink: inout EventSink) async throws {
+    private func send(to sink: EventSink) async throws {
         guard stdin else {
             let payload = try payload.map { try JSONValue.option("--payload", $0) } ?? .null
             let event = NewEvent(name: name ?? "", key: key, payload: payload, eventID: id)

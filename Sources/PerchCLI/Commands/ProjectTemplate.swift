@@ -22,14 +22,19 @@ struct ProjectTemplate {
             } else if let path = Self.checkout() {
                 self.init(path: path)
             } else {
-                declaration = ".package(url: \"\(Self.address)\", branch: \"main\")"
-                package = "perch"
+                self.init(declaration: ".package(url: \"\(Self.address)\", branch: \"main\")", package: "perch")
             }
         }
 
         private init(path: String) {
-            declaration = ".package(path: \(Self.literal(path)))"
-            package = path.split(separator: "/").last.map(String.init) ?? "perch"
+            self.init(
+                declaration: ".package(path: \(Self.literal(path)))",
+                package: path.split(separator: "/").last.map(String.init) ?? "perch")
+        }
+
+        private init(declaration: String, package: String) {
+            self.declaration = declaration
+            self.package = package
         }
 
         static let address = "https://github.com/perch-run/perch"

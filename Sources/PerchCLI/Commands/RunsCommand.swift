@@ -14,7 +14,8 @@ struct RunsListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Runs, the newest first.")
 
     @Argument(help: "Only runs of this DAG.") var dag: String?
-    @Option(name: .long, help: "Only runs in this state: queued, running, success or failed.") var state: RunState?
+    @Option(name: .long, help: "Only runs in this state: queued, running, success or failed.", transform: stateOption)
+    var state: RunState?
     @Option(name: .long, help: "At most so many.") var limit = 100
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
@@ -34,8 +35,6 @@ struct RunsListCommand: AsyncParsableCommand {
         try listing.finish(empty: "no runs")
     }
 }
-
-extension RunState: ExpressibleByArgument {}
 
 struct RunsDetailsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -78,3 +78,10 @@ extension JSONValue {
 func checkedLimit(_ limit: Int, _ name: String = "--limit") throws {
     guard limit >= 1 else { throw ValidationError("\(name) is \(limit); it is a number from 1") }
 }
+
+/// Reads the name of a state; unknown ones are answered with those that there are.
+func stateOption<State: RawRepresentable<String> & CaseIterable>(_ text: String) throws -> State {
+    if let state = State(rawValue: text) { return state }
+    let names = State.allCases.map(\.rawValue).joined(separator: ", ")
+    throw ValidationError("there is no state '\(text)'; there are \(names)")
+}

@@ -40,7 +40,7 @@ struct TasksStatesCommand: AsyncParsableCommand {
 
     @Argument(help: "The DAG's id.") var dag: String
     @Argument(help: "The run's id.") var run: String
-    @Option(name: .long, help: "Only instances in this state.") var state: TaskState?
+    @Option(name: .long, help: "Only instances in this state.", transform: stateOption) var state: TaskState?
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
@@ -61,8 +61,6 @@ struct TasksStatesCommand: AsyncParsableCommand {
         try listing.finish(empty: "no task instances")
     }
 }
-
-extension TaskState: ExpressibleByArgument {}
 
 struct TasksClearCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

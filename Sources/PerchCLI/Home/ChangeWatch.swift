@@ -12,7 +12,7 @@ final class ChangeWatch {
 
     /// Watches files; those that do not exist yet are tried again at each wait.
     init(paths: [String]) throws {
-        descriptor = inotify_init1(Int32(IN_CLOEXEC.rawValue) | Int32(IN_NONBLOCK.rawValue))
+        descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard descriptor >= 0 else { throw TextFile.fault("watch", paths.first ?? "a file") }
         self.paths = paths
         arm()

@@ -4,7 +4,7 @@ internal import Glibc
 internal import PerchSDK
 
 /// A stream to a socket in the home, line by line: events and inspection speak so.
-struct EngineLine: ~Copyable {
+final class EngineLine {
     private let descriptor: Int32
     private var pending: [UInt8] = []
 
@@ -12,19 +12,13 @@ struct EngineLine: ~Copyable {
     init?(connectingTo path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw TextFile.fault("open a socket for", path) }
-        do {
-            try Self.connect(descriptor, to: path)
-        } catch {
-            close(descriptor)
-            if error.code == .notFound { return nil }
-            throw error
-        }
+        guard try Self.connect(descriptor, to: path) else { return nil }
     }
 
     deinit { close(descriptor) }
 
-    /// Connects a socket. Throws `notFound` where nobody listens.
-    static func connect(_ socket: Int32, to path: String) throws(PerchError) {
+    /// Connects a socket. False where nobody listens.
+    static func connect(_ socket: Int32, to path: String) throws -> Bool {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let name = Array(path.utf8)
@@ -34,7 +28,7 @@ struct EngineLine: ~Copyable {
         defer { if directory >= 0 { close(directory) } }
         var bytes = name
         if name.count > capacity, let slash = name.lastIndex(of: UInt8(ascii: "/")) {
-            directory = open(String(decoding: name[..<slash], as: UTF8.self), O_PATH | O_DIRECTORY | O_CLOEXEC)
+            directory = open(String(decoding: name[..<slash], as: UTF8.self), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             bytes = Array("/proc/self/fd/\(directory)".utf8) + name[slash...]
         }
         guard bytes.count <= capacity else { throw PerchError(.invalid, "the path \(path) is too long for a socket") }
@@ -44,10 +38,9 @@ struct EngineLine: ~Copyable {
                 Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard result == 0 else {
-            if [ENOENT, ECONNREFUSED, ENOTDIR].contains(errno) { throw PerchError(.notFound, "nobody listens at \(path)") }
-            throw TextFile.fault("connect to", path)
-        }
+        if result == 0 { return true }
+        if [ENOENT, ECONNREFUSED, ENOTDIR].contains(errno) { return false }
+        throw TextFile.fault("connect to", path)
     }
 
     /// Sends a line; the line feed is added.
@@ -56,7 +49,7 @@ struct EngineLine: ~Copyable {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw lost() }
@@ -68,7 +61,7 @@ struct EngineLine: ~Copyable {
     func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// The next line, without its line feed; nil where the other side is done.
-    mutating func receive() throws -> String? {
+    func receive() throws -> String? {
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
                 defer { pending.removeSubrange(...end) }

@@ -5,8 +5,8 @@ internal import PerchSDK
 
 /// Where events go: to the engine's socket while one is alive, so that many senders share its commits, else to the
 /// metastore itself.
-struct EventSink: ~Copyable {
-    private var socket: EngineLine?
+final class EventSink {
+    private let socket: EngineLine?
     private var metastore: Metastore?
 
     init(_ home: Home) throws {
@@ -15,7 +15,7 @@ struct EventSink: ~Copyable {
     }
 
     /// Sends events and gives the line that answers each, in order, once all of them are durable.
-    mutating func emit(_ events: [NewEvent]) async throws -> [String] {
+    func emit(_ events: [NewEvent]) async throws -> [String] {
         guard !events.isEmpty else { return [] }
         if let metastore {
             return try await metastore.write { try $0.emit(events) }.map(EventLine.answer)
@@ -38,7 +38,7 @@ struct EventSink: ~Copyable {
     }
 
     /// Closes the metastore, if it was opened.
-    mutating func finish() throws {
+    func finish() throws {
         try metastore?.close()
         metastore = nil
     }

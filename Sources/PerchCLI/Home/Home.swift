@@ -54,11 +54,7 @@ struct Home: Sendable {
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw TextFile.fault("open a socket for", paths.doorbell) }
         defer { close(socket) }
-        do {
-            try EngineLine.connect(socket, to: paths.doorbell)
-        } catch where error.code == .notFound {
-            return nil
-        }
+        guard try EngineLine.connect(socket, to: paths.doorbell) else { return nil }
         let text = try TextFile.readIfPresent(paths.lock) ?? ""
         return LiveEngine(pid: Int32(text.prefix { $0.isNumber }))
     }
