@@ -18,7 +18,6 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
     func run() async throws {
         let params = try params.map { try JSONValue.option("--params", $0) } ?? .object([:])
         guard case .object = params else { throw ValidationError("--params is no JSON object") }
-        if let runID { try RunID.check(runID) }
         let dag = dag
         let request = RunRequest(dagID: dag, runID: runID, params: params)
         try await home.withMetastore { home, metastore in
@@ -51,22 +50,6 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
             case .queued, .running: changes.wait()
             case nil: throw PerchError(.notFound, "run \(run.runID) of \(run.dagID) is gone")
             }
-        }
-    }
-}
-
-/// What a run may be called by hand: it stands in paths and on command lines.
-enum RunID {
-    static func check(_ id: String) throws {
-        let isRight = id.unicodeScalars.allSatisfy { scalar in
-            switch scalar {
-            case "A"..."Z", "a"..."z", "0"..."9", "_", ".", "-", ":", "+", "~", "@": true
-            default: false
-            }
-        }
-        guard isRight, !id.isEmpty, id.utf8.count <= 250, id != ".", id != ".." else {
-            throw ValidationError(
-                "--run-id '\(id.prefix(60))' is no run id: 1 to 250 of A-Z a-z 0-9 _ . - : + ~ @")
         }
     }
 }
