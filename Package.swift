@@ -80,6 +80,8 @@ let package = Package(
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
+        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+
         tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]

@@ -25,20 +25,23 @@ struct SQLDialect: Sendable {
     var clustered: String
     /// Behind every other table's columns.
     var table: String
+    /// A whole number of 64 bits; of a primary key it makes the row's own number.
+    var int64: String
     /// Behind a `SELECT` whose rows are about to be changed.
     var forUpdate: String
     /// Behind a `SELECT` that claims rows nobody else is claiming.
     var skipLocked: String
 
-    static let sqlite = SQLDialect(clustered: "STRICT, WITHOUT ROWID", table: "STRICT", forUpdate: "", skipLocked: "")
+    static let sqlite = SQLDialect(
+        clustered: "STRICT, WITHOUT ROWID", table: "STRICT", int64: "INTEGER", forUpdate: "", skipLocked: "")
 
     /// The statement with the words and the placeholders of the driver.
     func translate(_ sql: String, placeholder: Character) -> String {
         var text = sql
         if text.contains("{") {
             for (word, meaning) in [
-                ("{clustered}", clustered), ("{table}", table), ("{for_update}", forUpdate),
-                ("{skip_locked}", skipLocked),
+                ("{clustered}", clustered), ("{table}", table), ("{int64}", int64),
+                ("{for_update}", forUpdate), ("{skip_locked}", skipLocked),
             ] {
                 text = text.split(separator: word, omittingEmptySubsequences: false).joined(separator: meaning)
             }

@@ -17,7 +17,7 @@ enum Schema {
         -- Numbers that only grow: ids in blocks, wait ids and event numbers in the order of commits.
         CREATE TABLE counter (
             name TEXT PRIMARY KEY,
-            value BIGINT NOT NULL
+            value {int64} NOT NULL
         ) {table};
         INSERT INTO counter VALUES ('id', 0), ('wait_id', 0), ('event_seq', 0), ('removal_seq', 0);
 
@@ -26,50 +26,50 @@ enum Schema {
             bundle TEXT NOT NULL,
             is_paused INTEGER NOT NULL,
             is_active INTEGER NOT NULL,
-            version_id BIGINT NOT NULL,
+            version_id {int64} NOT NULL,
             version_number INTEGER NOT NULL,
             bundle_version TEXT NOT NULL,
             max_active_runs INTEGER NOT NULL,
             -- Whether next_run_at has been worked out for the current schedule.
             is_scheduled INTEGER NOT NULL,
-            next_run_at BIGINT,
-            last_scheduled BIGINT
+            next_run_at {int64},
+            last_scheduled {int64}
         ) {table};
         CREATE INDEX dag_due ON dag (next_run_at)
             WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0;
         CREATE INDEX dag_unscheduled ON dag (dag_id) WHERE is_scheduled = 0;
 
         CREATE TABLE dag_version (
-            version_id BIGINT PRIMARY KEY,
+            version_id {int64} PRIMARY KEY,
             dag_id TEXT NOT NULL,
             version_number INTEGER NOT NULL,
             content_hash TEXT NOT NULL,
             bundle_version TEXT NOT NULL,
             definition TEXT NOT NULL,
-            created_at BIGINT NOT NULL
+            created_at {int64} NOT NULL
         ) {table};
         CREATE UNIQUE INDEX dag_version_number ON dag_version (dag_id, version_number);
 
         CREATE TABLE dag_run (
-            run_key BIGINT PRIMARY KEY,
+            run_key {int64} PRIMARY KEY,
             dag_id TEXT NOT NULL,
             run_id TEXT NOT NULL,
-            version_id BIGINT NOT NULL,
+            version_id {int64} NOT NULL,
             run_type TEXT NOT NULL,
             state TEXT NOT NULL,
-            logical_date BIGINT NOT NULL,
-            interval_start BIGINT NOT NULL,
-            interval_end BIGINT NOT NULL,
+            logical_date {int64} NOT NULL,
+            interval_start {int64} NOT NULL,
+            interval_end {int64} NOT NULL,
             params TEXT NOT NULL,
             event_id TEXT,
-            event_floor BIGINT NOT NULL,
+            event_floor {int64} NOT NULL,
             -- Task instances are created from the last task to the first; how many are still to come.
             to_create INTEGER NOT NULL,
             unfinished INTEGER NOT NULL,
             failed INTEGER NOT NULL,
-            queued_at BIGINT NOT NULL,
-            start_date BIGINT,
-            end_date BIGINT,
+            queued_at {int64} NOT NULL,
+            start_date {int64},
+            end_date {int64},
             cancelled_by TEXT
         ) {table};
         CREATE UNIQUE INDEX dag_run_name ON dag_run (dag_id, run_id);
@@ -82,8 +82,8 @@ enum Schema {
         CREATE INDEX dag_run_ended ON dag_run (end_date) WHERE end_date IS NOT NULL;
 
         CREATE TABLE task_instance (
-            ti_id BIGINT PRIMARY KEY,
-            run_key BIGINT NOT NULL,
+            ti_id {int64} PRIMARY KEY,
+            run_key {int64} NOT NULL,
             task_index INTEGER NOT NULL,
             map_index INTEGER NOT NULL,
             state TEXT NOT NULL,
@@ -91,8 +91,8 @@ enum Schema {
             -- The try at which the budget of retries began: moves with each clear.
             first_try INTEGER NOT NULL,
             -- The current hand-out; 0 while there is none.
-            dispatch_id BIGINT NOT NULL,
-            worker BIGINT,
+            dispatch_id {int64} NOT NULL,
+            worker {int64},
             -- Upstream tasks that have not ended, and how the others did.
             pending INTEGER NOT NULL,
             upstream_failed INTEGER NOT NULL,
@@ -103,12 +103,12 @@ enum Schema {
             queue_class INTEGER NOT NULL,
             is_held INTEGER NOT NULL,
             is_suspect INTEGER NOT NULL,
-            queued_at BIGINT,
-            start_date BIGINT,
-            end_date BIGINT,
-            retry_at BIGINT,
-            task_deadline BIGINT,
-            execution_left BIGINT,
+            queued_at {int64},
+            start_date {int64},
+            end_date {int64},
+            retry_at {int64},
+            task_deadline {int64},
+            execution_left {int64},
             cancel_state TEXT,
             cancel_reason TEXT,
             cancel_by TEXT,
@@ -125,7 +125,7 @@ enum Schema {
 
         -- A mapped task, once it is known over how many elements.
         CREATE TABLE mapped_task (
-            run_key BIGINT NOT NULL,
+            run_key {int64} NOT NULL,
             task_index INTEGER NOT NULL,
             length INTEGER NOT NULL,
             created INTEGER NOT NULL,
@@ -139,48 +139,48 @@ enum Schema {
 
         -- The elements of an output that something is mapped over.
         CREATE TABLE output_item (
-            ti_id BIGINT NOT NULL,
+            ti_id {int64} NOT NULL,
             position INTEGER NOT NULL,
             value TEXT NOT NULL,
             PRIMARY KEY (ti_id, position)
         ) {clustered};
 
         CREATE TABLE journal (
-            ti_id BIGINT NOT NULL,
+            ti_id {int64} NOT NULL,
             try_number INTEGER NOT NULL,
             key TEXT NOT NULL,
             kind TEXT NOT NULL,
             position INTEGER NOT NULL,
             payload TEXT NOT NULL,
             outcome TEXT,
-            target_key BIGINT,
-            event_seq BIGINT,
+            target_key {int64},
+            event_seq {int64},
             is_kept INTEGER NOT NULL,
-            dispatch_id BIGINT NOT NULL,
-            recorded_at BIGINT NOT NULL,
-            fired_at BIGINT,
+            dispatch_id {int64} NOT NULL,
+            recorded_at {int64} NOT NULL,
+            fired_at {int64},
             fired_by TEXT,
             PRIMARY KEY (ti_id, try_number, key)
         ) {clustered};
 
         CREATE TABLE wait (
-            wait_id BIGINT PRIMARY KEY,
-            ti_id BIGINT NOT NULL,
+            wait_id {int64} PRIMARY KEY,
+            ti_id {int64} NOT NULL,
             try_number INTEGER NOT NULL,
             journal_key TEXT NOT NULL,
             kind TEXT NOT NULL,
             target TEXT NOT NULL,
-            target_key BIGINT NOT NULL,
+            target_key {int64} NOT NULL,
             shard INTEGER NOT NULL,
             host TEXT,
             queue TEXT NOT NULL,
-            due_at BIGINT,
-            deadline BIGINT,
-            since BIGINT NOT NULL,
+            due_at {int64},
+            deadline {int64},
+            since {int64} NOT NULL,
             is_sensor INTEGER NOT NULL,
             definition TEXT,
             progress TEXT,
-            event_floor BIGINT NOT NULL
+            event_floor {int64} NOT NULL
         ) {table};
         CREATE UNIQUE INDEX wait_place ON wait (ti_id, try_number, journal_key);
         -- Time waits share nothing.
@@ -188,36 +188,36 @@ enum Schema {
 
         -- Waits that somebody else than their triggerer has ended.
         CREATE TABLE wait_removal (
-            seq BIGINT PRIMARY KEY,
-            wait_id BIGINT NOT NULL
+            seq {int64} PRIMARY KEY,
+            wait_id {int64} NOT NULL
         ) {table};
 
         CREATE TABLE shard (
             shard INTEGER PRIMARY KEY,
-            owner BIGINT NOT NULL,
-            epoch BIGINT NOT NULL
+            owner {int64} NOT NULL,
+            epoch {int64} NOT NULL
         ) {table};
 
         CREATE TABLE probe (
-            owner BIGINT NOT NULL,
-            target_key BIGINT NOT NULL,
+            owner {int64} NOT NULL,
+            target_key {int64} NOT NULL,
             kind TEXT NOT NULL,
             target TEXT NOT NULL,
-            last_probe_at BIGINT,
-            next_probe_at BIGINT,
+            last_probe_at {int64},
+            next_probe_at {int64},
             last_result TEXT NOT NULL,
-            probes BIGINT NOT NULL,
-            as_of BIGINT NOT NULL,
+            probes {int64} NOT NULL,
+            as_of {int64} NOT NULL,
             PRIMARY KEY (target_key, owner)
         ) {clustered};
 
         CREATE TABLE event (
-            seq BIGINT PRIMARY KEY,
+            seq {int64} PRIMARY KEY,
             event_id TEXT NOT NULL,
             name TEXT NOT NULL,
             key TEXT,
             payload TEXT NOT NULL,
-            received_at BIGINT NOT NULL
+            received_at {int64} NOT NULL
         ) {table};
         CREATE UNIQUE INDEX event_identity ON event (name, event_id);
         CREATE INDEX event_name ON event (name, key, seq);
@@ -232,22 +232,22 @@ enum Schema {
 
         -- A slot that is held. Comes with queued, goes when the dispatch has ended; never expires by itself.
         CREATE TABLE pool_slot (
-            dispatch_id BIGINT PRIMARY KEY,
+            dispatch_id {int64} PRIMARY KEY,
             pool TEXT NOT NULL,
-            ti_id BIGINT NOT NULL,
+            ti_id {int64} NOT NULL,
             slots INTEGER NOT NULL
         ) {table};
         CREATE INDEX pool_slot_pool ON pool_slot (pool, slots);
 
         CREATE TABLE process (
-            process_id BIGINT PRIMARY KEY,
+            process_id {int64} PRIMARY KEY,
             role TEXT NOT NULL,
             pid INTEGER NOT NULL,
-            start_time BIGINT NOT NULL,
+            start_time {int64} NOT NULL,
             boot_id TEXT NOT NULL,
             host TEXT NOT NULL,
-            started_at BIGINT NOT NULL,
-            lease_until BIGINT NOT NULL
+            started_at {int64} NOT NULL,
+            lease_until {int64} NOT NULL
         ) {table};
         """
 }
