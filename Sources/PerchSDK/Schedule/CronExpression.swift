@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A five-field cron expression: minute, hour, day of the month, month, day of the week.
+///
+/// A field is a list of values, ranges and steps: `*`, `5`, `1-5`, `*/15`, `10-40/10`, `5/10` (from 5 on), `mon-fri`,
+/// `1,15`. Names of months and days in English, in any case; 0 and 7 are Sunday. Where both days are restricted, one of
+/// them is enough, as in Vixie cron; a field that starts with `*` restricts nothing in this sense, so that with `*/2`
+/// both have to match.
+public struct CronExpression: Sendable, Hashable {
+    /// The presets of the field, with what they stand for.
+    public static let presets: [(name: String, expression: String)] = [
+        ("@hourly", "0 * * * *"), ("@daily", "0 0 * * *"), ("@weekly", "0 0 * * 0"), ("@monthly", "0 0 1 * *"),
+        ("@quarterly", "0 0 1 */3 *"), ("@yearly", "0 0 1 1 *"),
+    ]
+
+    /// The expression as written.
+    public let text: String
+    /// Bit n: minute n.
+    let minutes: UInt64
+    let hours: UInt64
+    let daysOfMonth: UInt64
+    let months: UInt64
+    /// Bit n: n days after Sunday.
+    let weekdays: UInt64
+    /// Whether one of the two days is enough.
+    let isEitherDay: Bool
+    /// Whether the schedule is "every hour" or "every n hours": the hour field is `*` or `*/n`.
+    let stepsThroughHours: Bool
+
+    /// Reads an expression or a preset such as `@daily`.
+    /// - Throws: `PerchError` (`invalid`) that names the field and what is allowed in it.
+    public init(_ text: String) throws(PerchError) {
+        self.text = text
+        var written = text
+        if text.hasPrefix("@") {
+            guard let preset = Self.presets.first(where: { $0.name == text }) else {
+                throw PerchError(
+                    .invalid,
+                    "unknown preset '\(text.prefix(40))'; there are \(Self.presets.map(\.name).joined(separator: ", "))"
+                )
+            }
+            written = preset.expression
+        }
+        let parts = written.split(whereSeparator: \.isWhitespace).map(String.init)
+        guard parts.count == 5 else {
+            throw PerchError(
+                .invalid,
+                """
+                the cron expression '\(text.prefix(80))' has \(parts.count) fields; it has 5: minute, hour, day of the \
+                month, month, day of the week
+                """)
+        }
+        minutes = try CronField.minute.bits(parts[0], in: text)
+        hours = try CronField.hour.bits(parts[1], in: text)
+        daysOfMonth = try CronField.dayOfMonth.bits(parts[2], in: text)
+        months = try CronField.month.bits(parts[3], in: text)
+        let days = try CronField.dayOfWeek.bits(parts[4], in: text)
+        weekdays = (days | days >> 7) & 0x7F
+        isEitherDay = !parts[2].hasPrefix("*") && !parts[4].hasPrefix("*")
+        stepsThroughHours = parts[1].hasPrefix("*") || hours == 0xFF_FFFF
+
+        let lastDay = (1...12).filter { months >> UInt64($0) & 1 == 1 }.map { CivilTime.days(inMonth: $0, of: 2_000) }
+            .max()
+        if !isEitherDay, let lastDay, daysOfMonth.trailingZeroBitCount > lastDay {
+            throw PerchError(
+                .invalid,
+                """
+                the cron expression '\(text.prefix(80))' never comes true: the day of the month '\(parts[2])' does not \
+                exist in the month '\(parts[3])'
+                """)
+        }
+    }
+
+    /// Whether the date has ticks.
+    func matches(year: Int, month: Int, day: Int, dayNumber: Int) -> Bool {
+        guard months >> UInt64(month) & 1 == 1 else { return false }
+        let isDay = daysOfMonth >> UInt64(day) & 1 == 1
+        let isWeekday = weekdays >> UInt64(CivilTime.weekday(dayNumber: dayNumber)) & 1 == 1
+        return isEitherDay ? isDay || isWeekday : isDay && isWeekday
+    }
+
+    /// The first matching minute of the day at or after one, both counted from midnight.
+    func minuteOfDay(atOrAfter start: Int) -> Int? {
+        guard start < 1_440 else { return nil }
+        var hour = max(start, 0) / 60
+        let rest = minutes >> UInt64(max(start, 0) % 60)
+        if hours >> UInt64(hour) & 1 == 1, rest != 0 { return max(start, 0) + rest.trailingZeroBitCount }
+        hour += 1
+        let later = hour < 24 ? hours >> UInt64(hour) : 0
+        guard later != 0 else { return nil }
+        return (hour + later.trailingZeroBitCount) * 60 + minutes.trailingZeroBitCount
+    }
+
+    /// The last matching minute of the day at or before one.
+    func minuteOfDay(atOrBefore end: Int) -> Int? {
+        guard end >= 0 else { return nil }
+        let end = min(end, 1_439)
+        let hour = end / 60
+        let earlierMinutes = minutes << UInt64(63 - end % 60)
+        if hours >> UInt64(hour) & 1 == 1, earlierMinutes != 0 { return end - earlierMinutes.leadingZeroBitCount }
+        guard hour > 0 else { return nil }
+        let earlier = hours << UInt64(64 - hour)
+        guard earlier != 0 else { return nil }
+        return (hour - 1 - earlier.leadingZeroBitCount) * 60 + 63 - minutes.leadingZeroBitCount
+    }
+}
+
+/// One field of a cron expression: its name, its values, and the names that they may have.
+struct CronField {
+    let name: String
+    let values: ClosedRange<Int>
+    var names: [String] = []
+    var firstName = 0
+
+    static let minute = CronField(name: "minute", values: 0...59)
+    static let hour = CronField(name: "hour", values: 0...23)
+    static let dayOfMonth = CronField(name: "day of the month", values: 1...31)
+    static let month = CronField(
+        name: "month", values: 1...12,
+        names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], firstName: 1)
+    static let dayOfWeek = CronField(
+        name: "day of the week", values: 0...7, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"])
+
+    /// The set of values, bit n for n.
+    func bits(_ text: String, in expression: String) throws(PerchError) -> UInt64 {
+        var result: UInt64 = 0
+        for item in text.split(separator: ",", omittingEmptySubsequences: false) {
+            result |= try bits(ofItem: String(item), text, expression)
+        }
+        return result
+    }
+
+    private func bits(ofItem item: String, _ text: String, _ expression: String) throws(PerchError) -> UInt64 {
+        func fault(_ reason: String) -> PerchError {
+            let known = names.isEmpty ? "" : " or \(names.joined(separator: " "))"
+            return PerchError(
+                .invalid,
+                """
+                the cron expression '\(expression.prefix(80))' has a wrong \(name) '\(text.prefix(40))': \(reason); \
+                allowed are \(values.lowerBound)-\(values.upperBound)\(known), *, ranges a-b, steps /n and lists with commas
+                """)
+        }
+        func value(_ word: Substring, isEnd: Bool = false) throws(PerchError) -> Int {
+            if let place = names.firstIndex(of: word.lowercased()) {
+                // A week may end on Sunday: `sat-sun`.
+                return isEnd && values.upperBound == 7 && place == 0 ? 7 : place + firstName
+            }
+            let isNumber = !word.isEmpty && word.utf8.count <= 4 && word.utf8.allSatisfy { (0x30...0x39).contains($0) }
+            guard isNumber, let number = Int(word) else {
+                throw fault(word.isEmpty ? "a value is missing" : "'\(word)' is no value")
+            }
+            guard values.contains(number) else { throw fault("\(number) is out of range") }
+            return number
+        }
+        let pieces = item.split(separator: "/", omittingEmptySubsequences: false)
+        guard pieces.count <= 2 else { throw fault("'\(item)' has more than one step") }
+        var step = 1
+        if pieces.count == 2 {
+            let isNumber = pieces[1].utf8.count <= 4 && pieces[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
+            guard isNumber, let number = Int(pieces[1]), number > 0 else {
+                throw fault("the step in '\(item)' is no number above 0")
+            }
+            step = number
+        }
+        let range: ClosedRange<Int>
+        if pieces[0] == "*" {
+            // The second Sunday is the first one.
+            range = values.lowerBound...min(values.upperBound, values.upperBound == 7 ? 6 : values.upperBound)
+        } else {
+            let ends = pieces[0].split(separator: "-", omittingEmptySubsequences: false)
+            guard ends.count <= 2 else { throw fault("'\(item)' is no range") }
+            let low = try value(ends[0])
+            if ends.count == 2 {
+                let high = try value(ends[1], isEnd: true)
+                guard low <= high else { throw fault("the range '\(pieces[0])' stands the wrong way round") }
+                range = low...high
+            } else {
+                range = pieces.count == 2 ? low...max(low, values.upperBound == 7 ? 6 : values.upperBound) : low...low
+            }
+        }
+        return stride(from: range.lowerBound, through: range.upperBound, by: step).reduce(0) { $0 | 1 << UInt64($1) }
+    }
+}

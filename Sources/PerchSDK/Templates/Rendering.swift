@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension JSONValue {
+    /// The value with the templates of every string in it filled in; names of members stay as they are.
+    /// - Throws: `PerchError` (`invalid`) that names the place in the document, then line and column in the string.
+    public func rendered(with scope: TemplateScope) throws(PerchError) -> JSONValue {
+        try rendered(scope, "")
+    }
+
+    private func rendered(_ scope: TemplateScope, _ place: String) throws(PerchError) -> JSONValue {
+        switch self {
+        case .null, .bool, .integer, .number:
+            return self
+        case .string(let text):
+            do throws(PerchError) {
+                return .string(try Template.render(text, with: scope))
+            } catch {
+                throw place.isEmpty ? error : PerchError(.invalid, "\(place): \(error.message)")
+            }
+        case .array(let elements):
+            var result: [JSONValue] = []
+            result.reserveCapacity(elements.count)
+            for (index, element) in elements.enumerated() {
+                result.append(try element.rendered(scope, "\(place)[\(index)]"))
+            }
+            return .array(result)
+        case .object(let members):
+            var result: [String: JSONValue] = [:]
+            for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+                result[name] = try member.rendered(scope, place.isEmpty ? name : "\(place).\(name)")
+            }
+            return .object(result)
+        }
+    }
+}
+
+extension TriggerSpec {
+    /// The trigger with the templates of every string in it filled in: what is registered and armed.
+    /// - Throws: `PerchError` (`invalid`) that names the field, then line and column in the string.
+    public func rendered(with scope: TemplateScope) throws(PerchError) -> TriggerSpec {
+        var result = self
+        result.target = try Template.render(target, with: scope)
+        if case .at(let text) = due { result.due = .at(try Template.render(text, with: scope)) }
+        result.definition = try definition.rendered(with: scope)
+        return result
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A string with `{{ … }}` in it, which are filled in from an attempt's names, dates and params.
+///
+/// - Names: `ds`, `ds_nodash`, `ts`, `ts_nodash`, `logical_date`, `data_interval_start`, `data_interval_end`, `run_id`,
+///   `try_number`, `map_index`, `params.x.y`, `params['x']`, `params.list[0]`, `dag.dag_id`, `task.task_id`,
+///   `dag_run.run_id`, `dag_run.run_type`, `dag_run.logical_date`, `dag_run.conf.x` (the params), and of the task
+///   instance (`ti`, `task_instance`) `dag_id`, `run_id`, `task_id`, `try_number`, `map_index`. Dates are in UTC.
+/// - Filters: `upper`, `lower`, `trim`, `default('x')` (for what is missing or null), `tojson`, and for instants `ds`,
+///   `ds_nodash`, `ts`, `ts_nodash`: `{{ data_interval_end | ds }}`.
+/// - Macros: `ds_add(ds, -1)`, also as `macros.ds_add`.
+/// - `{{ '{{' }}` gives two braces; `}}` needs no escape outside.
+///
+/// Whatever does not resolve is an error with its line and column; nothing is left empty in silence.
+public struct Template: Sendable, Hashable {
+    enum Part: Sendable, Hashable {
+        case text(String)
+        case expression(TemplateExpression)
+    }
+
+    let parts: [Part]
+
+    /// Reads a template.
+    /// - Throws: `PerchError` (`invalid`) with line and column of what is wrong.
+    public init(_ text: String) throws(PerchError) {
+        guard Self.hasBraces(text) else {
+            parts = text.isEmpty ? [] : [.text(text)]
+            return
+        }
+        var parser = TemplateParser(text)
+        parts = try parser.parts()
+    }
+
+    private static func hasBraces(_ text: String) -> Bool {
+        var previous: UInt8 = 0
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "{"), previous == byte { return true }
+            previous = byte
+        }
+        return false
+    }
+
+    /// The string with everything filled in.
+    /// - Throws: `PerchError` (`invalid`) with line and column of what does not resolve, and what would.
+    public func render(_ scope: TemplateScope) throws(PerchError) -> String {
+        var result = ""
+        for part in parts {
+            switch part {
+            case .text(let text): result += text
+            case .expression(let expression): result += try expression.text(in: scope)
+            }
+        }
+        return result
+    }
+
+    /// Renders a string.
+    /// - Throws: `PerchError` (`invalid`) with line and column of what is wrong or does not resolve.
+    public static func render(_ text: String, with scope: TemplateScope) throws(PerchError) -> String {
+        try Template(text).render(scope)
+    }
+}
+
+/// Where in a template something stands: `line:column`, both from 1.
+struct TemplatePosition: Sendable, Hashable {
+    var line: Int
+    var column: Int
+
+    func fault(_ reason: String) -> PerchError {
+        PerchError(.invalid, "template \(line):\(column): \(reason)")
+    }
+}

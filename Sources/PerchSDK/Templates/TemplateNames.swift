@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The names that a template may use. Whether one exists is known without a run; only what stands in the params is not.
+enum TemplateNames {
+    static let plain = [
+        "ds", "ds_nodash", "ts", "ts_nodash", "logical_date", "data_interval_start", "data_interval_end", "run_id",
+        "try_number", "map_index",
+    ]
+    static let groups: [(name: String, members: [String])] = [
+        ("dag", ["dag_id"]),
+        ("task", ["task_id"]),
+        (
+            "dag_run",
+            ["run_id", "run_type", "logical_date", "data_interval_start", "data_interval_end", "conf", "dag_id"]
+        ),
+        ("ti", ["dag_id", "run_id", "task_id", "try_number", "map_index"]),
+        ("task_instance", ["dag_id", "run_id", "task_id", "try_number", "map_index"]),
+    ]
+
+    /// What is wrong with a name, and what would be right; nil where nothing is.
+    static func problem(of steps: [TemplateExpression.Step]) -> String? {
+        guard case .member(let first)? = steps.first else { return "a name starts with a word" }
+        if first == "params" { return nil }
+        if plain.contains(first) {
+            return steps.count == 1 ? nil : "'\(first)' has no members; it stands alone"
+        }
+        if let group = groups.first(where: { $0.name == first }) {
+            guard steps.count > 1, case .member(let second) = steps[1], group.members.contains(second) else {
+                let all = group.members.map { "\(first).\($0)" }.joined(separator: ", ")
+                return "'\(text(of: steps))' is unknown; there is \(all)"
+            }
+            if steps.count > 2, second != "conf" { return "'\(first).\(second)' has no members; it stands alone" }
+            return nil
+        }
+        let known = plain + ["params"] + groups.map(\.name)
+        let near = known.first { isNear($0, first) }
+        let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
+        return "'\(first)' is unknown; \(hint)"
+    }
+
+    static func text(of steps: [TemplateExpression.Step]) -> String {
+        steps.enumerated().reduce(into: "") { text, step in
+            switch step.element {
+            case .element(let index): text += "[\(index)]"
+            case .member(let name):
+                let isPlain = name.unicodeScalars.allSatisfy(TemplateParser.isNamePart) && !name.isEmpty
+                text += isPlain ? (step.offset == 0 ? name : ".\(name)") : "['\(name)']"
+            }
+        }
+    }
+
+    /// Whether two words differ by at most two insertions, deletions or replacements.
+    private static func isNear(_ left: String, _ right: String) -> Bool {
+        let (a, b) = (Array(left.utf8), Array(right.utf8.prefix(40)))
+        guard abs(a.count - b.count) <= 2, min(a.count, b.count) > 2 else { return false }
+        var row = Array(0...b.count)
+        for i in a.indices {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for j in b.indices {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[b.count] <= 2
+    }
+}
+
+/// What templates are filled in from.
+public struct TemplateScope: Sendable {
+    /// The attempt whose names, dates and params are meant.
+    public var facts: AttemptFacts
+
+    /// The scope of one attempt.
+    public init(_ facts: AttemptFacts) {
+        self.facts = facts
+    }
+
+    /// The value of a known name; nil where it is a param that the run does not have.
+    func value(of steps: [TemplateExpression.Step]) -> JSONValue? {
+        guard case .member(let first)? = steps.first else { return nil }
+        if first == "params" { return Self.descend(facts.params, steps.dropFirst()) }
+        guard steps.count > 1, case .member(let second) = steps[1] else { return plain(first) }
+        switch (first, second) {
+        case ("dag_run", "conf"): return Self.descend(facts.params, steps.dropFirst(2))
+        case (_, "dag_id"): return .string(facts.dagID)
+        case (_, "task_id"): return .string(facts.taskID)
+        case (_, "run_type"): return .string(facts.runType.rawValue)
+        default: return plain(second)
+        }
+    }
+
+    private func plain(_ name: String) -> JSONValue? {
+        switch name {
+        case "ds": .string(facts.logicalDate.dateText)
+        case "ds_nodash": .string(facts.logicalDate.dateTextWithoutDashes)
+        case "ts", "logical_date": .string(facts.logicalDate.description)
+        case "ts_nodash": .string(facts.logicalDate.textWithoutDashes)
+        case "data_interval_start": .string(facts.dataIntervalStart.description)
+        case "data_interval_end": .string(facts.dataIntervalEnd.description)
+        case "run_id": .string(facts.runID)
+        case "try_number": .integer(Int64(facts.tryNumber))
+        case "map_index": .integer(Int64(facts.mapIndex))
+        default: nil
+        }
+    }
+
+    private static func descend(_ value: JSONValue, _ steps: ArraySlice<TemplateExpression.Step>) -> JSONValue? {
+        var current = value
+        for step in steps {
+            switch (step, current) {
+            case (.member(let name), .object(let members)):
+                guard let member = members[name] else { return nil }
+                current = member
+            case (.element(let index), .array(let elements)):
+                let place = index < 0 ? elements.count + index : index
+                guard elements.indices.contains(place) else { return nil }
+                current = elements[place]
+            default:
+                return nil
+            }
+        }
+        return current
+    }
+}
