@@ -82,6 +82,7 @@ let package = Package(
 
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
 
+        tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchSDKTests", ["PerchSDK"]),
     ],
     swiftLanguageModes: [.v6]
