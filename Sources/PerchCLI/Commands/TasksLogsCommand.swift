@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchSDK
 
@@ -35,7 +36,7 @@ struct TasksLogsCommand: AsyncParsableCommand {
                     for line in attempt.lines.dropFirst(shown) { try Console.shared.line(SafeText.neutralised(line)) }
                     shown = max(shown, attempt.lines.count)
                 } else if attempt.tryNumber > 0 {
-                    let path = AttemptLogPath.path(logs: home.paths.logs, key, tryNumber: attempt.tryNumber)
+                    let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
                     if reader == nil { reader = try LogFileReader(path: path) }
                     try reader?.copyNew(to: .shared)
                 }
