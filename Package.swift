@@ -66,7 +66,7 @@ let package = Package(
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
         room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "CLinux", subprocess, log]),
-        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
+        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", deque, log]),
         room(
             "PerchCLI",
             [
@@ -80,10 +80,16 @@ let package = Package(
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
-        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
-
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK"]),
+        tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
+        tests(
+            "PerchTriggererTests",
+            [
+                "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent", "PerchSDK",
+                log,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

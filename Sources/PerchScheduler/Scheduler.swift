@@ -47,7 +47,8 @@ public actor Scheduler {
         isStarted = true
         nextCleaning = reactor.loop.now + TimeSpan.seconds(60).microseconds
         metastore.doorbells.subscribe(.runs) { [weak self, reactor] _ in
-            reactor.submit { self?.assumeIsolated { $0.ring() } }
+            guard let self else { return }
+            reactor.submit { self.assumeIsolated { $0.ring() } }
         }
         ring()
     }

@@ -40,14 +40,13 @@ struct SchedulingBatch: Sendable {
 
     private func schedule(_ member: Member, limit: Int, in transaction: Transaction) throws -> Int {
         let row = member.row
+        // The transaction is full: the DAG comes up again in the next one.
+        guard limit > 0 else { return 0 }
         let unfinished = try transaction.activeRuns(dagID: row.dagID)
+        // A paused DAG gets its next instant, for people, but no run.
         let step = member.timetable.step(
             lastScheduled: row.lastScheduled, planned: row.nextRunAt, now: transaction.now, unfinished: unfinished,
-            limit: limit)
-        if limit <= 0, step.next.map({ $0 <= transaction.now }) ?? false {
-            // The transaction is full: the DAG stays due, and comes up again in the next one.
-            return 0
-        }
+            limit: row.isPaused ? 0 : limit)
         let isFirst = try transaction.setNextRun(
             row.dagID, from: row.nextRunAt, to: step.next, lastScheduled: step.lastScheduled,
             untilRunEnds: step.untilRunEnds)

@@ -42,7 +42,7 @@ struct Timetable: Sendable {
     ///   - lastScheduled: the logical date of the last scheduled run.
     ///   - planned: the stored instant of the next run; nil where none is stored.
     ///   - unfinished: how many runs of the DAG have not ended.
-    ///   - limit: how many runs may be created in this step; what is left stays due.
+    ///   - limit: how many runs may be created in this step; what is left stays due. 0 asks for the next instant only.
     func step(
         lastScheduled: Timestamp?, planned: Timestamp?, now: Timestamp, unfinished: Int, limit: Int
     ) -> TimetableStep {
@@ -54,11 +54,11 @@ struct Timetable: Sendable {
         case .cron(let ticks):
             var tick = firstTick(ticks, after: lastScheduled, planned: planned, now: now)
             while let date = tick, date <= end ?? date, date <= now {
+                guard step.runs.count < limit else { break }
                 guard unfinished + step.runs.count < maxActiveRuns else {
                     step.untilRunEnds = true
                     break
                 }
-                guard step.runs.count < limit else { break }
                 let previous = Self.latest(ticks, before: date) ?? date
                 step.runs.append(PlannedRun(logicalDate: date, intervalStart: previous, intervalEnd: date))
                 step.lastScheduled = date

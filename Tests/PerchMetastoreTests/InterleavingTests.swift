@@ -57,7 +57,8 @@ struct InterleavingTests {
             case 7, 8:
                 guard let wait = try await stage.waits().randomElement(using: &random) else { continue }
                 _ = try await stage.fire(
-                    wait.waitID, Bool.random(using: &random) ? .event(.null) : .timeout, byHand: Bool.random(using: &random))
+                    wait.waitID, Bool.random(using: &random) ? .event(.null) : .timeout,
+                    byHand: Bool.random(using: &random))
             case 9:
                 guard let task = held.randomElement(using: &random) else { continue }
                 let isSuspect = Bool.random(using: &random)
@@ -82,7 +83,8 @@ struct InterleavingTests {
                         case 0: try transaction.setPaused("d", isPause)
                         case 1:
                             _ = try transaction.clear(
-                                dagID: "d", runID: runID, taskID: isPause ? "list" : "sensor", mapIndex: nil, downstream: true,
+                                dagID: "d", runID: runID, taskID: isPause ? "list" : "sensor", mapIndex: nil,
+                                downstream: true,
                                 onlyFailed: false, by: "anna")
                         case 2: _ = try transaction.retryDue(limit: 3)
                         default: _ = try transaction.promoteScheduled(limit: 3)

@@ -30,7 +30,7 @@ enum Schema {
             version_number INTEGER NOT NULL,
             bundle_version TEXT NOT NULL,
             max_active_runs INTEGER NOT NULL,
-            -- Whether next_run_at has been worked out for the current schedule.
+            -- 0: next_run_at has to be worked out. 1: it has been. 2: it will be when a run of the DAG has ended.
             is_scheduled INTEGER NOT NULL,
             next_run_at {int64},
             last_scheduled {int64}

@@ -32,7 +32,8 @@ extension Transaction {
             }
             if known.hash == hash {
                 try run(
-                    "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID, bundleVersion)
+                    "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
+                    bundleVersion)
                 return
             }
             let previous = try version(known.versionID).definition
@@ -44,10 +45,11 @@ extension Transaction {
             try run(
                 """
                 UPDATE dag SET is_active = 1, version_id = :2, version_number = :3, bundle_version = :4,
-                    max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 THEN is_scheduled ELSE 0 END,
+                    max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 AND is_scheduled = 1 THEN 1 ELSE 0 END,
                     next_run_at = CASE WHEN :6 = 1 THEN next_run_at ELSE NULL END
                 WHERE dag_id = :1
-                """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns, isSameSchedule)
+                """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns,
+                isSameSchedule)
         } else {
             let versionID = try storeVersion(
                 definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion)
@@ -108,25 +110,39 @@ extension Transaction {
 
     /// Sets the instant of a DAG's next scheduled run, compared and set on the old one; false where another scheduler was
     /// first. Marks the schedule as worked out.
+    ///
+    /// With `untilRunEnds` the DAG is not due, whatever its instant, until one of its runs has ended; then it shows in
+    /// `dagsToSchedule`, and `.runs` rings.
     public func setNextRun(
-        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?
+        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?, untilRunEnds: Bool = false
     ) throws -> Bool {
         try run(
             """
-            UPDATE dag SET next_run_at = :3, last_scheduled = :4, is_scheduled = 1
+            UPDATE dag SET next_run_at = :3, last_scheduled = :4, is_scheduled = :5
             WHERE dag_id = :1 AND (next_run_at = :2 OR (next_run_at IS NULL AND CAST(:2 AS BIGINT) IS NULL))
-            """, dagID, old, new, lastScheduled) == 1
+            """, dagID, old, new, lastScheduled, untilRunEnds ? 2 : 1) == 1
+    }
+
+    /// A run has ended: whose schedule waited for that goes on.
+    func resumeSchedule(afterRun runKey: Int64) throws {
+        try run(
+            """
+            UPDATE dag SET is_scheduled = 0
+            WHERE dag_id = (SELECT dag_id FROM dag_run WHERE run_key = :1) AND is_scheduled = 2
+            """, runKey)
     }
 }
 
 extension Snapshot {
-    /// Active, unpaused DAGs whose schedule is new or has changed, so that their next run has to be worked out.
+    /// Active DAGs whose next run has to be worked out: whose schedule is new or has changed, or whose schedule waited for
+    /// a run to end, and one has.
     public func dagsToSchedule(limit: Int) throws -> [DAGRow] {
         try rows(
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag WHERE is_scheduled = 0 AND is_active = 1 ORDER BY dag_id LIMIT :1
-            """, limit) { DAGRow($0) }
+            """, limit
+        ) { DAGRow($0) }
     }
 
     /// Every DAG, by id.
@@ -135,7 +151,8 @@ extension Snapshot {
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag ORDER BY dag_id
-            """) { DAGRow($0) }
+            """
+        ) { DAGRow($0) }
     }
 
     /// One DAG; nil where there is none of this id.
@@ -144,7 +161,8 @@ extension Snapshot {
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag WHERE dag_id = :1
-            """, dagID) { DAGRow($0) }
+            """, dagID
+        ) { DAGRow($0) }
     }
 
     /// The definition that a version of a DAG has.
@@ -157,16 +175,19 @@ extension Snapshot {
         try rows(
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
-            FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND next_run_at <= :1
+            FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
+                AND next_run_at <= :1
             ORDER BY next_run_at, dag_id LIMIT :2
-            """, instant, limit) { DAGRow($0) }
+            """, instant, limit
+        ) { DAGRow($0) }
     }
 
     /// The earliest next run of an active, unpaused DAG.
     public func nextRunInstant() throws -> Timestamp? {
         try number(
             """
-            SELECT MIN(next_run_at) FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0
+            SELECT MIN(next_run_at) FROM dag
+            WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
             """
         ).map(Timestamp.init(microseconds:))
     }

@@ -164,6 +164,7 @@ extension Transaction {
         let state: RunState = after.failed > 0 || after.isCancelled ? .failed : .success
         try run("UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1", runKey, state, now)
         runs[runKey] = nil
+        try resumeSchedule(afterRun: runKey)
         ring([.finished, .runs])
     }
 

@@ -43,8 +43,9 @@ struct FireBuffer {
 
     /// The group has not been stored and is tried again after a pause.
     ///
-    /// Groups get smaller meanwhile, so that one fire that the metastore refuses is found: that wait is fired as broken
-    /// instead, and if that cannot be stored either, it is returned here and set aside until the next start.
+    /// Groups get smaller meanwhile, so that one fire that the metastore refuses is found, and goes to the end of the line:
+    /// the others do not wait for it. Where the refusal concerns the fire itself, the wait is fired as broken instead, and
+    /// if that cannot be stored either, it is returned here and set aside until the next start.
     mutating func failed(_ error: any Error, at now: Int64) -> Firing? {
         failures += 1
         retryAt = now + min(5_000_000, 50_000 << Int64(min(failures - 1, 7)))
@@ -58,7 +59,11 @@ struct FireBuffer {
             }
         }
         size = max(1, size / 2)
-        waiting.prepend(contentsOf: inFlight)
+        if inFlight.count == 1 {
+            waiting.append(contentsOf: inFlight)
+        } else {
+            waiting.prepend(contentsOf: inFlight)
+        }
         inFlight = []
         return setAside
     }

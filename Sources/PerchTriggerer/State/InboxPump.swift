@@ -58,6 +58,10 @@ struct InboxPump {
         var key: String?
     }
 
+    var isReading: Bool {
+        if case .reading = phase { true } else { false }
+    }
+
     /// Whether a deadline has passed, so that the inbox has to be read up to now.
     mutating func isOverdue(at now: Int64) -> Bool {
         deadlines.earliest.map { $0 < now } ?? false

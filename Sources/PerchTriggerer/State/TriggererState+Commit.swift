@@ -10,7 +10,7 @@ extension TriggererState {
     mutating func nextCommit(owner: Int64, now: Int64) -> CommitGroup? {
         guard !isCommitting, now >= fires.retryAt else { return nil }
         let probesDue = probes.storeAt.map { $0 <= now } ?? false
-        // Notes of removals are forgotten together with something else, or when many have gathered.
+        // Notes of removals that were read are of no use any more; while loading they are left for later.
         let forgets = lastRemoval > forgottenRemoval && loadingSince == nil
         guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets else { return nil }
         isCommitting = true

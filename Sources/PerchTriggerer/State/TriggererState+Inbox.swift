@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import PerchMetastore
+import PerchReactor
 import PerchSDK
 
 extension TriggererState {
@@ -39,11 +40,9 @@ extension TriggererState {
                 limit: configuration.eventsPerRead, isBarrier: isBarrier))
     }
 
-    /// What a wait that was just given to its source listens to; nil where the source does not want it.
-    mutating func listens(_ waitID: Int64, to interest: (name: String, key: String?)?) {
-        guard let interest, let place = pump.members.firstIndex(where: { $0.newcomer.wait.waitID == waitID }) else {
-            return
-        }
+    /// What the wait at a place of `armInbox` listens to, now that its source has it; nil where the source does not want it.
+    mutating func listens(at place: Int, to interest: (name: String, key: String?)?) {
+        guard let interest else { return }
         pump.listens(place, name: interest.name, key: interest.key)
     }
 

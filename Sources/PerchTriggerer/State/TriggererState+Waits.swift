@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DequeModule
 import PerchMetastore
+import PerchReactor
 import PerchSDK
 
 extension TriggererState {
@@ -62,8 +64,9 @@ extension TriggererState {
             pump.newcomers.append(.init(wait: wait, after: wait.eventFloor))
             return
         }
-        // A wait that is due at its deadline or before needs no deadline.
-        let deadline = wait.due.map { due in wait.deadline.map { $0 < due } ?? false } ?? true ? wait.deadline : nil
+        var deadline = wait.deadline
+        // What comes at the deadline or before needs no deadline.
+        if let due = wait.due, let last = deadline, due <= last { deadline = nil }
         if let deadline {
             entry.flags.insert(.hasDeadline)
             if deadline.microseconds <= now { entry.flags.insert(.isOverdue) }

@@ -99,13 +99,13 @@ struct TriggererState {
         guard lease.isHeld else { return lease.nextInstant }
         var instant = min(lease.nextInstant ?? .max, pollAt)
         if let deadline = deadlines.earliest { instant = min(instant, deadline) }
-        if let deadline = pump.deadlines.earliest { instant = min(instant, max(deadline + 1, readAt)) }
+        if !pump.isReading, let deadline = pump.deadlines.earliest { instant = min(instant, max(deadline + 1, readAt)) }
         if let bound = probeBounds.earliest { instant = min(instant, bound) }
         if !isCommitting {
             if let storeAt = probes.storeAt { instant = min(instant, max(storeAt, fires.retryAt)) }
             if fires.hasWaiting || !progress.isEmpty { instant = min(instant, fires.retryAt) }
         }
-        if readFailures > 0 { instant = min(instant, readAt) }
+        if readFailures > 0, !isReadingWaits, !pump.isReading { instant = min(instant, readAt) }
         return instant == .max ? nil : instant
     }
 
