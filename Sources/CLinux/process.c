@@ -20,7 +20,7 @@ static int put(posix_spawn_file_actions_t *actions, int from, int to, int flags)
     return posix_spawn_file_actions_adddup2(actions, from, to);
 }
 
-int clinux_spawn(const struct clinux_spawn *request, pid_t *pid) {
+int clinux_spawn_process(const struct clinux_spawn *request, pid_t *pid) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int failure = posix_spawn_file_actions_init(&actions);
@@ -57,6 +57,8 @@ int clinux_spawn(const struct clinux_spawn *request, pid_t *pid) {
     return failure;
 }
 
+char **clinux_environment(void) { return environ; }
+
 int clinux_reap(pid_t pid, int *code, int *signal) {
     int status = 0;
     pid_t done;
@@ -86,19 +88,32 @@ static int open_of(pid_t pid, const char *file) {
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int clinux_process_times(pid_t pid, int64_t *start, pid_t *session, char *state) {
-    char text[1024];
+/// The third field of a process's stat file and what follows; NULL where there is none.
+static char *fields_of(pid_t pid, char *text, size_t size) {
     int file = open_of(pid, "/stat");
-    if (file < 0) return -1;
-    ssize_t count = read(file, text, sizeof text - 1);
+    if (file < 0) return NULL;
+    ssize_t count = read(file, text, size - 1);
     close(file);
-    if (count <= 0) return -1;
+    if (count <= 0) return NULL;
     text[count] = 0;
     // The name of the program stands in parentheses and may hold anything, spaces and parentheses too.
     char *at = strrchr(text, ')');
-    if (!at || !at[1]) return -1;
-    *state = at[2];
-    at += 2;
+    return at && at[1] ? at + 2 : NULL;
+}
+
+int clinux_parent(pid_t pid, pid_t *parent) {
+    char text[1024];
+    char *at = fields_of(pid, text, sizeof text);
+    if (!at || !at[0]) return -1;
+    *parent = (pid_t)strtol(at + 1, NULL, 10);
+    return 0;
+}
+
+int clinux_process_times(pid_t pid, int64_t *start, pid_t *session, char *state) {
+    char text[1024];
+    char *at = fields_of(pid, text, sizeof text);
+    if (!at) return -1;
+    *state = at[0];
     for (int field = 3; field < 22; field++) {
         if (field == 6) *session = (pid_t)strtol(at, NULL, 10);
         at = strchr(at, ' ');
@@ -186,6 +201,8 @@ void clinux_end_session(void) {
     kill(self, SIGKILL);
     _exit(137);
 }
+
+int clinux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int clinux_limit_memory(uint64_t bytes) {
     // RLIMIT_DATA counts what is written to, unlike RLIMIT_AS, which counts what is merely reserved: the C library
