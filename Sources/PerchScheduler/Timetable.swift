@@ -59,8 +59,9 @@ struct Timetable: Sendable {
                     step.untilRunEnds = true
                     break
                 }
-                let previous = Self.latest(ticks, before: date) ?? date
-                step.runs.append(PlannedRun(logicalDate: date, intervalStart: previous, intervalEnd: date))
+                let interval = ticks.dataInterval(endingAt: date)
+                step.runs.append(
+                    PlannedRun(logicalDate: date, intervalStart: interval.start, intervalEnd: interval.end))
                 step.lastScheduled = date
                 tick = ticks.next(after: date)
             }
@@ -123,24 +124,7 @@ struct Timetable: Sendable {
         }
         guard !catchup, let missed = first, missed <= now else { return first }
         let limit = min(now, end ?? now)
-        return max(missed, Self.latest(ticks, before: limit + TimeSpan(microseconds: 1)) ?? missed)
-    }
-
-    /// The last tick before an instant. Looks back in growing windows, so that the cost does not depend on how often
-    /// the schedule ticks; nil where it has not ticked for twelve years.
-    private static func latest(_ ticks: CronSchedule, before instant: Timestamp) -> Timestamp? {
-        var window = TimeSpan.seconds(120)
-        let longest = TimeSpan.seconds(12 * 366 * 86_400)
-        while true {
-            var found: Timestamp?
-            var tick = ticks.next(after: instant + TimeSpan(microseconds: -window.microseconds))
-            while let date = tick, date < instant {
-                found = date
-                tick = ticks.next(after: date)
-            }
-            if found != nil || window >= longest { return found }
-            window = min(longest, TimeSpan(microseconds: window.microseconds * 8))
-        }
+        return max(missed, ticks.previous(before: limit + TimeSpan(microseconds: 1)) ?? missed)
     }
 }
 
