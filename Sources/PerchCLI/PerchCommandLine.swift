@@ -35,7 +35,8 @@ public enum PerchCommandLine {
     /// Writes help to standard output and an error as one line to standard error.
     private static func report(_ error: any Error, of root: any ParsableCommand.Type) -> Int32 {
         if let error = error as? PerchError {
-            Console.shared.say("error: \(error)")
+            // One line for each problem of a declaration; everything else is one line.
+            for line in "\(error)".split(separator: "\n") { Console.shared.say("error: \(line)") }
             return EXIT_FAILURE
         }
         let code = root.exitCode(for: error)
@@ -45,7 +46,10 @@ public enum PerchCommandLine {
         }
         let message = root.message(for: error)
         if !message.isEmpty {
-            let hint = code == .validationFailure ? " (see `\(ProgramName.current) --help`)" : ""
+            // The last line of the long message says where the command's help is.
+            let pointer = root.fullMessage(for: error).split(separator: "\n").last { $0.contains("See '") }
+            let help = pointer.flatMap { $0.split(separator: "'").dropFirst().first } ?? "\(ProgramName.current) --help"
+            let hint = code == .validationFailure ? " (see `\(help)`)" : ""
             Console.shared.say("error: " + message.split(separator: "\n").joined(separator: " ") + hint)
         }
         return code.rawValue

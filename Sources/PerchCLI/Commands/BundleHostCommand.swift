@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchBundle
 internal import PerchSDK
 
 /// What the engine starts as its child: the process that holds the user's code.
@@ -10,5 +11,7 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             commandName: "bundle-host", abstract: "Run task code for an engine; started by it.", shouldDisplay: false)
     }
 
-    func run() async throws {}
+    func run() async throws {
+        await BundleHost.run(dags: Bundle().dags, descriptor: 0, clock: SystemClock())
+    }
 }

@@ -105,19 +105,19 @@ struct DeferredFireCommand: AsyncParsableCommand {
     func run() async throws {
         let given = try payload.map { try JSONValue.option("--payload", $0) }
         try await DeferredFireCommand.end(waitID, home, "fired", "its task goes on once one is started") { wait, now in
-            .event(given ?? HandMadeEvent.of(wait, now: now))
+            .event(try given ?? HandMadeEvent.of(wait, now: now))
         }
     }
 
     /// Fires a wait with an outcome, unless somebody else was first.
     static func end(
         _ waitID: Int64, _ option: HomeOption, _ done: String, _ consequence: String,
-        outcome: @escaping @Sendable (WaitRow, Timestamp) -> WaitOutcome
+        outcome: @escaping @Sendable (WaitRow, Timestamp) throws -> WaitOutcome
     ) async throws {
         try await option.withMetastore { home, metastore in
             let wait = try await metastore.write { transaction in
                 let wait = try transaction.knownWait(waitID)
-                let firing = Firing(waitID: waitID, outcome: outcome(wait, transaction.now), by: Person.name)
+                let firing = Firing(waitID: waitID, outcome: try outcome(wait, transaction.now), by: Person.name)
                 guard try transaction.fire([firing], lease: nil) == [true] else {
                     throw PerchError(.conflict, "wait \(waitID) has just ended")
                 }
