@@ -75,7 +75,7 @@ let package = Package(
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
         room("PerchTesting", ["Perch"]),
         program("perch", ["Perch"]),
-        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchReactor", "PerchCLI", arguments]),
+        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
