@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
+#include "CLinuxProcess.h"
 #include <sys/types.h>
 
 // epoll_event is packed on x86 and a union inside: plain integers cross into Swift instead.
