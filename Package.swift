@@ -91,6 +91,7 @@ let package = Package(
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
+        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
