@@ -240,6 +240,18 @@ struct WaitTransitionTests {
         #expect(try await stage.faults() == [])
     }
 
+    @Test("A wait under a key that is recorded already fails its task, and holds up no other")
+    func recordedKey() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        let run = try await stage.trigger("d")
+        try await stage.deferTask(#require(try await stage.claim().first))
+        _ = try await stage.fire(#require(try await stage.waits().first).waitID)
+        #expect(try await stage.deferTask(#require(try await stage.claim().first)))
+        #expect(try await stage.states(run) == ["a": .failed])
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("A later wait of the same target looks after the event that the earlier one received")
     func eventFloor() async throws {
         let stage = try await Stage()

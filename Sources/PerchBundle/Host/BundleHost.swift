@@ -76,9 +76,9 @@ public final class BundleHost: Sendable {
     func randomBits() -> UInt64 { generator() }
 
     /// Sends what is always short enough for a frame.
-    func say(_ message: BundleMessage) {
+    func say(_ message: BundleMessage, mayWait: Bool = false) {
         do {
-            try outbox.send(message)
+            try outbox.send(message, mayWait: mayWait)
         } catch {
             write(to: 2, "perch: a message to the engine was dropped: \(error)\n")
         }

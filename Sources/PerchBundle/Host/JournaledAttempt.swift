@@ -98,7 +98,7 @@ final class JournaledAttempt: AttemptRuntime {
             let cut = String(decoding: text.utf8.prefix(Self.longestLine), as: UTF8.self)
             text = "\(cut)… (\(message.utf8.count - Self.longestLine) bytes more)"
         }
-        host.say(.log(dispatchID: dispatchID, [LogLine(at: now, level: level, message: text)]))
+        host.say(.log(dispatchID: dispatchID, [LogLine(at: now, level: level, message: text)]), mayWait: true)
     }
 
     // MARK: Cancel

@@ -3,6 +3,7 @@
 internal import CLinux
 internal import Glibc
 internal import PerchBundle
+internal import PerchProcess
 internal import PerchReactor
 
 /// The engine's end of one bundle: its socket, its output, its death. Lives on the reactor's thread.
@@ -219,7 +220,6 @@ final class BundleConnection {
         var code: Int32 = 0
         var signal: Int32 = 0
         guard clinux_reap(pid, &code, &signal) == 1 else { return "has ended" }
-        if signal > 0 { return "died of signal \(signal) (\(String(cString: strsignal(signal))))" }
-        return "exited with code \(code)"
+        return (signal > 0 ? ExitStatus.signal(signal) : .code(code)).description
     }
 }

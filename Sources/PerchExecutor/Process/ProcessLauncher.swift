@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CLinux
 internal import Glibc
 internal import PerchBundle
+internal import PerchProcess
 internal import PerchSDK
 
 /// Starts a bundle as a child process: a session of its own, the socket as its standard input, pipes for its output.
@@ -39,37 +39,23 @@ public struct ProcessLauncher: BundleLauncher {
     public func launch() throws -> LaunchedBundle {
         var sockets: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else { throw failure("no socket for it", errno) }
-        var opened = sockets
-        defer { for descriptor in opened { close(descriptor) } }
-        let (output, outputEnd) = try pipe(&opened)
-        let (error, errorEnd) = try pipe(&opened)
-
-        var pid: pid_t = 0
-        let result = withCStrings([programName] + arguments) { arguments in
-            withCStrings(environment()) { environment in
-                executable.withCString { path in
-                    var request = clinux_spawn(
-                        path: path, arguments: arguments, environment: environment, directory: nil, input: sockets[1],
-                        output: outputEnd, error: errorEnd, leads_session: 1)
-                    return clinux_spawn_process(&request, &pid)
-                }
-            }
+        guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else {
+            throw PerchError(.unavailable, "no socket for a bundle: \(String(cString: strerror(errno)))")
         }
-        guard result == 0 else { throw failure(executable, result) }
-        let pidDescriptor = clinux_pidfd_open(pid)
-        guard pidDescriptor >= 0 else {
-            let reason = errno
-            kill(pid, SIGKILL)
-            waitpid(pid, nil, 0)
-            throw failure("no descriptor for it", reason)
+        defer { close(sockets[1]) }
+        setNonblocking(sockets[0])
+        do {
+            let child = try ChildProcess.start(
+                path: executable, arguments: [programName] + arguments, environment: environment(), input: sockets[1],
+                leadsSession: true)
+            return LaunchedBundle(
+                socket: sockets[0],
+                process: .init(
+                    pid: child.pid, pidDescriptor: child.pidDescriptor, output: child.output, error: child.error))
+        } catch {
+            close(sockets[0])
+            throw PerchError(.unavailable, "the bundle process cannot be started", cause: error)
         }
-        let kept = [sockets[0], output, error]
-        opened.removeAll(where: kept.contains)
-        for descriptor in kept { setNonblocking(descriptor) }
-        return LaunchedBundle(
-            socket: sockets[0],
-            process: .init(pid: pid, pidDescriptor: pidDescriptor, output: output, error: error))
     }
 
     private var programName: String {
@@ -78,7 +64,7 @@ public struct ProcessLauncher: BundleLauncher {
 
     private func environment() -> [String] {
         let own = [HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE"]
-        var variables = currentEnvironment().filter { variable in
+        var variables = ChildProcess.environment.filter { variable in
             !own.contains { variable.hasPrefix("\($0)=") }
         }
         variables.append(mark)
@@ -86,40 +72,6 @@ public struct ProcessLauncher: BundleLauncher {
             "SWIFT_BACKTRACE=enable=yes,color=no,interactive=no,threads=crashed,registers=none,images=none,limit=32")
         if let memoryLimit { variables.append("\(HostConduct.memoryLimitVariable)=\(memoryLimit)") }
         return variables
-    }
-
-    private func pipe(_ opened: inout [Int32]) throws -> (read: Int32, write: Int32) {
-        var ends: [Int32] = [-1, -1]
-        guard clinux_pipe(&ends) == 0 else { throw failure("no pipe for it", errno) }
-        opened += ends
-        return (ends[0], ends[1])
-    }
-
-    private func failure(_ what: String, _ number: Int32) -> PerchError {
-        PerchError(.unavailable, "the bundle process cannot be started: \(what): \(String(cString: strerror(number)))")
-    }
-}
-
-/// The variables of this process, `NAME=value`.
-private func currentEnvironment() -> [String] {
-    var variables: [String] = []
-    var next = clinux_environment()
-    while let entry = next?.pointee {
-        variables.append(String(cString: entry))
-        next = next?.successor()
-    }
-    return variables
-}
-
-/// Runs `body` with a null-terminated array of C strings.
-private func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
-) -> Result {
-    let copies: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) } + [nil]
-    defer { for copy in copies { free(copy) } }
-    return copies.withUnsafeBufferPointer { buffer in
-        guard let base = buffer.baseAddress else { preconditionFailure("an array with its end mark has a base") }
-        return body(base)
     }
 }
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Cuts what a process prints into lines; of one that is too long the rest is cut off, with a note.
-struct LineAssembler {
-    static let longest = 8 << 10
+package struct LineAssembler: Sendable {
+    /// The longest line, in bytes.
+    package static let longest = 8 << 10
     private var rest: [UInt8] = []
     private var dropped = 0
 
+    /// An assembler at the beginning of a line.
+    package init() {}
+
     /// Takes bytes in, gives the lines that they complete.
-    mutating func append(_ bytes: UnsafeRawBufferPointer) -> [String] {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) -> [String] {
         var lines: [String] = []
         for byte in bytes {
             if byte == 0x0A {
@@ -22,7 +26,7 @@ struct LineAssembler {
     }
 
     /// What stands there without an end of line; nil where there is nothing.
-    mutating func flush() -> String? { rest.isEmpty ? nil : take() }
+    package mutating func flush() -> String? { rest.isEmpty ? nil : take() }
 
     private mutating func take() -> String {
         if rest.last == 0x0D { rest.removeLast() }
