@@ -87,6 +87,9 @@ let package = Package(
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+        room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
+        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "perch"]),
+        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
