@@ -90,6 +90,11 @@ let package = Package(
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "perch"]),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator"]),
+        room(
+            "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
+        tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
+        tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
+        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
