@@ -65,7 +65,7 @@ let package = Package(
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
         room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
-        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", deque, log]),
+        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
         room(
             "PerchCLI",
             [
