@@ -3,7 +3,7 @@
 public import PerchSDK
 
 /// How a wait ends.
-public enum WaitOutcome: Sendable, Hashable, Codable {
+public enum WaitOutcome: Sendable, Hashable {
     /// What was waited for came; the coded event.
     case event(JSONValue)
     /// The wait's deadline, or its task's, came first.

@@ -20,10 +20,14 @@ public struct StableHash: Sendable {
 }
 
 /// FNV-1a with 128 bits, for keys that must not meet by chance.
-struct StableHash128 {
+public struct StableHash128: Sendable {
     private var value: UInt128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D
 
-    mutating func combine(_ string: String) {
+    /// The hash of nothing.
+    public init() {}
+
+    /// Adds a string. Its end counts.
+    public mutating func combine(_ string: String) {
         for byte in string.utf8 { add(byte) }
         add(0xFF)  // no byte of UTF-8
     }
@@ -33,7 +37,7 @@ struct StableHash128 {
     }
 
     /// 32 hexadecimal digits.
-    var text: String {
+    public var text: String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 32 - digits.count) + digits
     }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+extension Snapshot {
+    /// One run; nil where there is none.
+    public func run(dagID: String, runID: String) throws -> RunRow? {
+        try first(
+            """
+            SELECT run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end, params,
+                queued_at, start_date, end_date, event_floor
+            FROM dag_run WHERE dag_id = :1 AND run_id = :2
+            """, dagID, runID
+        ) { try RunRow($0) }
+    }
+
+    /// Runs, the newest first, of one DAG or all, in one state or all.
+    public func runs(dagID: String?, state: RunState?, limit: Int) throws -> [RunRow] {
+        try rows(
+            """
+            SELECT run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end, params,
+                queued_at, start_date, end_date, event_floor
+            FROM dag_run
+            WHERE (CAST(:1 AS TEXT) IS NULL OR dag_id = :1) AND (CAST(:2 AS TEXT) IS NULL OR state = :2)
+            ORDER BY run_key DESC LIMIT :3
+            """, dagID, state, limit
+        ) { try RunRow($0) }
+    }
+
+    /// How many runs of a DAG have not ended.
+    public func activeRuns(dagID: String) throws -> Int {
+        let queued = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'queued'", dagID)
+        let running = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running'", dagID)
+        return Int((queued ?? 0) + (running ?? 0))
+    }
+
+    /// How many runs there are in each state.
+    public func runCounts() throws -> [(state: RunState, count: Int)] {
+        try rows("SELECT state, COUNT(*) FROM dag_run GROUP BY state ORDER BY state") { (try $0.name(0), $0.int(1)) }
+    }
+}

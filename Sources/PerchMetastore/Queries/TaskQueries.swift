@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+extension Snapshot {
+    /// The task instances of a run, in the order of its tasks.
+    public func taskInstances(runKey: Int64) throws -> [TaskInstanceRow] {
+        try rows(
+            """
+            SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
+                t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id, r.version_id
+            FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+            WHERE t.run_key = :1 ORDER BY t.task_index, t.map_index
+            """, runKey
+        ) { try taskInstance($0) }
+    }
+
+    /// The instances of one task of a run.
+    func taskInstances(runKey: Int64, taskIndex: Int) throws -> [TaskInstanceRow] {
+        try rows(
+            """
+            SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
+                t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id, r.version_id
+            FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+            WHERE t.run_key = :1 AND t.task_index = :2 ORDER BY t.map_index
+            """, runKey, taskIndex
+        ) { try taskInstance($0) }
+    }
+
+    /// One task instance; nil where the run, the task or the map index does not exist.
+    public func taskInstance(_ key: TaskInstanceKey) throws -> TaskInstanceRow? {
+        guard let run = try run(dagID: key.dagID, runID: key.runID),
+            let index = try version(run.versionID).tasks.firstIndex(where: { $0.taskID == key.taskID })
+        else { return nil }
+        return try taskInstances(runKey: run.runKey, taskIndex: index).first { $0.key.mapIndex == key.mapIndex }
+    }
+
+    /// When the next try of a failed task is due.
+    public func nextRetryInstant() throws -> Timestamp? {
+        try number("SELECT MIN(retry_at) FROM task_instance WHERE state = 'up_for_retry'")
+            .map(Timestamp.init(microseconds:))
+    }
+
+    /// How many task instances are in a state that is not final.
+    public func openTaskCounts() throws -> [(state: TaskState, count: Int)] {
+        let states: [(TaskState, Int64?)] = [
+            (.scheduled, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'scheduled' AND is_held = 0")),
+            (.queued, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'queued'")),
+            (.running, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'running'")),
+            (.upForRetry, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'up_for_retry'")),
+            (.deferred, try number("SELECT COUNT(*) FROM wait")),
+        ]
+        return states.map { ($0, Int($1 ?? 0)) }
+    }
+
+    private func taskInstance(_ row: borrowing SQLRow) throws -> TaskInstanceRow {
+        let index = row.int(2)
+        let task = try version(row.int64(16)).tasks[index]
+        return TaskInstanceRow(
+            taskInstanceID: row.int64(0), runKey: row.int64(1),
+            key: TaskInstanceKey(dagID: row.text(14), runID: row.text(15), taskID: task.taskID, mapIndex: row.int(3)),
+            taskIndex: index, state: try row.name(4), tryNumber: row.int(5), dispatchID: row.int64(6),
+            queuedAt: row.optionalTime(7), startDate: row.optionalTime(8), endDate: row.optionalTime(9),
+            retryAt: row.optionalTime(10), message: row.optionalText(11), output: row.optionalText(12),
+            cancelState: try row.optionalName(13))
+    }
+}

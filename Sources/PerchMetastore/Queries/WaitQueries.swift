@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Snapshot {
+    /// Waits registered after a wait, in the order of their commits.
+    public func waitsToArm(after waitID: Int64, limit: Int) throws -> [WaitToArm] {
+        try rows(
+            """
+            SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor FROM wait
+            WHERE wait_id > :1 ORDER BY wait_id LIMIT :2
+            """, waitID, limit
+        ) { row in
+            WaitToArm(
+                waitID: row.int64(0), kind: row.text(1), target: row.text(2), due: row.optionalTime(3),
+                deadline: row.optionalTime(4), since: row.time(5), definition: row.optionalText(6),
+                progress: row.optionalText(7), eventFloor: row.int64(8))
+        }
+    }
+
+    /// Waits that somebody else than their triggerer has ended, after a note.
+    public func removedWaits(after seq: Int64, limit: Int) throws -> [(seq: Int64, waitID: Int64)] {
+        try rows("SELECT seq, wait_id FROM wait_removal WHERE seq > :1 ORDER BY seq LIMIT :2", seq, limit) {
+            ($0.int64(0), $0.int64(1))
+        }
+    }
+
+    /// Waits for people: filtered, by id, a page at a time.
+    public func waits(_ filter: WaitFilter) throws -> [WaitRow] {
+        var conditions = ["w.wait_id > :1"]
+        var values: [SQLValue] = [.integer(filter.after), .integer(Int64(filter.limit))]
+        func add(_ condition: String, _ value: String?) {
+            guard let value else { return }
+            values.append(.text(value))
+            conditions.append("\(condition) :\(values.count)")
+        }
+        add("r.dag_id =", filter.dagID)
+        add("r.run_id =", filter.runID)
+        add("w.kind =", filter.kind)
+        if let part = filter.targetContains {
+            let escaped = part.map { "%_!".contains($0) ? "!\($0)" : String($0) }.joined()
+            values.append(.text("%" + escaped + "%"))
+            conditions.append("w.target LIKE :\(values.count) ESCAPE '!'")
+        }
+        var found: [WaitRow] = []
+        // The task's name stands in the DAG version, so it is compared here; the page is cut here then.
+        if filter.taskID != nil { values[1] = .integer(.max) }
+        try connection.query(
+            text: """
+                SELECT w.wait_id, w.ti_id, r.dag_id, r.run_id, r.version_id, t.task_index, t.map_index, w.try_number,
+                    w.journal_key, w.kind, w.target, w.due_at, w.deadline, w.since, w.is_sensor, w.shard, w.host, w.queue,
+                    w.definition, w.progress, w.event_floor
+                FROM wait w JOIN task_instance t ON t.ti_id = w.ti_id JOIN dag_run r ON r.run_key = t.run_key
+                WHERE \(conditions.joined(separator: " AND ")) ORDER BY w.wait_id LIMIT :2
+                """, values
+        ) { row in
+            let wait = try waitRow(row)
+            if let taskID = filter.taskID, wait.key.taskID != taskID { return }
+            if found.count < filter.limit { found.append(wait) }
+        }
+        return found
+    }
+
+    /// One wait; nil where it has fired or never was.
+    public func wait(_ waitID: Int64) throws -> WaitRow? {
+        try first(
+            """
+            SELECT w.wait_id, w.ti_id, r.dag_id, r.run_id, r.version_id, t.task_index, t.map_index, w.try_number,
+                w.journal_key, w.kind, w.target, w.due_at, w.deadline, w.since, w.is_sensor, w.shard, w.host, w.queue,
+                w.definition, w.progress, w.event_floor
+            FROM wait w JOIN task_instance t ON t.ti_id = w.ti_id JOIN dag_run r ON r.run_key = t.run_key
+            WHERE w.wait_id = :1
+            """, waitID
+        ) { try waitRow($0) }
+    }
+
+    private func waitRow(_ row: borrowing SQLRow) throws -> WaitRow {
+        let task = try version(row.int64(4)).tasks[row.int(5)]
+        return WaitRow(
+            waitID: row.int64(0), taskInstanceID: row.int64(1),
+            key: TaskInstanceKey(dagID: row.text(2), runID: row.text(3), taskID: task.taskID, mapIndex: row.int(6)),
+            tryNumber: row.int(7), journalKey: row.text(8), kind: row.text(9), target: row.text(10),
+            due: row.optionalTime(11), deadline: row.optionalTime(12), since: row.time(13), isSensor: row.bool(14),
+            shard: row.int(15), host: row.optionalText(16), queue: row.text(17), definition: row.optionalText(18),
+            progress: row.optionalText(19), eventFloor: row.int64(20))
+    }
+
+    /// How many waits are for this target.
+    public func sharing(kind: String, target: String) throws -> Int {
+        Int(
+            try number(
+                "SELECT COUNT(*) FROM wait WHERE due_at IS NULL AND target_key = :1",
+                ContentHash.targetKey(kind: kind, target: target)) ?? 0)
+    }
+
+    /// How the probe for a target stood when it was last stored; nil where there is none.
+    public func probe(kind: String, target: String) throws -> ProbeRow? {
+        try first(
+            """
+            SELECT owner, kind, target, last_probe_at, next_probe_at, last_result, probes, as_of FROM probe
+            WHERE target_key = :1 ORDER BY as_of DESC LIMIT 1
+            """, ContentHash.targetKey(kind: kind, target: target)
+        ) { row in
+            ProbeRow(
+                owner: row.text(0),
+                state: ProbeState(
+                    kind: row.text(1), target: row.text(2), lastProbeAt: row.optionalTime(3),
+                    nextProbeAt: row.optionalTime(4), lastResult: row.text(5), probes: row.int64(6)),
+                asOf: row.time(7))
+        }
+    }
+
+    /// The process that holds a shard, and under which epoch; nil where none ever did.
+    public func owner(ofShard shard: Int) throws -> (processID: Int64, epoch: Int64)? {
+        try first("SELECT owner, epoch FROM shard WHERE shard = :1", shard) { ($0.int64(0), $0.int64(1)) }
+    }
+
+    /// How many waits there are.
+    public func waitCount() throws -> Int {
+        Int(try number("SELECT COUNT(*) FROM wait") ?? 0)
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import PerchSDK
+
+/// The doorbell between the processes of a home: a datagram socket, one byte a ring.
+final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is set once and closed once, by `close`
+    private let descriptor: Int32
+    private let path: String
+    private let finished = DispatchSemaphore(value: 0)
+    private var isListening = false
+    /// No doorbell is this one: it ends the listening thread.
+    private static let goodbye: UInt8 = 0
+
+    init(path: String) throws {
+        self.path = path
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else {
+            throw PerchError(.unavailable, "cannot make a socket: \(String(cString: strerror(errno)))")
+        }
+        // The engine lock is held: a socket file that is there belongs to an engine that is dead.
+        unlink(path)
+        let bound = try Self.withAddress(path) { address, size in Glibc.bind(descriptor, address, size) }
+        guard bound == 0, chmod(path, 0o600) == 0 else {
+            let reason = String(cString: strerror(errno))
+            Glibc.close(descriptor)
+            throw PerchError(.unavailable, "cannot bind \(path): \(reason)")
+        }
+    }
+
+    func listen(_ ring: @escaping @Sendable (DoorbellSet) -> Void) {
+        isListening = true
+        let thread = Thread { [descriptor, finished] in
+            var byte: UInt8 = 0
+            while true {
+                let count = recv(descriptor, &byte, 1, 0)
+                if count < 0 && errno == EINTR { continue }
+                if count <= 0 || byte == Self.goodbye { break }
+                ring(DoorbellSet(rawValue: byte))
+            }
+            finished.signal()
+        }
+        thread.name = "perch-doorbell"
+        thread.stackSize = 256 << 10
+        thread.start()
+    }
+
+    func close() {
+        if isListening {
+            Self.send(DoorbellSet(rawValue: Self.goodbye), to: path)
+            finished.wait()
+        }
+        unlink(path)
+        Glibc.close(descriptor)
+    }
+
+    /// Rings at the engine of a home. Where none listens, or its queue is full, nothing is lost: it looks by itself soon.
+    static func send(_ bells: DoorbellSet, to path: String) {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return }
+        defer { Glibc.close(descriptor) }
+        var byte = bells.rawValue
+        // because a path that is too long had no listener either
+        _ = try? withAddress(path) { address, size in
+            sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
+        }
+    }
+
+    private static func withAddress<Result>(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) throws -> Result {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let room = MemoryLayout.size(ofValue: address.sun_path) - 1
+        guard bytes.count <= room else {
+            throw PerchError(
+                .invalid, "the path \(path) is \(bytes.count) bytes long, a socket takes \(room): use a shorter --home")
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Foundation
+import Glibc
+import PerchSDK
+
+/// The files of a home.
+public struct HomePaths: Sendable, Hashable {
+    /// The home's own path.
+    public let home: String
+
+    /// The files of the home at a path.
+    public init(_ home: String) {
+        self.home = home
+    }
+
+    /// The metastore.
+    public var database: String { home + "/perch.db" }
+    /// Held by the engine; holds its process id.
+    public var lock: String { home + "/engine.lock" }
+    /// Held by a command while it writes.
+    public var writeGate: String { home + "/write.gate" }
+    /// Where the engine hears that it should look.
+    public var doorbell: String { home + "/doorbell.sock" }
+    /// Where any program sends events.
+    public var events: String { home + "/events.sock" }
+    /// Where the triggerer answers what it knows at this moment.
+    public var inspection: String { home + "/inspect.sock" }
+    /// The directory of the attempts' logs.
+    public var logs: String { home + "/logs" }
+    /// The configuration file, if there is one.
+    public var configuration: String { home + "/config.json" }
+
+    var databaseExists: Bool { FileManager.default.fileExists(atPath: database) }
+
+    func createHome() throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: home, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw PerchError(.unavailable, "cannot create the home \(home)", cause: error)
+        }
+        guard access(home, W_OK | X_OK) == 0 else {
+            throw PerchError(.unavailable, "the home \(home) cannot be written: \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Locks and shared memory do not hold across machines there.
+    func refuseNetworkFileSystem() throws {
+        var type: UInt64 = 0
+        guard clinux_file_system_type(home, &type) == 0 else {
+            throw PerchError(.unavailable, "cannot look at the home \(home): \(String(cString: strerror(errno)))")
+        }
+        let networkFileSystems: [UInt64: String] = [
+            0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x0102_1997: "9P",
+            0x00C3_6400: "Ceph", 0x6573_5546: "FUSE",
+        ]
+        if let name = networkFileSystems[type] {
+            throw PerchError(
+                .unavailable,
+                "the home \(home) lies on a network file system (\(name)), where SQLite's locks do not hold: use a local disk"
+            )
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import PerchSDK
+
+/// The state of a home: everything that the roles tell one another goes through here.
+public final class Metastore: Sendable {
+    /// How a process opens the metastore.
+    public enum Access: Sendable {
+        /// Migrates, and holds the home's engine lock: a second engine is refused with the first one's process id.
+        case engine
+        /// Reads and writes, never migrates; a write waits at most five seconds for its turn.
+        case command
+    }
+
+    /// The doorbells of this process. Transactions ring them, and so do those of other processes on the home while this
+    /// one is the engine.
+    public let doorbells = Doorbells()
+    /// The clock that decides what is due.
+    public let clock: any PerchClock
+    /// The directory that holds the metastore, the sockets and the logs.
+    public let home: String
+
+    let driver: SQLiteDriver
+    let catalog: DAGCatalog
+    private let writer: GroupCommitWriter
+    private let lock: EngineLock?
+    private let bell: DoorbellSocket?
+    private let readers = DispatchQueue(label: "perch-readers", attributes: .concurrent)
+
+    private init(
+        home: String, clock: any PerchClock, driver: SQLiteDriver, lock: EngineLock?, bell: DoorbellSocket?
+    ) {
+        self.home = home
+        self.clock = clock
+        self.driver = driver
+        self.lock = lock
+        self.bell = bell
+        catalog = DAGCatalog()
+        let doorbells = doorbells
+        let socketPath = HomePaths(home).doorbell
+        writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock) { bells in
+            // The engine hears itself; a command's bells go to the engine of the home, if there is one.
+            if lock != nil {
+                doorbells.ring(bells)
+            } else if !bells.isEmpty {
+                DoorbellSocket.send(bells, to: socketPath)
+            }
+        }
+        writer.start()
+        bell?.listen { doorbells.ring($0) }
+    }
+
+    /// Opens the metastore of a home.
+    ///
+    /// `.engine` creates home and file where they are missing, and migrates. `.command` throws `notFound` where there is no
+    /// metastore, and `metastore` where its schema is another than this program's.
+    /// - Throws: `PerchError` that names the home: `conflict` with the process id of the engine that holds it,
+    ///   `metastore` for a file that is garbage or of a newer schema, `unavailable` where the home cannot be written or
+    ///   lies on a network file system.
+    public static func open(home: String, access: Access, clock: any PerchClock) throws -> Metastore {
+        let paths = HomePaths(home)
+        switch access {
+        case .engine:
+            try paths.createHome()
+            try paths.refuseNetworkFileSystem()
+            let lock = try EngineLock(path: paths.lock)
+            let driver = try openDriver(paths, access: .engine)
+            do {
+                _ = try Migrations.migrate(driver, path: paths.database)
+                let bell = try DoorbellSocket(path: paths.doorbell)
+                return Metastore(home: home, clock: clock, driver: driver, lock: lock, bell: bell)
+            } catch {
+                try driver.close()
+                throw error
+            }
+        case .command:
+            guard paths.databaseExists else {
+                throw PerchError(
+                    .notFound, "there is no metastore in \(home): start 'standalone' there, or run 'db migrate'")
+            }
+            let driver = try openDriver(paths, access: .command)
+            do {
+                try Migrations.requireCurrent(driver, path: paths.database)
+            } catch {
+                try driver.close()
+                throw error
+            }
+            return Metastore(home: home, clock: clock, driver: driver, lock: nil, bell: nil)
+        }
+    }
+
+    static func openDriver(_ paths: HomePaths, access: Access) throws -> SQLiteDriver {
+        try SQLiteDriver(path: paths.database, gate: WriteGate(path: paths.writeGate), access: access)
+    }
+
+    /// Commits what waits and closes the file and the lock. Later calls throw `unavailable`.
+    public func close() throws {
+        writer.close()
+        bell?.close()
+        try driver.close()
+        lock?.release()
+    }
+
+    /// One member of a group commit: everything in `body`, or nothing. Returns after the COMMIT has returned.
+    ///
+    /// `body` runs on the writer's thread; doorbells of its transitions ring after the COMMIT.
+    /// - Throws: what `body` throws (then nothing of it has happened), or `PerchError` where the COMMIT failed (then
+    ///   nothing of it has happened either).
+    public func write<Result: Sendable>(
+        _ body: @escaping @Sendable (Transaction) throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            let member = GroupCommitWriter.Member(
+                run: { transaction in
+                    do {
+                        let result = try body(transaction)
+                        try transaction.finishMember()
+                        return .init(isDone: true) { error in
+                            if let error {
+                                continuation.resume(throwing: error)
+                            } else {
+                                continuation.resume(returning: result)
+                            }
+                        }
+                    } catch {
+                        return .init(isDone: false) { _ in continuation.resume(throwing: error) }
+                    }
+                },
+                refuse: { continuation.resume(throwing: $0) })
+            if !writer.submit(member) {
+                continuation.resume(throwing: PerchError(.unavailable, "the metastore of \(home) is closed"))
+            }
+        }
+    }
+
+    /// Reads one consistent snapshot, on a thread of its own kind: the caller's is not blocked.
+    public func read<Result: Sendable>(
+        _ body: @escaping @Sendable (Snapshot) throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            readers.async { [self] in
+                continuation.resume(
+                    with: Swift.Result {
+                        try driver.read { connection in
+                            try body(Snapshot(connection: connection, catalog: catalog, now: clock.now))
+                        }
+                    })
+            }
+        }
+    }
+}

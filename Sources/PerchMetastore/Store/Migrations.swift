@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// Leads a metastore forward to the schema of this program, one version a transaction.
+enum Migrations {
+    static func migrate(_ driver: SQLiteDriver, path: String) throws -> (from: Int, to: Int) {
+        try driver.write { connection in
+            let from = try version(connection, path: path)
+            guard from <= Schema.current else { throw newer(from, path: path) }
+            for version in from..<Schema.current {
+                try connection.execute(script: "BEGIN IMMEDIATE")
+                do {
+                    try connection.execute(script: Schema.versions[version])
+                    _ = try connection.run(
+                        """
+                        INSERT INTO meta (key, value) VALUES ('schema_version', :1)
+                        ON CONFLICT (key) DO UPDATE SET value = excluded.value
+                        """, [.text(String(version + 1))])
+                    try connection.execute(script: "COMMIT")
+                } catch {
+                    try connection.execute(script: "ROLLBACK")
+                    throw error
+                }
+            }
+            return (from, Schema.current)
+        }
+    }
+
+    static func requireCurrent(_ driver: SQLiteDriver, path: String) throws {
+        let found = try driver.read { try version($0, path: path) }
+        if found > Schema.current { throw newer(found, path: path) }
+        if found < Schema.current {
+            throw PerchError(
+                .metastore,
+                "\(path) has schema \(found), this program needs \(Schema.current): run 'db migrate', or start the engine"
+            )
+        }
+    }
+
+    private static func newer(_ found: Int, path: String) -> PerchError {
+        PerchError(
+            .metastore,
+            "\(path) has schema \(found), newer than the \(Schema.current) that this program knows: use a newer program"
+        )
+    }
+
+    /// 0 for a file without tables.
+    private static func version(_ connection: SQLiteConnection, path: String) throws -> Int {
+        var tables: Set<String> = []
+        try connection.query("SELECT name FROM sqlite_master WHERE type = 'table'", []) { tables.insert($0.text(0)) }
+        if tables.isEmpty { return 0 }
+        guard tables.contains("meta") else {
+            throw PerchError(.metastore, "\(path) is a database, but not a Perch metastore: use another --home")
+        }
+        var text: String?
+        try connection.query("SELECT value FROM meta WHERE key = 'schema_version'", []) { text = $0.text(0) }
+        guard let text, let version = Int(text) else {
+            throw PerchError(.metastore, "\(path) names no schema version: it is no Perch metastore or is damaged")
+        }
+        return version
+    }
+}
+
+extension Metastore {
+    /// Leads the metastore of a home to the current schema; creates it where there is none. No engine may be alive.
+    public static func migrate(home: String, clock: any PerchClock) throws -> (from: Int, to: Int) {
+        let paths = HomePaths(home)
+        try paths.createHome()
+        try paths.refuseNetworkFileSystem()
+        let lock = try EngineLock(path: paths.lock)
+        defer { lock.release() }
+        let driver = try openDriver(paths, access: .engine)
+        do {
+            let versions = try Migrations.migrate(driver, path: paths.database)
+            try driver.close()
+            return versions
+        } catch {
+            try driver.close()
+            throw error
+        }
+    }
+}

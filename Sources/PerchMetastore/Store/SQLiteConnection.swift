@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import GRDBSQLite
+import PerchSDK
+
+/// A connection that GRDB opened, driven through its raw handle with statements prepared once: about twice as fast as
+/// through GRDB's own statements for the short ones that the engine lives on.
+final class SQLiteConnection: SQLConnection {
+    private let handle: OpaquePointer
+    private var prepared: [UInt: OpaquePointer] = [:]
+    private let dialect = SQLDialect.sqlite
+    /// SQLite copies what is bound: the values may go before the statement is run.
+    private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
+
+    init(handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    /// To be called before the handle is closed.
+    func finalizeStatements() {
+        for statement in prepared.values { sqlite3_finalize(statement) }
+        prepared = [:]
+    }
+
+    var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
+
+    func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
+        let statement = try statement(for: sql)
+        defer { reset(statement) }
+        try bind(values, to: statement)
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_DONE: return Int(sqlite3_changes(handle))
+            case SQLITE_ROW: continue
+            case let code: throw fault(code, "\(sql)")
+            }
+        }
+    }
+
+    func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        let statement = try statement(for: sql)
+        defer { reset(statement) }
+        try bind(values, to: statement)
+        try rows(of: statement, "\(sql)", body)
+    }
+
+    func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        let statement = try prepare(sql)
+        defer { sqlite3_finalize(statement) }
+        try bind(values, to: statement)
+        try rows(of: statement, sql, body)
+    }
+
+    func execute(script: String) throws {
+        let text = dialect.translate(script, placeholder: "?")
+        let code = sqlite3_exec(handle, text, nil, nil, nil)
+        guard code == SQLITE_OK else { throw fault(code, script) }
+    }
+
+    private func rows(
+        of statement: OpaquePointer, _ sql: @autoclosure () -> String, _ body: (borrowing SQLRow) throws -> Void
+    ) throws {
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_DONE: return
+            case SQLITE_ROW: try body(SQLRow(statement: statement))
+            case let code: throw fault(code, sql())
+            }
+        }
+    }
+
+    private func statement(for sql: StaticString) throws -> OpaquePointer {
+        let key = UInt(bitPattern: sql.utf8Start)
+        if let statement = prepared[key] {
+            // A statement that is still under way (a query inside its own rows) cannot be used a second time.
+            guard sqlite3_stmt_busy(statement) == 0 else {
+                throw PerchError(.metastore, "a query was started again inside its own rows: \(sql)")
+            }
+            return statement
+        }
+        let statement = try prepare("\(sql)")
+        prepared[key] = statement
+        return statement
+    }
+
+    private func prepare(_ sql: String) throws -> OpaquePointer {
+        var statement: OpaquePointer?
+        let text = dialect.translate(sql, placeholder: "?")
+        let code = sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard code == SQLITE_OK, let statement else { throw fault(code, sql) }
+        return statement
+    }
+
+    private func reset(_ statement: OpaquePointer) {
+        sqlite3_reset(statement)
+        sqlite3_clear_bindings(statement)
+    }
+
+    private func bind(_ values: [SQLValue], to statement: OpaquePointer) throws {
+        var index: Int32 = 1
+        for value in values {
+            let code: Int32
+            switch value {
+            case .null: code = sqlite3_bind_null(statement, index)
+            case .integer(let number): code = sqlite3_bind_int64(statement, index, number)
+            case .real(let number): code = sqlite3_bind_double(statement, index, number)
+            case .text(var text):
+                code = text.withUTF8 { bytes in
+                    bytes.withMemoryRebound(to: CChar.self) { characters in
+                        // An empty string has no base address, and a null pointer would bind NULL.
+                        guard let start = characters.baseAddress else {
+                            return sqlite3_bind_text(statement, index, "", 0, Self.transient)
+                        }
+                        return sqlite3_bind_text(statement, index, start, Int32(characters.count), Self.transient)
+                    }
+                }
+            }
+            guard code == SQLITE_OK else { throw fault(code, "value \(index)") }
+            index += 1
+        }
+    }
+
+    private func fault(_ code: Int32, _ sql: String) -> PerchError {
+        let message = String(cString: sqlite3_errmsg(handle))
+        return SQLiteFault.error(code: code, message: message, statement: sql)
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import GRDB
+import GRDBSQLite
+import PerchSDK
+import Synchronization
+
+/// The metastore's file: GRDB keeps the connections (one writer, a pool of snapshot readers), statements go through their
+/// raw handles.
+final class SQLiteDriver: @unchecked Sendable {  // because connections are only used inside GRDB's own access queues
+    private let pool: DatabasePool
+    private let gate: WriteGate
+    private let access: Metastore.Access
+    /// Statement caches by raw handle. A handle is only used inside its GRDB queue, so are the statements.
+    private let connections = Mutex<[UInt: Boxed]>([:])
+
+    private struct Boxed: @unchecked Sendable {  // because it is only used inside the queue of its handle
+        var connection: SQLiteConnection
+    }
+
+    init(path: String, gate: WriteGate, access: Metastore.Access) throws {
+        self.gate = gate
+        self.access = access
+        var configuration = Configuration()
+        configuration.label = "perch"
+        configuration.maximumReaderCount = 3
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { database in
+            try database.execute(
+                sql: """
+                    PRAGMA synchronous = FULL;
+                    PRAGMA secure_delete = FAST;
+                    PRAGMA cache_size = -16384;
+                    PRAGMA wal_autocheckpoint = 4000;
+                    PRAGMA journal_size_limit = 67108864;
+                    PRAGMA temp_store = MEMORY;
+                    """)
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            // GRDB lowers it to NORMAL when it switches to WAL; what is acknowledged has to survive a power loss.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+        } catch let error as DatabaseError {
+            throw Self.fault(error, path: path)
+        }
+    }
+
+    /// A command stands in line at the gate; the engine lets those in line go first, between its groups.
+    func write<Result>(_ body: (SQLiteConnection) throws -> Result) throws -> Result {
+        switch access {
+        case .engine: gate.letOthersPass()
+        case .command: try gate.enter()
+        }
+        defer { if access == .command { gate.leave() } }
+        return try pool.writeWithoutTransaction { database in try body(try connection(of: database)) }
+    }
+
+    func read<Result>(_ body: (SQLiteConnection) throws -> Result) throws -> Result {
+        try pool.read { database in try body(try connection(of: database)) }
+    }
+
+    /// Copies the metastore, page by page, while it is in use.
+    func backup(to path: String) throws {
+        do {
+            let copy = try DatabaseQueue(path: path)
+            try pool.backup(to: copy)
+            try copy.close()
+        } catch let error as DatabaseError {
+            throw Self.fault(error, path: path)
+        }
+    }
+
+    func close() throws {
+        connections.withLock { all in
+            for boxed in all.values { boxed.connection.finalizeStatements() }
+            all = [:]
+        }
+        try pool.close()
+    }
+
+    private func connection(of database: Database) throws -> SQLiteConnection {
+        guard let handle = database.sqliteConnection else {
+            throw PerchError(.unavailable, "the metastore is closed")
+        }
+        let key = UInt(bitPattern: handle)
+        return connections.withLock { all in
+            if let known = all[key] { return known }
+            let made = Boxed(connection: SQLiteConnection(handle: handle))
+            all[key] = made
+            return made
+        }.connection
+    }
+
+    private static func fault(_ error: DatabaseError, path: String) -> PerchError {
+        let fault = SQLiteFault.error(
+            code: error.resultCode.rawValue, message: error.message ?? "no reason given", statement: error.sql ?? "open"
+        )
+        return PerchError(fault.code, "\(path): \(fault.message)")
+    }
+}

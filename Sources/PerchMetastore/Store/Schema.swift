@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The schema, by version. A version that was released is never edited: what comes later is a migration of its own.
+enum Schema {
+    /// The schema that this program reads and writes.
+    static let current = versions.count
+
+    /// The statements that lead from version `index` to `index + 1`.
+    static let versions: [String] = [version1]
+
+    private static let version1 = """
+        CREATE TABLE meta (
+            key TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) {table};
+
+        -- Numbers that only grow: ids in blocks, wait ids and event numbers in the order of commits.
+        CREATE TABLE counter (
+            name TEXT PRIMARY KEY,
+            value {int64} NOT NULL
+        ) {table};
+        INSERT INTO counter VALUES ('id', 0), ('wait_id', 0), ('event_seq', 0), ('removal_seq', 0);
+
+        CREATE TABLE dag (
+            dag_id TEXT PRIMARY KEY,
+            bundle TEXT NOT NULL,
+            is_paused INTEGER NOT NULL,
+            is_active INTEGER NOT NULL,
+            version_id {int64} NOT NULL,
+            version_number INTEGER NOT NULL,
+            bundle_version TEXT NOT NULL,
+            max_active_runs INTEGER NOT NULL,
+            -- 0: next_run_at has to be worked out. 1: it has been. 2: it will be when a run of the DAG has ended.
+            is_scheduled INTEGER NOT NULL,
+            next_run_at {int64},
+            last_scheduled {int64}
+        ) {table};
+        CREATE INDEX dag_due ON dag (next_run_at)
+            WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0;
+        CREATE INDEX dag_unscheduled ON dag (dag_id) WHERE is_scheduled = 0;
+
+        CREATE TABLE dag_version (
+            version_id {int64} PRIMARY KEY,
+            dag_id TEXT NOT NULL,
+            version_number INTEGER NOT NULL,
+            content_hash TEXT NOT NULL,
+            bundle_version TEXT NOT NULL,
+            definition TEXT NOT NULL,
+            created_at {int64} NOT NULL
+        ) {table};
+        CREATE UNIQUE INDEX dag_version_number ON dag_version (dag_id, version_number);
+
+        CREATE TABLE dag_run (
+            run_key {int64} PRIMARY KEY,
+            dag_id TEXT NOT NULL,
+            run_id TEXT NOT NULL,
+            version_id {int64} NOT NULL,
+            run_type TEXT NOT NULL,
+            state TEXT NOT NULL,
+            logical_date {int64} NOT NULL,
+            interval_start {int64} NOT NULL,
+            interval_end {int64} NOT NULL,
+            params TEXT NOT NULL,
+            event_id TEXT,
+            event_floor {int64} NOT NULL,
+            -- Task instances are created from the last task to the first; how many are still to come.
+            to_create INTEGER NOT NULL,
+            unfinished INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            queued_at {int64} NOT NULL,
+            start_date {int64},
+            end_date {int64},
+            cancelled_by TEXT
+        ) {table};
+        CREATE UNIQUE INDEX dag_run_name ON dag_run (dag_id, run_id);
+        CREATE UNIQUE INDEX dag_run_event ON dag_run (dag_id, event_id) WHERE event_id IS NOT NULL;
+        CREATE UNIQUE INDEX dag_run_scheduled ON dag_run (dag_id, logical_date) WHERE run_type = 'scheduled';
+        CREATE INDEX dag_run_queued ON dag_run (dag_id, run_key) WHERE state = 'queued';
+        CREATE INDEX dag_run_running ON dag_run (dag_id, run_key) WHERE state = 'running';
+        CREATE INDEX dag_run_creating ON dag_run (run_key) WHERE state = 'running' AND to_create > 0;
+        CREATE INDEX dag_run_cancelling ON dag_run (run_key) WHERE state = 'running' AND cancelled_by IS NOT NULL;
+        CREATE INDEX dag_run_ended ON dag_run (end_date) WHERE end_date IS NOT NULL;
+
+        CREATE TABLE task_instance (
+            ti_id {int64} PRIMARY KEY,
+            run_key {int64} NOT NULL,
+            task_index INTEGER NOT NULL,
+            map_index INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            try_number INTEGER NOT NULL,
+            -- The try at which the budget of retries began: moves with each clear.
+            first_try INTEGER NOT NULL,
+            -- The current hand-out; 0 while there is none.
+            dispatch_id {int64} NOT NULL,
+            worker {int64},
+            -- Upstream tasks that have not ended, and how the others did.
+            pending INTEGER NOT NULL,
+            upstream_failed INTEGER NOT NULL,
+            upstream_skipped INTEGER NOT NULL,
+            pool TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            -- 0 to clean up after a cancel, 1 resumed after a wait, 2 new.
+            queue_class INTEGER NOT NULL,
+            is_held INTEGER NOT NULL,
+            is_suspect INTEGER NOT NULL,
+            queued_at {int64},
+            start_date {int64},
+            end_date {int64},
+            retry_at {int64},
+            task_deadline {int64},
+            execution_left {int64},
+            cancel_state TEXT,
+            cancel_reason TEXT,
+            cancel_by TEXT,
+            message TEXT,
+            output TEXT
+        ) {table};
+        CREATE UNIQUE INDEX task_instance_place ON task_instance (run_key, task_index, map_index);
+        CREATE INDEX task_instance_queued ON task_instance (queue_class, priority DESC, dispatch_id)
+            WHERE state = 'queued';
+        CREATE INDEX task_instance_scheduled ON task_instance (pool, queue_class, priority DESC, ti_id)
+            WHERE state = 'scheduled' AND is_held = 0;
+        CREATE INDEX task_instance_retry ON task_instance (retry_at) WHERE state = 'up_for_retry';
+        CREATE INDEX task_instance_running ON task_instance (worker) WHERE state = 'running';
+
+        -- A mapped task, once it is known over how many elements.
+        CREATE TABLE mapped_task (
+            run_key {int64} NOT NULL,
+            task_index INTEGER NOT NULL,
+            length INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            unfinished INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            skipped INTEGER NOT NULL,
+            first_try INTEGER NOT NULL,
+            PRIMARY KEY (run_key, task_index)
+        ) {clustered};
+        CREATE INDEX mapped_task_creating ON mapped_task (run_key) WHERE created < length;
+
+        -- The elements of an output that something is mapped over.
+        CREATE TABLE output_item (
+            ti_id {int64} NOT NULL,
+            position INTEGER NOT NULL,
+            value TEXT NOT NULL,
+            PRIMARY KEY (ti_id, position)
+        ) {clustered};
+
+        CREATE TABLE journal (
+            ti_id {int64} NOT NULL,
+            try_number INTEGER NOT NULL,
+            key TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            payload TEXT NOT NULL,
+            outcome TEXT,
+            target_key {int64},
+            event_seq {int64},
+            is_kept INTEGER NOT NULL,
+            dispatch_id {int64} NOT NULL,
+            recorded_at {int64} NOT NULL,
+            fired_at {int64},
+            fired_by TEXT,
+            PRIMARY KEY (ti_id, try_number, key)
+        ) {clustered};
+
+        CREATE TABLE wait (
+            wait_id {int64} PRIMARY KEY,
+            ti_id {int64} NOT NULL,
+            try_number INTEGER NOT NULL,
+            journal_key TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            target TEXT NOT NULL,
+            target_key {int64} NOT NULL,
+            shard INTEGER NOT NULL,
+            host TEXT,
+            queue TEXT NOT NULL,
+            due_at {int64},
+            deadline {int64},
+            since {int64} NOT NULL,
+            is_sensor INTEGER NOT NULL,
+            definition TEXT,
+            progress TEXT,
+            event_floor {int64} NOT NULL
+        ) {table};
+        CREATE UNIQUE INDEX wait_place ON wait (ti_id, try_number, journal_key);
+        -- Time waits share nothing.
+        CREATE INDEX wait_target ON wait (target_key) WHERE due_at IS NULL;
+
+        -- Waits that somebody else than their triggerer has ended.
+        CREATE TABLE wait_removal (
+            seq {int64} PRIMARY KEY,
+            wait_id {int64} NOT NULL
+        ) {table};
+
+        CREATE TABLE shard (
+            shard INTEGER PRIMARY KEY,
+            owner {int64} NOT NULL,
+            epoch {int64} NOT NULL
+        ) {table};
+
+        CREATE TABLE probe (
+            owner {int64} NOT NULL,
+            target_key {int64} NOT NULL,
+            kind TEXT NOT NULL,
+            target TEXT NOT NULL,
+            last_probe_at {int64},
+            next_probe_at {int64},
+            last_result TEXT NOT NULL,
+            probes {int64} NOT NULL,
+            as_of {int64} NOT NULL,
+            PRIMARY KEY (target_key, owner)
+        ) {clustered};
+
+        CREATE TABLE event (
+            seq {int64} PRIMARY KEY,
+            event_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            key TEXT,
+            payload TEXT NOT NULL,
+            received_at {int64} NOT NULL
+        ) {table};
+        CREATE UNIQUE INDEX event_identity ON event (name, event_id);
+        CREATE INDEX event_name ON event (name, key, seq);
+        CREATE INDEX event_age ON event (received_at);
+
+        CREATE TABLE pool (
+            name TEXT PRIMARY KEY,
+            slots INTEGER NOT NULL,
+            include_deferred INTEGER NOT NULL
+        ) {table};
+        INSERT INTO pool VALUES ('default_pool', 128, 0);
+
+        -- A slot that is held. Comes with queued, goes when the dispatch has ended; never expires by itself.
+        CREATE TABLE pool_slot (
+            dispatch_id {int64} PRIMARY KEY,
+            pool TEXT NOT NULL,
+            ti_id {int64} NOT NULL,
+            slots INTEGER NOT NULL
+        ) {table};
+        CREATE INDEX pool_slot_pool ON pool_slot (pool, slots);
+
+        CREATE TABLE process (
+            process_id {int64} PRIMARY KEY,
+            role TEXT NOT NULL,
+            pid INTEGER NOT NULL,
+            start_time {int64} NOT NULL,
+            boot_id TEXT NOT NULL,
+            host TEXT NOT NULL,
+            started_at {int64} NOT NULL,
+            lease_until {int64} NOT NULL
+        ) {table};
+        """
+}

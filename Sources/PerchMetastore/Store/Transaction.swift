@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// Reads and writes: one member of a group commit. Only valid inside the closure that it was given to.
+///
+/// What a transition has to tell others is rung on `doorbells` and leaves after the COMMIT.
+public final class Transaction: Snapshot {
+    let ids: IDAllocator
+    private(set) var doorbells: DoorbellSet = []
+    /// What the member has read or changed and will need again; thrown away with it.
+    var runs: [Int64: RunFacts] = [:]
+    var pools: [String: PoolRoom] = [:]
+    private var lastWaitID: Int64?
+
+    init(connection: any SQLConnection, catalog: DAGCatalog, ids: IDAllocator, now: Timestamp) {
+        self.ids = ids
+        super.init(connection: connection, catalog: catalog, now: now)
+    }
+
+    /// Rings after the COMMIT.
+    func ring(_ bells: DoorbellSet) {
+        doorbells.formUnion(bells)
+    }
+
+    /// Runs a statement and gives the number of rows that it changed.
+    @discardableResult
+    func run<each Input: SQLConvertible>(_ sql: StaticString, _ inputs: repeat each Input) throws -> Int {
+        var values: [SQLValue] = []
+        values.reserveCapacity(16)
+        repeat values.append((each inputs).sqlValue)
+        return try connection.run(sql, values)
+    }
+
+    /// A fresh id: unique for ever, and ascending in the order of one process's calls.
+    func nextID() throws -> Int64 {
+        try ids.next(reserve: { size in try self.advanceCounter("id", by: size) })
+    }
+
+    /// A wait's id. Ascends with the order of commits, so that "after the last one seen" misses none: the counter's row
+    /// is read under the transaction's lock and written back by `finishMember`.
+    func nextWaitID() throws -> Int64 {
+        var last = lastWaitID ?? 0
+        if lastWaitID == nil {
+            last = try number("SELECT value FROM counter WHERE name = 'wait_id' {for_update}") ?? 0
+        }
+        last += 1
+        lastWaitID = last
+        return last
+    }
+
+    /// Adds to a counter; gives the value afterwards.
+    func advanceCounter(_ name: String, by step: Int64) throws -> Int64 {
+        guard
+            let value = try number(
+                "UPDATE counter SET value = value + :2 WHERE name = :1 RETURNING value", name, step)
+        else {
+            throw PerchError(.metastore, "the metastore has no counter '\(name)': run 'db check'")
+        }
+        return value
+    }
+
+    /// To be called once at the end of the member.
+    func finishMember() throws {
+        if let lastWaitID {
+            try run("UPDATE counter SET value = :1 WHERE name = 'wait_id'", lastWaitID)
+        }
+    }
+}

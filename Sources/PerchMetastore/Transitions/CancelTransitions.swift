@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Transaction {
+    /// Cancels one instance: commits the intended final state with reason and who. A pure sensor, a task without `onKill`
+    /// and one that has not begun end in this transaction; a running one when its worker says so; a waiting one with
+    /// `onKill` is dispatched once more to clean up. False where it had ended already.
+    /// - Throws: `notFound` where there is no such instance.
+    public func cancelTask(_ key: TaskInstanceKey, intent: CancelIntent) throws -> Bool {
+        guard let row = try taskInstance(key) else {
+            throw PerchError(
+                .notFound,
+                "the run '\(key.runID)' of '\(key.dagID)' has no task instance '\(key.taskID)' [\(key.mapIndex)]")
+        }
+        let settlement = Settlement()
+        let isCancelled = try cancel(row.instance, state: row.state, dispatchID: row.dispatchID, intent, in: settlement)
+        try settle(settlement)
+        return isCancelled
+    }
+
+    func cancel(
+        _ instance: Instance, state: TaskState, dispatchID: Int64, _ intent: CancelIntent, in settlement: Settlement
+    ) throws -> Bool {
+        let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+        switch state {
+        case .success, .failed, .skipped, .upstreamFailed, .removed:
+            return false
+        case .none, .scheduled, .upForRetry, .queued:
+            let hasBegun =
+                try number(
+                    "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 LIMIT 1", instance.id,
+                    instance.tryNumber) != nil
+            if state != .none, state != .upForRetry, hasBegun, task.hasOnKill {
+                try releaseSlot(dispatchID: dispatchID)
+                try store(intent, of: instance)
+                try enqueue(instance, task: task, as: .cancelling)
+            } else {
+                try releaseSlot(dispatchID: dispatchID)
+                try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
+            }
+        case .deferred:
+            guard let waitID = try number("SELECT wait_id FROM wait WHERE ti_id = :1", instance.id) else {
+                throw PerchError(.metastore, "task instance \(instance.id) is deferred, but has no wait")
+            }
+            try store(intent, of: instance)
+            try removeWait(waitID, of: instance, intent)
+            if task.hasOnKill, case .code = task.kind {
+                try enqueue(instance, task: task, as: .cancelling)
+            } else {
+                try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
+            }
+        case .running:
+            try store(intent, of: instance)
+            ring(.cancels)
+        }
+        return true
+    }
+
+    private func store(_ intent: CancelIntent, of instance: Instance) throws {
+        try run(
+            "UPDATE task_instance SET cancel_state = :2, cancel_reason = :3, cancel_by = :4 WHERE ti_id = :1",
+            instance.id,
+            intent.finalState, intent.reason, intent.by)
+    }
+
+    private func removeWait(_ waitID: Int64, of instance: Instance, _ intent: CancelIntent) throws {
+        try run("DELETE FROM wait WHERE wait_id = :1", waitID)
+        try run(
+            """
+            UPDATE journal SET outcome = :3, fired_at = :4, fired_by = :5
+            WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
+            """, instance.id, instance.tryNumber, WaitOutcome.cancelled(intent).json.text, now, intent.by)
+        try noteRemoval(of: waitID)
+    }
+
+    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows.
+    func endCancelled(
+        _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
+    ) throws {
+        guard intended == .none else {
+            try end(instance, as: intended, message: "cancelled: \(reason ?? "no reason given")", in: settlement)
+            return
+        }
+        try run(
+            """
+            UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, cancel_state = NULL, first_try = :2
+            WHERE ti_id = :1
+            """, instance.id, instance.tryNumber + 1)
+        try resumeCleared(instance, in: settlement)
+    }
+
+    /// Cancels every unfinished instance of a run, which fails when they have ended. False where it had ended already.
+    /// - Throws: `notFound` where there is no such run.
+    public func cancelRun(dagID: String, runID: String, by: String) throws -> Bool {
+        guard let row = try self.run(dagID: dagID, runID: runID) else {
+            throw PerchError(.notFound, "the DAG '\(dagID)' has no run '\(runID)'")
+        }
+        switch row.state {
+        case .success, .failed: return false
+        case .queued:
+            try run(
+                """
+                UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3, to_create = 0
+                WHERE run_key = :1
+                """, row.runKey, by, now)
+            try resumeSchedule(afterRun: row.runKey)
+            ring([.finished, .runs])
+        case .running:
+            try run("UPDATE dag_run SET cancelled_by = :2 WHERE run_key = :1", row.runKey, by)
+            runs[row.runKey] = nil
+            var left = 2_000
+            try continueCancel(runKey: row.runKey, left: &left)
+            ring(.runs)
+        }
+        return true
+    }
+
+    /// Goes on with cancels of runs that were too large for one transaction.
+    func continueCancels(_ left: inout Int) throws {
+        let cancelling = try rows(
+            """
+            SELECT run_key FROM dag_run WHERE state = 'running' AND cancelled_by IS NOT NULL ORDER BY run_key LIMIT 100
+            """
+        ) { $0.int64(0) }
+        for runKey in cancelling where left > 0 {
+            try continueCancel(runKey: runKey, left: &left)
+        }
+    }
+
+    private func continueCancel(runKey: Int64, left: inout Int) throws {
+        let by = try facts(ofRun: runKey).cancelledBy ?? "nobody"  // because only cancelled runs come here
+        // Those whose cancel is under way have a cancel_state. From the last task to the first: what has not begun ends as
+        // skipped before an upstream that fails could name it upstream_failed.
+        let unfinished = try rows(
+            """
+            SELECT ti_id, run_key, task_index, map_index, state, try_number, dispatch_id FROM task_instance
+            WHERE run_key = :1 AND cancel_state IS NULL
+                AND state IN ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
+            ORDER BY task_index DESC, map_index LIMIT :2
+            """, runKey, max(left, 1)
+        ) { row in
+            (
+                Instance(
+                    id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
+                    tryNumber: row.int(5)),
+                try row.name(4, as: TaskState.self), row.int64(6)
+            )
+        }
+        let settlement = Settlement()
+        for (instance, state, dispatchID) in unfinished {
+            let hasBegun = state == .running || state == .deferred || state == .upForRetry
+            let intent = CancelIntent(
+                finalState: hasBegun ? .failed : .skipped, reason: "the run was cancelled", by: by)
+            _ = try cancel(instance, state: state, dispatchID: dispatchID, intent, in: settlement)
+            left -= 4
+        }
+        try settle(settlement)
+    }
+}
+
+extension Snapshot {
+    /// Running dispatches of a worker that are to be cancelled.
+    public func cancelOrders(
+        worker: Int64
+    ) throws -> [(taskInstanceID: Int64, dispatchID: Int64, intent: CancelIntent)] {
+        try rows(
+            """
+            SELECT ti_id, dispatch_id, cancel_state, cancel_reason, cancel_by FROM task_instance
+            WHERE state = 'running' AND worker = :1 AND cancel_state IS NOT NULL ORDER BY ti_id
+            """, worker
+        ) { row in
+            (
+                row.int64(0), row.int64(1),
+                CancelIntent(finalState: try row.name(2), reason: row.text(3), by: row.text(4))
+            )
+        }
+    }
+}
+
+extension TaskInstanceRow {
+    var instance: Instance {
+        Instance(id: taskInstanceID, runKey: runKey, taskIndex: taskIndex, mapIndex: key.mapIndex, tryNumber: tryNumber)
+    }
+}

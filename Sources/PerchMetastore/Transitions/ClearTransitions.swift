@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Transaction {
+    /// Gives instances new tries. Those that have ended begin again as soon as their upstream allows it; those under way
+    /// are cancelled first, and begin again when the cancel has ended. Gives what was cleared.
+    ///
+    /// - Parameters:
+    ///   - taskID: nil means every task of the run.
+    ///   - mapIndex: nil means every instance of the task.
+    ///   - downstream: whether everything after the task is cleared too.
+    ///   - onlyFailed: whether instances that did not fail stay as they are.
+    /// - Throws: `notFound` for an unknown run or task; `conflict` where a task that is mapped over what is cleared has
+    ///   instances under way.
+    public func clear(
+        dagID: String, runID: String, taskID: String?, mapIndex: Int?, downstream: Bool, onlyFailed: Bool, by: String
+    ) throws -> [TaskInstanceKey] {
+        guard let row = try self.run(dagID: dagID, runID: runID) else {
+            throw PerchError(.notFound, "the DAG '\(dagID)' has no run '\(runID)'")
+        }
+        let version = try version(row.versionID)
+        let chosen = try chosenTasks(version, taskID: taskID, downstream: downstream)
+        // A run that was cancelled or has ended goes on.
+        try run(
+            """
+            UPDATE dag_run SET state = 'running', end_date = NULL, cancelled_by = NULL
+            WHERE run_key = :1 AND state IN ('success', 'failed')
+            """, row.runKey)
+        runs[row.runKey] = nil
+
+        let intent = CancelIntent(finalState: .none, reason: "cleared", by: by)
+        let settlement = Settlement()
+        var cleared: [TaskInstanceKey] = []
+        var clearedTasks: Set<Int> = []
+        for index in chosen {
+            // The length of a mapping over something that is cleared is not known any more.
+            if let source = version.tasks[index].mappedOver, clearedTasks.contains(source) {
+                try unmap(TaskPlace(runKey: row.runKey, taskIndex: index), task: version.tasks[index])
+            }
+            for instance in try taskInstances(runKey: row.runKey, taskIndex: index) {
+                let isNamed = version.tasks[index].taskID == taskID
+                if isNamed, let mapIndex, instance.key.mapIndex != mapIndex { continue }
+                if onlyFailed, instance.state != .failed, instance.state != .upstreamFailed { continue }
+                guard try clear(instance, intent, in: settlement) else { continue }
+                cleared.append(instance.key)
+                clearedTasks.insert(index)
+            }
+        }
+        let affected = clearedTasks.union(clearedTasks.flatMap { version.downstream[$0] }).sorted()
+        for index in affected { try recount(TaskPlace(runKey: row.runKey, taskIndex: index), version: version) }
+        for index in affected {
+            for instance in try taskInstances(runKey: row.runKey, taskIndex: index) where instance.state == .none {
+                try resumeCleared(instance.instance, in: settlement)
+            }
+        }
+        settlement.touch(runKey: row.runKey)
+        try settle(settlement)
+        ring([.runs, .queue])
+        return cleared
+    }
+
+    private func chosenTasks(_ version: DAGVersion, taskID: String?, downstream: Bool) throws -> [Int] {
+        guard let taskID else { return Array(version.tasks.indices) }
+        guard let start = version.tasks.firstIndex(where: { $0.taskID == taskID }) else {
+            throw PerchError(.notFound, "the DAG '\(version.definition.dagID)' has no task '\(taskID)'")
+        }
+        var chosen: Set<Int> = [start]
+        // Topological order: what comes after a task stands behind it.
+        if downstream {
+            for index in version.tasks.indices where !chosen.isDisjoint(with: version.tasks[index].upstream) {
+                chosen.insert(index)
+            }
+        }
+        return chosen.sorted()
+    }
+
+    /// Clears one instance; false where there is nothing to clear, for it has not begun.
+    private func clear(_ row: TaskInstanceRow, _ intent: CancelIntent, in settlement: Settlement) throws -> Bool {
+        switch row.state {
+        case .none, .scheduled, .removed: return false
+        case .queued where row.startDate == nil: return false
+        case .running, .deferred, .queued:
+            return try cancel(row.instance, state: row.state, dispatchID: row.dispatchID, intent, in: settlement)
+        case .upForRetry:
+            try reset(row)
+        case .success, .failed, .skipped, .upstreamFailed:
+            try reset(row)
+            let failed = row.state == .failed || row.state == .upstreamFailed ? 1 : 0
+            let skipped = row.state == .skipped ? 1 : 0
+            try run(
+                "UPDATE dag_run SET unfinished = unfinished + 1, failed = failed - :2 WHERE run_key = :1", row.runKey,
+                failed)
+            if row.key.mapIndex >= 0 {
+                try run(
+                    """
+                    UPDATE mapped_task SET unfinished = unfinished + 1, failed = failed - :3, skipped = skipped - :4
+                    WHERE run_key = :1 AND task_index = :2
+                    """, row.runKey, row.taskIndex, failed, skipped)
+            }
+        }
+        return true
+    }
+
+    private func reset(_ row: TaskInstanceRow) throws {
+        try run("DELETE FROM output_item WHERE ti_id = :1", row.taskInstanceID)
+        try run(
+            """
+            UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, start_date = NULL, end_date = NULL,
+                retry_at = NULL, message = NULL, output = NULL, first_try = :2 WHERE ti_id = :1
+            """, row.taskInstanceID, row.tryNumber + 1)
+    }
+
+    /// Puts one placeholder back where a mapped task had its instances.
+    private func unmap(_ place: TaskPlace, task: TaskDefinition) throws {
+        let mapped = try first(
+            "SELECT unfinished, failed FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey,
+            place.taskIndex
+        ) { (unfinished: $0.int(0), failed: $0.int(1)) }
+        guard let mapped else { return }
+        let instances = try taskInstances(runKey: place.runKey, taskIndex: place.taskIndex)
+        if let busy = instances.first(where: { [.queued, .running, .deferred].contains($0.state) }) {
+            throw PerchError(
+                .conflict,
+                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: cancel it first"
+            )
+        }
+        for instance in instances {
+            try run("DELETE FROM output_item WHERE ti_id = :1", instance.taskInstanceID)
+            try run("DELETE FROM journal WHERE ti_id = :1", instance.taskInstanceID)
+        }
+        try run("DELETE FROM task_instance WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
+        try run("DELETE FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
+        try run(
+            "UPDATE dag_run SET unfinished = unfinished + 1 - :2, failed = failed - :3 WHERE run_key = :1",
+            place.runKey,
+            mapped.unfinished, mapped.failed)
+        // Tries are never used again: the new instances go on from the highest.
+        _ = try insertInstance(
+            runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, task: task, pending: task.upstream.count,
+            tryNumber: instances.map(\.tryNumber).max() ?? 0)
+    }
+
+    /// Counts a task's upstream again, from the states in which it is now.
+    private func recount(_ place: TaskPlace, version: DAGVersion) throws {
+        var ends = Settlement.Ends()
+        let upstream = version.tasks[place.taskIndex].upstream
+        for index in upstream {
+            let mapped = try first(
+                "SELECT unfinished, failed, skipped, length FROM mapped_task WHERE run_key = :1 AND task_index = :2",
+                place.runKey, index
+            ) { (unfinished: $0.int(0), failed: $0.int(1), skipped: $0.int(2), length: $0.int(3)) }
+            if let mapped {
+                if mapped.unfinished == 0 {
+                    ends.add(mapped.failed > 0 ? .failed : mapped.skipped == mapped.length ? .skipped : .success)
+                }
+                continue
+            }
+            let state = try first(
+                "SELECT state FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1",
+                place.runKey,
+                index
+            ) { try $0.name(0, as: TaskState.self) }
+            if let state, state.isFinished { ends.add(state) }
+        }
+        try run(
+            """
+            UPDATE task_instance SET pending = :3, upstream_failed = :4, upstream_skipped = :5
+            WHERE run_key = :1 AND task_index = :2 AND map_index = -1
+            """, place.runKey, place.taskIndex, upstream.count - ends.all, ends.failed, ends.skipped)
+    }
+
+    /// An instance that was cleared begins again, or waits for its upstream.
+    func resumeCleared(_ instance: Instance, in settlement: Settlement) throws {
+        let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+        if instance.mapIndex >= 0 {
+            try makeReady(instance, in: settlement)
+            return
+        }
+        let counts = try first(
+            "SELECT pending, upstream_failed, upstream_skipped FROM task_instance WHERE ti_id = :1", instance.id
+        ) { (pending: $0.int(0), failed: $0.int(1), skipped: $0.int(2)) }
+        guard let counts else { return }
+        switch UpstreamVerdict.of(
+            task.triggerRule, pending: counts.pending, failed: counts.failed, skipped: counts.skipped)
+        {
+        case .wait: break
+        case .ready: try makeReady(instance, in: settlement)
+        case .end(let state): try end(instance, as: state, message: nil, in: settlement)
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+extension Transaction {
+    /// Stores what a bundle describes: a new immutable version where the content changed. DAGs of the bundle that are not
+    /// named any more become inactive; a run in progress keeps its version.
+    /// - Throws: `conflict` where a DAG id belongs to another bundle.
+    public func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) throws {
+        try run("UPDATE dag SET is_active = 0 WHERE bundle = :1", bundle)
+        for definition in definitions {
+            try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
+        }
+        ring(.runs)
+    }
+
+    private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws {
+        let text = try StoredJSON.encode(definition)
+        let hash = ContentHash.text(of: text)
+        let known = try first(
+            """
+            SELECT d.bundle, d.version_id, d.version_number, v.content_hash, d.is_active
+            FROM dag d JOIN dag_version v ON v.version_id = d.version_id
+            WHERE d.dag_id = :1
+            """, definition.dagID
+        ) { (bundle: $0.text(0), versionID: $0.int64(1), number: $0.int(2), hash: $0.text(3)) }
+
+        if let known {
+            guard known.bundle == bundle else {
+                throw PerchError(
+                    .conflict, "the DAG id '\(definition.dagID)' belongs to the bundle '\(known.bundle)': rename one")
+            }
+            if known.hash == hash {
+                try run(
+                    "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
+                    bundleVersion)
+                return
+            }
+            let previous = try version(known.versionID).definition
+            let isSameSchedule =
+                previous.schedule == definition.schedule && previous.start == definition.start
+                && previous.end == definition.end && previous.catchup == definition.catchup
+            let versionID = try storeVersion(
+                definition, text: text, hash: hash, number: known.number + 1, bundleVersion: bundleVersion)
+            try run(
+                """
+                UPDATE dag SET is_active = 1, version_id = :2, version_number = :3, bundle_version = :4,
+                    max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 AND is_scheduled = 1 THEN 1 ELSE 0 END,
+                    next_run_at = CASE WHEN :6 = 1 THEN next_run_at ELSE NULL END
+                WHERE dag_id = :1
+                """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns,
+                isSameSchedule)
+        } else {
+            let versionID = try storeVersion(
+                definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion)
+            try run(
+                """
+                INSERT INTO dag (dag_id, bundle, is_paused, is_active, version_id, version_number, bundle_version,
+                    max_active_runs, is_scheduled, next_run_at, last_scheduled)
+                VALUES (:1, :2, 0, 1, :3, 1, :4, :5, 0, NULL, NULL)
+                """, definition.dagID, bundle, versionID, bundleVersion, definition.maxActiveRuns)
+        }
+    }
+
+    private func storeVersion(
+        _ definition: DAGDefinition, text: String, hash: String, number: Int, bundleVersion: String
+    ) throws -> Int64 {
+        let versionID = try nextID()
+        try run(
+            """
+            INSERT INTO dag_version (version_id, dag_id, version_number, content_hash, bundle_version, definition, created_at)
+            VALUES (:1, :2, :3, :4, :5, :6, :7)
+            """, versionID, definition.dagID, number, hash, bundleVersion, text, now)
+        return versionID
+    }
+
+    /// Pauses or unpauses a DAG. Paused: no scheduled run is created and nothing is dispatched; its waits are watched,
+    /// fired and journalled all the same.
+    /// - Throws: `notFound` for an unknown DAG.
+    public func setPaused(_ dagID: String, _ isPaused: Bool) throws {
+        guard try run("UPDATE dag SET is_paused = :2 WHERE dag_id = :1", dagID, isPaused) == 1 else {
+            throw PerchError(.notFound, "there is no DAG '\(dagID)'")
+        }
+        let active = try rows(
+            "SELECT run_key FROM dag_run WHERE dag_id = :1 AND state = 'running' ORDER BY run_key", dagID
+        ) { $0.int64(0) }
+        for runKey in active {
+            if isPaused { try unqueue(runKey: runKey) }
+            try run(
+                "UPDATE task_instance SET is_held = :2 WHERE run_key = :1 AND state = 'scheduled'", runKey, isPaused)
+        }
+        runs = [:]
+        pools = [:]
+        ring(.runs)
+    }
+
+    /// queued → scheduled for everything of a run but clean-ups after a cancel.
+    private func unqueue(runKey: Int64) throws {
+        try run(
+            """
+            DELETE FROM pool_slot WHERE dispatch_id IN (
+                SELECT dispatch_id FROM task_instance WHERE run_key = :1 AND state = 'queued' AND queue_class > 0)
+            """, runKey)
+        try run(
+            """
+            UPDATE task_instance SET state = 'scheduled', dispatch_id = 0
+            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0
+            """, runKey)
+    }
+
+    /// Sets the instant of a DAG's next scheduled run, compared and set on the old one; false where another scheduler was
+    /// first. Marks the schedule as worked out.
+    ///
+    /// With `untilRunEnds` the DAG is not due, whatever its instant, until one of its runs has ended; then it shows in
+    /// `dagsToSchedule`, and `.runs` rings.
+    public func setNextRun(
+        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?, untilRunEnds: Bool = false
+    ) throws -> Bool {
+        try run(
+            """
+            UPDATE dag SET next_run_at = :3, last_scheduled = :4, is_scheduled = :5
+            WHERE dag_id = :1 AND (next_run_at = :2 OR (next_run_at IS NULL AND CAST(:2 AS BIGINT) IS NULL))
+            """, dagID, old, new, lastScheduled, untilRunEnds ? 2 : 1) == 1
+    }
+
+    /// A run has ended: whose schedule waited for that goes on.
+    func resumeSchedule(afterRun runKey: Int64) throws {
+        try run(
+            """
+            UPDATE dag SET is_scheduled = 0
+            WHERE dag_id = (SELECT dag_id FROM dag_run WHERE run_key = :1) AND is_scheduled = 2
+            """, runKey)
+    }
+}
+
+extension Snapshot {
+    /// Active DAGs whose next run has to be worked out: whose schedule is new or has changed, or whose schedule waited for
+    /// a run to end, and one has.
+    public func dagsToSchedule(limit: Int) throws -> [DAGRow] {
+        try rows(
+            """
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            FROM dag WHERE is_scheduled = 0 AND is_active = 1 ORDER BY dag_id LIMIT :1
+            """, limit
+        ) { DAGRow($0) }
+    }
+
+    /// Every DAG, by id.
+    public func dags() throws -> [DAGRow] {
+        try rows(
+            """
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            FROM dag ORDER BY dag_id
+            """
+        ) { DAGRow($0) }
+    }
+
+    /// One DAG; nil where there is none of this id.
+    public func dag(_ dagID: String) throws -> DAGRow? {
+        try first(
+            """
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            FROM dag WHERE dag_id = :1
+            """, dagID
+        ) { DAGRow($0) }
+    }
+
+    /// The definition that a version of a DAG has.
+    public func definition(ofVersion versionID: Int64) throws -> DAGDefinition {
+        try version(versionID).definition
+    }
+
+    /// Active, unpaused DAGs whose next run is due at or before an instant, earliest first.
+    public func dagsDue(by instant: Timestamp, limit: Int) throws -> [DAGRow] {
+        try rows(
+            """
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
+                AND next_run_at <= :1
+            ORDER BY next_run_at, dag_id LIMIT :2
+            """, instant, limit
+        ) { DAGRow($0) }
+    }
+
+    /// The earliest next run of an active, unpaused DAG.
+    public func nextRunInstant() throws -> Timestamp? {
+        try number(
+            """
+            SELECT MIN(next_run_at) FROM dag
+            WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
+            """
+        ).map(Timestamp.init(microseconds:))
+    }
+}
+
+extension DAGRow {
+    init(_ row: borrowing SQLRow) {
+        self.init(
+            dagID: row.text(0), isPaused: row.bool(1), isActive: row.bool(2), versionID: row.int64(3),
+            versionNumber: row.int(4), bundleVersion: row.text(5), nextRunAt: row.optionalTime(6),
+            lastScheduled: row.optionalTime(7))
+    }
+}

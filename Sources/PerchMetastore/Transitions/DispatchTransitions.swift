@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Transaction {
+    /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by
+    /// priority and age.
+    public func claim(limit: Int, worker: Int64) throws -> [ClaimedTask] {
+        guard limit > 0 else { return [] }
+        struct Queued {
+            var instance: Instance
+            var dispatchID: Int64
+            var executionLeft: TimeSpan?
+            var cancel: CancelIntent?
+            var isSuspect: Bool
+        }
+        let queued = try rows(
+            """
+            SELECT ti_id, run_key, task_index, map_index, try_number, dispatch_id, execution_left, cancel_state,
+                cancel_reason, cancel_by, is_suspect
+            FROM task_instance WHERE state = 'queued' ORDER BY queue_class, priority DESC, dispatch_id
+            LIMIT :1 {skip_locked}
+            """, limit
+        ) { row in
+            Queued(
+                instance: Instance(
+                    id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
+                    tryNumber: row.int(4)),
+                dispatchID: row.int64(5), executionLeft: row.optionalSpan(6),
+                cancel: try row.optionalName(7, as: TaskState.self).map {
+                    CancelIntent(finalState: $0, reason: row.text(8), by: row.text(9))
+                },
+                isSuspect: row.bool(10))
+        }
+        return try queued.map { entry in
+            let instance = entry.instance
+            try run(
+                """
+                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
+                WHERE ti_id = :1 AND state = 'queued'
+                """, instance.id, worker, now)
+            let facts = try facts(ofRun: instance.runKey)
+            let task = facts.version.tasks[instance.taskIndex]
+            return ClaimedTask(
+                taskInstanceID: instance.id, dispatchID: entry.dispatchID,
+                key: TaskInstanceKey(
+                    dagID: facts.row.dagID, runID: facts.row.runID, taskID: task.taskID, mapIndex: instance.mapIndex),
+                run: facts.row, taskIndex: instance.taskIndex, definition: task,
+                bundleVersion: "", tryNumber: instance.tryNumber,
+                journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
+                inputs: try task.inputs.map {
+                    try output(runKey: instance.runKey, version: facts.version, taskIndex: $0)
+                },
+                mapElement: try mapElement(of: instance, task: task), executionLeft: entry.executionLeft,
+                cancel: entry.cancel, isSuspect: entry.isSuspect)
+        }
+    }
+
+    /// A task's output as the tasks after it receive it: `null` where it gave none, an array where it is mapped.
+    private func output(runKey: Int64, version: DAGVersion, taskIndex: Int) throws -> String {
+        if version.tasks[taskIndex].mappedOver == nil {
+            let output = try first(
+                "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", runKey,
+                taskIndex
+            ) { $0.optionalText(0) }
+            return (output ?? nil) ?? "null"  // because a task that did not succeed has no output
+        }
+        let outputs = try rows(
+            """
+            SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0 ORDER BY map_index
+            """, runKey, taskIndex
+        ) { $0.optionalText(0) ?? "null" }
+        return "[" + outputs.joined(separator: ",") + "]"
+    }
+
+    private func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
+        guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
+        let element = try first(
+            """
+            SELECT value FROM output_item WHERE position = :3 AND ti_id =
+                (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
+            """, instance.runKey, source, instance.mapIndex
+        ) { $0.text(0) }
+        if let element { return element }
+        // Mapped over a mapped task: the element is the output of the instance at the same place.
+        let output = try first(
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
+            instance.runKey,
+            source, instance.mapIndex
+        ) { $0.optionalText(0) }
+        return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
+    }
+
+    /// Ends dispatches. For each report, whether it was accepted; false: its dispatch is not the current one, and nothing
+    /// has changed. What comes after is resolved, slots are freed and filled again, runs end, all in this transaction.
+    public func finish(_ reports: [TaskReport]) throws -> [Bool] {
+        let settlement = Settlement()
+        let accepted = try reports.map { try finish($0, in: settlement) }
+        try settle(settlement)
+        return accepted
+    }
+
+    private func finish(_ report: TaskReport, in settlement: Settlement) throws -> Bool {
+        let found = try first(
+            """
+            SELECT run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason FROM task_instance
+            WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
+            """, report.taskInstanceID, report.dispatchID
+        ) { row in
+            (
+                instance: Instance(
+                    id: report.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
+                    tryNumber: row.int(3)),
+                firstTry: row.int(4), cancel: try row.optionalName(5, as: TaskState.self), reason: row.optionalText(6)
+            )
+        }
+        guard let found else { return false }
+        try releaseSlot(dispatchID: report.dispatchID)
+        if let intended = found.cancel {
+            try endCancelled(found.instance, as: intended, reason: found.reason, in: settlement)
+            return true
+        }
+        switch report.outcome {
+        case .success(let output, let items):
+            try run("UPDATE task_instance SET output = :2 WHERE ti_id = :1", report.taskInstanceID, output)
+            for (position, item) in (items ?? []).enumerated() {
+                try run(
+                    "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID,
+                    position,
+                    item)
+            }
+            try end(found.instance, as: .success, message: nil, in: settlement)
+        case .skipped(let message):
+            try end(found.instance, as: .skipped, message: message, in: settlement)
+        case .failure(let message, let isRetryable):
+            try fail(
+                found.instance, message: message, isRetryable: isRetryable, firstTry: found.firstTry, in: settlement)
+        case .cancelled:
+            try end(found.instance, as: .failed, message: "cancelled by its worker", in: settlement)
+        }
+        return true
+    }
+
+    /// A try has failed: `up_for_retry` while there are retries left, else `failed`.
+    func fail(
+        _ instance: Instance, message: String, isRetryable: Bool, firstTry: Int, in settlement: Settlement
+    ) throws {
+        let facts = try facts(ofRun: instance.runKey)
+        let task = facts.version.tasks[instance.taskIndex]
+        let triesSinceClear = instance.tryNumber - firstTry + 1
+        guard isRetryable, triesSinceClear <= task.retries, facts.cancelledBy == nil else {
+            try end(instance, as: .failed, message: message, in: settlement)
+            return
+        }
+        try run(
+            """
+            UPDATE task_instance SET state = 'up_for_retry', dispatch_id = 0, worker = NULL, end_date = :2, retry_at = :3,
+                message = :4 WHERE ti_id = :1
+            """, instance.id, now, now + task.retryDelay(afterTry: triesSinceClear), message)
+        ring(.runs)
+    }
+
+    /// up_for_retry → the next try, where due. Steps declared to be kept are inherited. True where more is left.
+    public func retryDue(limit: Int) throws -> Bool {
+        let due = try rows(
+            """
+            SELECT ti_id, run_key, task_index, map_index, try_number FROM task_instance
+            WHERE state = 'up_for_retry' AND retry_at <= :1 ORDER BY retry_at, ti_id LIMIT :2
+            """, now, limit
+        ) { row in
+            Instance(
+                id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
+                tryNumber: row.int(4))
+        }
+        let settlement = Settlement()
+        for instance in due {
+            try run(
+                """
+                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, is_kept, dispatch_id, recorded_at)
+                SELECT ti_id, try_number + 1, key, kind, position, payload, is_kept, dispatch_id, recorded_at FROM journal
+                WHERE ti_id = :1 AND try_number = :2 AND is_kept = 1
+                """, instance.id, instance.tryNumber)
+            try beginTry(instance, in: settlement)
+        }
+        try settle(settlement)
+        return due.count == limit
+    }
+
+    /// running → queued with a fresh dispatch: the journal is kept and no retry spent. What a lost worker or a bundle
+    /// process that died costs its attempts. Dispatches that are not current are ignored.
+    public func requeue(_ dispatches: [(taskInstanceID: Int64, dispatchID: Int64)], asSuspects: Bool) throws {
+        let settlement = Settlement()
+        for dispatch in dispatches {
+            let found = try first(
+                """
+                SELECT run_key, task_index, map_index, try_number, cancel_state FROM task_instance
+                WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
+                """, dispatch.taskInstanceID, dispatch.dispatchID
+            ) { row in
+                (
+                    Instance(
+                        id: dispatch.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
+                        tryNumber: row.int(3)),
+                    try row.optionalName(4, as: TaskState.self)
+                )
+            }
+            guard let (instance, cancel) = found else { continue }
+            try releaseSlot(dispatchID: dispatch.dispatchID)
+            if asSuspects { try run("UPDATE task_instance SET is_suspect = 1 WHERE ti_id = :1", instance.id) }
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            if let cancel, !task.hasOnKill {
+                try endCancelled(instance, as: cancel, reason: nil, in: settlement)
+            } else {
+                try enqueue(instance, task: task, as: cancel == nil ? .resumed : .cancelling)
+            }
+        }
+        try settle(settlement)
+    }
+
+    /// The same for everything that is held by workers other than these. Gives how many there were.
+    public func requeueOrphans(liveWorkers: [Int64]) throws -> Int {
+        let held = try rows(
+            "SELECT ti_id, dispatch_id, worker FROM task_instance WHERE state = 'running' AND worker IS NOT NULL ORDER BY ti_id"
+        ) { (taskInstanceID: $0.int64(0), dispatchID: $0.int64(1), worker: $0.int64(2)) }
+        let orphans = held.filter { !liveWorkers.contains($0.worker) }
+        try requeue(orphans.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: false)
+        return orphans.count
+    }
+}

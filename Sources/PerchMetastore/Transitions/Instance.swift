@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// A task instance on its way through a transition.
+struct Instance {
+    var id: Int64
+    var runKey: Int64
+    var taskIndex: Int
+    var mapIndex: Int
+    /// The current try, or the last one; 0 before the first.
+    var tryNumber: Int
+
+    var place: TaskPlace { TaskPlace(runKey: runKey, taskIndex: taskIndex) }
+}
+
+/// A task of a run.
+struct TaskPlace: Hashable, Comparable {
+    var runKey: Int64
+    var taskIndex: Int
+
+    static func < (left: TaskPlace, right: TaskPlace) -> Bool {
+        (left.runKey, left.taskIndex) < (right.runKey, right.taskIndex)
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Transaction {
+    /// Begins the first try of an instance whose dependencies allow it.
+    func makeReady(_ instance: Instance, in settlement: Settlement) throws {
+        let facts = try facts(ofRun: instance.runKey)
+        let task = facts.version.tasks[instance.taskIndex]
+        if facts.cancelledBy != nil {
+            try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+        } else if let source = task.mappedOver, instance.mapIndex < 0 {
+            try beginMapping(instance, over: source, in: settlement)
+        } else {
+            try beginTry(instance, in: settlement)
+        }
+    }
+
+    /// Begins try `instance.tryNumber + 1`: a sensor's wait is registered, a code task queued.
+    func beginTry(_ instance: Instance, in settlement: Settlement) throws {
+        var instance = instance
+        instance.tryNumber += 1
+        let facts = try facts(ofRun: instance.runKey)
+        let task = facts.version.tasks[instance.taskIndex]
+        let deadline = task.taskTimeout.map { now + $0 }
+        switch task.kind {
+        case .sensor(let sensor):
+            try run(
+                """
+                UPDATE task_instance SET state = 'deferred', try_number = :2, start_date = :3, end_date = NULL,
+                    retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
+                """, instance.id, instance.tryNumber, now, deadline)
+            do {
+                let scope = TemplateScope(
+                    facts.row.attemptFacts(
+                        taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber))
+                let wait = NewWait(
+                    instance: instance, journalKey: Self.sensorJournalKey,
+                    trigger: try sensor.trigger.rendered(with: scope),
+                    deadline: earliest(deadline, now + sensor.timeout),
+                    isSensor: true, eventFloor: facts.row.eventFloor)
+                try register(wait)
+            } catch let error as PerchError where error.code == .invalid {
+                // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
+                try end(instance, as: .failed, message: error.message, in: settlement)
+            }
+        case .code:
+            try run(
+                """
+                UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
+                    task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
+                WHERE ti_id = :1
+                """, instance.id, instance.tryNumber, deadline, task.executionTimeout)
+            try enqueue(instance, task: task, as: .new)
+        }
+    }
+
+    /// The journal key of a pure sensor's one wait.
+    static let sensorJournalKey = "sensor#0"
+
+    func earliest(_ left: Timestamp?, _ right: Timestamp?) -> Timestamp? {
+        guard let left else { return right }
+        guard let right else { return left }
+        return min(left, right)
+    }
+
+    /// A mapped task whose upstream has ended: its length is known now. Instances are created by `advanceRuns`.
+    private func beginMapping(_ instance: Instance, over source: Int, in settlement: Settlement) throws {
+        let length = try mappingLength(runKey: instance.runKey, source: source)
+        guard length > 0 else {
+            try end(instance, as: .skipped, message: "mapped over nothing", in: settlement)
+            return
+        }
+        try run("DELETE FROM task_instance WHERE ti_id = :1", instance.id)
+        try run(
+            """
+            INSERT INTO mapped_task (run_key, task_index, length, created, unfinished, failed, skipped, first_try)
+            VALUES (:1, :2, :3, 0, :3, 0, 0, :4)
+            """, instance.runKey, instance.taskIndex, length, instance.tryNumber)
+        settlement.added(length - 1, to: instance.runKey)
+        ring(.runs)
+    }
+
+    private func mappingLength(runKey: Int64, source: Int) throws -> Int {
+        if let mapped = try number(
+            "SELECT length FROM mapped_task WHERE run_key = :1 AND task_index = :2", runKey, source)
+        {
+            return Int(mapped)
+        }
+        let count = try number(
+            """
+            SELECT COUNT(*) FROM output_item WHERE ti_id =
+                (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
+            """, runKey, source)
+        return Int(count ?? 0)
+    }
+
+    /// Creates instances of mapped tasks from where the last transaction stopped.
+    func expandMappedTasks(_ left: inout Int) throws {
+        while left > 0 {
+            let creating = try first(
+                """
+                SELECT run_key, task_index, length, created, first_try FROM mapped_task
+                WHERE created < length ORDER BY run_key, task_index LIMIT 1
+                """
+            ) { (runKey: $0.int64(0), index: $0.int(1), length: $0.int(2), created: $0.int(3), tries: $0.int(4)) }
+            guard let creating else { return }
+            let task = try facts(ofRun: creating.runKey).version.tasks[creating.index]
+            let settlement = Settlement()
+            var created = creating.created
+            while created < creating.length, left > 0 {
+                let instance = try insertInstance(
+                    runKey: creating.runKey, taskIndex: creating.index, mapIndex: created, task: task, pending: 0,
+                    tryNumber: creating.tries)
+                try makeReady(instance, in: settlement)
+                created += 1
+                left -= 2
+            }
+            try run(
+                "UPDATE mapped_task SET created = :3 WHERE run_key = :1 AND task_index = :2", creating.runKey,
+                creating.index, created)
+            try settle(settlement)
+        }
+    }
+}

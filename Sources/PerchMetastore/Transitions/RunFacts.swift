@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// What the transitions of one transaction need to know of a run; read once.
+struct RunFacts {
+    var row: RunRow
+    var version: DAGVersion
+    var isPaused: Bool
+    var cancelledBy: String?
+    var toCreate: Int
+}
+
+extension Transaction {
+    func facts(ofRun runKey: Int64) throws -> RunFacts {
+        if let known = runs[runKey] { return known }
+        let found = try first(
+            """
+            SELECT r.run_key, r.dag_id, r.run_id, r.version_id, r.run_type, r.state, r.logical_date, r.interval_start,
+                r.interval_end, r.params, r.queued_at, r.start_date, r.end_date, r.event_floor,
+                d.is_paused, r.cancelled_by, r.to_create
+            FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
+            WHERE r.run_key = :1
+            """, runKey
+        ) { row in
+            (try RunRow(row), row.bool(14), row.optionalText(15), row.int(16))
+        }
+        guard let (row, isPaused, cancelledBy, toCreate) = found else {
+            throw PerchError(.metastore, "the metastore has no run \(runKey), though its tasks are there")
+        }
+        let facts = RunFacts(
+            row: row, version: try version(row.versionID), isPaused: isPaused, cancelledBy: cancelledBy,
+            toCreate: toCreate)
+        runs[runKey] = facts
+        return facts
+    }
+}
+
+extension RunRow {
+    /// The columns run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end,
+    /// params, queued_at, start_date, end_date, event_floor, in this order.
+    init(_ row: borrowing SQLRow) throws {
+        self.init(
+            runKey: row.int64(0), dagID: row.text(1), runID: row.text(2), versionID: row.int64(3),
+            type: try row.name(4), state: try row.name(5), logicalDate: row.time(6), dataIntervalStart: row.time(7),
+            dataIntervalEnd: row.time(8), params: try row.json(9), queuedAt: row.time(10),
+            startDate: row.optionalTime(11), endDate: row.optionalTime(12), eventFloor: row.int64(13))
+    }
+
+    /// The names and dates of one attempt in this run.
+    func attemptFacts(taskID: String, mapIndex: Int, tryNumber: Int) -> AttemptFacts {
+        AttemptFacts(
+            dagID: dagID, runID: runID, taskID: taskID, mapIndex: mapIndex, tryNumber: tryNumber,
+            logicalDate: logicalDate, dataIntervalStart: dataIntervalStart, dataIntervalEnd: dataIntervalEnd,
+            params: params, runType: type)
+    }
+}
+
+extension Snapshot {
+    func version(_ versionID: Int64) throws -> DAGVersion {
+        try catalog.version(versionID) {
+            let text = try first("SELECT definition FROM dag_version WHERE version_id = :1", versionID) { $0.text(0) }
+            guard let text else { throw PerchError(.metastore, "the metastore has no DAG version \(versionID)") }
+            return try StoredJSON.decode(DAGDefinition.self, from: text)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+extension Transaction {
+    /// Creates a queued run.
+    /// - Throws: `notFound` for an unknown or inactive DAG; `conflict` where the run id, the scheduled instant or the event
+    ///   has its run already; `invalid` for an ill-formed run id or params that are no object.
+    public func createRun(_ request: RunRequest) throws -> RunRow {
+        guard let dag = try dag(request.dagID), dag.isActive else {
+            throw PerchError(.notFound, "there is no DAG '\(request.dagID)'")
+        }
+        guard case .object(let given) = request.params else {
+            throw PerchError(.invalid, "the params of a run are a JSON object, not \(request.params.text)")
+        }
+        let version = try version(dag.versionID)
+        let params = version.definition.params.merging(given) { _, new in new }
+        var logicalDate = request.logicalDate ?? now
+        let runID: String
+        if let named = request.runID {
+            try Self.checkRunID(named)
+            runID = named
+        } else {
+            // Two runs asked for in one microsecond get dates of their own.
+            while request.logicalDate == nil,
+                try self.run(dagID: request.dagID, runID: Self.runID(request.type, logicalDate)) != nil
+            {
+                logicalDate.microseconds += 1
+            }
+            runID = Self.runID(request.type, logicalDate)
+        }
+        let row = RunRow(
+            runKey: try nextID(), dagID: request.dagID, runID: runID, versionID: dag.versionID, type: request.type,
+            state: .queued, logicalDate: logicalDate, dataIntervalStart: request.dataIntervalStart ?? logicalDate,
+            dataIntervalEnd: request.dataIntervalEnd ?? logicalDate, params: .object(params), queuedAt: now,
+            startDate: nil, endDate: nil, eventFloor: try lastEventSeq())
+        let inserted = try run(
+            """
+            INSERT INTO dag_run (run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start,
+                interval_end, params, event_id, event_floor, to_create, unfinished, failed, queued_at)
+            VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13)
+            ON CONFLICT DO NOTHING
+            """, row.runKey, row.dagID, row.runID, row.versionID, row.type, row.logicalDate, row.dataIntervalStart,
+            row.dataIntervalEnd, row.params.text, request.eventID, row.eventFloor, version.tasks.count, now)
+        guard inserted == 1 else {
+            let what =
+                try self.run(dagID: row.dagID, runID: row.runID) != nil
+                ? "a run '\(row.runID)'"
+                : request.eventID.map { "a run for the event '\($0)'" } ?? "a run for that date"
+            throw PerchError(.conflict, "the DAG '\(row.dagID)' has \(what) already")
+        }
+        ring(.runs)
+        return row
+    }
+
+    private static func runID(_ type: RunType, _ logicalDate: Timestamp) -> String {
+        "\(type.rawValue)__\(logicalDate.description)"
+    }
+
+    private static func checkRunID(_ runID: String) throws {
+        let isPlain = runID.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
+        guard !runID.isEmpty, runID.utf8.count <= 250, isPlain, runID != ".", runID != ".." else {
+            throw PerchError(
+                .invalid, "the run id '\(runID)' is ill-formed: 1 to 250 bytes, no '/', no control characters")
+        }
+    }
+
+    /// Starts queued runs of unpaused DAGs below their `max_active_runs`, creates task instances, expands mapped tasks and
+    /// carries cancels of runs on, within a budget of rows. True where more is left: call again in another transaction.
+    public func advanceRuns(budget: Int) throws -> Bool {
+        var left = budget
+        try startRuns(&left)
+        try createInstances(&left)
+        try expandMappedTasks(&left)
+        try continueCancels(&left)
+        return left <= 0
+    }
+
+    private func startRuns(_ left: inout Int) throws {
+        var previous = ""
+        while left > 0 {
+            let next = try first(
+                """
+                SELECT r.dag_id, d.is_paused, d.max_active_runs FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
+                WHERE r.state = 'queued' AND r.dag_id > :1 ORDER BY r.dag_id LIMIT 1
+                """, previous
+            ) { (dagID: $0.text(0), isPaused: $0.bool(1), most: $0.int64(2)) }
+            guard let next else { return }
+            previous = next.dagID
+            if next.isPaused { continue }
+            let running = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running'", next.dagID)
+            let free = next.most - (running ?? 0)
+            if free <= 0 { continue }
+            let starting = try rows(
+                "SELECT run_key FROM dag_run WHERE dag_id = :1 AND state = 'queued' ORDER BY run_key LIMIT :2",
+                next.dagID, min(free, Int64(left))
+            ) { $0.int64(0) }
+            for runKey in starting {
+                try run("UPDATE dag_run SET state = 'running', start_date = :2 WHERE run_key = :1", runKey, now)
+                left -= 1
+                let settlement = Settlement()
+                settlement.touch(runKey: runKey)
+                try settle(settlement)
+            }
+        }
+    }
+
+    /// From the last task to the first: what comes after a task is there before the task can end.
+    private func createInstances(_ left: inout Int) throws {
+        while left > 0 {
+            let creating = try number(
+                "SELECT run_key FROM dag_run WHERE state = 'running' AND to_create > 0 ORDER BY run_key LIMIT 1")
+            guard let runKey = creating else { return }
+            let facts = try facts(ofRun: runKey)
+            var index = facts.toCreate
+            let settlement = Settlement()
+            while index > 0, left > 0 {
+                index -= 1
+                left -= 2
+                let task = facts.version.tasks[index]
+                let instance = try insertInstance(
+                    runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: task.upstream.count)
+                if facts.cancelledBy != nil {
+                    try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+                } else if task.upstream.isEmpty {
+                    try makeReady(instance, in: settlement)
+                }
+            }
+            try run("UPDATE dag_run SET to_create = :2 WHERE run_key = :1", runKey, index)
+            runs[runKey] = nil
+            try settle(settlement)
+        }
+    }
+
+    func insertInstance(
+        runKey: Int64, taskIndex: Int, mapIndex: Int, task: TaskDefinition, pending: Int, tryNumber: Int = 0
+    ) throws -> Instance {
+        let instance = Instance(
+            id: try nextID(), runKey: runKey, taskIndex: taskIndex, mapIndex: mapIndex, tryNumber: tryNumber)
+        try run(
+            """
+            INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
+                pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect)
+            VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0)
+            """, instance.id, runKey, taskIndex, mapIndex, tryNumber, tryNumber + 1, pending, task.pool, task.priority)
+        return instance
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// What has ended in a transaction and is still to be told to what comes after it, summed up: a thousand sensors with one
+/// successor cost it one row change.
+final class Settlement {
+    /// Ends, counted.
+    struct Ends {
+        var all = 0
+        var failed = 0
+        var skipped = 0
+
+        mutating func add(_ state: TaskState) {
+            all += 1
+            switch state {
+            case .failed, .upstreamFailed: failed += 1
+            case .skipped, .removed: skipped += 1
+            default: break
+            }
+        }
+    }
+
+    /// Instances that ended or were added, by run.
+    private(set) var runs: [Int64: (ends: Ends, added: Int)] = [:]
+    /// Instances of mapped tasks that ended.
+    private(set) var mapped: [TaskPlace: Ends] = [:]
+    /// Tasks that ended, to be told to what comes after.
+    private(set) var tasks: [(place: TaskPlace, state: TaskState)] = []
+
+    /// An instance has ended for good.
+    func ended(_ instance: Instance, as state: TaskState) {
+        runs[instance.runKey, default: (Ends(), 0)].ends.add(state)
+        if instance.mapIndex >= 0 {
+            mapped[instance.place, default: Ends()].add(state)
+        } else {
+            tasks.append((instance.place, state))
+        }
+    }
+
+    /// A mapped task has ended as a whole; its instances were counted one by one.
+    func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
+        tasks.append((place, state))
+    }
+
+    /// A run has more instances than it had.
+    func added(_ count: Int, to runKey: Int64) {
+        runs[runKey, default: (Ends(), 0)].added += count
+    }
+
+    /// A run that is to be looked at though nothing ended: it may have no tasks.
+    func touch(runKey: Int64) {
+        runs[runKey, default: (Ends(), 0)].added += 0
+    }
+
+    var hasNews: Bool { !mapped.isEmpty || !tasks.isEmpty }
+
+    func takeMapped() -> [(TaskPlace, Ends)] {
+        defer { mapped = [:] }
+        return mapped.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    func takeTasks() -> [(place: TaskPlace, state: TaskState)] {
+        defer { tasks = [] }
+        return tasks
+    }
+
+    func takeRuns() -> [(runKey: Int64, ends: Ends, added: Int)] {
+        defer { runs = [:] }
+        return runs.sorted { $0.key < $1.key }.map { ($0.key, $0.value.ends, $0.value.added) }
+    }
+}
+
+/// What the ends of a task's upstream mean for it.
+enum UpstreamVerdict {
+    case wait
+    case ready
+    case end(TaskState)
+
+    /// The decision by a trigger rule. It depends on the counts alone, never on the order in which they came.
+    static func of(_ rule: TriggerRule, pending: Int, failed: Int, skipped: Int) -> UpstreamVerdict {
+        switch rule {
+        case .allSuccess:
+            if failed > 0 { return .end(.upstreamFailed) }
+            if pending > 0 { return .wait }
+            return skipped > 0 ? .end(.skipped) : .ready
+        case .allDone:
+            return pending > 0 ? .wait : .ready
+        }
+    }
+}
+
+extension Transaction {
+    /// Tells everything that comes after what ended, until nothing is left to tell; then the runs; then fills the pools.
+    func settle(_ settlement: Settlement) throws {
+        while settlement.hasNews {
+            for (place, ends) in settlement.takeMapped() {
+                try settleMapped(place, ends, in: settlement)
+            }
+            var downstream: [TaskPlace: Settlement.Ends] = [:]
+            for (place, state) in settlement.takeTasks() {
+                for index in try facts(ofRun: place.runKey).version.downstream[place.taskIndex] {
+                    downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()].add(state)
+                }
+            }
+            for (place, ends) in downstream.sorted(by: { $0.key < $1.key }) {
+                try settleDownstream(place, ends, in: settlement)
+            }
+        }
+        for (runKey, ends, added) in settlement.takeRuns() {
+            try settleRun(runKey, ends, added: added)
+        }
+        try refillPools()
+    }
+
+    private func settleMapped(_ place: TaskPlace, _ ends: Settlement.Ends, in settlement: Settlement) throws {
+        let after = try first(
+            """
+            UPDATE mapped_task SET unfinished = unfinished - :3, failed = failed + :4, skipped = skipped + :5
+            WHERE run_key = :1 AND task_index = :2 RETURNING unfinished, failed, skipped, length
+            """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped
+        ) { (unfinished: $0.int(0), failed: $0.int(1), skipped: $0.int(2), length: $0.int(3)) }
+        guard let after, after.unfinished == 0 else { return }
+        let state: TaskState =
+            after.failed > 0 ? .failed : after.skipped == after.length ? .skipped : .success
+        settlement.mappedTaskEnded(place, as: state)
+    }
+
+    private func settleDownstream(_ place: TaskPlace, _ ends: Settlement.Ends, in settlement: Settlement) throws {
+        let after = try first(
+            """
+            UPDATE task_instance SET pending = pending - :3, upstream_failed = upstream_failed + :4,
+                upstream_skipped = upstream_skipped + :5
+            WHERE run_key = :1 AND task_index = :2 AND map_index = -1
+            RETURNING ti_id, state, try_number, pending, upstream_failed, upstream_skipped
+            """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped
+        ) { row in
+            (
+                id: row.int64(0), state: try row.name(1, as: TaskState.self), tryNumber: row.int(2),
+                pending: row.int(3), failed: row.int(4), skipped: row.int(5)
+            )
+        }
+        // One that was decided earlier (an upstream failed while others ran) stays as it is.
+        guard let after, after.state == .none else { return }
+        let instance = Instance(
+            id: after.id, runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, tryNumber: after.tryNumber)
+        let rule = try facts(ofRun: place.runKey).version.tasks[place.taskIndex].triggerRule
+        switch UpstreamVerdict.of(rule, pending: after.pending, failed: after.failed, skipped: after.skipped) {
+        case .wait: break
+        case .ready: try makeReady(instance, in: settlement)
+        case .end(let state): try end(instance, as: state, message: nil, in: settlement)
+        }
+    }
+
+    private func settleRun(_ runKey: Int64, _ ends: Settlement.Ends, added: Int) throws {
+        let after = try first(
+            """
+            UPDATE dag_run SET unfinished = unfinished - :2 + :4, failed = failed + :3
+            WHERE run_key = :1 RETURNING unfinished, failed, cancelled_by, state
+            """, runKey, ends.all, ends.failed, added
+        ) { (unfinished: $0.int(0), failed: $0.int(1), isCancelled: !$0.isNull(2), state: $0.text(3)) }
+        if ends.all > 0 { ring(.finished) }
+        guard let after, after.unfinished == 0, after.state == RunState.running.rawValue else { return }
+        let state: RunState = after.failed > 0 || after.isCancelled ? .failed : .success
+        try run("UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1", runKey, state, now)
+        runs[runKey] = nil
+        try resumeSchedule(afterRun: runKey)
+        ring([.finished, .runs])
+    }
+
+    /// Ends an instance that no worker holds.
+    func end(_ instance: Instance, as state: TaskState, message: String?, in settlement: Settlement) throws {
+        try run(
+            """
+            UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL, end_date = :3, message = :4,
+                cancel_state = NULL WHERE ti_id = :1
+            """, instance.id, state, now, message)
+        settlement.ended(instance, as: state)
+    }
+}

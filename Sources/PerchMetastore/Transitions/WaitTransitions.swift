@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// A wait that is about to be registered.
+struct NewWait {
+    var instance: Instance
+    var journalKey: String
+    var trigger: TriggerSpec
+    var deadline: Timestamp?
+    var isSensor: Bool
+    var eventFloor: Int64
+}
+
+extension Transaction {
+    /// Inserts the wait's row. The state of its task is the caller's.
+    /// - Throws: `invalid` where its instant cannot be read.
+    func register(_ wait: NewWait) throws {
+        let trigger = wait.trigger
+        let due: Timestamp?
+        switch trigger.due {
+        case .at(let text): due = try Timestamp(parsing: text)
+        case .after(let span): due = now + span
+        case nil: due = nil
+        }
+        let definition = trigger.definition == .object([:]) ? nil : trigger.definition.text
+        try run(
+            """
+            INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
+                deadline, since, is_sensor, definition, event_floor)
+            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14)
+            """, try nextWaitID(), wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
+            trigger.target,
+            ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
+            ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
+            wait.isSensor, definition, wait.eventFloor)
+        ring(.waits)
+    }
+
+    /// running → deferred: wait row, journal, deadline, slot released and state in one transaction. Where a cancel is
+    /// pending, straight back into the queue to clean up. For each: whether its dispatch was the current one.
+    ///
+    /// A trigger whose instant cannot be read fails the try instead.
+    public func deferTasks(_ deferrals: [Deferral]) throws -> [Bool] {
+        let settlement = Settlement()
+        let accepted = try deferrals.map { try deferTask($0, in: settlement) }
+        try settle(settlement)
+        return accepted
+    }
+
+    private func deferTask(_ deferral: Deferral, in settlement: Settlement) throws -> Bool {
+        let found = try first(
+            """
+            SELECT run_key, task_index, map_index, try_number, first_try, task_deadline, cancel_state, cancel_reason
+            FROM task_instance WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
+            """, deferral.taskInstanceID, deferral.dispatchID
+        ) { row in
+            (
+                instance: Instance(
+                    id: deferral.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
+                    tryNumber: row.int(3)),
+                firstTry: row.int(4), deadline: row.optionalTime(5),
+                cancel: try row.optionalName(6, as: TaskState.self),
+                reason: row.optionalText(7)
+            )
+        }
+        guard let found else { return false }
+        let instance = found.instance
+        let facts = try facts(ofRun: instance.runKey)
+        let task = facts.version.tasks[instance.taskIndex]
+        try releaseSlot(dispatchID: deferral.dispatchID)
+        if let cancel = found.cancel {
+            if task.hasOnKill {
+                try enqueue(instance, task: task, as: .cancelling)
+            } else {
+                try endCancelled(instance, as: cancel, reason: found.reason, in: settlement)
+            }
+            return true
+        }
+        if try isRecorded(deferral.key, of: instance) {
+            try fail(
+                instance, message: "the wait '\(deferral.key)' was recorded before and must not be waited for again",
+                isRetryable: false, firstTry: found.firstTry, in: settlement)
+            return true
+        }
+        let targetKey = ContentHash.targetKey(kind: deferral.trigger.kind, target: deferral.trigger.target)
+        // A later wait of the same target in a try looks after the event that the earlier one received.
+        let received = try number(
+            """
+            SELECT MAX(event_seq) FROM journal
+            WHERE ti_id = :1 AND try_number = :2 AND target_key = :3 AND event_seq IS NOT NULL
+            """, instance.id, instance.tryNumber, targetKey)
+        let wait = NewWait(
+            instance: instance, journalKey: deferral.key, trigger: deferral.trigger,
+            deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
+            eventFloor: max(facts.row.eventFloor, received ?? 0))
+        do {
+            try register(wait)
+        } catch let error as PerchError where error.code == .invalid {
+            try fail(instance, message: error.message, isRetryable: false, firstTry: found.firstTry, in: settlement)
+            return true
+        }
+        try run(
+            """
+            INSERT INTO journal (ti_id, try_number, key, kind, position, payload, target_key, is_kept, dispatch_id,
+                recorded_at)
+            VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, :7, :8)
+            """, instance.id, instance.tryNumber, deferral.key, try nextPosition(instance),
+            try StoredJSON.encode(deferral.trigger), targetKey, deferral.dispatchID, now)
+        try run(
+            """
+            UPDATE task_instance SET state = 'deferred', dispatch_id = 0, worker = NULL, is_suspect = 0,
+                execution_left = CASE WHEN execution_left IS NULL THEN NULL
+                    WHEN execution_left > :2 THEN execution_left - :2 ELSE 0 END
+            WHERE ti_id = :1
+            """, instance.id, deferral.ranFor)
+        return true
+    }
+
+    private func isRecorded(_ key: String, of instance: Instance) throws -> Bool {
+        try number(
+            "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 AND key = :3", instance.id, instance.tryNumber, key)
+            != nil
+    }
+
+    private func nextPosition(_ instance: Instance) throws -> Int64 {
+        try number(
+            "SELECT COALESCE(MAX(position), -1) + 1 FROM journal WHERE ti_id = :1 AND try_number = :2", instance.id,
+            instance.tryNumber) ?? 0
+    }
+
+    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait that is
+    /// gone was won by another.
+    ///
+    /// `lease` is the triggerer's process and the epoch under which it holds its shards. Without one, a fire by hand or a
+    /// cancel, the triggerer is left a note that the wait is gone.
+    /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
+    public func fire(_ firings: [Firing], lease: (owner: Int64, epoch: Int64)?) throws -> [Bool] {
+        if let lease { try checkLease(owner: lease.owner, epoch: lease.epoch) }
+        let settlement = Settlement()
+        let won = try firings.map { try fire($0, isByOwner: lease != nil, in: settlement) }
+        try settle(settlement)
+        return won
+    }
+
+    private func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
+        let gone = try first(
+            """
+            DELETE FROM wait WHERE wait_id = :1
+            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition
+            """, firing.waitID
+        ) { row in
+            (
+                id: row.int64(0), tryNumber: row.int(1), key: row.text(2), isSensor: row.bool(3), since: row.time(4),
+                kind: row.text(5), target: row.text(6), definition: row.optionalText(7)
+            )
+        }
+        guard let gone else { return false }
+        if !isByOwner { try noteRemoval(of: firing.waitID) }
+        let found = try first(
+            "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
+            gone.id
+        ) { (runKey: $0.int64(0), taskIndex: $0.int(1), mapIndex: $0.int(2), firstTry: $0.int(3)) }
+        // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
+        guard let found else { return false }
+        let instance = Instance(
+            id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
+            tryNumber: gone.tryNumber)
+        let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
+        let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
+        if gone.isSensor {
+            try run(
+                """
+                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
+                    dispatch_id, recorded_at, fired_at, fired_by)
+                VALUES (:1, :2, :3, 'wait', 0, :4, :5, :6, 0, 0, :7, :8, :9)
+                """, instance.id, instance.tryNumber, gone.key,
+                StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition), outcome,
+                firing.eventSeq,
+                gone.since, now, firing.by)
+            try settleSensor(instance, firing.outcome, payload: payload, firstTry: found.firstTry, in: settlement)
+        } else {
+            try run(
+                """
+                UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7
+                WHERE ti_id = :1 AND try_number = :2 AND key = :3
+                """, instance.id, instance.tryNumber, gone.key, outcome, firing.eventSeq, now, firing.by)
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            switch firing.outcome {
+            case .broken(let message):
+                try fail(instance, message: message, isRetryable: false, firstTry: found.firstTry, in: settlement)
+            case .cancelled: try enqueue(instance, task: task, as: .cancelling)
+            case .event, .timeout: try enqueue(instance, task: task, as: .resumed)
+            }
+        }
+        return true
+    }
+
+    private func settleSensor(
+        _ instance: Instance, _ outcome: WaitOutcome, payload: String?, firstTry: Int, in settlement: Settlement
+    ) throws {
+        switch outcome {
+        case .event:
+            try run(
+                "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
+                now,
+                payload)
+            settlement.ended(instance, as: .success)
+        case .timeout:
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            guard case .sensor(let sensor) = task.kind else { return }
+            let message = "timed out"
+            if sensor.softFail {
+                try end(instance, as: .skipped, message: message, in: settlement)
+            } else {
+                try fail(instance, message: message, isRetryable: true, firstTry: firstTry, in: settlement)
+            }
+        case .broken(let message):
+            try fail(instance, message: message, isRetryable: false, firstTry: firstTry, in: settlement)
+        case .cancelled(let intent):
+            try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
+        }
+    }
+
+    func noteRemoval(of waitID: Int64) throws {
+        let seq = try advanceCounter("removal_seq", by: 1)
+        try run("INSERT INTO wait_removal (seq, wait_id) VALUES (:1, :2)", seq, waitID)
+        ring(.waits)
+    }
+
+    /// Stores what must outlive a restart about waits that are still there.
+    public func storeProgress(_ progress: [(waitID: Int64, progress: JSONValue)]) throws {
+        for entry in progress {
+            try run("UPDATE wait SET progress = :2 WHERE wait_id = :1", entry.waitID, entry.progress.text)
+        }
+    }
+
+    /// Stores how probes stand, one row for each owner and target.
+    public func storeProbes(_ probes: [ProbeState], owner: Int64) throws {
+        for probe in probes {
+            try run(
+                """
+                INSERT INTO probe (owner, target_key, kind, target, last_probe_at, next_probe_at, last_result, probes, as_of)
+                VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :9)
+                ON CONFLICT (target_key, owner) DO UPDATE SET last_probe_at = excluded.last_probe_at,
+                    next_probe_at = excluded.next_probe_at, last_result = excluded.last_result, probes = excluded.probes,
+                    as_of = excluded.as_of
+                """, owner, ContentHash.targetKey(kind: probe.kind, target: probe.target), probe.kind, probe.target,
+                probe.lastProbeAt, probe.nextProbeAt, probe.lastResult, probe.probes, now)
+        }
+    }
+
+    /// Removes the notes that the triggerer has read.
+    public func forgetRemovedWaits(upTo seq: Int64) throws {
+        try run("DELETE FROM wait_removal WHERE seq <= :1", seq)
+    }
+}

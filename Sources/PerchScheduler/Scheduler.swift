@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+public import PerchMetastore
+public import PerchReactor
+import PerchSDK
+
+/// Makes timetables into runs, starts runs, and sets retries and waiting tasks going again.
+///
+/// It sleeps until a doorbell rings or the next run or retry is due; a slow poll makes up for lost doorbells. All that it
+/// knows is in the metastore: it can be ended at any moment.
+public actor Scheduler {
+    /// The thread on which the scheduler runs.
+    public nonisolated let reactor: Reactor
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+
+    private let metastore: Metastore
+    private let configuration: SchedulerConfiguration
+    private let log: Logger
+
+    private var isStarted = false
+    private var isStopped = false
+    private var isRung = false
+    private var turns: Task<Void, Never>?
+    private var cleaning: Task<Void, Never>?
+    private var timer: LoopTimer?
+    private var failures = 0
+    private var nextCleaning: Int64?
+    private var timetables: [String: (versionID: Int64, timetable: Timetable)] = [:]
+    /// DAGs without a next run that are looked at once after the start, for what hindered them may be gone.
+    private var toReview: [String]?
+
+    /// A scheduler that does nothing yet.
+    public init(
+        metastore: Metastore, reactor: Reactor, configuration: SchedulerConfiguration = SchedulerConfiguration(),
+        log: Logger
+    ) {
+        self.metastore = metastore
+        self.reactor = reactor
+        self.configuration = configuration
+        self.log = log
+    }
+
+    /// Begins: looks at once, then whenever there is a reason.
+    public func start() {
+        guard !isStarted, !isStopped else { return }
+        isStarted = true
+        nextCleaning = reactor.loop.now + TimeSpan.seconds(60).microseconds
+        metastore.doorbells.subscribe(.runs) { [weak self, reactor] _ in
+            guard let self else { return }
+            reactor.submit { self.assumeIsolated { $0.ring() } }
+        }
+        ring()
+    }
+
+    /// Ends after the transaction that is under way. The reactor may be stopped afterwards.
+    public func stop() async {
+        isStopped = true
+        if let timer { reactor.loop.cancel(timer) }
+        timer = nil
+        await turns?.value
+        await cleaning?.value
+    }
+
+    /// Something may have to be done.
+    private func ring() {
+        guard !isStopped else { return }
+        isRung = true
+        if turns == nil { turns = Task { await self.work() } }
+    }
+
+    private func work() async {
+        while isRung, !isStopped {
+            isRung = false
+            do {
+                try await turn()
+                failures = 0
+                try await sleep()
+            } catch {
+                failures += 1
+                let pause = Self.pause(afterFailures: failures)
+                log.error(
+                    "the scheduler could not work on the metastore; it tries again",
+                    metadata: ["error": "\(error)", "again_in_ms": "\(pause.microseconds / 1_000)"])
+                wake(at: reactor.loop.now + pause.microseconds)
+            }
+        }
+        turns = nil
+    }
+
+    private func turn() async throws {
+        try await createRuns()
+        try await moveTasks()
+    }
+
+    // MARK: runs
+
+    private func createRuns() async throws {
+        if toReview == nil { toReview = try await dagsWithoutNextRun() }
+        while !isStopped, let batch = try await nextBatch() {
+            let outcome = try await metastore.write { try batch.commit(in: $0) }
+            for (dagID, error) in outcome.failures {
+                log.error(
+                    "a DAG cannot be scheduled until it is corrected",
+                    metadata: ["dag_id": "\(dagID)", "error": "\(error)"])
+            }
+            if outcome.created > 0 { log.debug("runs created", metadata: ["count": "\(outcome.created)"]) }
+        }
+    }
+
+    private func dagsWithoutNextRun() async throws -> [String] {
+        try await metastore.read { snapshot in
+            try snapshot.dags().filter { $0.isActive && !$0.isPaused && $0.nextRunAt == nil }.map(\.dagID)
+        }
+    }
+
+    /// The DAGs of the next transaction; nil where nothing is due.
+    private func nextBatch() async throws -> SchedulingBatch? {
+        let limit = configuration.dagsPerTransaction
+        let review = Array(toReview?.prefix(limit) ?? [])
+        let known = timetables.mapValues(\.versionID)
+        let (rows, definitions) = try await metastore.read { snapshot in
+            var rows = try review.compactMap { try snapshot.dag($0) }
+                .filter { $0.isActive && !$0.isPaused && $0.nextRunAt == nil }
+            var named = Set(rows.map(\.dagID))
+            let more = try snapshot.dagsToSchedule(limit: limit) + snapshot.dagsDue(by: snapshot.now, limit: limit)
+            for row in more where rows.count < limit && named.insert(row.dagID).inserted { rows.append(row) }
+            var definitions: [Int64: DAGDefinition] = [:]
+            for row in rows where known[row.dagID] != row.versionID {
+                definitions[row.versionID] = try snapshot.definition(ofVersion: row.versionID)
+            }
+            return (rows, definitions)
+        }
+        toReview?.removeFirst(review.count)
+        guard !rows.isEmpty else { return toReview?.isEmpty == false ? try await nextBatch() : nil }
+
+        var batch = SchedulingBatch(members: [], unusable: [], runLimit: configuration.runsPerTransaction)
+        for row in rows {
+            do throws(PerchError) {
+                batch.members.append(.init(row: row, timetable: try timetable(of: row, definitions[row.versionID])))
+            } catch {
+                batch.unusable.append((row, error))
+            }
+        }
+        return batch
+    }
+
+    private func timetable(of row: DAGRow, _ definition: DAGDefinition?) throws(PerchError) -> Timetable {
+        if let kept = timetables[row.dagID], kept.versionID == row.versionID { return kept.timetable }
+        guard let definition else {
+            throw PerchError(.notFound, "version \(row.versionNumber) of DAG '\(row.dagID)' is not in the metastore")
+        }
+        let timetable = try Timetable(definition)
+        timetables[row.dagID] = (row.versionID, timetable)
+        return timetable
+    }
+
+    // MARK: tasks
+
+    /// Starts runs, takes up retries, and queues what waited for room: in bounded transactions until none is left to do.
+    private func moveTasks() async throws {
+        let budget = configuration.rowsPerTransaction
+        var isMore = true
+        while isMore, !isStopped {
+            isMore = try await metastore.write { transaction in
+                if try transaction.advanceRuns(budget: budget) { return true }
+                if try transaction.retryDue(limit: budget / 5) { return true }
+                return try transaction.promoteScheduled(limit: budget / 5)
+            }
+        }
+    }
+
+    // MARK: sleeping
+
+    /// Sets the timer to the next instant at which there is something to do.
+    private func sleep() async throws {
+        guard !isRung, !isStopped else { return }
+        let (run, retry) = try await metastore.read { try ($0.nextRunInstant(), $0.nextRetryInstant()) }
+        let now = reactor.loop.now
+        if let nextCleaning, nextCleaning <= now { clean() }
+        var instant = now + configuration.slowPoll.microseconds
+        for next in [run?.microseconds, retry?.microseconds, nextCleaning] {
+            if let next { instant = min(instant, next) }
+        }
+        // An instant that has passed meanwhile is not worth a loop without a pause.
+        wake(at: max(instant, now + 5_000))
+    }
+
+    private func wake(at instant: Int64) {
+        guard !isStopped else { return }
+        if let timer { reactor.loop.cancel(timer) }
+        timer = reactor.loop.schedule(at: instant) { [weak self] in
+            self?.assumeIsolated {
+                $0.timer = nil
+                $0.ring()
+            }
+        }
+    }
+
+    private static func pause(afterFailures failures: Int) -> TimeSpan {
+        TimeSpan(microseconds: min(30_000_000, 500_000 << Int64(min(failures - 1, 10))))
+    }
+
+    // MARK: retention
+
+    /// Removes what is kept no longer, in small steps between which others work.
+    private func clean() {
+        nextCleaning = reactor.loop.now + configuration.cleanEvery.microseconds
+        guard cleaning == nil else { return }
+        cleaning = Task {
+            do {
+                try await cleanAll()
+            } catch {
+                log.error("old runs and events could not be removed", metadata: ["error": "\(error)"])
+            }
+            cleaning = nil
+        }
+    }
+
+    private func cleanAll() async throws {
+        let now = metastore.clock.now
+        let runsBefore = configuration.keepRuns.map { now + TimeSpan(microseconds: -$0.microseconds) }
+        let eventsBefore = now + TimeSpan(microseconds: -configuration.keepEvents.microseconds)
+        var isMore = true
+        while isMore, !isStopped {
+            isMore = try await metastore.write {
+                try $0.clean(runsBefore: runsBefore, eventsBefore: eventsBefore, limit: 1_000)
+            }
+        }
+    }
+}

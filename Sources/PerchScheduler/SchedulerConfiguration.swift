@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// How the scheduler works; the defaults suit every size.
+public struct SchedulerConfiguration: Sendable {
+    /// How often it looks although nothing called it: the most that a lost doorbell costs.
+    public var slowPoll = TimeSpan.seconds(30)
+    /// How long finished runs are kept; nil, the default, keeps them for ever.
+    public var keepRuns: TimeSpan?
+    /// How long external events are kept.
+    public var keepEvents = TimeSpan.seconds(7 * 86_400)
+    /// How often what is kept no longer is removed.
+    public var cleanEvery = TimeSpan.seconds(3_600)
+    /// How many DAGs are scheduled in one transaction.
+    public var dagsPerTransaction = 500
+    /// How many runs are created in one transaction.
+    public var runsPerTransaction = 1_000
+    /// How many row changes one transaction makes when it starts runs.
+    public var rowsPerTransaction = 5_000
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchSDK
+
+extension TriggererState {
+    private static let mostProbesPerCommit = 500
+
+    /// The next group to commit, where one is due and none is under way.
+    mutating func nextCommit(owner: Int64, now: Int64) -> CommitGroup? {
+        guard !isCommitting, now >= fires.retryAt else { return nil }
+        let probesDue = probes.storeAt.map { $0 <= now } ?? false
+        // Notes of removals that were read are of no use any more; while loading they are left for later.
+        let forgets = lastRemoval > forgottenRemoval && loadingSince == nil
+        guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets else { return nil }
+        isCommitting = true
+        let count = configuration.firesPerCommit
+        inFlightProgress = progress.keys.sorted().prefix(count).map { ($0, progress.removeValue(forKey: $0) ?? .null) }
+        return CommitGroup(
+            generation: generation, owner: owner, epoch: lease.epoch, firings: fires.take(),
+            progress: inFlightProgress, probes: probes.due(at: now, limit: Self.mostProbesPerCommit),
+            forgetRemovedUpTo: forgets ? lastRemoval : nil)
+    }
+
+    /// The group is durable. `won`: for each fire, whether it was the first of its wait.
+    mutating func committed(_ group: CommitGroup, won: [Bool]) {
+        guard group.generation == generation else { return }
+        isCommitting = false
+        inFlightProgress = []
+        fires.committed()
+        lease.proved()
+        if let seq = group.forgetRemovedUpTo { forgottenRemoval = max(forgottenRemoval, seq) }
+        let winners = won.count { $0 }
+        counters.fired += winners
+        counters.lostRaces += won.count - winners
+    }
+
+    /// The group is not stored. A conflict means that the waits are another's now.
+    mutating func commitFailed(_ group: CommitGroup, _ error: any Error, now: Int64) {
+        guard group.generation == generation else { return }
+        if let refusal = error as? PerchError, refusal.code == .conflict {
+            leaseLost(now: now)
+            return
+        }
+        isCommitting = false
+        for (waitID, value) in inFlightProgress where progress[waitID] == nil && table[waitID] != nil {
+            progress[waitID] = value
+        }
+        inFlightProgress = []
+        if let firing = fires.failed(error, at: now) { counters.setAside.append("wait \(firing.waitID): \(error)") }
+    }
+}

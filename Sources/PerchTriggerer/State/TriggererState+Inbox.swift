@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchReactor
+import PerchSDK
+
+extension TriggererState {
+    mutating func nextInboxWork(now: Int64) -> TriggererWork? {
+        while let delivery = pump.deliveries.first {
+            if let work = deliver(delivery) { return work }
+        }
+        guard case .reading = pump.phase else { return nextInboxStep(now: now) }
+        return nil
+    }
+
+    private mutating func nextInboxStep(now: Int64) -> TriggererWork? {
+        if case .idle = pump.phase, !pump.newcomers.isEmpty {
+            let waits = pump.nextMembers(limit: configuration.eventsPerRead) { table[$0] != nil }
+            if !waits.isEmpty {
+                pump.phase = .armed
+                return .armInbox(waits)
+            }
+        }
+        guard now >= readAt else { return nil }
+        let isBarrier = pump.isOverdue(at: now)
+        guard pump.isDirty || isBarrier || !pump.lookBacks.isEmpty else {
+            // Nothing has to be read: newcomers without a past are ready.
+            guard case .armed = pump.phase else { return nil }
+            pump.lineUp(
+                InboxPage(
+                    lookBacks: [], tail: [], isTailComplete: true, readAt: Timestamp(microseconds: now)),
+                isBarrier: false)
+            return nextInboxWork(now: now)
+        }
+        pump.phase = .reading(isBarrier: isBarrier)
+        pump.isDirty = false
+        return .readInbox(
+            InboxRequest(
+                generation: generation, lookBacks: pump.lookBacks, upTo: pump.cursor,
+                limit: configuration.eventsPerRead, isBarrier: isBarrier))
+    }
+
+    /// What the wait at a place of `armInbox` listens to, now that its source has it; nil where the source does not want it.
+    mutating func listens(at place: Int, to interest: (name: String, key: String?)?) {
+        guard let interest else { return }
+        pump.listens(place, name: interest.name, key: interest.key)
+    }
+
+    mutating func inboxRead(_ request: InboxRequest, _ page: InboxPage) {
+        guard request.generation == generation, case .reading(let isBarrier) = pump.phase else { return }
+        readFailures = 0
+        pump.lineUp(page, isBarrier: isBarrier)
+        pump.lookBacks = []
+    }
+
+    /// The step is made again: its members are still with their sources, and nothing has been delivered meanwhile.
+    mutating func inboxReadFailed() {
+        pump.phase = .armed
+        pump.isDirty = true
+    }
+
+    /// Makes the first delivery in the line. Nil where it was none for a source; it is then gone from the line.
+    private mutating func deliver(_ delivery: InboxPump.Delivery) -> TriggererWork? {
+        switch delivery {
+        case .past(let member, let event):
+            pump.deliveries.removeFirst()
+            let waitID = member.newcomer.wait.waitID
+            guard let entry = table[waitID] else { return nil }
+            currentEvent = event.seq
+            return .lookBack(waitID: waitID, source: kinds.source(of: entry), event)
+        case .pastEnd(let member, let isComplete, let upTo):
+            pump.deliveries.removeFirst()
+            return endPast(member, isComplete: isComplete, upTo: upTo)
+        case .tail(let event):
+            // Who had to have it before this event was received gets none any more.
+            if let (_, waitID) = pump.deadlines.popDue(event.receivedAt.microseconds - 1) {
+                table.clear(.hasInboxDeadline, of: waitID)
+                return timeOut(waitID)
+            }
+            pump.deliveries.removeFirst()
+            pump.cursor = event.seq
+            currentEvent = event.seq
+            return .offer(event)
+        case .end(let readAt, let isComplete, let isBarrier):
+            if isComplete, isBarrier, let (_, waitID) = pump.deadlines.popDue(readAt - 1) {
+                table.clear(.hasInboxDeadline, of: waitID)
+                return timeOut(waitID)
+            }
+            pump.deliveries.removeFirst()
+            return nil
+        }
+    }
+
+    private mutating func endPast(_ member: InboxPump.Member, isComplete: Bool, upTo: Int64) -> TriggererWork? {
+        let wait = member.newcomer.wait
+        guard let entry = table[wait.waitID] else { return nil }
+        guard isComplete else {
+            pump.newcomers.append(.init(wait: wait, after: upTo))
+            return .disarm(waitID: wait.waitID, source: kinds.source(of: entry))
+        }
+        table.clear(.isLookingBack, of: wait.waitID)
+        if let deadline = wait.deadline {
+            table.set(.hasInboxDeadline, of: wait.waitID)
+            pump.deadlines.insert(deadline: deadline.microseconds, id: wait.waitID)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchSDK
+
+/// The next thing that the triggerer's state wants done. What goes to the metastore is answered later, and one of each
+/// sort is under way at a time; what goes to a source is done at once.
+enum TriggererWork {
+    // To the metastore.
+    case acquire(previousOwner: Int64?)
+    case renew(owner: Int64)
+    case readWaits(WaitsRequest)
+    case readInbox(InboxRequest)
+    case commit(CommitGroup)
+
+    // To the sources.
+    case restartSources
+    case arm([WaitToArm], source: Int)
+    /// Then the state is to be told, by `listens`, to which events each of them listens.
+    case armInbox([WaitToArm])
+    case disarm(waitID: Int64, source: Int)
+    case lookBack(waitID: Int64, source: Int, InboxEvent)
+    case offer(InboxEvent)
+    case probe(waitID: Int64, source: Int)
+
+    // To the log.
+    case loaded(waits: Int, after: Int64)
+}
+
+/// Which waits to read.
+struct WaitsRequest: Sendable, Hashable {
+    var generation: Int
+    var after: Int64
+    var removedAfter: Int64
+    var limit: Int
+}
+
+/// Waits as they were read, in one snapshot.
+struct WaitsPage: Sendable {
+    var waits: [WaitToArm]
+    var removed: [(seq: Int64, waitID: Int64)]
+}
+
+/// What to read of the inbox, in one snapshot.
+struct InboxRequest: Sendable, Hashable {
+    /// The past of a name and key: events after `after`, up to and including `upTo`.
+    struct LookBack: Sendable, Hashable {
+        var name: String
+        var key: String?
+        var after: Int64
+    }
+
+    var generation: Int
+    var lookBacks: [LookBack]
+    var upTo: Int64
+    var limit: Int
+    /// Whether every event that was received before now must be in what is read: a wait's deadline has passed.
+    var isBarrier: Bool
+}
+
+/// What was read of the inbox.
+struct InboxPage: Sendable {
+    /// For each look back: its events, ascending, and whether there are no more. One that was not made has no events and
+    /// is not complete.
+    var lookBacks: [(events: [InboxEvent], isComplete: Bool)]
+    var tail: [InboxEvent]
+    var isTailComplete: Bool
+    var readAt: Timestamp
+}
+
+/// What is committed in one transaction.
+struct CommitGroup: Sendable {
+    var generation: Int
+    var owner: Int64
+    var epoch: Int64
+    var firings: [Firing]
+    var progress: [(waitID: Int64, progress: JSONValue)]
+    var probes: [ProbeState]
+    var forgetRemovedUpTo: Int64?
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the triggerer keeps of a wait beside what its source keeps: two bytes.
+struct WaitEntry {
+    struct Flags: OptionSet {
+        var rawValue: UInt8
+
+        /// Its deadline stands in the heap of deadlines.
+        static let hasDeadline = Flags(rawValue: 1)
+        /// Its deadline stands in the heap of those that the inbox has to be asked for.
+        static let hasInboxDeadline = Flags(rawValue: 2)
+        /// Its deadline had passed when it was armed: one probe comes before the timeout.
+        static let isOverdue = Flags(rawValue: 4)
+        /// That probe is under way.
+        static let isProbing = Flags(rawValue: 8)
+        /// Its source has not been given it yet, or not for good: the inbox has to be looked through first.
+        static let isLookingBack = Flags(rawValue: 16)
+    }
+
+    var kind: UInt8
+    var flags: Flags
+}
+
+/// The waits that this triggerer watches.
+struct WaitTable {
+    private var entries: [Int64: WaitEntry] = [:]
+    private(set) var countByKind: [Int]
+
+    init(kinds: Int) {
+        countByKind = Array(repeating: 0, count: kinds)
+    }
+
+    var count: Int { entries.count }
+
+    subscript(waitID: Int64) -> WaitEntry? { entries[waitID] }
+
+    /// False where the wait is known already.
+    mutating func insert(_ waitID: Int64, _ entry: WaitEntry) -> Bool {
+        let isNew = withUnsafeMutablePointer(to: &entries[waitID]) { place in
+            guard place.pointee == nil else { return false }
+            place.pointee = entry
+            return true
+        }
+        if isNew { countByKind[Int(entry.kind)] += 1 }
+        return isNew
+    }
+
+    mutating func remove(_ waitID: Int64) -> WaitEntry? {
+        guard let entry = entries.removeValue(forKey: waitID) else { return nil }
+        countByKind[Int(entry.kind)] -= 1
+        return entry
+    }
+
+    mutating func set(_ flags: WaitEntry.Flags, of waitID: Int64) {
+        entries[waitID]?.flags.formUnion(flags)
+    }
+
+    mutating func clear(_ flags: WaitEntry.Flags, of waitID: Int64) {
+        entries[waitID]?.flags.subtract(flags)
+    }
+}
+
+/// The kinds of waits that the triggerer's sources watch.
+struct KindDirectory {
+    private(set) var names: [String] = []
+    private(set) var sourceOf: [Int] = []
+    private(set) var isInbox: [Bool] = []
+    private var places: [String: UInt8] = [:]
+
+    /// The kinds of each source, in the order of the sources.
+    init(_ sources: [(kinds: [String], isInbox: Bool)]) {
+        for (index, source) in sources.enumerated() {
+            for kind in source.kinds where places[kind] == nil && names.count < 255 {
+                places[kind] = UInt8(names.count)
+                names.append(kind)
+                sourceOf.append(index)
+                isInbox.append(source.isInbox)
+            }
+        }
+    }
+
+    func place(of kind: String) -> UInt8? { places[kind] }
+
+    func source(of entry: WaitEntry) -> Int { sourceOf[Int(entry.kind)] }
+}

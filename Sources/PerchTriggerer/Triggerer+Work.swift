@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import PerchMetastore
+import PerchReactor
+import PerchSDK
+
+extension Triggerer {
+    /// Carries out what the state wants.
+    func perform(_ work: TriggererWork, now: Int64) {
+        switch work {
+        case .acquire(let previous): acquire(previousOwner: previous)
+        case .renew(let owner): renew(owner)
+        case .readWaits(let request): read(request)
+        case .readInbox(let request): read(request)
+        case .commit(let group): commit(group)
+        case .restartSources:
+            stopSources()
+            log.warning("the lease on the waits was lost; they are read again under the next one")
+            startSources(generation: state?.generation ?? 0)
+        case .arm(let waits, let source): arm(waits, at: source, now: now)
+        case .armInbox(let waits): armInbox(waits, now: now)
+        case .disarm(let waitID, let source): sources[source].remove(waitID)
+        case .lookBack(let waitID, let source, let event):
+            (sources[source] as? any InboxSource)?.lookBack(waitID, [event])
+        case .offer(let event): for source in inboxSources { source.offer([event]) }
+        case .probe(let waitID, let source): probe(waitID, at: source)
+        case .loaded(let waits, let after):
+            log.info("waits armed", metadata: ["waits": "\(waits)", "after_ms": "\(after / 1_000)"])
+        }
+    }
+
+    // MARK: sources
+
+    private func arm(_ waits: [WaitToArm], at source: Int, now: Int64) {
+        sources[source].add(waits.compactMap { armed($0, now: now) })
+    }
+
+    private func armInbox(_ waits: [WaitToArm], now: Int64) {
+        var bySource: [[ArmedWait]] = Array(repeating: [], count: sources.count)
+        var places: [Int?] = []
+        for wait in waits {
+            let source = state?.table[wait.waitID].flatMap { state?.kinds.source(of: $0) }
+            places.append(source)
+            if let source, let armed = armed(wait, now: now) { bySource[source].append(armed) }
+        }
+        for (source, waits) in bySource.enumerated() where !waits.isEmpty { sources[source].add(waits) }
+        for (place, wait) in waits.enumerated() {
+            guard let source = places[place] else { continue }
+            state?.listens(at: place, to: (sources[source] as? any InboxSource)?.interest(of: wait.waitID))
+        }
+    }
+
+    /// A wait with its JSON read; one that cannot be read is broken.
+    private func armed(_ wait: WaitToArm, now: Int64) -> ArmedWait? {
+        do {
+            return ArmedWait(
+                waitID: wait.waitID, kind: wait.kind, target: wait.target, due: wait.due,
+                definition: try wait.definition.map { try JSONValue(parsing: $0) } ?? .object([:]), since: wait.since,
+                progress: try wait.progress.map { try JSONValue(parsing: $0) }, eventFloor: wait.eventFloor)
+        } catch {
+            let message = "what is stored of the wait for '\(wait.target)' cannot be read: \(error)"
+            state?.reported(.broken(waitID: wait.waitID, message: message), now: now)
+            return nil
+        }
+    }
+
+    private func probe(_ waitID: Int64, at source: Int) {
+        let generation = state?.generation ?? 0
+        sources[source].probeNow(waitID) { [weak self] in
+            self?.assumeIsolated {
+                $0.state?.probed(waitID, generation: generation)
+                $0.planTurn()
+            }
+        }
+    }
+
+    // MARK: the lease
+
+    private func acquire(previousOwner: Int64?) {
+        let identity = identity
+        let lease = configuration.lease
+        run { triggerer in
+            do {
+                let (owner, epoch, lastEvent) = try await triggerer.metastore.write { transaction in
+                    // Those that certainly live no more hold nothing: their leases need not run out first.
+                    for row in try transaction.processes(role: TriggererState.name)
+                    where row.processID == previousOwner || identity.hasEnded(row) {
+                        try transaction.removeProcess(row.processID)
+                    }
+                    let owner = try transaction.registerProcess(
+                        role: TriggererState.name, pid: identity.pid, startTime: identity.startTime,
+                        bootID: identity.bootID, host: identity.host, lease: lease)
+                    let epoch = try transaction.acquireShards(owner: owner)
+                    let holder = try transaction.owner(ofShard: 0)?.processID
+                    guard holder == owner else {
+                        throw PerchError(.conflict, "another triggerer (process \(holder ?? 0)) holds the waits")
+                    }
+                    return (owner, epoch, try transaction.lastEventSeq())
+                }
+                triggerer.owner = owner
+                triggerer.state?.acquired(
+                    owner: owner, epoch: epoch, lastEvent: lastEvent, now: triggerer.reactor.loop.now)
+            } catch {
+                triggerer.log.warning("the lease on the waits was not given", metadata: ["error": "\(error)"])
+                triggerer.state?.acquireFailed(now: triggerer.reactor.loop.now)
+            }
+        }
+    }
+
+    private func renew(_ owner: Int64) {
+        let lease = configuration.lease
+        let generation = state?.generation ?? 0
+        run { triggerer in
+            do {
+                let isHeld = try await triggerer.metastore.write { try $0.renewLease(owner, lease: lease) }
+                triggerer.state?.renewed(generation: generation, isHeld: isHeld, now: triggerer.reactor.loop.now)
+            } catch {
+                triggerer.log.warning(
+                    "the lease on the waits could not be renewed; trying again", metadata: ["error": "\(error)"])
+                triggerer.state?.renewalFailed(generation: generation, now: triggerer.reactor.loop.now)
+            }
+        }
+    }
+
+    // MARK: the metastore
+
+    private func read(_ request: WaitsRequest) {
+        run { triggerer in
+            do {
+                let page = try await triggerer.metastore.read { snapshot in
+                    WaitsPage(
+                        waits: try snapshot.waitsToArm(after: request.after, limit: request.limit),
+                        removed: try snapshot.removedWaits(after: request.removedAfter, limit: request.limit))
+                }
+                triggerer.state?.waitsRead(request, page, now: triggerer.reactor.loop.now)
+            } catch {
+                triggerer.readFailed(request.generation, ofWaits: true, error)
+            }
+        }
+    }
+
+    private func read(_ request: InboxRequest) {
+        run { triggerer in
+            do {
+                // What is read under the writer's lock has everything that was received before; a snapshot may miss
+                // what is being committed.
+                let page =
+                    request.isBarrier
+                    ? try await triggerer.metastore.write { try $0.inboxPage(request) }
+                    : try await triggerer.metastore.read { try $0.inboxPage(request) }
+                triggerer.state?.inboxRead(request, page)
+            } catch {
+                triggerer.readFailed(request.generation, ofWaits: false, error)
+            }
+        }
+    }
+
+    private func readFailed(_ generation: Int, ofWaits: Bool, _ error: any Error) {
+        log.error(
+            "the metastore could not be read; trying again",
+            metadata: ["what": ofWaits ? "waits" : "events", "error": "\(error)"])
+        state?.readFailed(generation, ofWaits: ofWaits, now: reactor.loop.now)
+    }
+
+    private func commit(_ group: CommitGroup) {
+        run { triggerer in
+            do {
+                let won = try await triggerer.metastore.write { transaction in
+                    if !group.progress.isEmpty { try transaction.storeProgress(group.progress) }
+                    if !group.probes.isEmpty { try transaction.storeProbes(group.probes, owner: group.owner) }
+                    if let seq = group.forgetRemovedUpTo { try transaction.forgetRemovedWaits(upTo: seq) }
+                    guard !group.firings.isEmpty else { return [Bool]() }
+                    return try transaction.fire(group.firings, lease: (group.owner, group.epoch))
+                }
+                for (firing, isFirst) in zip(group.firings, won) where !isFirst {
+                    triggerer.log.debug("the wait was over already", metadata: ["wait_id": "\(firing.waitID)"])
+                }
+                triggerer.state?.committed(group, won: won)
+            } catch {
+                triggerer.log.error(
+                    "fires could not be stored; they are kept and tried again",
+                    metadata: ["fires": "\(group.firings.count)", "error": "\(error)"])
+                triggerer.state?.commitFailed(group, error, now: triggerer.reactor.loop.now)
+            }
+        }
+    }
+}
+
+extension Snapshot {
+    /// The looks back, as far as the limit goes, and the tail.
+    func inboxPage(_ request: InboxRequest) throws -> InboxPage {
+        var left = request.limit
+        var lookBacks: [(events: [InboxEvent], isComplete: Bool)] = []
+        for past in request.lookBacks {
+            guard left > 0 else {
+                lookBacks.append(([], false))
+                continue
+            }
+            var events = try events(name: past.name, key: past.key, after: past.after, limit: left)
+            let isLong = events.count >= left
+            let upTo = events.firstIndex { $0.seq > request.upTo } ?? events.count
+            let isComplete = !isLong || upTo < events.count
+            events.removeSubrange(upTo...)
+            left -= events.count
+            lookBacks.append((events, isComplete))
+        }
+        let tail = try events(after: request.upTo, limit: request.limit)
+        return InboxPage(lookBacks: lookBacks, tail: tail, isTailComplete: tail.count < request.limit, readAt: now)
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchSDK
+import Testing
+
+@Suite("Clearing gives new tries")
+struct ClearTests {
+    private func clear(
+        _ stage: Stage, _ taskID: String?, mapIndex: Int? = nil, downstream: Bool = false, onlyFailed: Bool = false
+    ) async throws -> [String] {
+        try await stage.store.write {
+            try $0.clear(
+                dagID: "d", runID: "r1", taskID: taskID, mapIndex: mapIndex, downstream: downstream,
+                onlyFailed: onlyFailed,
+                by: "anna")
+        }.map(\.taskID)
+    }
+
+    @Test("A failed task and what comes after it run again, with a higher try number and the run going on")
+    func withDownstream() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(
+            DAGDefinition(dagID: "d", tasks: [.code("a"), .code("b", after: [0]), .code("c", after: [1])]))
+        let run = try await stage.trigger("d")
+        try await stage.succeed(#require(try await stage.claim().first))
+        try await stage.finish(#require(try await stage.claim().first), .failure(message: "no", retryable: true))
+        #expect(try await stage.state(run) == .failed)
+        #expect(try await clear(stage, "b", downstream: true) == ["b", "c"])
+        #expect(try await stage.state(run) == .running)
+        let again = try #require(try await stage.claim().first)
+        #expect(again.key.taskID == "b" && again.tryNumber == 2)
+        try await stage.succeed(again)
+        try await stage.succeed(#require(try await stage.claim().first))
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("A waiting task is cancelled first, and its next try follows")
+    func waiting() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a"), .sensor("s", .file("/a"))]))
+        let run = try await stage.trigger("d")
+        try await stage.deferTask(#require(try await stage.claim().first))
+        #expect(try await stage.waits().count == 2)
+        #expect(try await clear(stage, nil) == ["a", "s"])
+        #expect(try await stage.waits().map(\.tryNumber) == [2])
+        let again = try #require(try await stage.claim().first)
+        #expect(again.tryNumber == 2 && again.journal.isEmpty)
+        try await stage.succeed(again)
+        _ = try await stage.fire(#require(try await stage.waits().first).waitID)
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("A running task is cleared when its worker has acknowledged the cancel")
+    func running() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        let run = try await stage.trigger("d")
+        let first = try #require(try await stage.claim().first)
+        #expect(try await clear(stage, "a") == ["a"])
+        #expect(try await stage.states(run) == ["a": .running])
+        #expect(try await stage.finish(first, .cancelled))
+        let second = try #require(try await stage.claim().first)
+        #expect(second.tryNumber == 2 && second.cancel == nil)
+        try await stage.succeed(second)
+        #expect(try await stage.state(run) == .success)
+    }
+
+    @Test("A mapped task whose source is cleared is mapped anew")
+    func mapped() async throws {
+        let stage = try await Stage()
+        let load = TaskDefinition.code("load", after: [0]) { $0.mappedOver = 0 }
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), load]))
+        let run = try await stage.trigger("d")
+        try await stage.succeed(#require(try await stage.claim().first), output: "[1,2]", items: ["1", "2"])
+        try await stage.advance()
+        let instances = try await stage.claim()
+        try await stage.succeed(instances[0])
+        try await stage.finish(instances[1], .failure(message: "no", retryable: false))
+        #expect(try await stage.state(run) == .failed)
+        _ = try await clear(stage, "list", downstream: true)
+        try await stage.succeed(#require(try await stage.claim().first), output: "[3]", items: ["3"])
+        try await stage.advance()
+        let again = try await stage.claim()
+        #expect(again.map(\.mapElement) == ["3"] && again[0].tryNumber == 2)
+        try await stage.succeed(again[0])
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("One failed instance of a mapped task is cleared alone")
+    func oneInstance() async throws {
+        let stage = try await Stage()
+        let load = TaskDefinition.code("load", after: [0]) { $0.mappedOver = 0 }
+        let end = TaskDefinition.code("end", after: [1])
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), load, end]))
+        let run = try await stage.trigger("d")
+        try await stage.succeed(#require(try await stage.claim().first), output: "[1,2]", items: ["1", "2"])
+        try await stage.advance()
+        let instances = try await stage.claim()
+        try await stage.succeed(instances[0])
+        try await stage.finish(instances[1], .failure(message: "no", retryable: false))
+        #expect(try await stage.states(run)["end"] == .upstreamFailed)
+        #expect(try await clear(stage, "load", downstream: true, onlyFailed: true) == ["load", "end"])
+        let again = try await stage.claim()
+        #expect(again.map(\.key.mapIndex) == [1])
+        try await stage.succeed(again[0])
+        try await stage.succeed(#require(try await stage.claim().first))
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("An unknown run or task is named")
+    func unknown() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        await #expect(throws: PerchError.self) { try await clear(stage, "a") }
+        _ = try await stage.trigger("d")
+        await #expect(throws: PerchError.self) { try await clear(stage, "z") }
+    }
+}
