@@ -47,8 +47,8 @@ public struct CronSchedule: Sendable {
 
     private static let first = Zone.known.lowerBound
     private static let last = Zone.known.upperBound
-    /// Longer than the longest wait for a date: a 29 February across 2100, with room.
-    private static let farthest = 366 * 16
+    /// Longer than the longest wait for a date: 40 years between two 29 February that are Sundays, across 2100.
+    private static let farthest = 366 * 44
 
     private func next(afterSecond seconds: Int) -> Int? {
         let wall = seconds + zone.offset(at: seconds)
