@@ -12,7 +12,6 @@ let settings: [SwiftSetting] = [
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -49,7 +48,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -61,11 +59,12 @@ let package = Package(
         room("PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
         room("PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
-        room("PerchBundle", ["PerchSDK", "CLinux", log]),
-        room("PerchOperators", ["PerchSDK", "PerchTriggersHTTP", "CCurl", "CLinux", subprocess]),
+        room("PerchProcess", ["CLinux"]),
+        room("PerchBundle", ["PerchSDK", "CLinux"]),
+        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
-        room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "CLinux", subprocess, log]),
+        room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
         room(
             "PerchCLI",
@@ -76,13 +75,23 @@ let package = Package(
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
         room("PerchTesting", ["Perch"]),
         program("perch", ["Perch"]),
-        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchReactor", "PerchCLI", arguments]),
+        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
+        program("bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
+        tests("PerchBundleTests", ["PerchBundle", "PerchSDK"]),
+        tests(
+            "PerchExecutorTests",
+            ["PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux", "bundle-fixture", log]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        room(
+            "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
+        tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
+        tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
+        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
-
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(

@@ -1,1 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+
+// What `import Perch` gives: the SDK, the families of waits and the ready operators. The engine stays behind the command
+// line.
+@_exported public import PerchOperators
+@_exported public import PerchSDK
+@_exported public import PerchTriggersEvent
+@_exported public import PerchTriggersFile
+@_exported public import PerchTriggersHTTP
+@_exported public import PerchTriggersTime

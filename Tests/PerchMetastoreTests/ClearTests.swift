@@ -11,7 +11,8 @@ struct ClearTests {
     ) async throws -> [String] {
         try await stage.store.write {
             try $0.clear(
-                dagID: "d", runID: "r1", taskID: taskID, mapIndex: mapIndex, downstream: downstream, onlyFailed: onlyFailed,
+                dagID: "d", runID: "r1", taskID: taskID, mapIndex: mapIndex, downstream: downstream,
+                onlyFailed: onlyFailed,
                 by: "anna")
         }.map(\.taskID)
     }

@@ -164,7 +164,8 @@ struct StoreTests {
         for _ in 0..<20
         where try await stage.store.write({ try $0.clean(runsBefore: before, eventsBefore: before, limit: 2) }) {}
         #expect(try await stage.state(old) == nil)
-        #expect(try await stage.store.read { try $0.runs(dagID: nil, state: nil, limit: 9) }.map(\.runID) == ["waiting"])
+        #expect(
+            try await stage.store.read { try $0.runs(dagID: nil, state: nil, limit: 9) }.map(\.runID) == ["waiting"])
         #expect(try await stage.waits().count == 1)
         #expect(try await stage.store.read { try $0.events(after: 0, limit: 9) }.isEmpty)
         #expect(try await stage.faults() == [])

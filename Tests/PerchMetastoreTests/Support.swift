@@ -109,7 +109,9 @@ struct Stage {
         }[0]
     }
 
-    func fire(_ waitID: Int64, _ outcome: WaitOutcome = .event(.string("here")), byHand: Bool = false) async throws -> Bool {
+    func fire(_ waitID: Int64, _ outcome: WaitOutcome = .event(.string("here")), byHand: Bool = false) async throws
+        -> Bool
+    {
         let lease = byHand ? nil : lease
         return try await store.write {
             try $0.fire([Firing(waitID: waitID, outcome: outcome, by: byHand ? "anna" : "triggerer")], lease: lease)
@@ -149,7 +151,9 @@ extension TriggerSpec {
 }
 
 extension TaskDefinition {
-    static func code(_ id: String, after upstream: [Int] = [], _ change: (inout TaskDefinition) -> Void = { _ in }) -> Self {
+    static func code(_ id: String, after upstream: [Int] = [], _ change: (inout TaskDefinition) -> Void = { _ in })
+        -> Self
+    {
         var task = TaskDefinition(taskID: id, kind: .code(operatorName: "closure"), upstream: upstream)
         change(&task)
         return task

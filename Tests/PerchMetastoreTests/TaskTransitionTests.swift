@@ -95,11 +95,12 @@ struct TaskTransitionTests {
         _ = try await stage.trigger("d")
         let first = try #require(try await stage.claim().first)
         _ = try await stage.store.write {
-            try $0.recordSteps(["kept#0", "lost#0"].map { key in
-                StepRecord(
-                    taskInstanceID: first.taskInstanceID, dispatchID: first.dispatchID, key: key, payload: "1",
-                    keepAcrossRetries: key == "kept#0")
-            })
+            try $0.recordSteps(
+                ["kept#0", "lost#0"].map { key in
+                    StepRecord(
+                        taskInstanceID: first.taskInstanceID, dispatchID: first.dispatchID, key: key, payload: "1",
+                        keepAcrossRetries: key == "kept#0")
+                })
         }
         try await stage.finish(first, .failure(message: "no", retryable: true))
         _ = try await stage.store.write { try $0.retryDue(limit: 10) }
@@ -108,13 +109,20 @@ struct TaskTransitionTests {
 
     @Test(
         "Trigger rules decide by how the upstream ended, whatever the order",
-        arguments: [TaskReport.Outcome.success(output: "1", items: nil), .skipped(message: "-"), .failure(message: "-", retryable: false)],
-        [TaskReport.Outcome.success(output: "1", items: nil), .skipped(message: "-"), .failure(message: "-", retryable: false)])
+        arguments: [
+            TaskReport.Outcome.success(output: "1", items: nil), .skipped(message: "-"),
+            .failure(message: "-", retryable: false),
+        ],
+        [
+            TaskReport.Outcome.success(output: "1", items: nil), .skipped(message: "-"),
+            .failure(message: "-", retryable: false),
+        ])
     func triggerRules(left: TaskReport.Outcome, right: TaskReport.Outcome) async throws {
         for isReversed in [false, true] {
             let stage = try await Stage()
             let rules: [TriggerRule] = [.allSuccess, .allDone]
-            let after = rules.map { rule in TaskDefinition.code(rule.rawValue, after: [0, 1]) { $0.triggerRule = rule } }
+            let after = rules.map { rule in TaskDefinition.code(rule.rawValue, after: [0, 1]) { $0.triggerRule = rule }
+            }
             try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("l"), .code("r")] + after))
             let run = try await stage.trigger("d")
             var claimed = try await stage.claim().sorted { $0.key.taskID < $1.key.taskID }
@@ -142,7 +150,8 @@ struct TaskTransitionTests {
         let report = TaskDefinition.code("report", after: [1]) { $0.inputs = [1] }
         try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), load, report]))
         let run = try await stage.trigger("d")
-        try await stage.succeed(#require(try await stage.claim().first), output: "[10,20,30]", items: ["10", "20", "30"])
+        try await stage.succeed(
+            #require(try await stage.claim().first), output: "[10,20,30]", items: ["10", "20", "30"])
         try await stage.advance()
         let instances = try await stage.claim()
         #expect(instances.map(\.mapElement) == ["10", "20", "30"])

@@ -44,7 +44,8 @@ struct WaitTransitionTests {
         let retried = TaskDefinition.sensor("retried", .file("/c")) { $0.retries = 1 }
         try await stage.deploy(
             DAGDefinition(
-                dagID: "d", tasks: [.sensor("hard", .file("/a")), .sensor("soft", .file("/b"), softFail: true), retried]))
+                dagID: "d",
+                tasks: [.sensor("hard", .file("/a")), .sensor("soft", .file("/b"), softFail: true), retried]))
         let run = try await stage.trigger("d")
         for wait in try await stage.waits() { _ = try await stage.fire(wait.waitID, .timeout) }
         #expect(try await stage.states(run) == ["hard": .failed, "soft": .skipped, "retried": .upForRetry])
@@ -117,7 +118,8 @@ struct WaitTransitionTests {
     func badTemplate() async throws {
         let stage = try await Stage()
         try await stage.deploy(
-            DAGDefinition(dagID: "d", tasks: [.sensor("bad", .file("/{{ nonsense }}")), .sensor("good", .file("/{{ ds }}"))]))
+            DAGDefinition(
+                dagID: "d", tasks: [.sensor("bad", .file("/{{ nonsense }}")), .sensor("good", .file("/{{ ds }}"))]))
         let run = try await stage.trigger("d")
         #expect(try await stage.states(run) == ["bad": .failed, "good": .deferred])
         #expect(try await stage.waits().map(\.target) == ["/2026-01-01"])
@@ -147,7 +149,8 @@ struct WaitTransitionTests {
     @Test("A hand-fire and a cancel leave the triggerer a note")
     func notes() async throws {
         let stage = try await Stage()
-        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.sensor("a", .file("/a")), .sensor("b", .file("/b"))]))
+        try await stage.deploy(
+            DAGDefinition(dagID: "d", tasks: [.sensor("a", .file("/a")), .sensor("b", .file("/b"))]))
         let run = try await stage.trigger("d")
         let waits = try await stage.waits().sorted { $0.target < $1.target }
         #expect(try await stage.fire(waits[0].waitID, byHand: true))
@@ -192,7 +195,8 @@ struct WaitTransitionTests {
             try $0.cancelTask(key, intent: CancelIntent(finalState: .failed, reason: "enough", by: "anna"))
         }
         let worker = stage.worker
-        #expect(try await stage.store.read { try $0.cancelOrders(worker: worker) }.map(\.dispatchID) == [first.dispatchID])
+        #expect(
+            try await stage.store.read { try $0.cancelOrders(worker: worker) }.map(\.dispatchID) == [first.dispatchID])
         #expect(try await stage.deferTask(first))
         #expect(try await stage.states(run) == ["a": .failed])
         #expect(try await stage.waits().isEmpty)
@@ -204,7 +208,9 @@ struct WaitTransitionTests {
         try await stage.deploy(
             DAGDefinition(
                 dagID: "d",
-                tasks: [.sensor("s", .file("/a")), .code("running"), .code("later", after: [0]), .code("last", after: [1])]))
+                tasks: [
+                    .sensor("s", .file("/a")), .code("running"), .code("later", after: [0]), .code("last", after: [1]),
+                ]))
         let run = try await stage.trigger("d")
         let running = try #require(try await stage.claim().first)
         #expect(try await stage.store.write { try $0.cancelRun(dagID: "d", runID: "r1", by: "anna") })
@@ -219,7 +225,8 @@ struct WaitTransitionTests {
     @Test("A paused DAG's waits fire, its tasks are held, and go on when it is unpaused")
     func pause() async throws {
         let stage = try await Stage()
-        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.sensor("s", .file("/a")), .code("c", after: [0]), .code("q")]))
+        try await stage.deploy(
+            DAGDefinition(dagID: "d", tasks: [.sensor("s", .file("/a")), .code("c", after: [0]), .code("q")]))
         let run = try await stage.trigger("d")
         try await stage.store.write { try $0.setPaused("d", true) }
         #expect(try await stage.states(run)["q"] == .scheduled)
@@ -230,6 +237,18 @@ struct WaitTransitionTests {
         try await stage.store.write { try $0.setPaused("d", false) }
         _ = try await stage.store.write { try $0.promoteScheduled(limit: 10) }
         #expect(try await stage.claim().count == 2)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("A wait under a key that is recorded already fails its task, and holds up no other")
+    func recordedKey() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        let run = try await stage.trigger("d")
+        try await stage.deferTask(#require(try await stage.claim().first))
+        _ = try await stage.fire(#require(try await stage.waits().first).waitID)
+        #expect(try await stage.deferTask(#require(try await stage.claim().first)))
+        #expect(try await stage.states(run) == ["a": .failed])
         #expect(try await stage.faults() == [])
     }
 
@@ -245,7 +264,8 @@ struct WaitTransitionTests {
         #expect(first.eventFloor == 2)
         let lease = stage.lease
         _ = try await stage.store.write {
-            try $0.fire([Firing(waitID: first.waitID, outcome: .event(.null), eventSeq: 9, by: "triggerer")], lease: lease)
+            try $0.fire(
+                [Firing(waitID: first.waitID, outcome: .event(.null), eventSeq: 9, by: "triggerer")], lease: lease)
         }
         try await stage.deferTask(#require(try await stage.claim().first), key: "wait#1", trigger: trigger)
         #expect(try await stage.waits().first?.eventFloor == 9)

@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
 #include <sys/vfs.h>
+#include "CLinuxProcess.h"
 #include <sys/types.h>
 
 // epoll_event is packed on x86 and a union inside: plain integers cross into Swift instead.

@@ -181,7 +181,8 @@ public struct Deferral: Sendable, Hashable {
 
     /// A deferral from its parts.
     public init(
-        taskInstanceID: Int64, dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?, ranFor: TimeSpan
+        taskInstanceID: Int64, dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?,
+        ranFor: TimeSpan
     ) {
         self.taskInstanceID = taskInstanceID
         self.dispatchID = dispatchID

@@ -7,7 +7,9 @@ import PerchSDK
 ///
 /// Members are isolated by savepoints: one that throws is rolled back alone. Nobody is answered and no doorbell rings
 /// before the COMMIT has returned; if the COMMIT fails, every member of the group is told so and nothing has happened.
-final class GroupCommitWriter: @unchecked Sendable {  // because every stored property is guarded by `condition` or confined to the thread
+///
+/// Unchecked, because every stored variable is guarded by `condition` or confined to the thread.
+final class GroupCommitWriter: @unchecked Sendable {
     /// One transaction that waits for its turn.
     struct Member: Sendable {
         /// Runs the body; gives what is to be done once the group is committed (or has failed with the error).

@@ -48,18 +48,19 @@ public struct HomePaths: Sendable, Hashable {
 
     /// Locks and shared memory do not hold across machines there.
     func refuseNetworkFileSystem() throws {
-        var status = statfs()
-        guard statfs(home, &status) == 0 else {
+        var type: UInt64 = 0
+        guard clinux_file_system_type(home, &type) == 0 else {
             throw PerchError(.unavailable, "cannot look at the home \(home): \(String(cString: strerror(errno)))")
         }
-        let networkFileSystems: [Int: String] = [
+        let networkFileSystems: [UInt64: String] = [
             0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB2", 0x0102_1997: "9P",
             0x00C3_6400: "Ceph", 0x6573_5546: "FUSE",
         ]
-        if let name = networkFileSystems[Int(status.f_type)] {
+        if let name = networkFileSystems[type] {
             throw PerchError(
                 .unavailable,
-                "the home \(home) lies on a network file system (\(name)), where SQLite's locks do not hold: use a local disk")
+                "the home \(home) lies on a network file system (\(name)), where SQLite's locks do not hold: use a local disk"
+            )
         }
     }
 }

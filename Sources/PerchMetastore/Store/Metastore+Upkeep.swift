@@ -82,7 +82,8 @@ extension Metastore {
                             try FileManager.default.moveItem(atPath: partial, toPath: path)
                         } catch {
                             for suffix in ["", "-wal", "-shm", "-journal"] {
-                                try? FileManager.default.removeItem(atPath: partial + suffix)  // because it may not be there
+                                // because it may not be there
+                                try? FileManager.default.removeItem(atPath: partial + suffix)
                             }
                             throw error
                         }

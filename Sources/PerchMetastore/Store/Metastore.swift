@@ -117,7 +117,11 @@ public final class Metastore: Sendable {
                         let result = try body(transaction)
                         try transaction.finishMember()
                         return .init(isDone: true) { error in
-                            if let error { continuation.resume(throwing: error) } else { continuation.resume(returning: result) }
+                            if let error {
+                                continuation.resume(throwing: error)
+                            } else {
+                                continuation.resume(returning: result)
+                            }
                         }
                     } catch {
                         return .init(isDone: false) { _ in continuation.resume(throwing: error) }

@@ -33,14 +33,16 @@ enum Migrations {
         if found < Schema.current {
             throw PerchError(
                 .metastore,
-                "\(path) has schema \(found), this program needs \(Schema.current): run 'db migrate', or start the engine")
+                "\(path) has schema \(found), this program needs \(Schema.current): run 'db migrate', or start the engine"
+            )
         }
     }
 
     private static func newer(_ found: Int, path: String) -> PerchError {
         PerchError(
             .metastore,
-            "\(path) has schema \(found), newer than the \(Schema.current) that this program knows: use a newer program")
+            "\(path) has schema \(found), newer than the \(Schema.current) that this program knows: use a newer program"
+        )
     }
 
     /// 0 for a file without tables.

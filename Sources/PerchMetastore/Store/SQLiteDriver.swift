@@ -94,7 +94,8 @@ final class SQLiteDriver: @unchecked Sendable {  // because connections are only
 
     private static func fault(_ error: DatabaseError, path: String) -> PerchError {
         let fault = SQLiteFault.error(
-            code: error.resultCode.rawValue, message: error.message ?? "no reason given", statement: error.sql ?? "open")
+            code: error.resultCode.rawValue, message: error.message ?? "no reason given", statement: error.sql ?? "open"
+        )
         return PerchError(fault.code, "\(path): \(fault.message)")
     }
 }

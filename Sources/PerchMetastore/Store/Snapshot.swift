@@ -20,6 +20,7 @@ public class Snapshot {
         _ sql: StaticString, _ inputs: repeat each Input, as make: (borrowing SQLRow) throws -> Value
     ) throws -> [Value] {
         var values: [SQLValue] = []
+        values.reserveCapacity(16)
         repeat values.append((each inputs).sqlValue)
         var found: [Value] = []
         try connection.query(sql, values) { row in found.append(try make(row)) }
@@ -31,6 +32,7 @@ public class Snapshot {
         _ sql: StaticString, _ inputs: repeat each Input, as make: (borrowing SQLRow) throws -> Value
     ) throws -> Value? {
         var values: [SQLValue] = []
+        values.reserveCapacity(16)
         repeat values.append((each inputs).sqlValue)
         var found: Value?
         try connection.query(sql, values) { row in if found == nil { found = try make(row) } }

@@ -23,15 +23,23 @@ enum StoredJSON {
 extension StoredJSON {
     /// `{"event": …}`, `{"timeout": true}`, `{"cancelled": {…}}` or `{"broken": "…"}`: written and read by hand, for it is
     /// the one coded value on the path of every fire, and the bundle protocol shows it to other languages.
-    static func text(of outcome: WaitOutcome) throws -> String {
-        outcome.json.text
+    static func text(of outcome: WaitOutcome, payload: String?) -> String {
+        guard let payload else { return outcome.json.text }
+        return "{\"event\":" + payload + "}"
     }
 
-    /// The stored form of a trigger without a due instant, as `encode` writes it.
-    static func text(of trigger: TriggerSpec) -> String {
-        JSONValue.object([
-            "kind": .string(trigger.kind), "target": .string(trigger.target), "definition": trigger.definition,
-        ]).text
+    /// The stored form of a trigger without a due instant, as `encode` writes it. `definition` is JSON text already.
+    static func triggerText(kind: String, target: String, definition: String?) -> String {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(64 + kind.utf8.count + target.utf8.count + (definition?.utf8.count ?? 0))
+        bytes.append(contentsOf: "{\"definition\":".utf8)
+        bytes.append(contentsOf: (definition ?? "{}").utf8)
+        bytes.append(contentsOf: ",\"kind\":".utf8)
+        JSONValue.append(kind, to: &bytes)
+        bytes.append(contentsOf: ",\"target\":".utf8)
+        JSONValue.append(target, to: &bytes)
+        bytes.append(UInt8(ascii: "}"))
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -27,6 +27,7 @@ public final class Transaction: Snapshot {
     @discardableResult
     func run<each Input: SQLConvertible>(_ sql: StaticString, _ inputs: repeat each Input) throws -> Int {
         var values: [SQLValue] = []
+        values.reserveCapacity(16)
         repeat values.append((each inputs).sqlValue)
         return try connection.run(sql, values)
     }

@@ -10,7 +10,8 @@ extension Transaction {
     public func cancelTask(_ key: TaskInstanceKey, intent: CancelIntent) throws -> Bool {
         guard let row = try taskInstance(key) else {
             throw PerchError(
-                .notFound, "the run '\(key.runID)' of '\(key.dagID)' has no task instance '\(key.taskID)' [\(key.mapIndex)]")
+                .notFound,
+                "the run '\(key.runID)' of '\(key.dagID)' has no task instance '\(key.taskID)' [\(key.mapIndex)]")
         }
         let settlement = Settlement()
         let isCancelled = try cancel(row.instance, state: row.state, dispatchID: row.dispatchID, intent, in: settlement)
@@ -26,8 +27,10 @@ extension Transaction {
         case .success, .failed, .skipped, .upstreamFailed, .removed:
             return false
         case .none, .scheduled, .upForRetry, .queued:
-            let hasBegun = try number(
-                "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 LIMIT 1", instance.id, instance.tryNumber) != nil
+            let hasBegun =
+                try number(
+                    "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 LIMIT 1", instance.id,
+                    instance.tryNumber) != nil
             if state != .none, state != .upForRetry, hasBegun, task.hasOnKill {
                 try releaseSlot(dispatchID: dispatchID)
                 try store(intent, of: instance)
@@ -56,7 +59,8 @@ extension Transaction {
 
     private func store(_ intent: CancelIntent, of instance: Instance) throws {
         try run(
-            "UPDATE task_instance SET cancel_state = :2, cancel_reason = :3, cancel_by = :4 WHERE ti_id = :1", instance.id,
+            "UPDATE task_instance SET cancel_state = :2, cancel_reason = :3, cancel_by = :4 WHERE ti_id = :1",
+            instance.id,
             intent.finalState, intent.reason, intent.by)
     }
 
@@ -146,7 +150,8 @@ extension Transaction {
         let settlement = Settlement()
         for (instance, state, dispatchID) in unfinished {
             let hasBegun = state == .running || state == .deferred || state == .upForRetry
-            let intent = CancelIntent(finalState: hasBegun ? .failed : .skipped, reason: "the run was cancelled", by: by)
+            let intent = CancelIntent(
+                finalState: hasBegun ? .failed : .skipped, reason: "the run was cancelled", by: by)
             _ = try cancel(instance, state: state, dispatchID: dispatchID, intent, in: settlement)
             left -= 4
         }

@@ -25,7 +25,8 @@ extension Transaction {
 
     private func cleanRuns(before instant: Timestamp, _ left: inout Int) throws {
         let old = try rows(
-            "SELECT run_key FROM dag_run WHERE end_date IS NOT NULL AND end_date < :1 ORDER BY end_date LIMIT :2", instant,
+            "SELECT run_key FROM dag_run WHERE end_date IS NOT NULL AND end_date < :1 ORDER BY end_date LIMIT :2",
+            instant,
             left
         ) { $0.int64(0) }
         for runKey in old where left > 0 {

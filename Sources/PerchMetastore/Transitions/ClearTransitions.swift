@@ -89,7 +89,8 @@ extension Transaction {
             let failed = row.state == .failed || row.state == .upstreamFailed ? 1 : 0
             let skipped = row.state == .skipped ? 1 : 0
             try run(
-                "UPDATE dag_run SET unfinished = unfinished + 1, failed = failed - :2 WHERE run_key = :1", row.runKey, failed)
+                "UPDATE dag_run SET unfinished = unfinished + 1, failed = failed - :2 WHERE run_key = :1", row.runKey,
+                failed)
             if row.key.mapIndex >= 0 {
                 try run(
                     """
@@ -121,7 +122,8 @@ extension Transaction {
         if let busy = instances.first(where: { [.queued, .running, .deferred].contains($0.state) }) {
             throw PerchError(
                 .conflict,
-                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: cancel it first")
+                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: cancel it first"
+            )
         }
         for instance in instances {
             try run("DELETE FROM output_item WHERE ti_id = :1", instance.taskInstanceID)
@@ -130,7 +132,8 @@ extension Transaction {
         try run("DELETE FROM task_instance WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
         try run("DELETE FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
         try run(
-            "UPDATE dag_run SET unfinished = unfinished + 1 - :2, failed = failed - :3 WHERE run_key = :1", place.runKey,
+            "UPDATE dag_run SET unfinished = unfinished + 1 - :2, failed = failed - :3 WHERE run_key = :1",
+            place.runKey,
             mapped.unfinished, mapped.failed)
         // Tries are never used again: the new instances go on from the highest.
         _ = try insertInstance(
@@ -154,7 +157,8 @@ extension Transaction {
                 continue
             }
             let state = try first(
-                "SELECT state FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", place.runKey,
+                "SELECT state FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1",
+                place.runKey,
                 index
             ) { try $0.name(0, as: TaskState.self) }
             if let state, state.isFinished { ends.add(state) }

@@ -32,7 +32,8 @@ extension Transaction {
             }
             if known.hash == hash {
                 try run(
-                    "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID, bundleVersion)
+                    "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
+                    bundleVersion)
                 return
             }
             let previous = try version(known.versionID).definition
@@ -47,7 +48,8 @@ extension Transaction {
                     max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 AND is_scheduled = 1 THEN 1 ELSE 0 END,
                     next_run_at = CASE WHEN :6 = 1 THEN next_run_at ELSE NULL END
                 WHERE dag_id = :1
-                """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns, isSameSchedule)
+                """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns,
+                isSameSchedule)
         } else {
             let versionID = try storeVersion(
                 definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion)
@@ -139,7 +141,8 @@ extension Snapshot {
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag WHERE is_scheduled = 0 AND is_active = 1 ORDER BY dag_id LIMIT :1
-            """, limit) { DAGRow($0) }
+            """, limit
+        ) { DAGRow($0) }
     }
 
     /// Every DAG, by id.
@@ -148,7 +151,8 @@ extension Snapshot {
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag ORDER BY dag_id
-            """) { DAGRow($0) }
+            """
+        ) { DAGRow($0) }
     }
 
     /// One DAG; nil where there is none of this id.
@@ -157,7 +161,8 @@ extension Snapshot {
             """
             SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
             FROM dag WHERE dag_id = :1
-            """, dagID) { DAGRow($0) }
+            """, dagID
+        ) { DAGRow($0) }
     }
 
     /// The definition that a version of a DAG has.
@@ -173,7 +178,8 @@ extension Snapshot {
             FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
                 AND next_run_at <= :1
             ORDER BY next_run_at, dag_id LIMIT :2
-            """, instant, limit) { DAGRow($0) }
+            """, instant, limit
+        ) { DAGRow($0) }
     }
 
     /// The earliest next run of an active, unpaused DAG.

@@ -48,7 +48,9 @@ extension Transaction {
                 run: facts.row, taskIndex: instance.taskIndex, definition: task,
                 bundleVersion: "", tryNumber: instance.tryNumber,
                 journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
-                inputs: try task.inputs.map { try output(runKey: instance.runKey, version: facts.version, taskIndex: $0) },
+                inputs: try task.inputs.map {
+                    try output(runKey: instance.runKey, version: facts.version, taskIndex: $0)
+                },
                 mapElement: try mapElement(of: instance, task: task), executionLeft: entry.executionLeft,
                 cancel: entry.cancel, isSuspect: entry.isSuspect)
         }
@@ -82,7 +84,8 @@ extension Transaction {
         if let element { return element }
         // Mapped over a mapped task: the element is the output of the instance at the same place.
         let output = try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3", instance.runKey,
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
+            instance.runKey,
             source, instance.mapIndex
         ) { $0.optionalText(0) }
         return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
@@ -122,7 +125,8 @@ extension Transaction {
             try run("UPDATE task_instance SET output = :2 WHERE ti_id = :1", report.taskInstanceID, output)
             for (position, item) in (items ?? []).enumerated() {
                 try run(
-                    "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID, position,
+                    "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID,
+                    position,
                     item)
             }
             try end(found.instance, as: .success, message: nil, in: settlement)
@@ -165,7 +169,8 @@ extension Transaction {
             """, now, limit
         ) { row in
             Instance(
-                id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3), tryNumber: row.int(4))
+                id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
+                tryNumber: row.int(4))
         }
         let settlement = Settlement()
         for instance in due {

@@ -60,7 +60,8 @@ extension Transaction {
         let dispatchID = try nextID()
         try queue(id: id, dispatchID: dispatchID, queueClass)
         try run(
-            "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots) VALUES (:1, :2, :3, :4)", dispatchID, pool, id, slots)
+            "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots) VALUES (:1, :2, :3, :4)", dispatchID, pool, id,
+            slots)
     }
 
     private func queue(id: Int64, dispatchID: Int64, _ queueClass: QueueClass) throws {
@@ -110,8 +111,9 @@ extension Transaction {
             let slots = try facts(ofRun: runKey).version.tasks[index].poolSlots
             guard slots <= room.free else { break }
             room.free -= slots
+            // because only these are stored
             try queueWithSlot(
-                id: id, pool: name, slots: slots, QueueClass(rawValue: queueClass) ?? .new)  // because only these are stored
+                id: id, pool: name, slots: slots, QueueClass(rawValue: queueClass) ?? .new)
         }
         let rest = try number(
             "SELECT ti_id FROM task_instance WHERE state = 'scheduled' AND is_held = 0 AND pool = :1 LIMIT 1", name)

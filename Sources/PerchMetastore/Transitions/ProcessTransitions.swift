@@ -50,10 +50,12 @@ extension Transaction {
 
     /// Throws `conflict` unless the owner holds its shards under this epoch and its own lease has not ended.
     func checkLease(owner: Int64, epoch: Int64) throws {
-        let isAlive = try number(
-            "SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
-        let holds = try number(
-            "SELECT 1 FROM shard WHERE owner = :1 AND epoch = :2 LIMIT 1", owner, epoch) != nil
+        let isAlive =
+            try number(
+                "SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
+        let holds =
+            try number(
+                "SELECT 1 FROM shard WHERE owner = :1 AND epoch = :2 LIMIT 1", owner, epoch) != nil
         guard isAlive, holds else {
             throw PerchError(.conflict, "triggerer \(owner) does not hold its shards any more (epoch \(epoch))")
         }

@@ -36,7 +36,8 @@ extension Transaction {
                         taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber))
                 let wait = NewWait(
                     instance: instance, journalKey: Self.sensorJournalKey,
-                    trigger: try sensor.trigger.rendered(with: scope), deadline: earliest(deadline, now + sensor.timeout),
+                    trigger: try sensor.trigger.rendered(with: scope),
+                    deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor)
                 try register(wait)
             } catch let error as PerchError where error.code == .invalid {

@@ -45,7 +45,8 @@ extension Transaction {
         guard inserted == 1 else {
             let what =
                 try self.run(dagID: row.dagID, runID: row.runID) != nil
-                ? "a run '\(row.runID)'" : request.eventID.map { "a run for the event '\($0)'" } ?? "a run for that date"
+                ? "a run '\(row.runID)'"
+                : request.eventID.map { "a run for the event '\($0)'" } ?? "a run for that date"
             throw PerchError(.conflict, "the DAG '\(row.dagID)' has \(what) already")
         }
         ring(.runs)
@@ -82,7 +83,8 @@ extension Transaction {
                 """
                 SELECT r.dag_id, d.is_paused, d.max_active_runs FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
                 WHERE r.state = 'queued' AND r.dag_id > :1 ORDER BY r.dag_id LIMIT 1
-                """, previous) { (dagID: $0.text(0), isPaused: $0.bool(1), most: $0.int64(2)) }
+                """, previous
+            ) { (dagID: $0.text(0), isPaused: $0.bool(1), most: $0.int64(2)) }
             guard let next else { return }
             previous = next.dagID
             if next.isPaused { continue }

@@ -29,7 +29,8 @@ extension Transaction {
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
                 deadline, since, is_sensor, definition, event_floor)
             VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14)
-            """, try nextWaitID(), wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind, trigger.target,
+            """, try nextWaitID(), wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
+            trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
             wait.isSensor, definition, wait.eventFloor)
@@ -58,7 +59,8 @@ extension Transaction {
                 instance: Instance(
                     id: deferral.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
                     tryNumber: row.int(3)),
-                firstTry: row.int(4), deadline: row.optionalTime(5), cancel: try row.optionalName(6, as: TaskState.self),
+                firstTry: row.int(4), deadline: row.optionalTime(5),
+                cancel: try row.optionalName(6, as: TaskState.self),
                 reason: row.optionalText(7)
             )
         }
@@ -73,6 +75,12 @@ extension Transaction {
             } else {
                 try endCancelled(instance, as: cancel, reason: found.reason, in: settlement)
             }
+            return true
+        }
+        if try isRecorded(deferral.key, of: instance) {
+            try fail(
+                instance, message: "the wait '\(deferral.key)' was recorded before and must not be waited for again",
+                isRetryable: false, firstTry: found.firstTry, in: settlement)
             return true
         }
         let targetKey = ContentHash.targetKey(kind: deferral.trigger.kind, target: deferral.trigger.target)
@@ -109,7 +117,13 @@ extension Transaction {
         return true
     }
 
-    func nextPosition(_ instance: Instance) throws -> Int64 {
+    private func isRecorded(_ key: String, of instance: Instance) throws -> Bool {
+        try number(
+            "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 AND key = :3", instance.id, instance.tryNumber, key)
+            != nil
+    }
+
+    private func nextPosition(_ instance: Instance) throws -> Int64 {
         try number(
             "SELECT COALESCE(MAX(position), -1) + 1 FROM journal WHERE ti_id = :1 AND try_number = :2", instance.id,
             instance.tryNumber) ?? 0
@@ -138,7 +152,7 @@ extension Transaction {
         ) { row in
             (
                 id: row.int64(0), tryNumber: row.int(1), key: row.text(2), isSensor: row.bool(3), since: row.time(4),
-                trigger: TriggerSpec(kind: row.text(5), target: row.text(6)), definition: row.optionalText(7)
+                kind: row.text(5), target: row.text(6), definition: row.optionalText(7)
             )
         }
         guard let gone else { return false }
@@ -147,24 +161,24 @@ extension Transaction {
             "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
             gone.id
         ) { (runKey: $0.int64(0), taskIndex: $0.int(1), mapIndex: $0.int(2), firstTry: $0.int(3)) }
-        guard let found else {
-            throw PerchError(.metastore, "wait \(firing.waitID) belongs to task instance \(gone.id), which is not deferred")
-        }
+        // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
+        guard let found else { return false }
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)
-        let outcome = try StoredJSON.text(of: firing.outcome)
+        let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
+        let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {
-            var trigger = gone.trigger
-            if let definition = gone.definition { trigger.definition = try JSONValue(parsing: definition) }
             try run(
                 """
                 INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
                     dispatch_id, recorded_at, fired_at, fired_by)
                 VALUES (:1, :2, :3, 'wait', 0, :4, :5, :6, 0, 0, :7, :8, :9)
-                """, instance.id, instance.tryNumber, gone.key, StoredJSON.text(of: trigger), outcome, firing.eventSeq,
+                """, instance.id, instance.tryNumber, gone.key,
+                StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition), outcome,
+                firing.eventSeq,
                 gone.since, now, firing.by)
-            try settleSensor(instance, firing.outcome, firstTry: found.firstTry, in: settlement)
+            try settleSensor(instance, firing.outcome, payload: payload, firstTry: found.firstTry, in: settlement)
         } else {
             try run(
                 """
@@ -183,14 +197,14 @@ extension Transaction {
     }
 
     private func settleSensor(
-        _ instance: Instance, _ outcome: WaitOutcome, firstTry: Int, in settlement: Settlement
+        _ instance: Instance, _ outcome: WaitOutcome, payload: String?, firstTry: Int, in settlement: Settlement
     ) throws {
         switch outcome {
-        case .event(let payload):
+        case .event:
             try run(
-                """
-                UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1
-                """, instance.id, now, payload.text)
+                "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
+                now,
+                payload)
             settlement.ended(instance, as: .success)
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]

@@ -15,6 +15,12 @@ final class StepCounter: Sendable {
         return "\(full)#\(occurrence)"
     }
 
+    /// The step of this name was not recorded: the next one takes its place.
+    func giveBack(_ name: String, in path: [String]) {
+        let full = (path + [name]).joined(separator: "/")
+        counts.withLock { $0[full, default: 1] -= 1 }
+    }
+
     /// The key of the step whose body runs in this Swift task.
     @TaskLocal static var current: String?
 }

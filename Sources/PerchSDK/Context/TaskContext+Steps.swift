@@ -48,8 +48,13 @@ extension TaskContext {
     ) async throws -> String {
         let name = try JournalName.checked(name, what: "step")
         let key = counter.key(of: name, in: path)
-        return try await runtime.step(name, scope: path, keepAcrossRetries: keep == .acrossRetries) {
-            try await StepCounter.$current.withValue(key) { try await body() }
+        do {
+            return try await runtime.step(name, scope: path, keepAcrossRetries: keep == .acrossRetries) {
+                try await StepCounter.$current.withValue(key) { try await body() }
+            }
+        } catch {
+            counter.giveBack(name, in: path)
+            throw error
         }
     }
 

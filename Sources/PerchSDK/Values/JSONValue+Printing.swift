@@ -38,6 +38,16 @@ extension JSONValue {
     /// Appends a string as a quoted, escaped JSON string.
     public static func append(_ string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
+        defer { bytes.append(UInt8(ascii: "\"")) }
+        // Most strings need no escape and are appended as they are.
+        let isPlain = string.utf8.withContiguousStorageIfAvailable { buffer in
+            let isPlain = buffer.allSatisfy { byte in
+                byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F
+            }
+            if isPlain { bytes.append(contentsOf: buffer) }
+            return isPlain
+        }
+        if isPlain == true { return }
         for byte in string.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -54,7 +64,6 @@ extension JSONValue {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     /// JSON has no infinities; a double that is one, or no number, becomes null, as JavaScript does it.

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchSDK
+internal import Synchronization
+
+/// One dispatch of a task as its code sees it: the calls of the context, answered from the journal or by the engine.
+final class JournaledAttempt: AttemptRuntime {
+    private struct State {
+        var replay: JournalReplay
+        var handlers: [@Sendable () async throws -> Void] = []
+        var waiters: [String: CheckedContinuation<Void, any Error>] = [:]
+        var body: Task<Void, Never>?
+        var killing: Task<Void, Never>?
+        /// The time for clean-up is over: handlers that have not begun never will.
+        var isLast = false
+    }
+
+    let facts: AttemptFacts
+    let dispatchID: Int64
+    private let host: BundleHost
+    private let state: Mutex<State>
+    /// The longest line that goes to a log as it is, in bytes.
+    private static let longestLine = 64 << 10
+
+    init(order: RunOrder, host: BundleHost) {
+        facts = order.facts
+        dispatchID = order.dispatchID
+        self.host = host
+        state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel)))
+    }
+
+    var now: Timestamp { host.clock.now }
+
+    func randomBits() -> UInt64 { host.randomBits() }
+
+    // MARK: Steps and waits
+
+    func step(
+        _ name: String, scope: [String], keepAcrossRetries: Bool, body: @Sendable () async throws -> String
+    ) async throws -> String {
+        switch try state.withLock({ try $0.replay.beginStep(name, scope: scope) }) {
+        case .recorded(let payload):
+            return payload
+        case .perform(let key):
+            do {
+                let payload = try await body()
+                try await record(key, payload, keep: keepAcrossRetries)
+                return payload
+            } catch {
+                state.withLock { $0.replay.stepFailed(key) }
+                throw error
+            }
+        }
+    }
+
+    /// Returns once the engine has said that the result is durable.
+    private func record(_ key: String, _ payload: String, keep: Bool) async throws {
+        try await withCheckedThrowingContinuation { (waiter: CheckedContinuation<Void, any Error>) in
+            let isOpen = state.withLock { state in
+                if state.replay.isRefused { return false }
+                state.waiters[key] = waiter
+                return true
+            }
+            guard isOpen else { return waiter.resume(throwing: StaleDispatch()) }
+            do {
+                try host.outbox.send(.step(dispatchID: dispatchID, key: key, payload: payload, keep: keep))
+            } catch {
+                let message = "the result of the step '\(key)' is too large to be recorded: \(error)"
+                state.withLock { $0.waiters.removeValue(forKey: key) }?
+                    .resume(throwing: PerchError(.invalid, message))
+            }
+        }
+        state.withLock { $0.replay.stepRecorded(key) }
+    }
+
+    func wait(
+        _ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?
+    ) async throws -> WaitResult {
+        let decision = try state.withLock {
+            try $0.replay.beginWait(name, scope: scope, for: trigger, timeout: timeout)
+        }
+        switch decision {
+        case .event(let payload): return .event(try JSONValue(parsing: payload))
+        case .timeout: return .timeout
+        case .suspend(let key): throw Suspension(key: key)
+        case .broken(let message): throw PerchError(.invalid, "the wait '\(name)' cannot end: \(message)")
+        case .cancelled(let notice):
+            startKilling()
+            throw TaskCancelled(reason: notice.reason, by: notice.by)
+        }
+    }
+
+    // MARK: Log
+
+    func log(_ level: AttemptLogLevel, _ message: String) {
+        var text = message
+        if text.utf8.count > Self.longestLine {
+            let cut = String(decoding: text.utf8.prefix(Self.longestLine), as: UTF8.self)
+            text = "\(cut)… (\(message.utf8.count - Self.longestLine) bytes more)"
+        }
+        host.say(.log(dispatchID: dispatchID, [LogLine(at: now, level: level, message: text)]), mayWait: true)
+    }
+
+    // MARK: Cancel
+
+    func onKill(_ handler: @escaping @Sendable () async throws -> Void) {
+        state.withLock { $0.handlers.append(handler) }
+    }
+
+    func cancel(_ notice: CancelNotice, isLast: Bool) {
+        let (body, killing) = state.withLock { state in
+            state.replay.beginCancel(notice)
+            if isLast { state.isLast = true }
+            return (state.body, state.killing)
+        }
+        body?.cancel()
+        if isLast { killing?.cancel() } else { startKilling() }
+    }
+
+    /// The engine gave the dispatch to another: nothing that this one does counts any more.
+    func refuse() {
+        let (body, waiters) = state.withLock { state in
+            state.replay.refuse()
+            defer { state.waiters = [:] }
+            return (state.body, state.waiters)
+        }
+        body?.cancel()
+        for (_, waiter) in waiters { waiter.resume(throwing: StaleDispatch()) }
+    }
+
+    func recorded(_ key: String) {
+        state.withLock { $0.waiters.removeValue(forKey: key) }?.resume()
+    }
+
+    /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not touch.
+    private func startKilling() {
+        state.withLock { state in
+            guard state.killing == nil, !state.isLast else { return }
+            state.killing = Task(executorPreference: host.executor) { await self.runHandlers() }
+        }
+    }
+
+    private func runHandlers() async {
+        while let handler = state.withLock({ $0.isLast ? nil : $0.handlers.popLast() }) {
+            do {
+                try await handler()
+            } catch {
+                log(.error, "onKill failed: \(error)")
+            }
+        }
+    }
+
+    // MARK: Life
+
+    /// Starts the code; `body` ends with `conclude`.
+    func start(_ body: @escaping @Sendable () async -> Void) {
+        state.withLock { $0.body = Task(executorPreference: host.executor) { await body() } }
+    }
+
+    /// What to tell the engine at the end, once the clean-up is over.
+    func conclude(_ result: Result<TaskOutput, any Error>) async -> BundleMessage {
+        if state.withLock({ $0.replay.cancel != nil && !$0.replay.isRefused }) {
+            startKilling()
+            if let killing = state.withLock({ $0.killing }) { await killing.value }
+            await runHandlers()
+        }
+        let end = state.withLock { $0.replay.isRefused ? .outcome(.cancelled) : $0.replay.end(result) }
+        switch end {
+        case .deferred(let wait):
+            return .deferred(dispatchID: dispatchID, key: wait.key, trigger: wait.trigger, timeout: wait.timeout)
+        case .outcome(let outcome):
+            return .result(dispatchID: dispatchID, outcome)
+        }
+    }
+}

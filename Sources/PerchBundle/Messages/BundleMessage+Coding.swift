@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchSDK
+
+extension FrameWriter {
+    /// Adds a message's frame.
+    /// - Throws: `BundleProtocolError` where it is longer than a frame may be; nothing is added then.
+    public mutating func append(_ message: BundleMessage) throws(BundleProtocolError) {
+        switch message {
+        case .hello(let version, let bundleVersion, let pid):
+            try frame("hello") {
+                $0.field("protocol_version", version)
+                $0.field("bundle_version", bundleVersion)
+                $0.field("pid", Int(pid))
+            }
+        case .described(let description):
+            try frame("described") {
+                $0.field("bundle_version", description.bundleVersion)
+                $0.field("dags", description.dags)
+                $0.field("problems", description.problems)
+            }
+        case .step(let dispatchID, let key, let payload, let keep):
+            try frame("step") {
+                $0.field("dispatch_id", dispatchID)
+                $0.field("key", key)
+                $0.field("payload", payload)
+                if keep { $0.field("keep", true) }
+            }
+        case .deferred(let dispatchID, let key, let trigger, let timeout):
+            try frame("deferred") {
+                $0.field("dispatch_id", dispatchID)
+                $0.field("key", key)
+                $0.object("trigger") { $0.fields(of: trigger) }
+                if let timeout { $0.field("timeout", timeout.microseconds) }
+            }
+        case .result(let dispatchID, let outcome):
+            try frame("result") {
+                $0.field("dispatch_id", dispatchID)
+                $0.fields(of: outcome)
+            }
+        case .log(let dispatchID, let lines):
+            try frame("log") {
+                $0.field("dispatch_id", dispatchID)
+                $0.list("lines", lines) { writer, line in
+                    writer.raw("[")
+                    writer.number(line.at.microseconds)
+                    writer.raw(",")
+                    writer.text(line.level.rawValue)
+                    writer.raw(",")
+                    writer.text(line.message)
+                    writer.raw("]")
+                }
+            }
+        case .alive: try frame("alive") { _ in }
+        case .unknown(let type), .unrecognized(let type): try frame("unknown") { $0.field("message_type", type) }
+        }
+    }
+
+    fileprivate mutating func fields(of trigger: TriggerSpec) {
+        field("kind", trigger.kind)
+        field("target", trigger.target)
+        switch trigger.due {
+        case nil: break
+        case .at(let text): object("due") { $0.field("at", text) }
+        case .after(let span): object("due") { $0.field("after", span.microseconds) }
+        }
+        field("definition", trigger.definition)
+    }
+
+    fileprivate mutating func fields(of outcome: AttemptOutcome) {
+        switch outcome {
+        case .success(let output, let items):
+            field("outcome", "success")
+            field("output", output)
+            if let items { field("items", items) }
+        case .failure(let message, let retryable):
+            field("outcome", "failure")
+            field("message", message)
+            field("retryable", retryable)
+        case .skipped(let message):
+            field("outcome", "skipped")
+            field("message", message)
+        case .cancelled:
+            field("outcome", "cancelled")
+        }
+    }
+}
+
+extension BundleMessage {
+    /// The message in a frame.
+    /// - Throws: `BundleProtocolError` that names the member that is wrong.
+    public init(_ fields: MessageFields) throws(BundleProtocolError) {
+        switch fields.type {
+        case "hello":
+            self = .hello(
+                protocolVersion: Int(try fields.integer("protocol_version")),
+                bundleVersion: fields.optionalString("bundle_version") ?? "",
+                pid: Int32(truncatingIfNeeded: fields.integer("pid", default: 0)))
+        case "described":
+            self = .described(
+                BundleDescription(
+                    bundleVersion: try fields.string("bundle_version"), dags: try fields.strings("dags"),
+                    problems: try fields.strings("problems")))
+        case "step":
+            self = .step(
+                dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
+                payload: try fields.string("payload"), keep: fields.bool("keep", default: false))
+        case "deferred":
+            var timeout: TimeSpan?
+            if case .integer(let span) = fields.value("timeout") { timeout = TimeSpan(microseconds: span) }
+            self = .deferred(
+                dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
+                trigger: try TriggerSpec(fields.object("trigger")), timeout: timeout)
+        case "result":
+            self = .result(dispatchID: try fields.integer("dispatch_id"), try AttemptOutcome(fields))
+        case "log":
+            var lines: [LogLine] = []
+            for line in try fields.list("lines") {
+                guard case .array(let parts) = line, parts.count >= 3, case .integer(let at) = parts[0],
+                    case .string(let level) = parts[1], case .string(let message) = parts[2]
+                else { throw fields.missing("lines", "a list of [instant, level, text]") }
+                lines.append(
+                    LogLine(
+                        at: Timestamp(microseconds: at), level: AttemptLogLevel(rawValue: level) ?? .info,
+                        message: message))
+            }
+            self = .log(dispatchID: try fields.integer("dispatch_id"), lines)
+        case "alive": self = .alive
+        case "unknown": self = .unknown(messageType: try fields.string("message_type"))
+        default: self = .unrecognized(messageType: fields.type)
+        }
+    }
+}
+
+extension AttemptOutcome {
+    fileprivate init(_ fields: MessageFields) throws(BundleProtocolError) {
+        switch try fields.string("outcome") {
+        case "success":
+            let items = fields.value("items") == nil ? nil : try fields.strings("items")
+            self = .success(output: try fields.string("output"), items: items)
+        case "failure":
+            self = .failure(message: try fields.string("message"), retryable: fields.bool("retryable", default: true))
+        case "skipped": self = .skipped(message: fields.optionalString("message") ?? "")
+        case "cancelled": self = .cancelled
+        default: throw fields.missing("outcome", "a kind of outcome")
+        }
+    }
+}
+
+extension TriggerSpec {
+    fileprivate init(_ fields: MessageFields) throws(BundleProtocolError) {
+        self.init(
+            kind: try fields.string("kind"), target: try fields.string("target"),
+            definition: fields.value("definition") ?? .object([:]))
+        guard let instant = try fields.optionalObject("due") else { return }
+        if let text = instant.optionalString("at") {
+            due = .at(text)
+        } else {
+            due = .after(TimeSpan(microseconds: try instant.integer("after")))
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
+public enum BundleMessage: Sendable, Hashable {
+    case hello(protocolVersion: Int, bundleVersion: String, pid: Int32)
+    case described(BundleDescription)
+    case step(dispatchID: Int64, key: String, payload: String, keep: Bool)
+    case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
+    case result(dispatchID: Int64, AttemptOutcome)
+    case log(dispatchID: Int64, [LogLine])
+    case alive
+    /// What this side did not understand.
+    case unknown(messageType: String)
+    /// A message of a type that this build does not know.
+    case unrecognized(messageType: String)
+}
+
+/// What a bundle has to run.
+public struct BundleDescription: Sendable, Hashable {
+    /// Changes with every build of the bundle.
+    public var bundleVersion: String
+    /// Each DAG's `DAGDefinition` as JSON text.
+    public var dags: [String]
+    /// What is wrong with the declarations, one line each, with file and line. A bundle with problems is not run.
+    public var problems: [String]
+
+    /// A description from its parts.
+    public init(bundleVersion: String, dags: [String], problems: [String]) {
+        self.bundleVersion = bundleVersion
+        self.dags = dags
+        self.problems = problems
+    }
+}
+
+/// How a dispatch ended, other than by a wait.
+public enum AttemptOutcome: Sendable, Hashable {
+    /// The output as JSON text, and its elements where something is mapped over it.
+    case success(output: String, items: [String]?)
+    /// `retryable: false` fails at once, whatever retries are left.
+    case failure(message: String, retryable: Bool)
+    case skipped(message: String)
+    /// The clean-up of a cancelled dispatch is over.
+    case cancelled
+}
+
+/// One line of an attempt's log.
+public struct LogLine: Sendable, Hashable {
+    public var at: Timestamp
+    public var level: AttemptLogLevel
+    public var message: String
+
+    /// A line from its parts.
+    public init(at: Timestamp, level: AttemptLogLevel, message: String) {
+        self.at = at
+        self.level = level
+        self.message = message
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchSDK
+
+struct ConfigCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Show the settings in effect.", subcommands: [ConfigListCommand.self])
+}
+
+struct ConfigListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Every setting with its value and where that comes from.",
+        discussion: "--set over the environment (PERCH__SECTION__KEY) over config.json in the home.")
+
+    @OptionGroup var settings: SettingsOption
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() throws {
+        let configuration = try settings.read(try home.resolve())
+        var listing = Listing(output.format)
+        try listing.add(
+            configuration.entries.map { entry in
+                [
+                    "key": .text(entry.key.name), "value": .text(entry.value), "origin": .text(entry.origin),
+                    "variable": .text(entry.key.variable), "meaning": .text(entry.key.summary),
+                ]
+            })
+        try listing.finish(empty: "no settings")
+    }
+}
+
+/// `--set`, for the commands that use settings.
+struct SettingsOption: ParsableArguments {
+    @Option(
+        name: .customLong("set"), parsing: .singleValue,
+        help: ArgumentHelp("Set something for this process; `config list` names what there is.", valueName: "section.key=value"))
+    var assignments: [String] = []
+
+    func read(_ home: Home) throws -> Configuration {
+        try home.configuration(flags: assignments, environment: ProcessEnvironment.current)
+    }
+}

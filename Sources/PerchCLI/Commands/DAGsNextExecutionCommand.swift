@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct DAGsNextExecutionCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "next-execution", abstract: "The next instants at which runs of a DAG are created.")
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @Option(name: [.customShort("n"), .customLong("number")], help: "How many.") var number = 1
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func validate() throws {
+        try checkedLimit(number, "-n")
+        if number > 10_000 { throw ValidationError("-n is \(number); it is at most 10000") }
+    }
+
+    func run() async throws {
+        let (id, number) = (dag, number)
+        let (row, records) = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let row = try snapshot.knownDAG(id)
+                let definition = try snapshot.definition(ofVersion: row.versionID)
+                return (row, try Self.next(number, row, definition, now: snapshot.now))
+            }
+        }
+        if row.isPaused { Console.shared.say("note: \(id) is paused; no run is created until it is unpaused") }
+        var listing = Listing(output.format)
+        try listing.add(records)
+        try listing.finish(empty: "no run of \(id) is created by itself any more")
+    }
+
+    private static func next(
+        _ number: Int, _ row: DAGRow, _ definition: DAGDefinition, now: Timestamp
+    ) throws -> [Record] {
+        guard let ticks = try definition.schedule.cron() else {
+            return row.nextRunAt.map { [record($0, $0, $0)] } ?? []
+        }
+        let earliest = max(now, definition.start.map { $0 + TimeSpan(microseconds: -1) } ?? now)
+        var tick = row.nextRunAt ?? ticks.next(after: earliest)
+        var records: [Record] = []
+        while records.count < number, let date = tick, date <= definition.end ?? date {
+            let interval = ticks.dataInterval(endingAt: date)
+            records.append(record(date, interval.start, interval.end))
+            tick = ticks.next(after: date)
+        }
+        return records
+    }
+
+    private static func record(_ date: Timestamp, _ start: Timestamp, _ end: Timestamp) -> Record {
+        [
+            "logical_date": .instant(date), "data_interval_start": .instant(start), "data_interval_end": .instant(end),
+        ]
+    }
+}

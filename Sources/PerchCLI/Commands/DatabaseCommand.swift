@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct DatabaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "db", abstract: "Migrate, check and back up the metastore.",
+        subcommands: [DatabaseMigrateCommand.self, DatabaseCheckCommand.self, DatabaseBackupCommand.self])
+}
+
+struct DatabaseMigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Create the metastore, or bring it to this version's schema.")
+
+    @OptionGroup var home: HomeOption
+
+    func run() async throws {
+        let home = try home.resolve()
+        let (from, to) = try Metastore.migrate(home: home.path, clock: SystemClock())
+        let line =
+            switch from {
+            case to: "\(home.paths.database) has schema \(to) already"
+            case 0: "\(home.paths.database) is created with schema \(to)"
+            default: "\(home.paths.database) is migrated from schema \(from) to \(to)"
+            }
+        try Console.shared.line(line)
+    }
+}
+
+struct DatabaseCheckCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Look for damage and for rows that contradict each other.")
+
+    @OptionGroup var home: HomeOption
+
+    func run() async throws {
+        try await home.withMetastore { _, metastore in
+            let faults = try await metastore.check()
+            for fault in faults { try Console.shared.line(fault) }
+            guard faults.isEmpty else {
+                try Console.shared.flush()
+                throw PerchError(.metastore, "the metastore has \(faults.count == 1 ? "a fault" : "\(faults.count) faults")")
+            }
+            try Console.shared.line("the metastore is sound")
+        }
+    }
+}
+
+struct DatabaseBackupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Write a consistent copy of the metastore, also while the engine runs.")
+
+    @Argument(help: "The new file; an existing one is refused.", completion: .file()) var path: String
+    @OptionGroup var home: HomeOption
+
+    func run() async throws {
+        let path = path
+        guard !path.isEmpty else { throw ValidationError("the path of the copy is empty") }
+        try await home.withMetastore { _, metastore in
+            try await metastore.backup(to: path)
+            try Console.shared.line(path)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct DeferredCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deferred", abstract: "Show, explain and end what waits.",
+        subcommands: [
+            DeferredListCommand.self, DeferredShowCommand.self, DeferredExplainCommand.self, DeferredFireCommand.self,
+            DeferredCancelCommand.self,
+        ])
+}
+
+struct DeferredListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Everything that waits, the oldest first.",
+        discussion: "What is said of probes is what the triggerer stored last; `deferred explain` asks it.")
+
+    @Option(name: .long, help: "Only waits of this DAG.") var dag: String?
+    @Option(name: .long, help: "Only waits of this run.") var run: String?
+    @Option(name: .long, help: "Only waits of this task.") var task: String?
+    @Option(name: .long, help: "Only waits of this kind: time, file, http, event.") var kind: String?
+    @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
+    @Option(name: .long, help: "At most so many. Default: all.") var limit: Int?
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func validate() throws {
+        if let limit { try checkedLimit(limit) }
+    }
+
+    func run() async throws {
+        var filter = WaitFilter()
+        filter.dagID = dag
+        filter.runID = run
+        filter.taskID = task
+        filter.kind = kind
+        filter.targetContains = target
+        let first = filter
+        let limit = limit ?? .max
+        var listing = Listing(
+            output.format,
+            columns: [
+                "wait_id", "dag_id", "run_id", "task_id", "map_index", "kind", "target", "since", "deadline",
+                "next_probe_at", "last_result",
+            ])
+        try await home.withMetastore { _, metastore in
+            // Page by page, each in a snapshot of its own: a million waits hold no reader for long.
+            var after: Int64 = 0
+            var left = limit
+            while left > 0 {
+                var filter = first
+                filter.after = after
+                filter.limit = min(1000, left)
+                let page = filter
+                let (records, last) = try await metastore.read { snapshot in
+                    let waits = try snapshot.waits(page)
+                    var book = WaitRecords(owner: try WaitRecords.owner(snapshot))
+                    return (try waits.map { try book.summary($0, snapshot) }, waits.last?.waitID)
+                }
+                try listing.add(records)
+                guard let last, records.count == page.limit else { break }
+                after = last
+                left -= records.count
+            }
+        }
+        try listing.finish(empty: "nothing waits")
+    }
+}
+
+struct DeferredShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "One wait, with its definition.")
+
+    @Argument(help: "The wait's id, as `deferred list` shows it.") var waitID: Int64
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let waitID = waitID
+        let record = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                var book = WaitRecords(owner: try WaitRecords.owner(snapshot))
+                return try book.details(try snapshot.knownWait(waitID), snapshot)
+            }
+        }
+        try Listing.show(record, output.format)
+    }
+}
+
+struct DeferredFireCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fire", abstract: "End a wait by hand as if what it waits for had come.")
+
+    @Argument(help: "The wait's id, as `deferred list` shows it.") var waitID: Int64
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The event that the task receives, as its kind of wait codes it. Default: what fits the kind.",
+            valueName: "json"))
+    var payload: String?
+    @OptionGroup var home: HomeOption
+
+    func run() async throws {
+        let given = try payload.map { try JSONValue.option("--payload", $0) }
+        try await DeferredFireCommand.end(waitID, home, "fired", "its task goes on once one is started") { wait, now in
+            .event(try given ?? HandMadeEvent.of(wait, now: now))
+        }
+    }
+
+    /// Fires a wait with an outcome, unless somebody else was first.
+    static func end(
+        _ waitID: Int64, _ option: HomeOption, _ done: String, _ consequence: String,
+        outcome: @escaping @Sendable (WaitRow, Timestamp) throws -> WaitOutcome
+    ) async throws {
+        try await option.withMetastore { home, metastore in
+            let wait = try await metastore.write { transaction in
+                let wait = try transaction.knownWait(waitID)
+                let firing = Firing(waitID: waitID, outcome: try outcome(wait, transaction.now), by: Person.name)
+                guard try transaction.fire([firing], lease: nil) == [true] else {
+                    throw PerchError(.conflict, "wait \(waitID) has just ended")
+                }
+                return wait
+            }
+            try Console.shared.line("wait \(waitID) of \(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID) is \(done)")
+            try home.noteMissingEngine(consequence)
+        }
+    }
+}
+
+struct DeferredCancelCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel", abstract: "End a wait and fail its task, after the task's clean-up if it has any.")
+
+    @Argument(help: "The wait's id, as `deferred list` shows it.") var waitID: Int64
+    @OptionGroup var home: HomeOption
+
+    func run() async throws {
+        let intent = CancelIntent(finalState: .failed, reason: "user", by: Person.name)
+        try await DeferredFireCommand.end(
+            waitID, home, "cancelled", "a task with clean-up ends once one is started"
+        ) { _, _ in .cancelled(intent) }
+    }
+}
+
+extension Snapshot {
+    /// A wait that is there.
+    func knownWait(_ waitID: Int64) throws -> WaitRow {
+        if let wait = try wait(waitID) { return wait }
+        throw PerchError(
+            .notFound,
+            "nothing waits under the id \(waitID): it has ended, or never was; `\(ProgramName.current) deferred list` "
+                + "shows what waits")
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchSDK
+
+/// The executable itself, under its own name.
+struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: ProgramName.current,
+            abstract: "Workflows that wait: DAGs, sensors and deferred tasks.",
+            discussion: "Exit codes: 0 done, 1 could not, 64 wrong usage. Times are RFC 3339 in UTC.",
+            subcommands: [
+                StandaloneCommand.self, DAGsCommand.self, RunsCommand.self, TasksCommand.self, DeferredCommand.self,
+                EventsCommand.self, DatabaseCommand.self, ConfigCommand.self, InitCommand.self, InfoCommand.self,
+                VersionCommand.self, BundleHostCommand<Bundle>.self,
+            ])
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import PerchMetastore
+internal import PerchSDK
+
+struct TasksCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tasks", abstract: "Show, clear and read tasks.",
+        subcommands: [
+            TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksLogsCommand.self,
+        ])
+}
+
+struct TasksListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "The tasks of a DAG.")
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let dag = dag
+        let records = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let definition = try snapshot.definition(ofVersion: try snapshot.knownDAG(dag).versionID)
+                return definition.tasks.map { DAGRecords.task($0, of: definition) }
+            }
+        }
+        var listing = Listing(output.format)
+        try listing.add(records)
+        try listing.finish(empty: "no tasks")
+    }
+}
+
+struct TasksStatesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "states", abstract: "The task instances of a run, with why they failed.")
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The run's id.") var run: String
+    @Option(name: .long, help: "Only instances in this state.", transform: stateOption) var state: TaskState?
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let (dag, run, state) = (dag, run, state)
+        let records = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let row = try snapshot.knownRun(dag, run)
+                return try snapshot.taskInstances(runKey: row.runKey).filter { state == nil || $0.state == state }.map {
+                    var record = RunRecords.instance($0, now: snapshot.now)
+                    record.fields.append(Record.Field(name: "message", value: .text($0.message)))
+                    return record
+                }
+            }
+        }
+        var listing = Listing(output.format)
+        try listing.add(records)
+        try listing.finish(empty: "no task instances")
+    }
+}
+
+struct TasksClearCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear", abstract: "Run tasks of a run again: each gets a new try with an empty journal.")
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The run's id.") var run: String
+    @Option(name: .long, help: "Only this task. Default: every task of the run.") var task: String?
+    @Option(name: .long, help: "Only this instance of a mapped task.") var mapIndex: Int?
+    @Flag(name: .long, help: "Also everything that comes after the task.") var downstream = false
+    @Flag(name: .long, help: "Only instances that failed or could not run because of a failure.") var onlyFailed = false
+    @Flag(name: .customShort("y"), help: "Do not ask.") var yes = false
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func validate() throws {
+        if mapIndex != nil, task == nil { throw ValidationError("--map-index needs --task") }
+        if downstream, task == nil { throw ValidationError("--downstream needs --task") }
+    }
+
+    func run() async throws {
+        let (dag, run, task, mapIndex, downstream, onlyFailed) = (dag, run, task, mapIndex, downstream, onlyFailed)
+        let records = try await home.withMetastore { home, metastore in
+            try await metastore.read { snapshot in
+                let row = try snapshot.knownRun(dag, run)
+                let definition = try snapshot.definition(ofVersion: row.versionID)
+                if let task, !definition.tasks.contains(where: { $0.taskID == task }) {
+                    throw PerchError(.notFound, "run \(run) of \(dag) has no task '\(task)'")
+                }
+            }
+            try confirm()
+            let cleared = try await metastore.write {
+                try $0.clear(
+                    dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, downstream: downstream,
+                    onlyFailed: onlyFailed, by: Person.name)
+            }
+            if !cleared.isEmpty { try home.noteMissingEngine("the tasks run once one is started") }
+            return cleared.map { ["task_id": .text($0.taskID), "map_index": .number($0.mapIndex)] as Record }
+        }
+        var listing = Listing(output.format)
+        try listing.add(records)
+        try listing.finish(empty: "nothing to clear")
+    }
+
+    private func confirm() throws {
+        guard !yes else { return }
+        guard isatty(STDIN_FILENO) == 1 else {
+            throw ValidationError("clearing asks first, and standard input is no terminal: give -y")
+        }
+        let what = task.map { "task \($0)\(downstream ? " and what comes after it" : "")" } ?? "every task"
+        Console.shared.prompt("Clear \(what) of run \(run) of \(dag)? [y/N] ")
+        let answer = readLine(strippingNewline: true)?.lowercased()
+        guard answer == "y" || answer == "yes" else { throw PerchError(.conflict, "not cleared") }
+    }
+}
+

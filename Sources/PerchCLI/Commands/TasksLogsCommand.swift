@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchExecutor
+internal import PerchMetastore
+internal import PerchSDK
+
+struct TasksLogsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logs", abstract: "The log of one attempt, with its waits.")
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The run's id.") var run: String
+    @Argument(help: "The task's id.") var task: String
+    @Option(name: .long, help: "The instance of a mapped task.") var mapIndex = -1
+    @Option(name: .customLong("try"), help: "Which try. Default: the latest.") var tryNumber: Int?
+    @Flag(name: .long, help: "Go on until the task has ended.") var follow = false
+    @OptionGroup var home: HomeOption
+
+    func validate() throws {
+        if mapIndex < -1 { throw ValidationError("--map-index is \(mapIndex); it is a number from 0") }
+        if let tryNumber { try checkedLimit(tryNumber, "--try") }
+    }
+
+    func run() async throws {
+        let key = TaskInstanceKey(dagID: dag, runID: run, taskID: task, mapIndex: mapIndex)
+        let (tryNumber, follow) = (tryNumber, follow)
+        try await home.withMetastore { home, metastore in
+            let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
+            var reader: LogFileReader?
+            var shown = 0
+            while true {
+                // The state is read first: what was written before the end is in the file then.
+                let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
+                if attempt.isSensor {
+                    for line in attempt.lines.dropFirst(shown) { try Console.shared.line(SafeText.neutralised(line)) }
+                    shown = max(shown, attempt.lines.count)
+                } else if attempt.tryNumber > 0 {
+                    let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
+                    if reader == nil { reader = try LogFileReader(path: path) }
+                    try reader?.copyNew(to: .shared)
+                }
+                try Console.shared.flush()
+                guard follow, !attempt.isOver else {
+                    if let nothing = attempt.nothing(hasFile: reader != nil || shown > 0) { Console.shared.say(nothing) }
+                    return
+                }
+                if let path = reader?.path { changes.add(path) }
+                changes.wait()
+            }
+        }
+    }
+}
+
+/// What the metastore has of one attempt: what is needed to find its log, and the log itself of a pure sensor.
+private struct AttemptView: Sendable {
+    let row: TaskInstanceRow
+    let tryNumber: Int
+    let isSensor: Bool
+    /// The log of a pure sensor, made of its rows: nothing of it ran anywhere.
+    let lines: [String]
+
+    init(_ key: TaskInstanceKey, _ wanted: Int?, _ snapshot: Snapshot) throws {
+        let run = try snapshot.knownRun(key.dagID, key.runID)
+        guard let row = try snapshot.taskInstance(key) else { throw try Self.unknown(key, run, snapshot) }
+        if let wanted, wanted > row.tryNumber {
+            throw PerchError(
+                .notFound, "task \(key.taskID) of run \(key.runID) has no try \(wanted); its latest is \(row.tryNumber)")
+        }
+        self.row = row
+        tryNumber = wanted ?? row.tryNumber
+        let definition = try snapshot.definition(ofVersion: run.versionID)
+        guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind else {
+            isSensor = false
+            lines = []
+            return
+        }
+        isSensor = true
+        lines = try Self.sensorLines(row, tryNumber, snapshot)
+    }
+
+    /// Whether nothing is added to this attempt any more.
+    var isOver: Bool { row.state.isFinished || row.state == .upForRetry || tryNumber < row.tryNumber }
+
+    /// What to say where there is no log.
+    func nothing(hasFile: Bool) -> String? {
+        guard !hasFile else { return nil }
+        if tryNumber == 0 { return "note: the task has not been tried yet (\(row.state.rawValue))" }
+        return "note: try \(tryNumber) has no log (\(row.state.rawValue)\(row.message.map { ": \($0)" } ?? ""))"
+    }
+
+    private static func sensorLines(
+        _ row: TaskInstanceRow, _ tryNumber: Int, _ snapshot: Snapshot
+    ) throws -> [String] {
+        var lines: [String] = []
+        let journal = try snapshot.journal(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
+        for entry in journal where entry.kind == .wait {
+            let trigger = try JSONValue(parsing: entry.payload)
+            lines.append("\(entry.recordedAt) info waits for \(text(trigger["kind"])) \(text(trigger["target"]))")
+            if let outcome = entry.outcome {
+                let instant = entry.firedAt ?? entry.recordedAt
+                lines.append("\(instant) info \(try sentence(WaitOutcome(json: JSONValue(parsing: outcome))))")
+            }
+        }
+        guard tryNumber == row.tryNumber else { return lines }
+        if journal.isEmpty {
+            let waits = WaitFilter.of(row.key)
+            for wait in try snapshot.waits(waits) {
+                lines.append("\(wait.since) info waits for \(wait.kind) \(wait.target)")
+            }
+        }
+        if row.state.isFinished || row.state == .upForRetry, let instant = row.endDate {
+            lines.append("\(instant) info ended as \(row.state.rawValue)\(row.message.map { ": \($0)" } ?? "")")
+        }
+        return lines
+    }
+
+    private static func sentence(_ outcome: WaitOutcome) -> String {
+        switch outcome {
+        case .event(let payload): "fired: \(payload.text)"
+        case .timeout: "timed out"
+        case .cancelled(let intent): "cancelled by \(intent.by) (\(intent.reason))"
+        case .broken(let message): "cannot fire: \(message)"
+        }
+    }
+
+    private static func text(_ value: JSONValue?) -> String {
+        guard case .string(let text)? = value else { return "?" }
+        return text
+    }
+
+    private static func unknown(_ key: TaskInstanceKey, _ run: RunRow, _ snapshot: Snapshot) throws -> PerchError {
+        let instances = try snapshot.taskInstances(runKey: run.runKey).map(\.key)
+        let indexes = instances.filter { $0.taskID == key.taskID }.map(\.mapIndex).sorted()
+        if let first = indexes.first, let last = indexes.last {
+            let right = first == -1 ? "it is not mapped" : "give --map-index \(first) to \(last)"
+            return PerchError(.notFound, "task \(key.taskID) of run \(key.runID) has no instance \(key.mapIndex); \(right)")
+        }
+        if instances.isEmpty {
+            return PerchError(.notFound, "run \(key.runID) of \(key.dagID) has not begun; its tasks have no logs yet")
+        }
+        return PerchError(.notFound, "run \(key.runID) of \(key.dagID) has no task '\(key.taskID)'")
+    }
+}
+
+extension WaitFilter {
+    /// The waits of one task instance.
+    fileprivate static func of(_ key: TaskInstanceKey) -> WaitFilter {
+        var filter = WaitFilter()
+        filter.dagID = key.dagID
+        filter.runID = key.runID
+        filter.taskID = key.taskID
+        return filter
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchSDK
+
+/// Waits as commands show them. Reads the probe of a target once, however many waits share it.
+struct WaitRecords {
+    /// Who watches: the live triggerer of the home.
+    let owner: String?
+    private var probes: [String: (probe: ProbeRow?, sharing: Int)] = [:]
+
+    init(owner: String?) {
+        self.owner = owner
+    }
+
+    /// The process that owns the waits: `host:pid` of the triggerer whose lease holds.
+    static func owner(_ snapshot: Snapshot) throws -> String? {
+        let live = try snapshot.processes(role: nil).filter { $0.leaseUntil >= snapshot.now }
+        let process = live.first { $0.role == "triggerer" } ?? live.first { $0.role == "engine" }
+        return process.map { "\($0.host):\($0.pid)" }
+    }
+
+    /// The fields of `deferred list`.
+    mutating func summary(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
+        let (probe, sharing) = try probe(of: wait, snapshot)
+        return [
+            "wait_id": .number(wait.waitID),
+            "dag_id": .text(wait.key.dagID),
+            "run_id": .text(wait.key.runID),
+            "task_id": .text(wait.key.taskID),
+            "map_index": .number(wait.key.mapIndex),
+            "try_number": .number(wait.tryNumber),
+            "kind": .text(wait.kind),
+            "target": .text(wait.target),
+            "since": .instant(wait.since),
+            "deadline": .instant(wait.deadline),
+            "next_probe_at": .instant(probe?.state.nextProbeAt ?? wait.due),
+            "last_probe_at": .instant(probe?.state.lastProbeAt),
+            "last_result": .text(probe.flatMap { $0.state.lastResult.isEmpty ? nil : $0.state.lastResult }),
+            "probes": .number(probe?.state.probes ?? 0),
+            "sharing": .number(sharing),
+            "owner": .text(probe?.owner ?? owner),
+        ]
+    }
+
+    /// Everything that the metastore has about a wait.
+    mutating func details(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
+        var record = try summary(wait, snapshot)
+        let (probe, _) = try self.probe(of: wait, snapshot)
+        record.fields += [
+            Record.Field(name: "as_of", value: .instant(probe?.asOf)),
+            Record.Field(name: "is_sensor", value: .flag(wait.isSensor)),
+            Record.Field(name: "journal_key", value: .text(wait.journalKey)),
+            Record.Field(name: "due", value: .instant(wait.due)),
+            Record.Field(name: "definition", value: Self.json(wait.definition)),
+            Record.Field(name: "progress", value: Self.json(wait.progress)),
+            Record.Field(name: "event_floor", value: .number(wait.eventFloor)),
+            Record.Field(name: "shard", value: .number(wait.shard)),
+            Record.Field(name: "host", value: .text(wait.host)),
+            Record.Field(name: "queue", value: .text(wait.queue)),
+        ]
+        return record
+    }
+
+    private mutating func probe(of wait: WaitRow, _ snapshot: Snapshot) throws -> (probe: ProbeRow?, sharing: Int) {
+        let key = "\(wait.kind) \(wait.target)"
+        if let known = probes[key] { return known }
+        let found = (
+            probe: try snapshot.probe(kind: wait.kind, target: wait.target),
+            sharing: wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
+        )
+        probes[key] = found
+        return found
+    }
+
+    private static func json(_ text: String?) -> Document {
+        guard let text else { return .value(.null) }
+        // because what cannot be parsed is best shown as it stands
+        guard let value = try? JSONValue(parsing: text) else { return .text(text) }
+        return .value(value)
+    }
+}

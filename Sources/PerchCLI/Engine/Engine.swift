@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Logging
+internal import PerchExecutor
+internal import PerchMetastore
+internal import PerchReactor
+internal import PerchSDK
+internal import PerchScheduler
+internal import PerchTriggerer
+internal import PerchTriggersEvent
+internal import PerchTriggersFile
+internal import PerchTriggersHTTP
+internal import PerchTriggersTime
+
+/// The composition root: every role in one process on one metastore. The only place that knows all of them.
+struct Engine {
+    let home: Home
+    let configuration: Configuration
+    let metastore: Metastore
+    private let executor: Executor
+    private let scheduler: Scheduler
+    private let triggerer: Triggerer
+    private let log: EngineLog
+
+    /// Opens the home and makes the roles; none of them works yet.
+    init(home: Home, configuration: Configuration) throws {
+        let clock = SystemClock()
+        let log = EngineLog(level: configuration.logLevel, clock: clock)
+        self.home = home
+        self.configuration = configuration
+        self.log = log
+        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
+        do {
+            executor = try Self.executor(home, configuration, metastore, log)
+            scheduler = Scheduler(
+                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
+                configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
+            let perHost = Int(configuration.number("http.per_host") ?? 64)
+            triggerer = Triggerer(
+                metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
+                identity: try PerchTriggerer.ProcessIdentity.current(),
+                configuration: Self.triggererConfiguration(configuration), log: log.logger("triggerer"),
+                sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
+        } catch {
+            try metastore.close()
+            throw error
+        }
+    }
+
+    /// Starts the roles, the executor first: a bundle with problems in its declarations is refused before anything else
+    /// happens. Returns how many DAGs there are.
+    func start() async throws -> Int {
+        let definitions: [DAGDefinition]
+        do {
+            definitions = try await executor.start()
+        } catch {
+            try metastore.close()
+            throw error
+        }
+        scheduler.reactor.start()
+        triggerer.reactor.start()
+        await scheduler.start()
+        await triggerer.start()
+        return definitions.count
+    }
+
+    /// Returns when the process has been told to stop.
+    func untilStopped() async throws {
+        try await StopSignals.first(on: scheduler.reactor)
+    }
+
+    /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
+    func stop() async throws {
+        await executor.stop()
+        await triggerer.stop()
+        await scheduler.stop()
+        triggerer.reactor.stop()
+        scheduler.reactor.stop()
+        try metastore.close()
+    }
+
+    // MARK: roles
+
+    private static func reactor(_ name: String, _ clock: SystemClock) throws -> Reactor {
+        try Reactor(name: name, now: { clock.now.microseconds })
+    }
+
+    private static func executor(
+        _ home: Home, _ configuration: Configuration, _ metastore: Metastore, _ log: EngineLog
+    ) throws -> Executor {
+        var settings = Executor.Configuration()
+        settings.slots = Int(configuration.number("core.parallelism") ?? 32)
+        return try Executor(
+            metastore: metastore,
+            launcher: ProcessLauncher(
+                home: home.path, memoryLimit: configuration.number("bundle.memory_limit").map(UInt64.init)),
+            logs: AttemptLogStore(directory: home.paths.logs), configuration: settings, logger: log.logger("executor"))
+    }
+
+    private static func schedulerConfiguration(_ configuration: Configuration) -> SchedulerConfiguration {
+        var settings = SchedulerConfiguration()
+        settings.keepRuns = configuration.number("retention.runs_days").map { TimeSpan.seconds($0 * 86_400) }
+        settings.keepEvents = TimeSpan.seconds((configuration.number("retention.events_days") ?? 7) * 86_400)
+        return settings
+    }
+
+    private static func triggererConfiguration(_ configuration: Configuration) -> TriggererConfiguration {
+        var settings = TriggererConfiguration()
+        if let lease = configuration.number("triggerer.lease") {
+            settings.lease = TimeSpan(microseconds: lease)
+            settings.renewEvery = TimeSpan(microseconds: max(1, lease / 3))
+        }
+        return settings
+    }
+
+    /// The sources of every kind of wait.
+    private static func sources(
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
+    ) -> [any TriggerSource] {
+        []
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import PerchSDK
+
+/// The settings in effect: flags over the environment (`PERCH__SECTION__KEY`) over `<home>/config.json`.
+struct Configuration: Sendable {
+    /// One setting with where its value comes from.
+    struct Entry: Sendable {
+        var key: ConfigurationKey
+        /// As it was written; nil where it is not set.
+        var value: String?
+        /// `default`, `config.json`, the variable's name, `--set`.
+        var origin: String
+    }
+
+    let entries: [Entry]
+
+    /// Reads every source. An unknown key or an ill-typed value anywhere is an error that names it.
+    ///
+    /// - Parameters:
+    ///   - flags: `section.key=value`, from `--set`.
+    ///   - environment: The environment of the process.
+    ///   - file: The text of `config.json`; nil where there is none.
+    ///   - path: The file's path, for messages.
+    init(flags: [String], environment: [String: String], file: String?, path: String) throws {
+        var values: [String: (value: String, origin: String)] = [:]
+        if let file {
+            for (name, value) in try Self.members(of: file, path: path) {
+                values[name] = (value, path)
+            }
+        }
+        for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("PERCH__") {
+            guard let key = ConfigurationKey.all.first(where: { $0.variable == variable }) else {
+                throw PerchError(
+                    .invalid, "the environment variable \(variable) sets nothing; " + Self.known(\.variable))
+            }
+            values[key.name] = (value, variable)
+        }
+        for flag in flags {
+            guard let equals = flag.firstIndex(of: "=") else {
+                throw PerchError(.invalid, "--set takes section.key=value, not '\(flag)'")
+            }
+            let name = String(flag[..<equals])
+            guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
+                throw PerchError(.invalid, "--set: there is no setting '\(name)'; " + Self.known(\.name))
+            }
+            values[name] = (String(flag[flag.index(after: equals)...]), "--set")
+        }
+        entries = try ConfigurationKey.all.map { key in
+            guard let given = values[key.name] else {
+                return Entry(key: key, value: key.fallback, origin: "default")
+            }
+            do {
+                _ = try key.number(given.value)
+            } catch let error as PerchError {
+                throw PerchError(error.code, "\(given.origin): \(error.message)")
+            }
+            return Entry(key: key, value: given.value, origin: given.origin)
+        }
+    }
+
+    /// The number behind a setting; nil where it is not set and has no default.
+    func number(_ name: String) -> Int64? {
+        guard let entry = entries.first(where: { $0.key.name == name }), let value = entry.value else { return nil }
+        return try? entry.key.number(value)  // because every value was read once when the settings were made
+    }
+
+    /// The level from which the engine's log is written.
+    var logLevel: Logger.Level {
+        entries.first { $0.key.name == "log.level" }?.value.flatMap(Logger.Level.init(rawValue:)) ?? .info
+    }
+
+    private static func known(_ path: KeyPath<ConfigurationKey, String>) -> String {
+        "there are " + ConfigurationKey.all.map { $0[keyPath: path] }.joined(separator: ", ")
+    }
+
+    /// `{"core": {"parallelism": 8}}` as `core.parallelism` and `8`.
+    private static func members(of file: String, path: String) throws -> [(String, String)] {
+        let document: JSONValue
+        do {
+            document = try JSONValue(parsing: file)
+        } catch let error as PerchError {
+            throw PerchError(.invalid, "\(path): \(error.message)")
+        }
+        guard case .object(let sections) = document else {
+            throw PerchError(.invalid, "\(path) holds no object; it is written {\"core\": {\"parallelism\": 8}}")
+        }
+        var found: [(String, String)] = []
+        for (section, value) in sections.sorted(by: { $0.key < $1.key }) {
+            guard case .object(let members) = value else {
+                throw PerchError(.invalid, "\(path): '\(section)' is no section; " + known(\.name))
+            }
+            for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+                let name = "\(section).\(key)"
+                guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
+                    throw PerchError(.invalid, "\(path): there is no setting '\(name)'; " + known(\.name))
+                }
+                switch value {
+                case .integer(let number): found.append((name, String(number)))
+                case .string(let text): found.append((name, text))
+                default: throw PerchError(.invalid, "\(path): '\(name)' is neither a number nor a string")
+                }
+            }
+        }
+        return found
+    }
+}

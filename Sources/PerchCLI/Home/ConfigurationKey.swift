@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import PerchSDK
+
+/// One setting of the engine: its name, what may stand there, and what holds where nothing stands.
+struct ConfigurationKey: Sendable {
+    /// What a value may be.
+    enum Kind: Sendable {
+        case integer(ClosedRange<Int64>)
+        /// A number of bytes, with or without a unit: `536870912`, `512MiB`.
+        case bytes
+        /// A length of time with a unit: `250ms`, `30s`, `5m`, `2h`, `7d`.
+        case span
+        case logLevel
+    }
+
+    /// `section.key`.
+    var name: String
+    var kind: Kind
+    /// The value where none is given, as it would be written; nil: not set.
+    var fallback: String?
+    var summary: String
+
+    /// Every setting, by section.
+    static let all: [ConfigurationKey] = [
+        ConfigurationKey(
+            name: "bundle.memory_limit", kind: .bytes, fallback: nil,
+            summary: "memory that a bundle process may use; without it only the machine is the limit"),
+        ConfigurationKey(
+            name: "core.parallelism", kind: .integer(1...1_000_000), fallback: "32",
+            summary: "tasks whose code runs at the same time; waiting tasks are not counted"),
+        ConfigurationKey(
+            name: "http.per_host", kind: .integer(1...100_000), fallback: "64",
+            summary: "connections that HTTP waits open to one host"),
+        ConfigurationKey(
+            name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),
+        ConfigurationKey(
+            name: "retention.events_days", kind: .integer(1...36_500), fallback: "7",
+            summary: "days that an event is kept in the inbox"),
+        ConfigurationKey(
+            name: "retention.runs_days", kind: .integer(1...36_500), fallback: nil,
+            summary: "days that finished runs and their logs are kept; without it for ever"),
+        ConfigurationKey(
+            name: "triggerer.lease", kind: .span, fallback: "30s",
+            summary: "how long a triggerer owns its waits without renewing"),
+    ]
+
+    /// The environment variable that sets it.
+    var variable: String {
+        "PERCH__" + name.split(separator: ".").joined(separator: "__").uppercased()
+    }
+
+    /// The number behind a written value: bytes, microseconds, or the whole number itself.
+    /// - Throws: `PerchError` (`invalid`) that says what may stand there.
+    func number(_ text: String) throws -> Int64 {
+        switch kind {
+        case .integer(let range):
+            guard let number = Int64(text), range.contains(number) else {
+                throw refusal(of: text, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return number
+        case .bytes:
+            let units: [(String, Int64)] = [
+                ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1), ("", 1),
+            ]
+            guard let number = Self.quantity(text, units), number > 0 else {
+                throw refusal(of: text, "a size such as 536870912 or 512MiB (KiB, MiB, GiB, TiB)")
+            }
+            return number
+        case .span:
+            let span: TimeSpan
+            do throws(PerchError) {
+                span = try TimeSpan(parsing: text)
+            } catch {
+                throw PerchError(.invalid, "\(name): \(error.message)")
+            }
+            guard span.microseconds > 0 else { throw refusal(of: text, "a length of time above zero") }
+            return span.microseconds
+        case .logLevel:
+            guard let index = Logger.Level.allCases.firstIndex(where: { $0.rawValue == text }) else {
+                throw refusal(of: text, "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            return Int64(index)
+        }
+    }
+
+    private func refusal(of text: String, _ wanted: String) -> PerchError {
+        PerchError(.invalid, "'\(text)' is no value for \(name): it is \(wanted)")
+    }
+
+    private static func quantity(_ text: String, _ units: [(String, Int64)]) -> Int64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = Int64(digits), let unit = units.first(where: { $0.0 == text.dropFirst(digits.count) }) else {
+            return nil
+        }
+        let (product, overflow) = number.multipliedReportingOverflow(by: unit.1)
+        return overflow ? nil : product
+    }
+}

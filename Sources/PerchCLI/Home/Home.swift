@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import PerchMetastore
+internal import PerchSDK
+
+/// The directory that holds everything of one Perch: metastore, logs, sockets, settings.
+struct Home: Sendable {
+    /// Absolute.
+    let path: String
+
+    /// `--home`, else `$PERCH_HOME`, else `.perch` in the working directory.
+    init(option: String?, environment: [String: String]) throws {
+        let given = option ?? environment["PERCH_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".perch"
+        guard !given.isEmpty else { throw PerchError(.invalid, "--home is empty; name a directory") }
+        guard !given.utf8.contains(0) else { throw PerchError(.invalid, "--home holds a zero byte") }
+        guard !given.hasPrefix("/") else {
+            path = given
+            return
+        }
+        guard let directory = getcwd(nil, 0) else {
+            throw PerchError(.unavailable, "the working directory cannot be read: \(String(cString: strerror(errno)))")
+        }
+        defer { free(directory) }
+        let relative = given.hasPrefix("./") ? String(given.dropFirst(2)) : given
+        path = String(cString: directory) + (relative.isEmpty ? "" : "/" + relative)
+    }
+
+    /// The files of the home.
+    var paths: HomePaths { HomePaths(path) }
+
+    /// Opens the metastore for a command: never creates it, never migrates it.
+    func open() throws -> Metastore {
+        do {
+            return try Metastore.open(home: path, access: .command, clock: SystemClock())
+        } catch let error as PerchError where error.code == .notFound {
+            throw PerchError(
+                .notFound,
+                "there is no metastore in \(path); run `\(ProgramName.current) standalone` there, or "
+                    + "`\(ProgramName.current) db migrate`, or name another home with --home")
+        }
+    }
+
+    /// The settings in effect for this home.
+    func configuration(flags: [String], environment: [String: String]) throws -> Configuration {
+        try Configuration(
+            flags: flags, environment: environment, file: try TextFile.readIfPresent(paths.configuration),
+            path: paths.configuration)
+    }
+
+    /// The engine that serves this home at this moment, if one does: somebody listens at its doorbell. Its lock is not
+    /// tried, for an engine that starts at that moment would find it taken.
+    func engine() throws -> LiveEngine? {
+        let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { throw TextFile.fault("open a socket for", paths.doorbell) }
+        defer { close(socket) }
+        guard try EngineLine.connect(socket, to: paths.doorbell) else { return nil }
+        let text = try TextFile.readIfPresent(paths.lock) ?? ""
+        return LiveEngine(pid: Int32(text.prefix { $0.isNumber }))
+    }
+
+    /// Says on standard error that a change waits for an engine, where none is alive.
+    func noteMissingEngine(_ consequence: String) throws {
+        guard try engine() == nil else { return }
+        Console.shared.say("note: no engine is running on this home; \(consequence)")
+    }
+}
+
+/// An engine that is alive.
+struct LiveEngine: Sendable {
+    /// Its process id, as it wrote it into its lock.
+    var pid: Int32?
+}
+
+/// The machine's wall clock.
+struct SystemClock: PerchClock {
+    var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchBundle
+internal import PerchMetastore
+internal import PerchSDK
+
+/// Which bundle process runs an attempt.
+enum Place: Sendable, Hashable, CaseIterable {
+    /// The one for everything that is under no suspicion.
+    case main
+    /// The one for attempts that were in a process that died: they run in it one at a time.
+    case quarantine
+}
+
+/// One dispatch that this worker holds.
+final class Attempt {
+    enum Phase {
+        /// Claimed, but its process is not ready, or busy with another suspect.
+        case waiting
+        case running
+        /// Told to stop; the intended state is recorded at its end.
+        case cancelling(CancelIntent)
+        /// Told to stop because its execution timeout is over.
+        case timedOut
+        /// The metastore has given it to another: its code is to stop, nothing is reported.
+        case abandoned
+        /// Its end is on the way to the metastore.
+        case over
+    }
+
+    let task: ClaimedTask
+    let place: Place
+    var phase = Phase.waiting
+    var startedAt: Timestamp
+    /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to go.
+    var deadline: Timestamp?
+    /// The last warning was given: at the deadline its process is ended.
+    var isLastCall = false
+    /// Lines that only matter where something else is said, too.
+    var quietLines: [LogLine] = []
+    /// Whether its log has lines of this dispatch or of an earlier one.
+    var hasSpoken: Bool
+
+    init(task: ClaimedTask, place: Place, now: Timestamp) {
+        self.task = task
+        self.place = place
+        startedAt = now
+        hasSpoken = task.journal.contains { $0.kind == .wait }
+    }
+
+    var dispatchID: Int64 { task.dispatchID }
+    var reference: DispatchReference {
+        DispatchReference(taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID)
+    }
+
+    /// Whether its code may be running in a bundle process.
+    var isInProcess: Bool {
+        switch phase {
+        case .running, .cancelling, .timedOut, .abandoned: true
+        case .waiting, .over: false
+        }
+    }
+
+    var isOver: Bool { if case .over = phase { true } else { false } }
+
+    /// What the bundle is told about it.
+    var order: RunOrder {
+        get throws {
+            let run = task.run
+            return RunOrder(
+                dispatchID: task.dispatchID, taskInstanceID: task.taskInstanceID, taskIndex: task.taskIndex,
+                facts: AttemptFacts(
+                    dagID: task.key.dagID, runID: task.key.runID, taskID: task.key.taskID,
+                    mapIndex: task.key.mapIndex, tryNumber: task.tryNumber, logicalDate: run.logicalDate,
+                    dataIntervalStart: run.dataIntervalStart, dataIntervalEnd: run.dataIntervalEnd,
+                    params: run.params, runType: run.type),
+                journal: try task.journal.map { try RecordedEntry($0) }, inputs: task.inputs,
+                mapElement: task.mapElement, cancel: task.cancel.map { CancelNotice($0) })
+        }
+    }
+}
+
+extension CancelNotice {
+    init(_ intent: CancelIntent) {
+        self.init(finalState: intent.finalState.rawValue, reason: intent.reason, by: intent.by)
+    }
+}
+
+extension RecordedEntry {
+    init(_ entry: JournalEntry) throws {
+        self.init(key: entry.key, kind: entry.kind == .step ? .step : .wait, payload: entry.payload)
+        guard let text = entry.outcome else { return }
+        switch try WaitOutcome(json: JSONValue(parsing: text)) {
+        case .event(let payload): outcome = .event(payload: payload.text)
+        case .timeout: outcome = .timeout
+        case .cancelled(let intent): outcome = .cancelled(CancelNotice(intent))
+        case .broken(let message): outcome = .broken(message: message)
+        }
+    }
+}

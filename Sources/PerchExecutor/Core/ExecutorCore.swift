@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchBundle
+internal import PerchMetastore
+internal import PerchSDK
+
+/// The executor's state machine: what is claimed, told, reported, cancelled and lost becomes messages to bundles and the
+/// next transaction. It has no I/O and no clock; the executor around it has both.
+struct ExecutorCore {
+    enum Action {
+        case send(Place, EngineMessage)
+        case log(Attempt, [LogLine])
+        /// End the process and what it started; its death is reported back.
+        case kill(Place)
+        /// A process is wanted there.
+        case launch(Place)
+        /// The process there has nothing more to do.
+        case retire(Place)
+    }
+
+    struct Settings: Sendable {
+        var slots = 32
+        /// What one claim takes at most, so that a transaction stays short.
+        var largestClaim = 500
+        /// What a process has beyond an attempt's own time for clean-up, before it is ended.
+        var killGrace = TimeSpan.seconds(5)
+    }
+
+    /// How a bundle process ended.
+    struct Death: Sendable, Hashable {
+        /// `died of signal 4 (Illegal instruction)`, `exited with code 3`, ….
+        var words: String
+    }
+
+    let settings: Settings
+    private(set) var attempts: [Int64: Attempt] = [:]
+    private(set) var turn = Turn()
+    private(set) var actions: [Action] = []
+    private var occupied = 0
+    private var isReady: [Place: Bool] = [:]
+    /// Attempts that wait for their process, in the order of claims.
+    private var waiting: [Place: [Int64]] = [:]
+    /// Attempts that are the reason why a process is being ended.
+    private var offenders: [Place: Set<Int64>] = [:]
+    private var timed: Set<Int64> = []
+
+    init(settings: Settings) { self.settings = settings }
+
+    // MARK: Turns
+
+    /// How many more dispatches may be held.
+    var freeSlots: Int { max(0, settings.slots - occupied) }
+
+    /// Takes what is to be committed next.
+    mutating func takeTurn(claims: Bool) -> Turn {
+        var taken = Turn()
+        swap(&taken, &turn)
+        if claims { taken.claimLimit = min(freeSlots, settings.largestClaim) }
+        return taken
+    }
+
+    /// Puts a turn back whose commit failed, in front of what came meanwhile.
+    mutating func putBack(_ failed: Turn) {
+        turn.steps = failed.steps + turn.steps
+        turn.deferrals = failed.deferrals + turn.deferrals
+        turn.reports = failed.reports + turn.reports
+        turn.requeued = failed.requeued + turn.requeued
+        turn.suspects = failed.suspects + turn.suspects
+        turn.readsCancels = failed.readsCancels || turn.readsCancels
+        if turn.lease == nil { turn.lease = failed.lease }
+    }
+
+    mutating func takeActions() -> [Action] {
+        var taken: [Action] = []
+        swap(&taken, &actions)
+        return taken
+    }
+
+    mutating func askForCancels() { turn.readsCancels = true }
+    mutating func askForLease(_ lease: TimeSpan) { turn.lease = lease }
+
+    /// A turn is durable: everything that waited for it goes on.
+    mutating func committed(_ turn: Turn, _ outcome: TurnOutcome, now: Timestamp) {
+        for (record, isAccepted) in zip(turn.steps, outcome.steps) {
+            guard let attempt = attempts[record.dispatchID], attempt.isInProcess else { continue }
+            if isAccepted {
+                actions.append(.send(attempt.place, .recorded(dispatchID: record.dispatchID, key: record.key)))
+            } else {
+                abandon(attempt, now: now)
+            }
+        }
+        for deferral in turn.deferrals { attempts[deferral.dispatchID] = nil }
+        for report in turn.reports { attempts[report.dispatchID] = nil }
+        for reference in turn.requeued + turn.suspects { attempts[reference.dispatchID] = nil }
+        for task in outcome.claimed { take(task, now: now) }
+        for order in outcome.cancels { cancel(order, now: now) }
+    }
+
+    // MARK: Claims
+
+    private mutating func take(_ task: ClaimedTask, now: Timestamp) {
+        let attempt = Attempt(task: task, place: task.isSuspect ? .quarantine : .main, now: now)
+        attempts[task.dispatchID] = attempt
+        occupied += 1
+        waiting[attempt.place, default: []].append(task.dispatchID)
+        handOut(attempt.place, now: now)
+    }
+
+    /// Whether code may be running there.
+    func isRunning(in place: Place) -> Bool { isBusy(place) }
+
+    /// Tells the process there what waits for it.
+    private mutating func handOut(_ place: Place, now: Timestamp) {
+        guard let queue = waiting[place], !queue.isEmpty else { return }
+        guard isReady[place] == true else {
+            if isReady[place] == nil {
+                isReady[place] = false
+                actions.append(.launch(place))
+            }
+            return
+        }
+        if place == .main {
+            waiting[place] = []
+            for dispatchID in queue { begin(dispatchID, now: now) }
+        } else if !isBusy(place) {
+            waiting[place] = Array(queue.dropFirst())
+            begin(queue[0], now: now)
+        }
+    }
+
+    private func isBusy(_ place: Place) -> Bool {
+        attempts.values.contains { $0.place == place && $0.isInProcess }
+    }
+
+    private mutating func begin(_ dispatchID: Int64, now: Timestamp) {
+        guard let attempt = attempts[dispatchID], case .waiting = attempt.phase else { return }
+        let order: RunOrder
+        do {
+            order = try attempt.order
+        } catch {
+            return report(attempt, .failure(message: "its journal cannot be read: \(error)", retryable: false), now)
+        }
+        attempt.startedAt = now
+        if let intent = attempt.task.cancel {
+            attempt.phase = .cancelling(intent)
+            setDeadline(attempt, now + attempt.task.definition.killTimeout)
+        } else {
+            attempt.phase = .running
+            if let left = attempt.task.executionLeft { setDeadline(attempt, now + left) }
+        }
+        note(attempt, AttemptWords.handOut(attempt.task), now)
+        actions.append(.send(attempt.place, .run(order)))
+    }
+
+    // MARK: Messages
+
+    mutating func receive(_ message: BundleMessage, from place: Place, now: Timestamp) {
+        switch message {
+        case .step(let dispatchID, let key, let payload, let keep):
+            guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else {
+                return actions.append(.send(place, .refused(dispatchID: dispatchID)))
+            }
+            if case .abandoned = attempt.phase { return }
+            turn.steps.append(
+                StepRecord(
+                    taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID, key: key, payload: payload,
+                    keepAcrossRetries: keep))
+        case .deferred(let dispatchID, let key, let trigger, let timeout):
+            guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
+            guard case .running = attempt.phase else { return finish(attempt, .cancelled, now: now) }
+            note(attempt, AttemptWords.wait(key, trigger, timeout), now, isQuiet: false)
+            turn.deferrals.append(
+                Deferral(
+                    taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID, key: key, trigger: trigger,
+                    timeout: timeout, ranFor: now - attempt.startedAt))
+            leave(attempt)
+            handOut(place, now: now)
+        case .result(let dispatchID, let outcome):
+            guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
+            finish(attempt, outcome, now: now)
+        case .log(let dispatchID, let lines):
+            guard let attempt = attempts[dispatchID] else { return }
+            say(attempt, lines)
+        case .hello, .described, .alive, .unknown, .unrecognized:
+            break
+        }
+    }
+
+    /// The code has ended; what is reported depends on what it was told before.
+    private mutating func finish(_ attempt: Attempt, _ outcome: AttemptOutcome, now: Timestamp) {
+        switch attempt.phase {
+        case .waiting, .over: return
+        case .abandoned: drop(attempt)
+        case .timedOut: report(attempt, AttemptWords.timeout(attempt.task), now)
+        case .cancelling: report(attempt, .cancelled, now)
+        case .running:
+            switch outcome {
+            case .success(let output, let items): report(attempt, .success(output: output, items: items), now)
+            case .failure(let message, let retryable):
+                report(attempt, .failure(message: message, retryable: retryable), now)
+            case .skipped(let message): report(attempt, .skipped(message: message), now)
+            case .cancelled:
+                let message = "the bundle says that it was cancelled, but nobody asked for that"
+                report(attempt, .failure(message: message, retryable: true), now)
+            }
+        }
+        handOut(attempt.place, now: now)
+    }
+
+    // MARK: Cancels and deadlines
+
+    private mutating func cancel(_ order: CancelOrder, now: Timestamp) {
+        guard let attempt = attempts[order.dispatchID] else { return }
+        switch attempt.phase {
+        case .running:
+            attempt.phase = .cancelling(order.intent)
+            setDeadline(attempt, now + attempt.task.definition.killTimeout)
+            note(attempt, AttemptWords.cancel(order.intent), now, isQuiet: false)
+            actions.append(
+                .send(
+                    attempt.place,
+                    .cancel(dispatchID: order.dispatchID, CancelNotice(order.intent), isLast: false)))
+        case .waiting:
+            // Its code has not begun in this dispatch: it goes back, and comes again only where there is clean-up to do.
+            waiting[attempt.place]?.removeAll { $0 == order.dispatchID }
+            requeue(attempt, isSuspect: false)
+        case .cancelling, .timedOut, .abandoned, .over: break
+        }
+    }
+
+    /// The earliest instant at which `passTime` has something to do.
+    var nextDeadline: Timestamp? { timed.compactMap { attempts[$0]?.deadline }.min() }
+
+    /// Does what is due: execution timeouts, the end of a clean-up's time, the end of a process that does not obey.
+    mutating func passTime(now: Timestamp) {
+        for dispatchID in timed.sorted() {
+            guard let attempt = attempts[dispatchID], let deadline = attempt.deadline, deadline <= now else { continue }
+            if case .running = attempt.phase {
+                attempt.phase = .timedOut
+                setDeadline(attempt, now + attempt.task.definition.killTimeout)
+                note(attempt, AttemptWords.timeoutLine(attempt.task), now, isQuiet: false)
+                let notice = CancelNotice(finalState: TaskState.failed.rawValue, reason: "timeout", by: "perch")
+                actions.append(.send(attempt.place, .cancel(dispatchID: dispatchID, notice, isLast: false)))
+            } else if !attempt.isLastCall {
+                attempt.isLastCall = true
+                setDeadline(attempt, now + settings.killGrace)
+                let notice = CancelNotice(finalState: TaskState.failed.rawValue, reason: "kill_timeout", by: "perch")
+                actions.append(.send(attempt.place, .cancel(dispatchID: dispatchID, notice, isLast: true)))
+            } else {
+                setDeadline(attempt, nil)
+                note(attempt, AttemptWords.killed, now, isQuiet: false)
+                if offenders[attempt.place] == nil { actions.append(.kill(attempt.place)) }
+                offenders[attempt.place, default: []].insert(dispatchID)
+            }
+        }
+    }
+
+    private mutating func abandon(_ attempt: Attempt, now: Timestamp) {
+        if case .abandoned = attempt.phase { return }
+        attempt.phase = .abandoned
+        attempt.isLastCall = true
+        setDeadline(attempt, now + settings.killGrace)
+        note(attempt, "this dispatch is not the current one of the task any more: its code is stopped", now, isQuiet: false)
+        actions.append(.send(attempt.place, .refused(dispatchID: attempt.dispatchID)))
+    }
+
+    private mutating func setDeadline(_ attempt: Attempt, _ deadline: Timestamp?) {
+        attempt.deadline = deadline
+        if deadline == nil { timed.remove(attempt.dispatchID) } else { timed.insert(attempt.dispatchID) }
+    }
+
+    // MARK: Processes
+
+    /// A process is there and has said hello.
+    mutating func ready(_ place: Place, now: Timestamp) {
+        isReady[place] = true
+        handOut(place, now: now)
+    }
+
+    /// A process is wanted or being started, and nothing can be told to it yet.
+    mutating func unready(_ place: Place) { isReady[place] = false }
+
+    /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
+    /// nobody knows, and all of them run again, one at a time.
+    mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
+        let blamed = offenders.removeValue(forKey: place)
+        isReady[place] = nil
+        let lost = attempts.values.filter { $0.place == place && $0.isInProcess }
+            .sorted { $0.dispatchID < $1.dispatchID }
+        let hasOneCulprit = blamed == nil && lost.count == 1
+        for attempt in lost {
+            if case .abandoned = attempt.phase {
+                drop(attempt)
+            } else if hasOneCulprit || blamed?.contains(attempt.dispatchID) == true {
+                note(attempt, "the bundle process \(death.words)", now, isQuiet: false, level: .error)
+                switch attempt.phase {
+                case .cancelling: report(attempt, .cancelled, now)
+                case .timedOut: report(attempt, AttemptWords.timeout(attempt.task), now)
+                default: report(attempt, AttemptWords.crash(death), now)
+                }
+            } else {
+                let words = blamed == nil ? AttemptWords.crashOfMany(death, lost.count) : AttemptWords.endedForOther
+                note(attempt, words, now, isQuiet: false, level: .warning)
+                requeue(attempt, isSuspect: blamed == nil)
+            }
+        }
+        if place == .main {
+            isReady[place] = false
+            actions.append(.launch(place))
+        }
+        handOut(place, now: now)
+    }
+
+    /// Gives everything back that is still held, for a worker that stops.
+    mutating func giveBack(now: Timestamp) {
+        for attempt in attempts.values.sorted(by: { $0.dispatchID < $1.dispatchID }) where !attempt.isOver {
+            if case .abandoned = attempt.phase {
+                drop(attempt)
+            } else {
+                note(attempt, "the worker stops: the task is queued again", now)
+                requeue(attempt, isSuspect: false)
+            }
+        }
+        waiting = [:]
+    }
+
+    /// Forgets everything: its dispatches belong to another worker now.
+    mutating func forgetAll() {
+        attempts = [:]
+        timed = []
+        waiting = [:]
+        offenders = [:]
+        occupied = 0
+        turn = Turn()
+        isReady = [:]
+    }
+
+    // MARK: Ends
+
+    private mutating func report(_ attempt: Attempt, _ outcome: TaskReport.Outcome, _ now: Timestamp) {
+        switch outcome {
+        case .failure(let message, _): note(attempt, message, now, isQuiet: false, level: .error)
+        case .skipped(let message): note(attempt, "skipped: \(message)", now, isQuiet: false)
+        case .cancelled: note(attempt, "cancelled: the code has ended", now, isQuiet: false)
+        case .success: note(attempt, "success", now)
+        }
+        turn.reports.append(
+            TaskReport(
+                taskInstanceID: attempt.task.taskInstanceID, dispatchID: attempt.dispatchID, outcome: outcome))
+        leave(attempt)
+    }
+
+    private mutating func requeue(_ attempt: Attempt, isSuspect: Bool) {
+        if isSuspect { turn.suspects.append(attempt.reference) } else { turn.requeued.append(attempt.reference) }
+        leave(attempt)
+    }
+
+    private mutating func leave(_ attempt: Attempt) {
+        guard !attempt.isOver else { return }
+        attempt.phase = .over
+        setDeadline(attempt, nil)
+        occupied -= 1
+        retireQuarantine(attempt.place)
+    }
+
+    private mutating func drop(_ attempt: Attempt) {
+        leave(attempt)
+        attempts[attempt.dispatchID] = nil
+    }
+
+    private mutating func retireQuarantine(_ place: Place) {
+        guard place == .quarantine, isReady[place] == true, waiting[place]?.isEmpty ?? true, !isBusy(place) else { return }
+        isReady[place] = nil
+        actions.append(.retire(place))
+    }
+
+    // MARK: Log
+
+    /// The attempt to which what a process prints belongs; nil where several run in it, or none.
+    func speaker(in place: Place) -> Attempt? {
+        var found: Attempt?
+        for attempt in attempts.values where attempt.place == place && attempt.isInProcess {
+            if found != nil { return nil }
+            found = attempt
+        }
+        return found
+    }
+
+    /// Adds lines to an attempt's log, and before them what was only worth saying if there is more to say.
+    mutating func say(_ attempt: Attempt, _ lines: [LogLine]) {
+        let all = attempt.quietLines + lines
+        attempt.quietLines = []
+        actions.append(.log(attempt, all))
+        attempt.hasSpoken = true
+    }
+
+    private mutating func note(
+        _ attempt: Attempt, _ message: String, _ now: Timestamp, isQuiet: Bool = true, level: AttemptLogLevel = .info
+    ) {
+        let line = LogLine(at: now, level: level, message: message)
+        if isQuiet, !attempt.hasSpoken { attempt.quietLines.append(line) } else { say(attempt, [line]) }
+    }
+}

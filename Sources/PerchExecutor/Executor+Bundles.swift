@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import PerchBundle
+internal import PerchMetastore
+internal import PerchReactor
+internal import PerchSDK
+
+/// A bundle that runs, and what is known of it.
+final class RunningBundle {
+    let connection: BundleConnection
+    /// Which start of a bundle it is.
+    let number: Int
+    /// Its row in the metastore; 0 where it is no process of its own.
+    var processID: Int64 = 0
+    var isReady = false
+    /// Whether its end is wanted.
+    var isRetired = false
+    /// How it ended.
+    var endWords: String?
+    /// Whether a timer looks for its silence.
+    var isWatched = false
+    var bundleVersion = ""
+    /// Periods in which nothing was heard of it although code runs in it.
+    var silentPeriods = 0
+    var greeting: CheckedContinuation<Greeting?, Never>?
+    var whenEnded: [CheckedContinuation<Void, Never>] = []
+
+    enum Greeting: Sendable {
+        case hello(version: Int)
+        case described(BundleDescription)
+    }
+
+    init(_ connection: BundleConnection, number: Int) {
+        self.connection = connection
+        self.number = number
+    }
+
+    func greet(_ greeting: Greeting?) {
+        let waiting = self.greeting
+        self.greeting = nil
+        waiting?.resume(returning: greeting)
+    }
+}
+
+extension Executor {
+    /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been silent.
+    private static var silencePeriod: TimeSpan { .seconds(20) }
+    private static var longestSilence: Int { 3 }
+
+    // MARK: Starting
+
+    /// Ends the bundles of engines that are gone.
+    func endDeadBundles() async throws {
+        let workers = try await store.processes(role: "worker").filter { $0.isAliveHere }.map(\.pid)
+        var dead: [Int64] = []
+        for row in try await store.processes(role: "bundle") where row.isOfThisBoot {
+            // A bundle whose parent is another live worker of this home is not ours to end.
+            if row.isAliveHere, let parent = ProcessIdentity.parent(of: row.pid), workers.contains(parent) { continue }
+            if row.endBundle(mark: launcher.mark) {
+                logger.notice("ended a bundle of a dead engine", metadata: ["pid": "\(row.pid)"])
+            }
+            dead.append(row.processID)
+        }
+        if !dead.isEmpty { try await store.remove(processes: dead) }
+    }
+
+    /// Brings the first bundle up and stores what it describes.
+    func startMainBundle() async throws -> [DAGDefinition] {
+        let description = try await bringUp(.main, describes: true)
+        guard let description else { throw PerchError(.unavailable, "the bundle has not described itself") }
+        guard description.problems.isEmpty else {
+            throw PerchError(.invalid, description.problems.joined(separator: "\n"))
+        }
+        let definitions = try description.dags.map { try JSONText.decode(DAGDefinition.self, from: $0) }
+        try await store.storeDAGs(definitions, bundle: launcher.name, bundleVersion: description.bundleVersion)
+        return definitions
+    }
+
+    /// Starts a bundle until one has come up; more and more time lies between the attempts. While the executor starts,
+    /// the attempts are bounded.
+    private func bringUp(_ place: Place, describes: Bool) async throws -> BundleDescription? {
+        var failures = 0
+        while true {
+            let words: String
+            do {
+                return try await startOnce(place, describes: describes)
+            } catch let failure as StartFailure {
+                words = failure.words
+            }
+            failures += 1
+            guard life != .stopped else { throw PerchError(.unavailable, "the executor was stopped") }
+            if life == .starting, failures >= configuration.startAttempts {
+                throw PerchError(
+                    .unavailable, "the bundle process did not come up in \(failures) attempts: the last one \(words)")
+            }
+            logger.error(
+                "the bundle process did not come up", metadata: ["reason": "\(words)", "attempts": "\(failures)"])
+            await pause(microseconds: min(30_000_000, Int64(200_000) << Int64(min(failures - 1, 10))))
+        }
+    }
+
+    private struct StartFailure: Error { var words: String }
+
+    private func startOnce(_ place: Place, describes: Bool) async throws -> BundleDescription? {
+        let launched: LaunchedBundle
+        do {
+            launched = try launcher.launch()
+        } catch {
+            throw StartFailure(words: "\(error)")
+        }
+        bundlesStarted += 1
+        let bundle = RunningBundle(try connect(launched, place), number: bundlesStarted)
+        bundles[place] = bundle
+        // Recorded before its first use, so that whoever comes after a crash can end it.
+        if let process = launched.process, let identity = ProcessIdentity(of: process.pid) {
+            bundle.processID = try await store.register(
+                role: "bundle", identity, lease: TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3))
+        }
+        let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.startTimeout.microseconds) {
+            bundle.connection.terminate()
+        }
+        defer { reactor.loop.cancel(timer) }
+        guard case .hello(let version) = await ask(bundle, .hello(protocolVersion: BundleProtocol.version)) else {
+            throw StartFailure(words: startWords(bundle))
+        }
+        guard version == BundleProtocol.version else {
+            bundle.isRetired = true
+            bundle.connection.terminate()
+            throw PerchError(
+                .invalid,
+                "the bundle speaks version \(version) of the protocol, this engine version \(BundleProtocol.version); "
+                    + "build both from one version of Perch")
+        }
+        var description: BundleDescription?
+        if describes {
+            guard case .described(let answer) = await ask(bundle, .describe) else {
+                throw StartFailure(words: startWords(bundle))
+            }
+            description = answer
+        }
+        bundle.isReady = true
+        core.ready(place, now: now)
+        return description
+    }
+
+    private func startWords(_ bundle: RunningBundle) -> String {
+        let words = bundle.endWords ?? "did not answer in time"
+        let last = bundle.connection.lastErrors.suffix(5).joined(separator: " | ")
+        return last.isEmpty ? words : "\(words): \(last)"
+    }
+
+    /// Sends a message and waits for its answer; nil where the bundle ended before.
+    private func ask(_ bundle: RunningBundle, _ message: EngineMessage) async -> RunningBundle.Greeting? {
+        guard bundle.endWords == nil else { return nil }
+        do {
+            try bundle.connection.send(message)
+        } catch {
+            return nil
+        }
+        return await withCheckedContinuation { continuation in
+            bundle.greeting = continuation
+            bundle.connection.flush()
+        }
+    }
+
+    private func pause(microseconds: Int64) async {
+        await withCheckedContinuation { continuation in
+            _ = reactor.loop.schedule(at: reactor.loop.now + microseconds) { continuation.resume() }
+        }
+    }
+
+    /// Starts a bundle in the background.
+    func launch(_ place: Place) {
+        guard life == .running || life == .draining else { return }
+        core.unready(place)
+        Task {
+            do {
+                _ = try await bringUp(place, describes: false)
+            } catch {
+                logger.error("no bundle process", metadata: ["error": "\(error)"])
+            }
+            pump()
+        }
+    }
+
+    // MARK: Events
+
+    private func connect(_ launched: LaunchedBundle, _ place: Place) throws -> BundleConnection {
+        let callbacks = BundleConnection.Callbacks(
+            messages: { [weak self] messages in
+                guard let self else { return }
+                self.assumeIsolated { $0.received(messages, from: place) }
+            },
+            printed: { [weak self] lines, isError in
+                guard let self else { return }
+                self.assumeIsolated { $0.printed(lines, isError: isError, in: place) }
+            },
+            ended: { [weak self] words in
+                guard let self else { return }
+                self.assumeIsolated { $0.ended(place, words) }
+            })
+        return try BundleConnection(launched, loop: reactor.loop, callbacks: callbacks)
+    }
+
+    private func received(_ messages: [BundleMessage], from place: Place) {
+        let now = now
+        for message in messages {
+            switch message {
+            case .hello(let version, let bundleVersion, _):
+                bundles[place]?.bundleVersion = bundleVersion
+                bundles[place]?.greet(.hello(version: version))
+            case .described(let description):
+                bundles[place]?.greet(.described(description))
+            case .unknown(let type):
+                logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
+            case .unrecognized(let type):
+                logger.warning("the bundle sent a message of an unknown type", metadata: ["type": "\(type)"])
+                send(unknown: type, to: place)
+            default:
+                core.receive(message, from: place, now: now)
+            }
+        }
+        pump()
+        watchSilence(place)
+    }
+
+    private func send(unknown type: String, to place: Place) {
+        do {
+            try bundles[place]?.connection.send(.unknown(messageType: type))
+        } catch {
+            logger.warning("the answer to it is too long", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func printed(_ lines: [String], isError: Bool, in place: Place) {
+        if let attempt = core.speaker(in: place) {
+            let level: AttemptLogLevel = isError ? .warning : .info
+            core.say(attempt, lines.map { LogLine(at: now, level: level, message: $0) })
+            perform()
+        } else {
+            for line in lines { logger.info("bundle: \(line)", metadata: ["place": "\(place)"]) }
+        }
+    }
+
+    private func ended(_ place: Place, _ words: String) {
+        guard let bundle = bundles[place] else { return }
+        bundle.endWords = words
+        let wasReady = bundle.isReady
+        bundles[place] = nil
+        bundle.greet(nil)
+        for continuation in bundle.whenEnded { continuation.resume() }
+        bundle.whenEnded = []
+        if bundle.processID != 0 { forget(bundle.processID) }
+        guard wasReady, life == .running || life == .draining else { return }
+        if !bundle.isRetired {
+            logger.error("a bundle process is gone", metadata: ["how": "\(words)", "place": "\(place)"])
+        }
+        core.died(place, ExecutorCore.Death(words: words), now: now)
+        pump()
+    }
+
+    private func forget(_ processID: Int64) {
+        let (store, logger) = (store, logger)
+        Task {
+            do {
+                try await store.remove(processes: [processID])
+            } catch {
+                logger.warning("the row of a dead bundle stays until the next start", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: Silence
+
+    /// Sees to it that a bundle in which code runs is heard of now and then. Only what was observed counts, so that a
+    /// suspended machine does not look like a silent bundle.
+    private func watchSilence(_ place: Place) {
+        guard let bundle = bundles[place], !bundle.isWatched, core.isRunning(in: place) else { return }
+        let number = bundle.number
+        bundle.isWatched = true
+        bundle.connection.wasHeard = false
+        _ = reactor.loop.schedule(at: reactor.loop.now + Self.silencePeriod.microseconds) { [weak self] in
+            guard let self else { return }
+            self.assumeIsolated { executor in
+                guard let bundle = executor.bundles[place], bundle.number == number else { return }
+                bundle.isWatched = false
+                bundle.silentPeriods = bundle.connection.wasHeard ? 0 : bundle.silentPeriods + 1
+                if bundle.silentPeriods >= Self.longestSilence {
+                    executor.logger.error("a bundle process does not answer; it is ended")
+                    bundle.connection.terminate()
+                } else {
+                    executor.watchSilence(place)
+                }
+            }
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Ends the bundle there and waits until it is gone.
+    func end(_ place: Place) async {
+        guard let bundle = bundles[place] else { return }
+        bundle.isRetired = true
+        await withCheckedContinuation { continuation in
+            bundle.whenEnded.append(continuation)
+            bundle.connection.terminate()
+        }
+    }
+
+    /// Stops taking tasks, lets running code end for a while, gives the rest back.
+    func drain() async {
+        guard life == .running else { return await shutDown() }
+        life = .draining
+        if !core.attempts.isEmpty {
+            let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.drainTimeout.microseconds) {
+                [weak self] in
+                guard let self else { return }
+                self.assumeIsolated { executor in
+                    executor.core.giveBack(now: executor.now)
+                    executor.pump()
+                }
+            }
+            defer { reactor.loop.cancel(timer) }
+            await withCheckedContinuation { continuation in
+                whenIdle.append(continuation)
+                pump()
+            }
+        }
+        await shutDown()
+    }
+
+    /// Wakes whoever waits for the last attempt.
+    func checkIdle() {
+        guard core.attempts.isEmpty, !isCommitting else { return }
+        let waiting = whenIdle
+        whenIdle = []
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Ends the bundles, forgets this worker.
+    func shutDown() async {
+        guard life != .stopped else { return }
+        life = .stopped
+        for timer in [pollTimer, deadlineTimer?.timer] { if let timer { reactor.loop.cancel(timer) } }
+        for place in Place.allCases { await end(place) }
+        guard worker != 0 else { return }
+        do {
+            try await store.remove(processes: [worker])
+        } catch {
+            logger.warning("this worker's row stays until the next start", metadata: ["error": "\(error)"])
+        }
+    }
+}

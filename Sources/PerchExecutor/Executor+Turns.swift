@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import PerchBundle
+internal import PerchMetastore
+internal import PerchReactor
+internal import PerchSDK
+
+extension Executor {
+    var now: Timestamp { clock.now }
+
+    /// The worker's lease lasts three periods, so that one late renewal loses nothing.
+    private var lease: TimeSpan { TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3) }
+
+    /// Hears the doorbells, and looks by itself now and then.
+    func listen() {
+        let reactor = reactor
+        store.subscribe([.queue, .cancels]) { [weak self] bells in
+            guard let executor = self else { return }
+            reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
+        }
+        poll()
+    }
+
+    private func rang(_ bells: DoorbellSet) {
+        guard life == .running || life == .draining else { return }
+        if bells.contains(.queue) { hasWork = true }
+        if bells.contains(.cancels), !core.attempts.isEmpty { core.askForCancels() }
+        pump()
+    }
+
+    private func poll() {
+        let at = reactor.loop.now + configuration.pollPeriod.microseconds
+        pollTimer = reactor.loop.schedule(at: at) { [weak self] in
+            guard let self else { return }
+            self.assumeIsolated { executor in
+                guard executor.life == .running || executor.life == .draining else { return }
+                executor.hasWork = true
+                executor.core.askForLease(executor.lease)
+                if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
+                executor.pump()
+                executor.poll()
+            }
+        }
+    }
+
+    /// Does what the core asks for, and commits the next turn where there is something to commit and nothing under way.
+    func pump() {
+        perform()
+        guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
+        let claims = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
+        let turn = core.takeTurn(claims: claims)
+        guard !turn.isEmpty else { return checkIdle() }
+        isCommitting = true
+        if claims { hasWork = false }
+        Task { await commit(turn) }
+    }
+
+    private func commit(_ turn: Turn) async {
+        do {
+            let outcome = try await store.commit(turn, worker: worker)
+            isCommitting = false
+            guard outcome.isRegistered else {
+                logger.warning("this worker is not registered any more; it joins anew")
+                return await rejoin()
+            }
+            if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit { hasWork = true }
+            core.committed(turn, outcome, now: now)
+            if mustRejoin { return await rejoin() }
+            pump()
+        } catch {
+            isCommitting = false
+            commitFailed(turn, error)
+        }
+    }
+
+    /// Nothing new is taken until a commit has gone through again; what was reported is kept and said again, which
+    /// changes nothing where it had been recorded after all.
+    private func commitFailed(_ turn: Turn, _ error: any Error) {
+        failedCommits += 1
+        core.putBack(turn)
+        if turn.claimLimit > 0 { mustRejoin = true }
+        let seconds = Int64(1) << Int64(min(failedCommits - 1, 5))
+        logger.error(
+            "a commit failed; no task is handed out until one goes through",
+            metadata: ["error": "\(error)", "next_try_in": "\(seconds) s"])
+        _ = reactor.loop.schedule(at: reactor.loop.now + seconds * 1_000_000) { [weak self] in
+            guard let self else { return }
+            self.assumeIsolated { executor in
+                guard executor.life == .running || executor.life == .draining, !executor.isCommitting else { return }
+                let turn = executor.core.takeTurn(claims: false)
+                executor.isCommitting = true
+                Task { await executor.commitAgain(turn) }
+            }
+        }
+    }
+
+    private func commitAgain(_ turn: Turn) async {
+        do {
+            let outcome = try await store.commit(turn, worker: worker)
+            isCommitting = false
+            failedCommits = 0
+            hasWork = true
+            logger.notice("commits go through again")
+            core.committed(turn, outcome, now: now)
+            if mustRejoin || !outcome.isRegistered { return await rejoin() }
+            pump()
+        } catch {
+            isCommitting = false
+            commitFailed(turn, error)
+        }
+    }
+
+    /// Starts over under another worker's number: everything held under the old one is queued again with a fresh
+    /// dispatch, so that nothing the metastore thinks is held here stays behind.
+    private func rejoin() async {
+        mustRejoin = false
+        isCommitting = true
+        core.forgetAll()
+        for place in Place.allCases { await end(place) }
+        do {
+            try await join()
+            isCommitting = false
+            launch(.main)
+            hasWork = true
+            pump()
+        } catch {
+            isCommitting = false
+            mustRejoin = true
+            commitFailed(Turn(), error)
+        }
+    }
+
+    /// Registers this worker, and queues again what workers hold that are gone.
+    func join() async throws {
+        let old = worker
+        guard let identity = ProcessIdentity.own else {
+            throw PerchError(.unavailable, "/proc says nothing about this process; Perch needs it mounted")
+        }
+        worker = try await store.register(role: "worker", identity, lease: lease)
+        var live = [worker]
+        var dead: [Int64] = []
+        for row in try await store.processes(role: "worker") where row.processID != worker {
+            let isOwn = row.processID == old || (row.isAliveHere && row.pid == identity.pid)
+            let isAlive = row.isOfThisBoot ? row.isAliveHere : row.leaseUntil > now
+            if isAlive, !isOwn { live.append(row.processID) } else { dead.append(row.processID) }
+        }
+        if !dead.isEmpty { try await store.remove(processes: dead) }
+        let count = try await store.requeueOrphans(liveWorkers: live)
+        if count > 0 { logger.notice("queued again what a dead worker held", metadata: ["tasks": "\(count)"]) }
+    }
+
+    // MARK: Actions
+
+    /// Carries out what the core asks for.
+    func perform() {
+        var actions = core.takeActions()
+        while !actions.isEmpty {
+            for action in actions { perform(action) }
+            actions = core.takeActions()
+        }
+        for (_, bundle) in bundles { bundle.connection.flush() }
+        armDeadline()
+    }
+
+    private func perform(_ action: ExecutorCore.Action) {
+        switch action {
+        case .send(let place, let message):
+            send(message, to: place)
+        case .log(let attempt, let lines):
+            logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber)
+        case .kill(let place), .retire(let place):
+            bundles[place]?.isRetired = true
+            bundles[place]?.connection.terminate()
+        case .launch(let place):
+            launch(place)
+        }
+    }
+
+    private func send(_ message: EngineMessage, to place: Place) {
+        guard let bundle = bundles[place] else { return }
+        do {
+            try bundle.connection.send(message)
+        } catch {
+            guard case .run(let order) = message else {
+                return logger.error("a message to the bundle was dropped", metadata: ["error": "\(error)"])
+            }
+            let failure = AttemptOutcome.failure(message: "its inputs are too large: \(error)", retryable: false)
+            core.receive(.result(dispatchID: order.dispatchID, failure), from: place, now: now)
+        }
+    }
+
+    /// Sets the one timer for the earliest deadline of an attempt.
+    private func armDeadline() {
+        guard let next = core.nextDeadline else {
+            if let armed = deadlineTimer { reactor.loop.cancel(armed.timer) }
+            deadlineTimer = nil
+            return
+        }
+        if let armed = deadlineTimer {
+            if armed.at == next { return }
+            reactor.loop.cancel(armed.timer)
+        }
+        let timer = reactor.loop.schedule(at: next.microseconds) { [weak self] in
+            guard let self else { return }
+            self.assumeIsolated { executor in
+                executor.deadlineTimer = nil
+                executor.core.passTime(now: executor.now)
+                executor.pump()
+            }
+        }
+        deadlineTimer = (timer, next)
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+internal import PerchBundle
+public import PerchMetastore
+public import PerchReactor
+public import PerchSDK
+
+/// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of them.
+///
+/// It lives on a reactor of its own. Everything that is reported while one transaction is under way goes into the next,
+/// together with the next claim, and nothing is told to a bundle before its COMMIT has returned.
+public actor Executor {
+    /// How an executor works.
+    public struct Configuration: Sendable {
+        /// How many dispatches run at once.
+        public var slots = 32
+        /// How long running code has to end by itself when the executor stops; what still runs then is queued again.
+        public var drainTimeout = TimeSpan.seconds(10)
+        /// What a process has beyond a task's own `killTimeout` before it is ended.
+        public var killGrace = TimeSpan.seconds(5)
+        /// How often the queue is looked at although no doorbell rang, and the lease renewed.
+        public var pollPeriod = TimeSpan.seconds(30)
+        /// How often a bundle that does not come up is started before `start` gives up.
+        public var startAttempts = 5
+        /// How long a bundle has to say hello and to describe itself.
+        public var startTimeout = TimeSpan.seconds(30)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The executor's thread.
+    public nonisolated let reactor: Reactor
+    /// Runs the actor on its reactor.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
+    /// The logs of the attempts that ran here.
+    public nonisolated let logs: AttemptLogStore
+
+    let store: any ExecutorStore
+    let launcher: any BundleLauncher
+    let clock: any PerchClock
+    let configuration: Configuration
+    let logger: Logger
+
+    var core: ExecutorCore
+    var bundles: [Place: RunningBundle] = [:]
+    var bundlesStarted = 0
+    var worker: Int64 = 0
+    var life = Life.new
+    var isCommitting = false
+    /// Whether the queue may hold something that was not seen yet.
+    var hasWork = true
+    var deadlineTimer: (timer: LoopTimer, at: Timestamp)?
+    var pollTimer: LoopTimer?
+    var failedCommits = 0
+    /// A commit failed: whether its claim was made is not known, so nothing that is held is sure.
+    var mustRejoin = false
+    var whenIdle: [CheckedContinuation<Void, Never>] = []
+
+    enum Life { case new, starting, running, draining, stopped }
+
+    /// An executor on the metastore. It does nothing before `start()`.
+    ///
+    /// - Parameters:
+    ///   - metastore: Where the queue is.
+    ///   - launcher: How the bundle is started.
+    ///   - logs: Where attempts' logs go.
+    /// - Throws: `ReactorError` where the kernel gives no more descriptors.
+    public init(
+        metastore: Metastore, launcher: any BundleLauncher, logs: AttemptLogStore,
+        configuration: Configuration = Configuration(), logger: Logger = Logger(label: "perch.executor")
+    ) throws {
+        try self.init(
+            store: MetastoreStore(metastore: metastore), clock: metastore.clock, launcher: launcher, logs: logs,
+            configuration: configuration, logger: logger)
+    }
+
+    init(
+        store: any ExecutorStore, clock: any PerchClock, launcher: any BundleLauncher, logs: AttemptLogStore,
+        configuration: Configuration, logger: Logger
+    ) throws {
+        self.store = store
+        self.clock = clock
+        self.launcher = launcher
+        self.logs = logs
+        self.configuration = configuration
+        self.logger = logger
+        reactor = try Reactor(name: "perch-executor", now: { clock.now.microseconds })
+        var settings = ExecutorCore.Settings()
+        settings.slots = configuration.slots
+        settings.killGrace = configuration.killGrace
+        core = ExecutorCore(settings: settings)
+        reactor.start()
+    }
+
+    /// Ends what a dead engine left behind, starts the bundle, stores the DAGs that it describes, and begins to work.
+    ///
+    /// - Returns: What the bundle describes.
+    /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle does
+    ///   not come up.
+    @discardableResult
+    public func start() async throws -> [DAGDefinition] {
+        precondition(life == .new, "an executor is started once")
+        life = .starting
+        do {
+            try await endDeadBundles()
+            try await join()
+            let definitions = try await startMainBundle()
+            life = .running
+            listen()
+            pump()
+            return definitions
+        } catch {
+            await shutDown()
+            throw error
+        }
+    }
+
+    /// Takes no more tasks, gives running code some time to end, gives the rest back to the queue, ends the bundles and
+    /// the thread. Not to be called on the executor's own thread.
+    public nonisolated func stop() async {
+        await drain()
+        await logs.flush()
+        reactor.stop()
+    }
+
+    /// How many dispatches are held at this moment.
+    public var held: Int { core.attempts.count }
+
+    /// The process ids of the bundles at this moment; for tests and for people.
+    public var bundleProcesses: [Int32] {
+        Place.allCases.compactMap { bundles[$0]?.connection.launched.process?.pid }
+    }
+}

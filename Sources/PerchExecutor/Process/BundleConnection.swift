@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CLinux
+internal import Glibc
+internal import PerchBundle
+internal import PerchProcess
+internal import PerchReactor
+
+/// The engine's end of one bundle: its socket, its output, its death. Lives on the reactor's thread.
+final class BundleConnection {
+    /// What a connection tells; called on the reactor's thread, never from within a call of its own.
+    struct Callbacks {
+        var messages: ([BundleMessage]) -> Void
+        /// Lines that the process printed.
+        var printed: (_ lines: [String], _ isError: Bool) -> Void
+        /// Called once, last.
+        var ended: (_ words: String) -> Void
+    }
+
+    let launched: LaunchedBundle
+    private let loop: any EventLoop
+    private let callbacks: Callbacks
+    private var reader = FrameReader()
+    private var writer = FrameWriter()
+    private var unsent: [UInt8] = []
+    private var sent = 0
+    private var output = LineAssembler()
+    private var errors = LineAssembler()
+    private var isSocketOpen = true
+    private var hasEnded = false
+    private var faultWords: String?
+    /// The last lines of the standard error, for whoever has to explain an early death.
+    private(set) var lastErrors: [String] = []
+    /// Whether anything was heard since it was last asked.
+    var wasHeard = true
+
+    private static let size = 256 << 10
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BundleConnection.size, alignment: 16)
+
+    init(_ launched: LaunchedBundle, loop: any EventLoop, callbacks: Callbacks) throws {
+        self.launched = launched
+        self.loop = loop
+        self.callbacks = callbacks
+        try loop.watch(launched.socket, for: .read) { [unowned self] in socketIs($0) }
+        guard let process = launched.process else { return }
+        try loop.watch(process.output, for: .read) { [unowned self] _ in drainOutput() }
+        try loop.watch(process.error, for: .read) { [unowned self] _ in drainErrors() }
+        try loop.watch(process.pidDescriptor, for: .read) { [unowned self] _ in end() }
+    }
+
+    deinit { buffer.deallocate() }
+
+    // MARK: Sending
+
+    /// Adds a message; it leaves with the next `flush`.
+    func send(_ message: EngineMessage) throws(BundleProtocolError) {
+        guard isSocketOpen, !hasEnded else { return }
+        try writer.append(message)
+    }
+
+    /// Writes what was added.
+    func flush() {
+        guard isSocketOpen, !hasEnded, unsent.isEmpty, !writer.isEmpty else { return }
+        unsent = writer.take()
+        sent = 0
+        write()
+    }
+
+    private func write() {
+        while sent < unsent.count {
+            let count = unsent.withUnsafeBytes { bytes in
+                Glibc.send(
+                    launched.socket, bytes.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if count > 0 {
+                sent += count
+            } else if errno == EAGAIN {
+                return watchSocket(for: [.read, .write])
+            } else if errno != EINTR {
+                // The other side is gone; reading says so, too, and in order.
+                break
+            }
+        }
+        unsent = []
+        if !writer.isEmpty { flush() }
+    }
+
+    private func watchSocket(for interest: Readiness) {
+        do {
+            try loop.watch(launched.socket, for: interest) { [unowned self] in socketIs($0) }
+        } catch {
+            fail("the socket cannot be watched: \(error)")
+        }
+    }
+
+    // MARK: Receiving
+
+    private func socketIs(_ readiness: Readiness) {
+        if readiness.contains(.write), !unsent.isEmpty {
+            watchSocket(for: .read)
+            write()
+        }
+        if readiness.contains(.read) || readiness.contains(.hangUp) { receive() }
+    }
+
+    /// Reads what is there. What the code has printed before it reported is read first, so that it lands in its log.
+    private func receive() {
+        guard isSocketOpen else { return }
+        var messages: [BundleMessage] = []
+        var fault: String?
+        reading: while true {
+            let count = read(launched.socket, buffer.baseAddress, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { break }
+            if count <= 0 {
+                closeSocket()
+                break
+            }
+            wasHeard = true
+            reader.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            do {
+                while let fields = try reader.next() { messages.append(try BundleMessage(fields)) }
+            } catch {
+                fault = "broke the protocol: \(error)"
+                break reading
+            }
+            if count < buffer.count { break }
+        }
+        drainOutput()
+        drainErrors()
+        if !messages.isEmpty { callbacks.messages(messages) }
+        if let fault { fail(fault) }
+        if !isSocketOpen, launched.process == nil { end() }
+        if !isSocketOpen, let process = launched.process, !hasEnded {
+            // Without its socket it is of no use; most likely it is dying already.
+            kill(process.pid, SIGKILL)
+        }
+    }
+
+    private func closeSocket() {
+        guard isSocketOpen else { return }
+        isSocketOpen = false
+        loop.unwatch(launched.socket)
+        close(launched.socket)
+    }
+
+    private func drainOutput() {
+        guard let process = launched.process, !hasEnded else { return }
+        drain(process.output, &output, isError: false)
+    }
+
+    private func drainErrors() {
+        guard let process = launched.process, !hasEnded else { return }
+        drain(process.error, &errors, isError: true)
+    }
+
+    private func drain(_ descriptor: Int32, _ assembler: inout LineAssembler, isError: Bool) {
+        var lines: [String] = []
+        // Bounded: a process that prints without end must not keep the reactor for itself.
+        for _ in 0..<16 {
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            if count == 0 { loop.unwatch(descriptor) }
+            if count <= 0 { break }
+            lines += assembler.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            if count < buffer.count { break }
+        }
+        tell(lines, isError: isError)
+    }
+
+    private func tell(_ lines: [String], isError: Bool) {
+        guard !lines.isEmpty else { return }
+        if isError { lastErrors = Array((lastErrors + lines).suffix(50)) }
+        callbacks.printed(lines, isError)
+    }
+
+    // MARK: End
+
+    /// Ends the bundle because of what it did; its death is told once it is over.
+    private func fail(_ words: String) {
+        if faultWords == nil { faultWords = words }
+        terminate()
+    }
+
+    /// Ends the bundle with everything that it has started; its death is told once it is over.
+    func terminate() {
+        guard !hasEnded else { return }
+        if let process = launched.process {
+            kill(process.pid, SIGKILL)
+        } else {
+            closeSocket()
+            loop.enqueue { [self] in end() }
+        }
+    }
+
+    private func end() {
+        guard !hasEnded else { return }
+        var words = "has ended"
+        if let process = launched.process {
+            // What it started dies with it, before its process id is free for another.
+            _ = clinux_kill_session(process.pid, process.pid, nil)
+            receive()
+            drainOutput()
+            drainErrors()
+            if let line = output.flush() { tell([line], isError: false) }
+            if let line = errors.flush() { tell([line], isError: true) }
+            words = reap(process.pid)
+            for descriptor in [process.pidDescriptor, process.output, process.error] {
+                loop.unwatch(descriptor)
+                close(descriptor)
+            }
+        }
+        hasEnded = true
+        closeSocket()
+        if let faultWords { words = faultWords }
+        callbacks.ended(words)
+    }
+
+    private func reap(_ pid: Int32) -> String {
+        var code: Int32 = 0
+        var signal: Int32 = 0
+        guard clinux_reap(pid, &code, &signal) == 1 else { return "has ended" }
+        return (signal > 0 ? ExitStatus.signal(signal) : .code(code)).description
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import PerchBundle
+internal import PerchProcess
+internal import PerchSDK
+
+/// Starts a bundle as a child process: a session of its own, the socket as its standard input, pipes for its output.
+///
+/// It uses posix_spawn and not swift-subprocess, which ties a child to one asynchronous call, reads its pipes on threads
+/// of its own and gives no session, while here the reactor watches socket, pipes and pidfd for as long as the child lives.
+public struct ProcessLauncher: BundleLauncher {
+    public let name: String
+    public let mark: String
+    private let executable: String
+    private let arguments: [String]
+    private let memoryLimit: UInt64?
+
+    /// A launcher of one executable.
+    ///
+    /// - Parameters:
+    ///   - home: The engine's home; it marks what the bundle starts.
+    ///   - executable: The path; this program itself unless given, even where its file was replaced meanwhile.
+    ///   - arguments: What makes it serve as a bundle.
+    ///   - name: The name under which its DAGs are stored.
+    ///   - memoryLimit: Bytes of private memory that a bundle process may use; nil: as much as there is.
+    public init(
+        home: String, executable: String = "/proc/self/exe", arguments: [String] = ["bundle-host"],
+        name: String = "default", memoryLimit: UInt64? = nil
+    ) {
+        self.name = name
+        self.executable = executable
+        self.arguments = arguments
+        self.memoryLimit = memoryLimit
+        mark = "\(HostConduct.markVariable)=\(home)"
+    }
+
+    /// Starts the executable.
+    public func launch() throws -> LaunchedBundle {
+        var sockets: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else {
+            throw PerchError(.unavailable, "no socket for a bundle: \(String(cString: strerror(errno)))")
+        }
+        defer { close(sockets[1]) }
+        setNonblocking(sockets[0])
+        do {
+            let child = try ChildProcess.start(
+                path: executable, arguments: [programName] + arguments, environment: environment(), input: sockets[1],
+                leadsSession: true)
+            return LaunchedBundle(
+                socket: sockets[0],
+                process: .init(
+                    pid: child.pid, pidDescriptor: child.pidDescriptor, output: child.output, error: child.error))
+        } catch {
+            close(sockets[0])
+            throw PerchError(.unavailable, "the bundle process cannot be started", cause: error)
+        }
+    }
+
+    private var programName: String {
+        executable == "/proc/self/exe" ? (CommandLine.arguments.first ?? executable) : executable
+    }
+
+    private func environment() -> [String] {
+        let own = [HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE"]
+        var variables = ChildProcess.environment.filter { variable in
+            !own.contains { variable.hasPrefix("\($0)=") }
+        }
+        variables.append(mark)
+        variables.append(
+            "SWIFT_BACKTRACE=enable=yes,color=no,interactive=no,threads=crashed,registers=none,images=none,limit=32")
+        if let memoryLimit { variables.append("\(HostConduct.memoryLimitVariable)=\(memoryLimit)") }
+        return variables
+    }
+}
+
+/// Makes reads and writes on a descriptor return instead of waiting.
+func setNonblocking(_ descriptor: Int32) {
+    let flags = fcntl(descriptor, F_GETFL)
+    _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+}

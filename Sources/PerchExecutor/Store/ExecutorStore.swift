@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchSDK
+
+/// What the executor needs of the metastore, so that it can be tried without one.
+protocol ExecutorStore: Sendable {
+    /// Commits one turn: everything in it or nothing.
+    func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome
+    func processes(role: String) async throws -> [ProcessRow]
+    func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
+    func remove(processes: [Int64]) async throws
+    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int
+    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws
+    func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void)
+}
+
+/// Names one dispatch in the metastore.
+struct DispatchReference: Sendable, Hashable {
+    var taskInstanceID: Int64
+    var dispatchID: Int64
+}
+
+/// What one transaction of the executor does: all that was reported since the last one, and the next claim.
+struct Turn: Sendable, Equatable {
+    var steps: [StepRecord] = []
+    var deferrals: [Deferral] = []
+    var reports: [TaskReport] = []
+    var requeued: [DispatchReference] = []
+    var suspects: [DispatchReference] = []
+    var claimLimit = 0
+    var readsCancels = false
+    /// How much longer the worker's lease is to be; nil: left as it is.
+    var lease: TimeSpan?
+
+    /// Whether there is nothing to commit.
+    var isEmpty: Bool {
+        claimLimit == 0 && !readsCancels && lease == nil && !hasReports
+    }
+
+    /// Whether it changes what is known of dispatches.
+    var hasReports: Bool {
+        !(steps.isEmpty && deferrals.isEmpty && reports.isEmpty && requeued.isEmpty && suspects.isEmpty)
+    }
+}
+
+/// What a turn's transaction answered.
+struct TurnOutcome: Sendable {
+    var steps: [Bool] = []
+    var deferrals: [Bool] = []
+    var reports: [Bool] = []
+    var claimed: [ClaimedTask] = []
+    var cancels: [CancelOrder] = []
+    /// False where the worker is not registered any more: it must stop.
+    var isRegistered = true
+}
+
+/// A running dispatch that is to be cancelled.
+struct CancelOrder: Sendable, Hashable {
+    var dispatchID: Int64
+    var intent: CancelIntent
+}
+
+/// The real one.
+struct MetastoreStore: ExecutorStore {
+    let metastore: Metastore
+
+    func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome {
+        try await metastore.write { transaction in
+            var outcome = TurnOutcome()
+            if let lease = turn.lease {
+                outcome.isRegistered = try transaction.renewLease(worker, lease: lease)
+                guard outcome.isRegistered else { return outcome }
+            }
+            if !turn.steps.isEmpty { outcome.steps = try transaction.recordSteps(turn.steps) }
+            if !turn.deferrals.isEmpty { outcome.deferrals = try transaction.deferTasks(turn.deferrals) }
+            if !turn.reports.isEmpty { outcome.reports = try transaction.finish(turn.reports) }
+            for (references, asSuspects) in [(turn.requeued, false), (turn.suspects, true)] where !references.isEmpty {
+                try transaction.requeue(
+                    references.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: asSuspects)
+            }
+            if turn.claimLimit > 0 { outcome.claimed = try transaction.claim(limit: turn.claimLimit, worker: worker) }
+            if turn.readsCancels {
+                outcome.cancels = try transaction.cancelOrders(worker: worker)
+                    .map { CancelOrder(dispatchID: $0.dispatchID, intent: $0.intent) }
+            }
+            return outcome
+        }
+    }
+
+    func processes(role: String) async throws -> [ProcessRow] {
+        try await metastore.read { try $0.processes(role: role) }
+    }
+
+    func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64 {
+        try await metastore.write {
+            try $0.registerProcess(
+                role: role, pid: identity.pid, startTime: identity.startTime, bootID: identity.bootID,
+                host: identity.host, lease: lease)
+        }
+    }
+
+    func remove(processes: [Int64]) async throws {
+        try await metastore.write { transaction in
+            for process in processes { try transaction.removeProcess(process) }
+        }
+    }
+
+    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int {
+        try await metastore.write { try $0.requeueOrphans(liveWorkers: liveWorkers) }
+    }
+
+    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws {
+        try await metastore.write {
+            try $0.storeDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion)
+        }
+    }
+
+    func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void) {
+        metastore.doorbells.subscribe(bells, callback)
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+public import PerchSDK
+internal import PerchProcess
+
+/// Runs a shell command. What it prints goes into the attempt's log line by line while it runs; its last line on the
+/// standard output is the task's output.
+///
+/// The command runs in a process group of its own. The group ends with the command: when the shell has exited, what it
+/// left running in the group is killed. When the task is cancelled or runs into its timeout, the group is sent SIGTERM,
+/// and after `killGrace` SIGKILL. It dies with its bundle process, too.
+///
+/// - Exit code 0 is success, 99 skips the task, any other fails the try with the code and the last line.
+/// - `context` is in the environment: `PERCH_DAG_ID`, `PERCH_RUN_ID`, `PERCH_TASK_ID`, `PERCH_MAP_INDEX`,
+///   `PERCH_TRY_NUMBER`, `PERCH_LOGICAL_DATE`.
+/// - Lines longer than 8 KiB are cut, with a note of how much is missing.
+public struct BashOperator: Operator {
+    /// The last line that the command printed on its standard output; empty where it printed none.
+    public typealias Output = String
+
+    /// The command, for `bash -c` (`sh -c` where there is no bash). May hold templates.
+    public var command: String
+    /// Variables over those of the bundle process. Values may hold templates.
+    public var environment: [String: String]
+    /// Where the command runs; nil: where the engine was started. May hold templates.
+    public var workingDirectory: String?
+    /// How long the command has to end by itself after SIGTERM.
+    public var killGrace: Duration
+
+    /// The exit code that skips a task.
+    public static let skipCode: Int32 = 99
+
+    /// A command with its surroundings.
+    public init(
+        _ command: String, environment: [String: String] = [:], workingDirectory: String? = nil,
+        killGrace: Duration = .seconds(10)
+    ) {
+        self.command = command
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.killGrace = killGrace
+    }
+
+    /// Everything that may hold templates.
+    public var templates: [String] {
+        [command] + environment.sorted { $0.key < $1.key }.map(\.value) + [workingDirectory].compactMap(\.self)
+    }
+
+    /// An empty command, or a variable's name that no environment can hold.
+    public var problems: [String] {
+        var found: [String] = []
+        if command.allSatisfy(\.isWhitespace) { found.append("the command is empty") }
+        for name in environment.keys.sorted() where name.isEmpty || name.contains("=") || name.contains("\0") {
+            found.append("'\(name)' cannot be the name of an environment variable")
+        }
+        if killGrace < .zero { found.append("killGrace is negative") }
+        return found
+    }
+
+    /// Runs the command to its end.
+    public func execute(_ context: TaskContext) async throws -> String {
+        let command = try context.render(command)
+        let directory = try workingDirectory.map { try context.render($0) }
+        var variables: [String: String] = [:]
+        for (name, value) in environment { variables[name] = try context.render(value) }
+        guard !command.contains("\0") else { throw NonRetryable("the command holds a zero byte") }
+
+        let shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh"
+        let log = context.log
+        let run = ShellRun(
+            path: shell, arguments: [shell, "-c", command],
+            environment: Self.environment(of: context, adding: variables), directory: directory,
+            killGrace: killGrace
+        ) { line, isError in
+            if isError { log.warning(line) } else { log.info(line) }
+        }
+        let ended = try await run.run()
+        try Task.checkCancellation()
+        switch ended.status {
+        case .code(0): return ended.lastOutput
+        case .code(Self.skipCode): throw SkipTask("the command exited with code \(Self.skipCode)")
+        case .code(let code): throw CommandFailed("the command exited with code \(code)", ended)
+        case .signal: throw CommandFailed("the command \(ended.status)", ended)
+        }
+    }
+
+    private static func environment(of context: TaskContext, adding variables: [String: String]) -> [String] {
+        var own = [
+            "PERCH_DAG_ID": context.dagID, "PERCH_RUN_ID": context.runID, "PERCH_TASK_ID": context.taskID,
+            "PERCH_MAP_INDEX": String(context.mapIndex), "PERCH_TRY_NUMBER": String(context.tryNumber),
+            "PERCH_LOGICAL_DATE": context.ts,
+        ]
+        own.merge(variables) { $1 }
+        let inherited = ChildProcess.environment.filter { variable in
+            let name = variable.prefix { $0 != "=" }
+            return own[String(name)] == nil && name != "SWIFT_BACKTRACE" && name != "PERCH_BUNDLE_MEMORY_LIMIT"
+        }
+        return inherited + own.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    }
+}
+
+/// A command that ended badly.
+struct CommandFailed: Error, CustomStringConvertible {
+    var description: String
+
+    init(_ what: String, _ ended: ShellRun.Ended) {
+        let last = ended.lastError.isEmpty ? ended.lastOutput : ended.lastError
+        description = last.isEmpty ? what : "\(what): \(last)"
+    }
+}
+
+extension Operator where Self == BashOperator {
+    /// A task that runs a shell command; see `BashOperator`.
+    public static func bash(
+        _ command: String, environment: [String: String] = [:], workingDirectory: String? = nil,
+        killGrace: Duration = .seconds(10)
+    ) -> BashOperator {
+        BashOperator(command, environment: environment, workingDirectory: workingDirectory, killGrace: killGrace)
+    }
+}

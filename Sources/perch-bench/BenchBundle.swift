@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Perch
+
+/// The DAGs that are measured. Which one, and how large, stands in the environment of the engine under test.
+struct BenchBundle: DAGBundle {
+    static let caseVariable = "PERCH_BENCH_CASE"
+    static let sizeVariable = "PERCH_BENCH_SIZE"
+    static let reportVariable = "PERCH_BENCH_REPORT"
+
+    let dags: [DAG]
+
+    init() {
+        let environment = ProcessInfo.processInfo.environment
+        let size = Int(environment[Self.sizeVariable] ?? "") ?? 0
+        dags = Self.dag(environment[Self.caseVariable] ?? "", size).map { [$0] } ?? []
+    }
+
+    private static func dag(_ name: String, _ size: Int) -> DAG? {
+        switch name {
+        case "timers-hold":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                for index in 0..<size { dag.sensor("timer_\(index)", .after(.days(1))) }
+            }
+        case "sensors":
+            return DAG(name) { dag in
+                for index in 0..<size { dag.sensor("sensor_\(index)", .after(.milliseconds(1))) }
+            }
+        case "chain":
+            return DAG(name) { dag in
+                var last: [TaskReference<Void>] = []
+                for index in 0..<size { last = [dag.task("link_\(index)", after: last) { _ in }] }
+            }
+        case "tasks":
+            return DAG(name) { dag in
+                let list = dag.task("list") { _ in Array(0..<size) }
+                dag.map("noop", over: list) { _, _ in }
+            }
+        case "defer":
+            return DAG(name) { dag in
+                let list = dag.task("list") { _ in Array(0..<size) }
+                dag.map("sleep", over: list) { context, _ in try await context.sleep(for: .days(1)) }
+            }
+        case "fire-latency":
+            return DAG(name) { dag in
+                let list = dag.task("list") { _ in Array(0..<size) }
+                dag.map("wait", over: list) { context, index in
+                    _ = try await context.wait(for: .event("bench", key: "\(index)"))
+                    try ReportSocket.send("\(index) \(Monotonic.nanoseconds)")
+                }
+            }
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One thing that is measured.
+struct BenchCase: Sendable {
+    var name: String
+    /// The size of DESIGN where it can be had in a minute or two.
+    var size: Int
+    var summary: String
+    var measure: @Sendable (_ place: Place, _ size: Int) async throws -> [Metric]
+
+    static let all: [BenchCase] = [
+        BenchCase(
+            name: "timers-hold", size: 1_000_000, summary: "timer waits held by one standalone",
+            measure: TimersHold.measure),
+        BenchCase(
+            name: "fire-latency", size: 200, summary: "events, one after another, each waking a waiting task",
+            measure: FireLatency.measure),
+        BenchCase(
+            name: "defer", size: 100_000, summary: "tasks that give up their worker, at the intake and through a bundle",
+            measure: Defer.measure),
+        BenchCase(
+            name: "tasks", size: 50_000, summary: "no-op tasks of one run through a bundle process", measure: Tasks.measure),
+        BenchCase(name: "chain", size: 1_000, summary: "no-op tasks one after another", measure: Chain.measure),
+        BenchCase(
+            name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
+        BenchCase(name: "idle", size: 1, summary: "a standalone that has nothing to do", measure: Idle.measure),
+    ]
+}

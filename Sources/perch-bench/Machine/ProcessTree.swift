@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// What a process and everything under it takes from the machine.
+struct ProcessTree: Sendable {
+    let root: Int32
+
+    /// The process and all its descendants.
+    var members: [Int32] {
+        get throws {
+            var parents: [Int32: Int32] = [:]
+            for entry in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+                guard let pid = Int32(entry), let fields = Self.stat(pid), let parent = Int32(fields[1]) else { continue }
+                parents[pid] = parent
+            }
+            var found: Set<Int32> = [root]
+            var isGrowing = true
+            while isGrowing {
+                isGrowing = false
+                for (pid, parent) in parents where found.contains(parent) && !found.contains(pid) {
+                    found.insert(pid)
+                    isGrowing = true
+                }
+            }
+            return found.sorted()
+        }
+    }
+
+    /// The proportional set size in bytes: of the root, and of all.
+    func resident() throws -> (engine: Double, all: Double) {
+        var engine = 0.0
+        var all = 0.0
+        for pid in try members {
+            // because a process may end between the listing and this
+            guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { continue }
+            for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
+                let kilobytes = Double(line.split(separator: " ")[1]) ?? 0
+                all += kilobytes * 1024
+                if pid == root { engine += kilobytes * 1024 }
+            }
+        }
+        return (engine, all)
+    }
+
+    /// CPU time used so far, in seconds.
+    func processorTime() throws -> Double {
+        let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
+        return try members.reduce(0) { sum, pid in
+            guard let fields = Self.stat(pid), let user = Double(fields[11]), let system = Double(fields[12]) else {
+                return sum
+            }
+            return sum + (user + system) / ticks
+        }
+    }
+
+    /// The fields of `/proc/<pid>/stat` after the name; the first is the state.
+    private static func stat(_ pid: Int32) -> [Substring]? {
+        // because a process may end between the listing and this
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let end = text.lastIndex(of: ")")
+        else { return nil }
+        return text[text.index(end, offsetBy: 2)...].split(separator: " ")
+    }
+}
