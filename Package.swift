@@ -86,12 +86,15 @@ let package = Package(
             ["PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux", "bundle-fixture", log]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+        room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
+        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "perch"]),
+        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator"]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
-        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(

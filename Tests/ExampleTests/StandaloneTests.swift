@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PerchSDK
+import ProgramTestSupport
+import Testing
+
+@Suite("Starting and stopping a standalone", .timeLimit(.minutes(2)))
+struct StandaloneTests {
+    @Test("a second engine on a home is refused, and names the first one's process")
+    func second() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let home = folder.path + "/home"
+        let program = Program("quickstart", environment: ["PERCH_HOME": home, "QUICKSTART_PORT": "30001"])
+        let engine = try RunningEngine(program, home: home, log: folder.path + "/engine.log")
+        let refused = try program("standalone")
+        #expect(refused.code == 1)
+        #expect(refused.errors.contains("\(engine.pid)"), "\(refused.errors)")
+        #expect(refused.errors.split(separator: "\n").count == 1)
+        let info = try JSONValue(parsing: try program("info", "-o", "json").output)
+        #expect(info["engine_pid"] == .integer(Int64(engine.pid)))
+        #expect(engine.stop() == 0)
+        #expect(try JSONValue(parsing: try program("info", "-o", "json").output)["engine"] == "not running")
+    }
+
+    @Test("a wrong setting is refused before anything is made")
+    func settings() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let home = folder.path + "/home"
+        let program = Program("quickstart", environment: ["PERCH_HOME": home, "PERCH__CORE__PARALELISM": "3"])
+        let refused = try program("standalone")
+        #expect(refused.code == 1 && refused.errors.contains("PERCH__CORE__PARALELISM"), "\(refused)")
+        #expect(!FileManager.default.fileExists(atPath: home))
+    }
+}
