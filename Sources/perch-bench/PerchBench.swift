@@ -20,7 +20,8 @@ enum PerchBench {
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "perch-bench", abstract: "Measures what Perch is to reach, with the machine's own limits beside it.",
+        commandName: "perch-bench",
+        abstract: "Measures what Perch is to reach, with the machine's own limits beside it.",
         subcommands: [ListCommand.self, RunCommand.self])
 }
 

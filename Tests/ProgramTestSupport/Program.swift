@@ -27,7 +27,9 @@ public struct Program: Sendable {
     }
 
     /// Runs it to its end.
-    public func callAsFunction(_ arguments: String..., input: String = "", in directory: String? = nil) throws -> Outcome {
+    public func callAsFunction(_ arguments: String..., input: String = "", in directory: String? = nil) throws
+        -> Outcome
+    {
         try run(arguments, input: input, in: directory)
     }
 

@@ -76,7 +76,8 @@ struct EventsEmitCommand: AsyncParsableCommand {
 enum EventLine {
     static func parse(_ line: String) throws -> NewEvent {
         guard case .object(let members) = try JSONValue(parsing: line) else {
-            throw PerchError(.invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
+            throw PerchError(
+                .invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
         }
         let known = ["id", "key", "name", "payload"]
         if let stray = members.keys.sorted().first(where: { !known.contains($0) }) {

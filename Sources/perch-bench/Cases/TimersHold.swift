@@ -23,7 +23,9 @@ enum TimersHold {
             Metric("resident_engine", resident.engine, "bytes", goal: .none, limit: heap),
             Metric("resident_more", resident.all - empty, "bytes", goal: .none, limit: heap),
             Metric("idle_cpu", share, "percent", goal: .atMost(0.05), limit: 0),
-            Metric("registered", rate, "per_s", goal: .none, limit: try RawSQLite.rates(in: place.path, rows: 100_000).insert),
+            Metric(
+                "registered", rate, "per_s", goal: .none,
+                limit: try RawSQLite.rates(in: place.path, rows: 100_000).insert),
         ]
     }
 }
