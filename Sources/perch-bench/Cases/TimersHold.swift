@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
+import PerchSDK
+
 /// A million timers in one standalone: what they hold while none is due.
 enum TimersHold {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
