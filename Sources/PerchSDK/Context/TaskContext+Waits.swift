@@ -24,6 +24,7 @@ extension TaskContext {
     }
 
     /// Waits, and gives another value where the timeout comes first.
+    @discardableResult
     public func wait<T: Trigger>(
         for trigger: T, timeout: Duration, as name: String = "wait", onTimeout other: @autoclosure () -> T.Event
     ) async throws -> T.Event {
@@ -31,6 +32,7 @@ extension TaskContext {
     }
 
     /// Waits, and gives nil where the timeout comes first: `onTimeout: nil`.
+    @discardableResult
     public func wait<T: Trigger>(
         for trigger: T, timeout: Duration, as name: String = "wait", onTimeout other: @autoclosure () -> T.Event?
     ) async throws -> T.Event? {
