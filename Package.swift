@@ -88,8 +88,9 @@ let package = Package(
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
-        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "perch"]),
-        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator"]),
+        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
+        program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
+        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),

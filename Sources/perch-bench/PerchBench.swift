@@ -57,7 +57,7 @@ struct RunCommand: AsyncParsableCommand {
             let machine = try RawSQLite.commitTime(in: place.path)
             for metric in try await one.measure(place, size ?? one.size) {
                 print(metric.line(case: one.name, commit: machine))
-                        fflush(nil)
+                fflush(nil)
             }
         }
     }

@@ -22,6 +22,7 @@ struct Engine {
     private let triggerer: Triggerer
     private let events: EventSocket
     private let inspection: InspectionSocket
+    private let sweep: LogSweep?
 
     /// Opens the home and makes the roles; none of them works yet.
     init(home: Home, configuration: Configuration) throws {
@@ -45,6 +46,12 @@ struct Engine {
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             inspection = InspectionSocket(
                 path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"))
+            let (metastore, scheduler) = (metastore, scheduler)
+            sweep = configuration.number("retention.runs_days").map { days in
+                LogSweep(
+                    metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
+                    reactor: scheduler.reactor, log: log.logger("logs"))
+            }
         } catch {
             try metastore.close()
             throw error
@@ -67,6 +74,7 @@ struct Engine {
         await triggerer.start()
         try await events.start()
         try await inspection.start()
+        sweep?.start()
         return definitions.count
     }
 
