@@ -65,7 +65,7 @@ let package = Package(
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
         room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
-        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", deque, log]),
+        room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
         room(
             "PerchCLI",
             [
@@ -86,13 +86,17 @@ let package = Package(
             ["PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux", "bundle-fixture", log]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+        room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
+        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
+        program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
+        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
-        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(

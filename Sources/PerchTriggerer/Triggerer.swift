@@ -166,7 +166,8 @@ public actor Triggerer {
         guard let messages = state?.counters.setAside, !messages.isEmpty else { return }
         state?.counters.setAside = []
         for message in messages {
-            log.error("a fire could not be stored and is set aside until the next start", metadata: ["what": "\(message)"])
+            log.error(
+                "a fire could not be stored and is set aside until the next start", metadata: ["what": "\(message)"])
         }
     }
 

@@ -123,7 +123,8 @@ struct DeferredFireCommand: AsyncParsableCommand {
                 }
                 return wait
             }
-            try Console.shared.line("wait \(waitID) of \(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID) is \(done)")
+            try Console.shared.line(
+                "wait \(waitID) of \(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID) is \(done)")
             try home.noteMissingEngine(consequence)
         }
     }

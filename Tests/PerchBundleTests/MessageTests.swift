@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+import Testing
+
+@testable import PerchBundle
+
+@Suite("Messages between engine and bundle")
+struct MessageTests {
+    static let order = RunOrder(
+        dispatchID: 12, taskInstanceID: 7, taskIndex: 3,
+        facts: AttemptFacts(
+            dagID: "daily_orders", runID: "manual__2026-01-01T00:00:00+00:00", taskID: "parse", mapIndex: 4, tryNumber: 2,
+            logicalDate: Timestamp(microseconds: 1_767_225_600_000_000),
+            dataIntervalStart: Timestamp(microseconds: 1_767_225_600_000_000),
+            dataIntervalEnd: Timestamp(microseconds: 1_767_225_600_000_000),
+            params: .object(["region": .string("eu"), "n": .integer(3)]), runType: .manual),
+        journal: [
+            RecordedEntry(key: "a#0", kind: .step, payload: #"{"x":"\"\n"}"#),
+            RecordedEntry(key: "w#0", kind: .wait, payload: "{}", outcome: .event(payload: "[1]")),
+            RecordedEntry(key: "v#0", kind: .wait, payload: "{}", outcome: .timeout),
+        ],
+        inputs: ["[1,2,3]", "null"], mapElement: #""ä""#,
+        cancel: CancelNotice(finalState: "failed", reason: "user", by: "ann"))
+
+    static let engine: [EngineMessage] = [
+        .hello(protocolVersion: 1), .describe, .run(order), .recorded(dispatchID: 1, key: "a#0"), .refused(dispatchID: 2),
+        .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true), .drain,
+        .unknown(messageType: "x"),
+    ]
+
+    static let bundle: [BundleMessage] = [
+        .hello(protocolVersion: 1, bundleVersion: "v", pid: 12),
+        .described(BundleDescription(bundleVersion: "v", dags: ["{}"], problems: ["a:1: no"])),
+        .step(dispatchID: 1, key: "k#0", payload: "{\"a\":1}", keep: true),
+        .deferred(
+            dispatchID: 1, key: "w#0",
+            trigger: TriggerSpec(kind: "file", target: "/x", definition: .object(["path": .string("/x")])),
+            timeout: .seconds(3)),
+        .deferred(
+            dispatchID: 1, key: "w#0", trigger: TriggerSpec(kind: "time", target: "t", due: .after(.seconds(9))),
+            timeout: nil),
+        .deferred(
+            dispatchID: 1, key: "w#0", trigger: TriggerSpec(kind: "time", target: "t", due: .at("2026-01-01T00:00:00Z")),
+            timeout: nil),
+        .result(dispatchID: 1, .success(output: "1", items: ["1", "2"])),
+        .result(dispatchID: 1, .success(output: "1", items: nil)),
+        .result(dispatchID: 1, .failure(message: "no", retryable: false)),
+        .result(dispatchID: 1, .skipped(message: "why")), .result(dispatchID: 1, .cancelled),
+        .log(dispatchID: 1, [LogLine(at: Timestamp(microseconds: 5), level: .warning, message: "a\u{1B}[0m")]),
+        .alive, .unknown(messageType: "y"),
+    ]
+
+    @Test("every message comes back as it was, however the stream is cut")
+    func roundTrip() throws {
+        var writer = FrameWriter()
+        for message in Self.engine { try writer.append(message) }
+        for size in [1, 3, 4096] {
+            var reader = FrameReader()
+            var back: [EngineMessage] = []
+            try feed(writer.bytes, in: size, to: &reader) { back.append(try EngineMessage($0)) }
+            #expect(back == Self.engine)
+            #expect(reader.pending == 0)
+        }
+        var other = FrameWriter()
+        for message in Self.bundle { try other.append(message) }
+        for size in [1, 7, 4096] {
+            var reader = FrameReader()
+            var back: [BundleMessage] = []
+            try feed(other.bytes, in: size, to: &reader) { back.append(try BundleMessage($0)) }
+            #expect(back == Self.bundle)
+        }
+    }
+
+    private func feed(
+        _ bytes: [UInt8], in size: Int, to reader: inout FrameReader, _ take: (MessageFields) throws -> Void
+    ) throws {
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            Array(bytes[start..<min(start + size, bytes.count)]).withUnsafeBytes { reader.append($0) }
+            while let fields = try reader.next() { try take(fields) }
+        }
+    }
+
+    private func frame(_ text: String) -> [UInt8] {
+        let count = text.utf8.count
+        return [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)] + Array(text.utf8)
+    }
+
+    @Test("unknown members are ignored, unknown types are told apart, what is wrong is named")
+    func tolerance() throws {
+        func read(_ text: String) throws -> BundleMessage? {
+            var reader = FrameReader()
+            frame(text).withUnsafeBytes { reader.append($0) }
+            return try reader.next().map { try BundleMessage($0) }
+        }
+        #expect(try read(#"{"type":"alive","mood":"good"}"#) == .alive)
+        #expect(try read(#"{"type":"sing"}"#) == .unrecognized(messageType: "sing"))
+        for wrong in ["[]", "no", #"{"kind":1}"#, #"{"type":"step","dispatch_id":"x","key":"k","payload":"1"}"#] {
+            #expect(throws: BundleProtocolError.self) { try read(wrong) }
+        }
+    }
+
+    @Test("a frame that is too long is refused on both sides, and leaves nothing behind")
+    func tooLong() throws {
+        var reader = FrameReader()
+        [UInt8](arrayLiteral: 0x7F, 0, 0, 0).withUnsafeBytes { reader.append($0) }
+        #expect(throws: BundleProtocolError.self) { try reader.next() }
+        var writer = FrameWriter()
+        try writer.append(BundleMessage.alive)
+        let before = writer.bytes
+        let payload = String(repeating: "x", count: BundleProtocol.longestFrame)
+        #expect(throws: BundleProtocolError.self) {
+            try writer.append(BundleMessage.step(dispatchID: 1, key: "k", payload: payload, keep: false))
+        }
+        #expect(writer.bytes == before)
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Foundation
+import Logging
+import PerchMetastore
+import PerchSDK
+import Testing
+
+@testable import PerchExecutor
+
+/// The system's clock: these tests run real processes.
+struct WallClock: PerchClock {
+    var now: Timestamp { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
+}
+
+/// The executable of misbehaving tasks, which stands beside the tests' own.
+let fixture: String = {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""  // because /proc is there
+    return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("bundle-fixture").path
+}()
+
+/// A home with a metastore and an executor on it, removed afterwards.
+final class Engine: Sendable {
+    let home: String
+    let store: Metastore
+    let executor: Executor
+    let logs: AttemptLogStore
+    private let bells: AsyncStream<Void>
+
+    init(
+        launcher: ((_ home: String) -> any BundleLauncher)? = nil, memoryLimit: UInt64? = nil, home: String? = nil,
+        _ configure: (inout Executor.Configuration) -> Void = { _ in }
+    ) async throws {
+        let home = home ?? NSTemporaryDirectory() + "perch-exec-\(UUID().uuidString.prefix(8))"
+        self.home = home
+        store = try Metastore.open(home: home, access: .engine, clock: WallClock())
+        logs = AttemptLogStore(directory: home + "/logs")
+        var configuration = Executor.Configuration()
+        configuration.killGrace = TimeSpan(microseconds: 200_000)
+        configuration.drainTimeout = TimeSpan(microseconds: 200_000)
+        configure(&configuration)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        executor = try Executor(
+            metastore: store, launcher: launcher?(home)
+                ?? ProcessLauncher(home: home, executable: fixture, arguments: [], memoryLimit: memoryLimit),
+            logs: logs, configuration: configuration, logger: logger)
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        bells = stream
+        store.doorbells.subscribe([.finished, .waits, .queue, .runs, .cancels]) { _ in continuation.yield() }
+    }
+
+    func stop() async throws {
+        await executor.stop()
+        await logs.close()
+        try store.close()
+        try FileManager.default.removeItem(atPath: home)
+    }
+
+    /// Starts a run of a DAG with the file that its tasks write to.
+    func begin(_ dagID: String, runID: String = "r1") async throws {
+        let file = JSONValue.string(file)
+        try await store.write { transaction in
+            _ = try transaction.createRun(
+                RunRequest(dagID: dagID, runID: runID, params: .object(["file": file])))
+            while try transaction.advanceRuns(budget: 1_000) {}
+        }
+    }
+
+    var file: String { home + "/notes" }
+
+    var notes: [String] {
+        let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""  // because nothing may be written yet
+        return text.split(separator: "\n").map(String.init)
+    }
+
+    /// The instances of a run, once `condition` holds of them; looks again whenever a doorbell rings.
+    @discardableResult
+    func instances(
+        of dagID: String, runID: String = "r1", when condition: ([TaskInstanceRow]) -> Bool
+    ) async throws -> [TaskInstanceRow] {
+        var iterator = bells.makeAsyncIterator()
+        while true {
+            let rows = try await store.read { snapshot in
+                guard let run = try snapshot.run(dagID: dagID, runID: runID) else { return [TaskInstanceRow]() }
+                return try snapshot.taskInstances(runKey: run.runKey)
+            }
+            if !rows.isEmpty, condition(rows) { return rows }
+            await iterator.next()
+        }
+    }
+
+    /// The only instance of a run, once it has ended.
+    func end(of dagID: String, runID: String = "r1") async throws -> TaskInstanceRow {
+        try #require(try await instances(of: dagID, runID: runID) { $0.allSatisfy(\.state.isFinished) }.first)
+    }
+
+    func log(of taskID: String, runID: String = "r1", try number: Int = 1) async throws -> String {
+        await logs.flush()
+        let key = TaskInstanceKey(dagID: taskID, runID: runID, taskID: taskID)
+        return try logs.text(of: key, tryNumber: number) ?? ""
+    }
+}
+
+extension Engine {
+    /// Returns once the tasks' file satisfies a condition; the directory is watched.
+    func waitForNotes(_ condition: ([String]) -> Bool) async throws {
+        let watch = inotify_init1(Int32(IN_CLOEXEC))
+        defer { close(watch) }
+        inotify_add_watch(watch, home, UInt32(IN_MODIFY | IN_CREATE | IN_CLOSE_WRITE))
+        var turns = 0
+        while !condition(notes) {
+            // On a thread of its own: the pool's threads must not block.
+            let isReadable = await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    var entry = pollfd(fd: watch, events: Int16(POLLIN), revents: 0)
+                    continuation.resume(returning: poll(&entry, 1, 60_000) == 1)
+                }
+            }
+            try #require(isReadable, "nothing was written in a minute")
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            _ = read(watch, &bytes, bytes.count)
+            turns += 1
+            try #require(turns < 10_000)
+        }
+    }
+}
