@@ -96,6 +96,7 @@ let package = Package(
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
+        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
         tests("PerchSDKTests", ["PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
