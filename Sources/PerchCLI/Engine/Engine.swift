@@ -10,6 +10,7 @@ internal import PerchScheduler
 internal import PerchTriggerer
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
+internal import PerchTriggersHTTP
 internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
@@ -36,7 +37,7 @@ struct Engine {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 64)
+            let perHost = Int(configuration.number("http.per_host") ?? 8)
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 identity: try PerchTriggerer.ProcessIdentity.current(),
@@ -133,8 +134,11 @@ struct Engine {
     private static func sources(
         _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
     ) -> [any TriggerSource] {
-        [
-            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report), EventSource(report: report),
+        var http = HTTPSource.Options()
+        http.perHost = perHost
+        return [
+            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
+            HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
         ]
     }
 }
