@@ -37,7 +37,7 @@ struct Engine {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 64)
+            let perHost = Int(configuration.number("http.per_host") ?? 8)
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 identity: try PerchTriggerer.ProcessIdentity.current(),
