@@ -16,7 +16,8 @@ struct QuickstartTests {
             "quickstart", environment: ["PERCH_HOME": home, "QUICKSTART_PORT": "\(Int.random(in: 20_000..<30_000))"])
         let inbox = folder.path + "/inbox"
         var engine = try RunningEngine(program, home: home, log: folder.path + "/engine-1.log")
-        let trigger = try program("dags", "trigger", "orders", "--run-id", "first", "--params", #"{"folder": "\#(inbox)"}"#)
+        let trigger = try program(
+            "dags", "trigger", "orders", "--run-id", "first", "--params", #"{"folder": "\#(inbox)"}"#)
         #expect(trigger.output == "first\n", "\(trigger)")
 
         // Killed while it waits for a file in a directory that does not exist yet.

@@ -34,4 +34,24 @@ struct StandaloneTests {
         #expect(refused.code == 1 && refused.errors.contains("PERCH__CORE__PARALELISM"), "\(refused)")
         #expect(!FileManager.default.fileExists(atPath: home))
     }
+
+    @Test("a bundle with mistakes in its declarations is refused, a line with file and line for each")
+    func faulty() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let refused = try Program("faulty-bundle")("standalone", "--home", folder.path + "/home")
+        #expect(refused.code == 1)
+        let lines = refused.errors.split(separator: "\n").filter { $0.hasPrefix("error: ") }
+        #expect(lines.count >= 5, "\(refused.errors)")
+        for (line, place) in [
+            ("61", 9), ("'a'", 11), ("b c", 13), ("'twice'", 14), ("nothing", 14),
+        ] {
+            #expect(
+                lines.contains { $0.contains("Faulty.swift:\(place):") && $0.contains(line) },
+                "\(line) at \(place) in \(refused.errors)")
+        }
+        // The command line stays usable.
+        let list = try Program("faulty-bundle")("dags", "list", "--home", folder.path + "/home")
+        #expect(list.code == 0 && list.output.isEmpty, "\(list)")
+    }
 }

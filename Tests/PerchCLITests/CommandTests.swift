@@ -25,7 +25,8 @@ private struct WaitingHome {
             TaskDefinition(
                 taskID: "landed",
                 kind: .sensor(
-                    SensorDefinition(trigger: TriggerSpec(kind: "file", target: "/data/in.csv"), timeout: .seconds(60)))),
+                    SensorDefinition(trigger: TriggerSpec(kind: "file", target: "/data/in.csv"), timeout: .seconds(60)))
+            ),
             TaskDefinition(taskID: "load", kind: .code(operatorName: "closure"), upstream: [0, 1]),
         ]
         let dag = definition
@@ -101,7 +102,8 @@ struct CommandTests {
     func fire() async throws {
         let home = try await WaitingHome()
         defer { home.folder.remove() }
-        guard case .integer(let id)? = try home.json("deferred", "list", "--kind", "time").elements.first?["wait_id"] else {
+        guard case .integer(let id)? = try home.json("deferred", "list", "--kind", "time").elements.first?["wait_id"]
+        else {
             Issue.record("no wait id")
             return
         }
@@ -122,7 +124,8 @@ struct CommandTests {
     func cancel() async throws {
         let home = try await WaitingHome()
         defer { home.folder.remove() }
-        guard case .integer(let id)? = try home.json("deferred", "list", "--kind", "file").elements.first?["wait_id"] else {
+        guard case .integer(let id)? = try home.json("deferred", "list", "--kind", "file").elements.first?["wait_id"]
+        else {
             Issue.record("no wait id")
             return
         }
@@ -133,7 +136,8 @@ struct CommandTests {
         #expect(again.code == 1 && again.errors.contains("ended already"))
         #expect(try home.json("deferred", "list").elements.isEmpty)
         #expect(try home.json("runs", "list", "orders", "--state", "failed").elements.count == 1)
-        let cleared = try home.json("tasks", "clear", "orders", "first", "--task", "landed", "--downstream", "-y").elements
+        let cleared = try home.json("tasks", "clear", "orders", "first", "--task", "landed", "--downstream", "-y")
+            .elements
         #expect(cleared.map { $0["task_id"] } == ["landed", "load"])
     }
 

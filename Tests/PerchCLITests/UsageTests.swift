@@ -11,8 +11,10 @@ struct UsageTests {
         arguments: [
             "nope", "dags nope", "dags list --nope", "dags details", "dags trigger", "dags trigger x --params {",
             "dags trigger x --params 3", "dags pause", "dags next-execution x -n 0", "dags list -o xml",
-            "runs list --state x", "runs list --limit 0", "runs details x", "runs cancel", "tasks list", "tasks states x",
-            "tasks states x y --state z", "tasks clear x", "tasks clear x y --map-index 3", "tasks clear x y --downstream",
+            "runs list --state x", "runs list --limit 0", "runs details x", "runs cancel", "tasks list",
+            "tasks states x",
+            "tasks states x y --state z", "tasks clear x", "tasks clear x y --map-index 3",
+            "tasks clear x y --downstream",
             "tasks logs x y", "tasks logs x y z --try 0", "tasks logs x y z --map-index -2", "deferred list --limit 0",
             "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
             "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
@@ -40,7 +42,8 @@ struct UsageTests {
         "a command neither makes nor migrates a metastore, and says what does",
         arguments: [
             "dags list", "dags details x", "dags trigger x", "dags pause x", "dags unpause x", "dags next-execution x",
-            "runs list", "runs details x y", "runs cancel x y", "tasks list x", "tasks states x y", "tasks clear x y -y",
+            "runs list", "runs details x y", "runs cancel x y", "tasks list x", "tasks states x y",
+            "tasks clear x y -y",
             "tasks logs x y z", "deferred list", "deferred show 1", "deferred explain 1", "deferred fire 1",
             "deferred cancel 1", "events emit x", "events list", "db check", "db backup /tmp/never",
         ])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Foundation
+import Foundation
 
 /// One of this package's executables, run as people run it.
 public struct Program: Sendable {
@@ -27,7 +27,9 @@ public struct Program: Sendable {
     }
 
     /// Runs it to its end.
-    public func callAsFunction(_ arguments: String..., input: String = "", in directory: String? = nil) throws -> Outcome {
+    public func callAsFunction(_ arguments: String..., input: String = "", in directory: String? = nil) throws
+        -> Outcome
+    {
         try run(arguments, input: input, in: directory)
     }
 
@@ -55,7 +57,7 @@ public struct Program: Sendable {
         variables.merge(environment) { $1 }
         process.environment = variables
         if let directory { process.currentDirectoryURL = URL(filePath: directory) }
-        for file in [output, errors] { FileManager.default.createFile(atPath: file, contents: nil) }
+        for file in [output, errors] where file != "/dev/null" { try Data().write(to: URL(filePath: file)) }
         process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
         process.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
         return process

@@ -28,7 +28,7 @@ public struct FileTrigger: Trigger {
         // What a template becomes is looked at when the wait is armed.
         if !path.hasPrefix("{{") {
             do {
-                _ = try FilePattern(path.replacingTemplates())
+                _ = try FilePattern(Template.blanked(path, with: "x"))
             } catch {
                 problems.append(error.message)
             }
@@ -42,20 +42,6 @@ public struct FileTrigger: Trigger {
         case path
         case stableFor = "stable_for"
         case minimumSize = "minimum_size"
-    }
-}
-
-extension String {
-    /// The text with a letter in place of each template, so that what stands around them can be checked.
-    fileprivate func replacingTemplates() -> String {
-        var result = ""
-        var rest = self[...]
-        while let start = rest.firstRange(of: "{{") {
-            result += rest[..<start.lowerBound] + "x"
-            guard let end = rest[start.upperBound...].firstRange(of: "}}") else { return result }
-            rest = rest[end.upperBound...]
-        }
-        return result + rest
     }
 }
 

@@ -35,7 +35,8 @@ struct ConfigListCommand: ParsableCommand {
 struct SettingsOption: ParsableArguments {
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Set something for this process; `config list` names what there is.", valueName: "section.key=value"))
+        help: ArgumentHelp(
+            "Set something for this process; `config list` names what there is.", valueName: "section.key=value"))
     var assignments: [String] = []
 
     /// A wrong flag is wrong usage, whatever the environment and the file say.

@@ -65,7 +65,8 @@ struct StoredExplanation: Sendable {
         if let due = wait.due { sentences.append("It is due at \(due).") }
         if let probe {
             let last = probe.state.lastProbeAt.map { " at \($0)" } ?? ""
-            sentences.append("The last probe\(last) said: \(probe.state.lastResult). Probes so far: \(probe.state.probes).")
+            sentences.append(
+                "The last probe\(last) said: \(probe.state.lastResult). Probes so far: \(probe.state.probes).")
             if let next = probe.state.nextProbeAt { sentences.append("The next probe was planned for \(next).") }
             sentences.append("Stored at \(probe.asOf).")
         } else if wait.due == nil {

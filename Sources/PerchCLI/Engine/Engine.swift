@@ -10,6 +10,7 @@ internal import PerchScheduler
 internal import PerchTriggerer
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
+internal import PerchTriggersHTTP
 internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
@@ -22,6 +23,7 @@ struct Engine {
     private let triggerer: Triggerer
     private let events: EventSocket
     private let inspection: InspectionSocket
+    private let sweep: LogSweep?
 
     /// Opens the home and makes the roles; none of them works yet.
     init(home: Home, configuration: Configuration) throws {
@@ -35,7 +37,7 @@ struct Engine {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 64)
+            let perHost = Int(configuration.number("http.per_host") ?? 8)
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 identity: try PerchTriggerer.ProcessIdentity.current(),
@@ -45,6 +47,12 @@ struct Engine {
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             inspection = InspectionSocket(
                 path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"))
+            let (metastore, scheduler) = (metastore, scheduler)
+            sweep = configuration.number("retention.runs_days").map { days in
+                LogSweep(
+                    metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
+                    reactor: scheduler.reactor, log: log.logger("logs"))
+            }
         } catch {
             try metastore.close()
             throw error
@@ -67,6 +75,7 @@ struct Engine {
         await triggerer.start()
         try await events.start()
         try await inspection.start()
+        sweep?.start()
         return definitions.count
     }
 
@@ -125,8 +134,11 @@ struct Engine {
     private static func sources(
         _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
     ) -> [any TriggerSource] {
-        [
-            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report), EventSource(report: report),
+        var http = HTTPSource.Options()
+        http.perHost = perHost
+        return [
+            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
+            HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
         ]
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PerchMetastore
+public import PerchMetastore
 import PerchSDK
 
 /// An external event as one line of JSON, and the line that answers it.
-enum EventLine {
+public enum EventLine {
     private static let fields = ["id", "key", "name", "payload"]
 
     /// Reads `{"name": "…", "key": "…", "payload": …, "id": "…"}`; all but the name may be left out.
     /// - Throws: `PerchError` (`invalid`) that names the field and what would be right.
-    static func parse(_ line: [UInt8]) throws -> NewEvent {
+    public static func parse(_ line: [UInt8]) throws -> NewEvent {
         guard case .object(let members) = try JSONValue(parsing: line) else {
             throw PerchError(
                 .invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
@@ -33,11 +33,13 @@ enum EventLine {
         }
     }
 
-    static func answer(_ event: AcceptedEvent) -> String {
+    /// The line that says that an event is durable.
+    public static func answer(_ event: AcceptedEvent) -> String {
         let id = JSONValue.string(event.eventID).text
         return "{\"duplicate\":\(event.isDuplicate),\"id\":\(id),\"seq\":\(event.seq)}"
     }
 
+    /// The line that says why it is not.
     static func answer(_ error: any Error) -> String {
         JSONValue.object(["error": .string("\(error)")]).text
     }

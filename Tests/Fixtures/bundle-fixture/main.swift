@@ -44,7 +44,8 @@ let dags: [DAG] = [
     },
     DAG("exit") { dag in dag.task("exit") { _ in exit(3) } },
     DAG("spin") { dag in
-        dag.task("spin", killTimeout: .milliseconds(100)) { _ in
+        dag.task("spin", killTimeout: .milliseconds(100)) { context in
+            try note(context, "began")
             var count: UInt64 = 0
             while true { count &+= 1 }
         }
@@ -65,7 +66,9 @@ let dags: [DAG] = [
             for descriptor in Int32(3)..<64 {
                 var kind: Int32 = 0
                 var length = socklen_t(4)
-                guard getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &kind, &length) == 0, kind == AF_UNIX else { continue }
+                guard getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &kind, &length) == 0, kind == AF_UNIX else {
+                    continue
+                }
                 write(descriptor, "\u{0}\u{0}\u{0}\u{4}garbage", 11)
             }
             while true { pause() }
