@@ -5,6 +5,7 @@ internal import PerchBundle
 public import PerchMetastore
 public import PerchReactor
 public import PerchSDK
+internal import Synchronization
 
 /// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of them.
 ///
@@ -37,6 +38,7 @@ public actor Executor {
     /// The logs of the attempts that ran here.
     public nonisolated let logs: AttemptLogStore
 
+    private nonisolated let wasStopped = Atomic(false)
     let store: any ExecutorStore
     let launcher: any BundleLauncher
     let clock: any PerchClock
@@ -118,8 +120,9 @@ public actor Executor {
     }
 
     /// Takes no more tasks, gives running code some time to end, gives the rest back to the queue, ends the bundles and
-    /// the thread. Not to be called on the executor's own thread.
+    /// the thread. Not to be called on the executor's own thread. A second call does nothing.
     public nonisolated func stop() async {
+        guard !wasStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
         await drain()
         await logs.flush()
         reactor.stop()

@@ -67,7 +67,7 @@ struct BundleProcessTests {
         let engine = try await Engine()
         try await engine.executor.start()
         try await engine.begin("spin")
-        try await engine.instances(of: "spin") { $0[0].state == .running }
+        try await engine.waitForNotes { $0.contains("began") }
         try await engine.begin("quick")
         #expect(try await engine.end(of: "quick").state == .success)
         _ = try await engine.store.write {
@@ -147,7 +147,6 @@ struct BundleProcessTests {
         try await engine.executor.start()
         try await engine.begin("steps")
         try await engine.instances(of: "steps") { $0[0].state == .deferred }
-        #expect(await engine.executor.held == 0)
         try await engine.store.write { transaction in
             let waits = try transaction.waits(WaitFilter())
             #expect(waits.count == 1)
@@ -169,7 +168,6 @@ struct BundleProcessTests {
         let engine = try await Engine()
         try await engine.executor.start()
         try await engine.begin("slow")
-        try await engine.instances(of: "slow") { $0[0].state == .running }
         try await engine.waitForNotes { $0.contains("began") }
         _ = try await engine.store.write {
             try $0.cancelTask(
@@ -266,7 +264,7 @@ struct BundleProcessTests {
         let engine = try await Engine()
         try await engine.executor.start()
         try await engine.begin("spin")
-        try await engine.instances(of: "spin") { $0[0].state == .running }
+        try await engine.waitForNotes { $0.contains("began") }
         await engine.executor.stop()
         let rows = try await engine.instances(of: "spin") { _ in true }
         #expect(rows[0].state == .queued)

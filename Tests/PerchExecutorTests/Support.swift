@@ -111,8 +111,13 @@ extension Engine {
         inotify_add_watch(watch, home, UInt32(IN_MODIFY | IN_CREATE | IN_CLOSE_WRITE))
         var turns = 0
         while !condition(notes) {
-            var entry = pollfd(fd: watch, events: Int16(POLLIN), revents: 0)
-            let isReadable = poll(&entry, 1, 60_000) == 1
+            // On a thread of its own: the pool's threads must not block.
+            let isReadable = await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    var entry = pollfd(fd: watch, events: Int16(POLLIN), revents: 0)
+                    continuation.resume(returning: poll(&entry, 1, 60_000) == 1)
+                }
+            }
             try #require(isReadable, "nothing was written in a minute")
             var bytes = [UInt8](repeating: 0, count: 4096)
             _ = read(watch, &bytes, bytes.count)

@@ -39,17 +39,16 @@ struct HTTPSourceTests {
         let bench = try await httpBench()
         defer { bench.end() }
         let url = server.url("/job/3")
-        try await bench.add(
-            try (0..<10_000 as Range<Int64>).map { id in
-                let number = Int64(id % 100 + 1)
-                return try httpWait(
-                    id,
-                    .http(
-                        url, every: .milliseconds(100 + Int(id % 7)),
-                        until: .json("$.asked", .atLeast(.integer(number)))))
-            })
+        let waits = try (0..<10_000 as Range<Int64>).map { id in
+            let condition: HTTPCondition = .json("$.asked", .atLeast(.integer(id % 100 + 1)))
+            return try httpWait(id, .http(url, every: .milliseconds(100 + Int(id % 7)), until: condition))
+        }
+        let sharing = try await bench.on { source, _ in
+            source.add(waits)
+            return source.explain(500)?.sharing
+        }
+        #expect(sharing == 10_000)
         #expect(try await bench.gauge("http_probes") == 1)
-        #expect(try await bench.on { source, _ in source.explain(500)?.sharing } == 10_000)
         try await bench.untilFired(300)
         let fired = bench.fired
         #expect(Set(fired.prefix(300).map { $0 % 100 }) == [0, 1, 2])
@@ -77,7 +76,7 @@ struct HTTPSourceTests {
         ])
         try await bench.untilFired(4)
         try await bench.untilResult(2, "404, condition not met")
-        try await bench.untilResult(6, "200, condition ")
+        try await bench.untilResult(6, "200, condition not met")
         #expect(bench.fired.sorted() == [1, 4, 5, 7])
     }
 

@@ -29,7 +29,8 @@ final class ScriptedServer: Sendable {
     private let state = Mutex(State())
 
     init() throws {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        listener = descriptor
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
@@ -38,7 +39,7 @@ final class ScriptedServer: Sendable {
         var length = size
         let result = withUnsafeMutablePointer(to: &bound) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                [bind(listener, raw, size), listen(listener, 512), getsockname(listener, raw, &length)].max() ?? 0
+                [bind(descriptor, raw, size), listen(descriptor, 512), getsockname(descriptor, raw, &length)].min() ?? 0
             }
         }
         guard result == 0 else { throw ReactorError(call: "bind", number: errno) }
@@ -116,6 +117,11 @@ final class ScriptedServer: Sendable {
             let count = recv(connection, &buffer, buffer.count, 0)
             guard count > 0 else { return nil }
             bytes += buffer[..<count]
+            if bytes.first == 0x16 {
+                // A client that begins with TLS.
+                _ = reply(connection, 400)
+                return nil
+            }
         }
     }
 
@@ -124,7 +130,7 @@ final class ScriptedServer: Sendable {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes {
-                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             bytes = bytes.dropFirst(count)

@@ -126,7 +126,9 @@ extension HTTPSource {
             // A server in trouble is given room; any other answer shows that it is well.
             probe.failures = answer.status >= 500 || answer.status == 429 ? probe.failures + 1 : 0
             kind = "\(answer.status)"
-            probe.lastResult = fired.isEmpty ? "\(answer.status), condition not met" : "\(answer.status), condition met"
+            // Those that stay are those whose condition was not met.
+            let isOver = fired.count == probe.count
+            probe.lastResult = "\(answer.status), condition \(isOver ? "met" : "not met")"
         case .unreadable(let what, let text):
             probe.failures = 0
             (kind, probe.lastResult) = (what, text)

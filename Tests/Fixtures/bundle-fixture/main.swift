@@ -44,7 +44,8 @@ let dags: [DAG] = [
     },
     DAG("exit") { dag in dag.task("exit") { _ in exit(3) } },
     DAG("spin") { dag in
-        dag.task("spin", killTimeout: .milliseconds(100)) { _ in
+        dag.task("spin", killTimeout: .milliseconds(100)) { context in
+            try note(context, "began")
             var count: UInt64 = 0
             while true { count &+= 1 }
         }
