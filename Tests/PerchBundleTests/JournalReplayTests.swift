@@ -13,7 +13,8 @@ struct JournalReplayTests {
         RecordedEntry(key: key, kind: .step, payload: payload)
     }
 
-    private func wait(_ key: String, _ outcome: RecordedEntry.Outcome?, target: String = "/data/a.csv") -> RecordedEntry {
+    private func wait(_ key: String, _ outcome: RecordedEntry.Outcome?, target: String = "/data/a.csv") -> RecordedEntry
+    {
         RecordedEntry(
             key: key, kind: .wait, payload: #"{"definition":{},"kind":"file","target":"\#(target)"}"#, outcome: outcome)
     }
@@ -82,7 +83,8 @@ struct JournalReplayTests {
     func outcomes() throws {
         let notice = CancelNotice(finalState: "failed", reason: "user", by: "me")
         let table: [(RecordedEntry.Outcome, JournalReplay.WaitDecision)] = [
-            (.event(payload: "{}"), .event(payload: "{}")), (.timeout, .timeout), (.cancelled(notice), .cancelled(notice)),
+            (.event(payload: "{}"), .event(payload: "{}")), (.timeout, .timeout),
+            (.cancelled(notice), .cancelled(notice)),
             (.broken(message: "no"), .broken(message: "no")),
         ]
         for (outcome, decision) in table {
@@ -116,7 +118,9 @@ struct JournalReplayTests {
         #expect(failed == .outcome(.failure(message: "x", retryable: false)))
     }
 
-    @Test("while the task is being cancelled the journal answers, new waits are cancelled, and the end is the intended one")
+    @Test(
+        "while the task is being cancelled the journal answers, new waits are cancelled, and the end is the intended one"
+    )
     func cancelling() throws {
         let notice = CancelNotice(finalState: "failed", reason: "user", by: "me")
         var replay = JournalReplay(journal: [step("a#0", "5"), wait("w#0", .cancelled(notice))], cancel: notice)

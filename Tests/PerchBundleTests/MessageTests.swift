@@ -10,7 +10,8 @@ struct MessageTests {
     static let order = RunOrder(
         dispatchID: 12, taskInstanceID: 7, taskIndex: 3,
         facts: AttemptFacts(
-            dagID: "daily_orders", runID: "manual__2026-01-01T00:00:00+00:00", taskID: "parse", mapIndex: 4, tryNumber: 2,
+            dagID: "daily_orders", runID: "manual__2026-01-01T00:00:00+00:00", taskID: "parse", mapIndex: 4,
+            tryNumber: 2,
             logicalDate: Timestamp(microseconds: 1_767_225_600_000_000),
             dataIntervalStart: Timestamp(microseconds: 1_767_225_600_000_000),
             dataIntervalEnd: Timestamp(microseconds: 1_767_225_600_000_000),
@@ -24,8 +25,10 @@ struct MessageTests {
         cancel: CancelNotice(finalState: "failed", reason: "user", by: "ann"))
 
     static let engine: [EngineMessage] = [
-        .hello(protocolVersion: 1), .describe, .run(order), .recorded(dispatchID: 1, key: "a#0"), .refused(dispatchID: 2),
-        .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true), .drain,
+        .hello(protocolVersion: 1), .describe, .run(order), .recorded(dispatchID: 1, key: "a#0"),
+        .refused(dispatchID: 2),
+        .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true),
+        .drain,
         .unknown(messageType: "x"),
     ]
 
@@ -41,7 +44,8 @@ struct MessageTests {
             dispatchID: 1, key: "w#0", trigger: TriggerSpec(kind: "time", target: "t", due: .after(.seconds(9))),
             timeout: nil),
         .deferred(
-            dispatchID: 1, key: "w#0", trigger: TriggerSpec(kind: "time", target: "t", due: .at("2026-01-01T00:00:00Z")),
+            dispatchID: 1, key: "w#0",
+            trigger: TriggerSpec(kind: "time", target: "t", due: .at("2026-01-01T00:00:00Z")),
             timeout: nil),
         .result(dispatchID: 1, .success(output: "1", items: ["1", "2"])),
         .result(dispatchID: 1, .success(output: "1", items: nil)),
@@ -83,7 +87,8 @@ struct MessageTests {
 
     private func frame(_ text: String) -> [UInt8] {
         let count = text.utf8.count
-        return [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)] + Array(text.utf8)
+        return [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
+            + Array(text.utf8)
     }
 
     @Test("unknown members are ignored, unknown types are told apart, what is wrong is named")

@@ -239,7 +239,8 @@ struct BundleProcessTests {
         await engine.executor.stop()
         let dead = try await engine.store.write {
             try $0.registerProcess(
-                role: "worker", pid: 1, startTime: -1, bootID: identity.bootID, host: identity.host, lease: .seconds(60))
+                role: "worker", pid: 1, startTime: -1, bootID: identity.bootID, host: identity.host, lease: .seconds(60)
+            )
         }
         try await engine.begin("quick")
         let claimed = try await engine.store.write { try $0.claim(limit: 10, worker: dead) }

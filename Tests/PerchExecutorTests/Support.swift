@@ -16,7 +16,8 @@ struct WallClock: PerchClock {
 
 /// The executable of misbehaving tasks, which stands beside the tests' own.
 let fixture: String = {
-    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""  // because /proc is there
+    // Because /proc is always there where these tests can run, a failure shows as a fixture that is not found.
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("bundle-fixture").path
 }()
 
@@ -43,7 +44,8 @@ final class Engine: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         executor = try Executor(
-            metastore: store, launcher: launcher?(home)
+            metastore: store,
+            launcher: launcher?(home)
                 ?? ProcessLauncher(home: home, executable: fixture, arguments: [], memoryLimit: memoryLimit),
             logs: logs, configuration: configuration, logger: logger)
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -124,5 +126,31 @@ extension Engine {
             turns += 1
             try #require(turns < 10_000)
         }
+    }
+}
+
+/// A metastore whose only use is to hand out claims.
+struct ClaimStage {
+    private let store: Metastore
+    private let home = NSTemporaryDirectory() + "perch-claim-\(UUID().uuidString.prefix(8))"
+
+    init() async throws {
+        store = try Metastore.open(home: home, access: .engine, clock: WallClock())
+    }
+
+    /// The tasks of one run of a DAG, claimed.
+    func claim(_ definition: DAGDefinition, asSuspects: Bool) async throws -> [ClaimedTask] {
+        let claimed = try await store.write { transaction in
+            try transaction.storeDAGs([definition], bundle: "test", bundleVersion: "1")
+            _ = try transaction.createRun(RunRequest(dagID: definition.dagID, runID: "r1"))
+            while try transaction.advanceRuns(budget: 1_000) {}
+            let claimed = try transaction.claim(limit: 100, worker: 1)
+            guard asSuspects else { return claimed }
+            try transaction.requeue(claimed.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: true)
+            return try transaction.claim(limit: 100, worker: 1)
+        }
+        try store.close()
+        try FileManager.default.removeItem(atPath: home)
+        return claimed
     }
 }

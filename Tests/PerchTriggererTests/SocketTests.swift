@@ -8,9 +8,12 @@ import Testing
 
 @testable import PerchTriggerer
 
-/// A client of a socket in a home, as any program would be one.
-struct LineClient {
-    let descriptor: Int32
+/// A client of a socket in a home, as any program would be one. It blocks a thread of its own, never the test's.
+// What is not constant is touched on `queue` alone.
+final class LineClient: @unchecked Sendable {
+    private let descriptor: Int32
+    private let queue = DispatchQueue(label: "client")
+    private let sending = DispatchQueue(label: "client-sending")
     private var pending: [UInt8] = []
 
     init(_ path: String) throws {
@@ -28,19 +31,30 @@ struct LineClient {
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
+    /// Sends in the order of calls; returns before it is done.
     func send(_ text: String) {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { return }
-            bytes = bytes.dropFirst(count)
+        sending.async { [descriptor] in
+            var rest = ArraySlice(text.utf8)
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes {
+                    Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                guard count > 0 else { return }
+                rest = rest.dropFirst(count)
+            }
         }
     }
 
-    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func endSending() { sending.async { [descriptor] in shutdown(descriptor, Int32(SHUT_WR)) } }
 
     /// The next line; nil at the end, or where none comes.
-    mutating func line() -> String? {
+    func line() async -> String? {
+        await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: self.nextLine()) }
+        }
+    }
+
+    private func nextLine() -> String? {
         while true {
             if let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
                 defer { pending.removeSubrange(...end) }
@@ -53,12 +67,17 @@ struct LineClient {
         }
     }
 
-    mutating func json() throws -> JSONValue { try JSONValue(parsing: try #require(line())) }
+    func json() async throws -> JSONValue { try JSONValue(parsing: try #require(await line())) }
 
-    func close() { Glibc.close(descriptor) }
+    /// Hangs up; what is being sent fails.
+    func close() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        sending.sync {}
+        Glibc.close(descriptor)
+    }
 }
 
-@Suite("The sockets of the home", .timeLimit(.minutes(1)))
+@Suite("The sockets of the home", .serialized, .timeLimit(.minutes(1)))
 struct SocketTests {
     private func events(_ bench: TriggererBench) async throws -> EventSocket {
         let socket = EventSocket(
@@ -72,7 +91,7 @@ struct SocketTests {
     func answers() async throws {
         let bench = try TriggererBench()
         let socket = try await events(bench)
-        var client = try LineClient(bench.home + "/events.sock")
+        let client = try LineClient(bench.home + "/events.sock")
         client.send(
             """
             {"name": "a", "id": "1", "payload": {"n": 1}}
@@ -84,13 +103,13 @@ struct SocketTests {
             {"name": "", "id": "x"}
             {"name": "b", "key": "k"
             """ + "}\n")
-        #expect(client.line() == #"{"duplicate":false,"id":"1","seq":1}"#)
-        #expect(client.line() == #"{"duplicate":true,"id":"1","seq":1}"#)
-        #expect(client.line()?.contains("'name' is no string") == true)
-        #expect(client.line()?.hasPrefix(#"{"error":"#) == true)
-        #expect(client.line()?.contains("no field 'colour'") == true)
-        #expect(client.line()?.contains("1 to 500 bytes") == true)
-        #expect(try client.json()["seq"] == 2)
+        #expect(await client.line() == #"{"duplicate":false,"id":"1","seq":1}"#)
+        #expect(await client.line() == #"{"duplicate":true,"id":"1","seq":1}"#)
+        #expect(await client.line()?.contains("'name' is no string") == true)
+        #expect(await client.line()?.hasPrefix(#"{"error":"#) == true)
+        #expect(await client.line()?.contains("no field 'colour'") == true)
+        #expect(await client.line()?.contains("1 to 500 bytes") == true)
+        #expect(try await client.json()["seq"] == 2)
         let stored = try await bench.metastore.read { try $0.events(after: 0, limit: 10) }
         #expect(stored.map(\.name) == ["a", "b"])
         #expect(stored.first?.payload == ["n": 1])
@@ -104,17 +123,13 @@ struct SocketTests {
     func longLines() async throws {
         let bench = try TriggererBench()
         let socket = try await events(bench)
-        var client = try LineClient(bench.home + "/events.sock")
-        let descriptor = client
-        let sender = Thread {
-            descriptor.send(String(repeating: "x", count: 3 << 20) + "\n{\"name\":\"a\"}\n{\"name\":\"last\"}")
-            descriptor.endSending()
-        }
-        sender.start()
-        #expect(client.line()?.contains("longer than 1 MiB") == true)
-        #expect(try client.json()["seq"] == 1)
-        #expect(try client.json()["seq"] == 2)
-        #expect(client.line() == nil)
+        let client = try LineClient(bench.home + "/events.sock")
+        client.send(String(repeating: "x", count: 3 << 20) + "\n{\"name\":\"a\"}\n{\"name\":\"last\"}")
+        client.endSending()
+        #expect(await client.line()?.contains("longer than 1 MiB") == true)
+        #expect(try await client.json()["seq"] == 1)
+        #expect(try await client.json()["seq"] == 2)
+        #expect(await client.line() == nil)
         client.close()
         await socket.stop()
         try await bench.end()
@@ -124,21 +139,17 @@ struct SocketTests {
     func many() async throws {
         let bench = try TriggererBench()
         let socket = try await events(bench)
-        var client = try LineClient(bench.home + "/events.sock")
+        let client = try LineClient(bench.home + "/events.sock")
         let count = 50_000
-        let writer = client
-        let sender = Thread {
-            for start in stride(from: 0, to: count, by: 1_000) {
-                writer.send(
-                    (start..<start + 1_000).map { "{\"name\":\"order\",\"key\":\"\($0)\",\"payload\":{\"n\":\($0)}}\n" }
-                        .joined())
-            }
-        }
         let began = ContinuousClock.now
-        sender.start()
+        for start in stride(from: 0, to: count, by: 1_000) {
+            client.send(
+                (start..<start + 1_000).map { "{\"name\":\"order\",\"key\":\"\($0)\",\"payload\":{\"n\":\($0)}}\n" }
+                    .joined())
+        }
         var last: Int64 = 0
         for number in 1...count {
-            guard let line = client.line() else { break }
+            guard let line = await client.line() else { break }
             if number == count, case .integer(let seq)? = try JSONValue(parsing: line)["seq"] { last = seq }
         }
         print("events through the socket: \(count) in \(ContinuousClock.now - began)")
@@ -153,31 +164,27 @@ struct SocketTests {
         let bench = try TriggererBench()
         let socket = try await events(bench)
         let deaf = try LineClient(bench.home + "/events.sock")
-        let sender = Thread {
-            deaf.send(
-                String(
-                    repeating: "{\"name\":\"x\",\"payload\":\"\(String(repeating: "y", count: 200))\"}\n", count: 50_000
-                ))
-        }
-        sender.start()
+        let line = "{\"name\":\"x\",\"payload\":\"\(String(repeating: "y", count: 200))\"}\n"
+        deaf.send(String(repeating: line, count: 50_000))
         for _ in 0..<20 {
             let gone = try LineClient(bench.home + "/events.sock")
             gone.send("{\"name\":\"gone\"}\n")
+            gone.endSending()
+            #expect(await gone.line() != nil)
             gone.close()
         }
-        var client = try LineClient(bench.home + "/events.sock")
+        let client = try LineClient(bench.home + "/events.sock")
         for number in 0..<100 {
             client.send("{\"name\":\"a\",\"id\":\"\(number)\"}\n")
-            #expect(try client.json()["id"] == .string("\(number)"))
+            #expect(try await client.json()["id"] == .string("\(number)"))
         }
         let gone = try await bench.metastore.read {
             try $0.events(name: "gone", key: nil, after: 0, limit: 100).count
         }
         #expect(gone == 20)
-        shutdown(deaf.descriptor, Int32(SHUT_RDWR))
+        deaf.close()
         client.close()
         await socket.stop()
-        deaf.close()
         try await bench.end()
     }
 
@@ -212,19 +219,19 @@ struct SocketTests {
         _ = try await bench.states(of: other, dagID: "other")
         let waitID = try #require(try await bench.metastore.read { try $0.waits(WaitFilter()).last?.waitID })
         try await bench.emit("nobody")
-        var client = try LineClient(bench.home + "/inspect.sock")
+        let client = try LineClient(bench.home + "/inspect.sock")
         var explanation: WaitExplanation?
         while explanation == nil {
             client.send("{\"explain\": \(waitID)}\n")
-            explanation = try client.json()["explanation"]?.decode(WaitExplanation?.self)
+            explanation = try await client.json()["explanation"]?.decode(WaitExplanation?.self)
         }
         #expect(explanation?.sentences.first?.contains("'go'") == true)
         client.send("{\"explain\": 999}\n{\"summary\": true}\n{\"fire\": 1}\n")
-        #expect(try client.json()["explanation"] == .null)
-        let summary = try client.json()["summary"]?.decode(TriggererSummary.self)
+        #expect(try await client.json()["explanation"] == .null)
+        let summary = try await client.json()["summary"]?.decode(TriggererSummary.self)
         #expect(summary?.waits == ["event": 1, "time": 0])
         #expect(summary?.fired == 1)
-        #expect(try client.json()["error"] != nil)
+        #expect(try await client.json()["error"] != nil)
         client.close()
         await socket.stop()
         try await bench.end()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PerchTriggerer
 
-@Suite("The triggerer on SQLite", .timeLimit(.minutes(1)))
+@Suite("The triggerer on SQLite", .serialized, .timeLimit(.minutes(1)))
 struct TriggererTests {
     private let soon = TimeSpan(microseconds: 30_000)
 

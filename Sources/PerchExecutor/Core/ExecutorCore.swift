@@ -33,16 +33,16 @@ struct ExecutorCore {
     }
 
     let settings: Settings
-    private(set) var attempts: [Int64: Attempt] = [:]
-    private(set) var turn = Turn()
-    private(set) var actions: [Action] = []
-    private var occupied = 0
-    private var isReady: [Place: Bool] = [:]
+    var attempts: [Int64: Attempt] = [:]
+    var turn = Turn()
+    var actions: [Action] = []
+    var occupied = 0
+    var isReady: [Place: Bool] = [:]
     /// Attempts that wait for their process, in the order of claims.
-    private var waiting: [Place: [Int64]] = [:]
+    var waiting: [Place: [Int64]] = [:]
     /// Attempts that are the reason why a process is being ended.
-    private var offenders: [Place: Set<Int64>] = [:]
-    private var timed: Set<Int64> = []
+    var offenders: [Place: Set<Int64>] = [:]
+    var timed: Set<Int64> = []
 
     init(settings: Settings) { self.settings = settings }
 
@@ -98,7 +98,7 @@ struct ExecutorCore {
 
     // MARK: Claims
 
-    private mutating func take(_ task: ClaimedTask, now: Timestamp) {
+    mutating func take(_ task: ClaimedTask, now: Timestamp) {
         let attempt = Attempt(task: task, place: task.isSuspect ? .quarantine : .main, now: now)
         attempts[task.dispatchID] = attempt
         occupied += 1
@@ -110,7 +110,7 @@ struct ExecutorCore {
     func isRunning(in place: Place) -> Bool { isBusy(place) }
 
     /// Tells the process there what waits for it.
-    private mutating func handOut(_ place: Place, now: Timestamp) {
+    mutating func handOut(_ place: Place, now: Timestamp) {
         guard let queue = waiting[place], !queue.isEmpty else { return }
         guard isReady[place] == true else {
             if isReady[place] == nil {
@@ -128,11 +128,11 @@ struct ExecutorCore {
         }
     }
 
-    private func isBusy(_ place: Place) -> Bool {
+    func isBusy(_ place: Place) -> Bool {
         attempts.values.contains { $0.place == place && $0.isInProcess }
     }
 
-    private mutating func begin(_ dispatchID: Int64, now: Timestamp) {
+    mutating func begin(_ dispatchID: Int64, now: Timestamp) {
         guard let attempt = attempts[dispatchID], case .waiting = attempt.phase else { return }
         let order: RunOrder
         do {
@@ -187,7 +187,7 @@ struct ExecutorCore {
     }
 
     /// The code has ended; what is reported depends on what it was told before.
-    private mutating func finish(_ attempt: Attempt, _ outcome: AttemptOutcome, now: Timestamp) {
+    mutating func finish(_ attempt: Attempt, _ outcome: AttemptOutcome, now: Timestamp) {
         switch attempt.phase {
         case .waiting, .over: return
         case .abandoned: drop(attempt)
@@ -207,137 +207,9 @@ struct ExecutorCore {
         handOut(attempt.place, now: now)
     }
 
-    // MARK: Cancels and deadlines
-
-    private mutating func cancel(_ order: CancelOrder, now: Timestamp) {
-        guard let attempt = attempts[order.dispatchID] else { return }
-        switch attempt.phase {
-        case .running:
-            attempt.phase = .cancelling(order.intent)
-            setDeadline(attempt, now + attempt.task.definition.killTimeout)
-            note(attempt, AttemptWords.cancel(order.intent), now, isQuiet: false)
-            actions.append(
-                .send(
-                    attempt.place,
-                    .cancel(dispatchID: order.dispatchID, CancelNotice(order.intent), isLast: false)))
-        case .waiting:
-            // Its code has not begun in this dispatch: it goes back, and comes again only where there is clean-up to do.
-            waiting[attempt.place]?.removeAll { $0 == order.dispatchID }
-            requeue(attempt, isSuspect: false)
-        case .cancelling, .timedOut, .abandoned, .over: break
-        }
-    }
-
-    /// The earliest instant at which `passTime` has something to do.
-    var nextDeadline: Timestamp? { timed.compactMap { attempts[$0]?.deadline }.min() }
-
-    /// Does what is due: execution timeouts, the end of a clean-up's time, the end of a process that does not obey.
-    mutating func passTime(now: Timestamp) {
-        for dispatchID in timed.sorted() {
-            guard let attempt = attempts[dispatchID], let deadline = attempt.deadline, deadline <= now else { continue }
-            if case .running = attempt.phase {
-                attempt.phase = .timedOut
-                setDeadline(attempt, now + attempt.task.definition.killTimeout)
-                note(attempt, AttemptWords.timeoutLine(attempt.task), now, isQuiet: false)
-                let notice = CancelNotice(finalState: TaskState.failed.rawValue, reason: "timeout", by: "perch")
-                actions.append(.send(attempt.place, .cancel(dispatchID: dispatchID, notice, isLast: false)))
-            } else if !attempt.isLastCall {
-                attempt.isLastCall = true
-                setDeadline(attempt, now + settings.killGrace)
-                let notice = CancelNotice(finalState: TaskState.failed.rawValue, reason: "kill_timeout", by: "perch")
-                actions.append(.send(attempt.place, .cancel(dispatchID: dispatchID, notice, isLast: true)))
-            } else {
-                setDeadline(attempt, nil)
-                note(attempt, AttemptWords.killed, now, isQuiet: false)
-                if offenders[attempt.place] == nil { actions.append(.kill(attempt.place)) }
-                offenders[attempt.place, default: []].insert(dispatchID)
-            }
-        }
-    }
-
-    private mutating func abandon(_ attempt: Attempt, now: Timestamp) {
-        if case .abandoned = attempt.phase { return }
-        attempt.phase = .abandoned
-        attempt.isLastCall = true
-        setDeadline(attempt, now + settings.killGrace)
-        note(attempt, "this dispatch is not the current one of the task any more: its code is stopped", now, isQuiet: false)
-        actions.append(.send(attempt.place, .refused(dispatchID: attempt.dispatchID)))
-    }
-
-    private mutating func setDeadline(_ attempt: Attempt, _ deadline: Timestamp?) {
-        attempt.deadline = deadline
-        if deadline == nil { timed.remove(attempt.dispatchID) } else { timed.insert(attempt.dispatchID) }
-    }
-
-    // MARK: Processes
-
-    /// A process is there and has said hello.
-    mutating func ready(_ place: Place, now: Timestamp) {
-        isReady[place] = true
-        handOut(place, now: now)
-    }
-
-    /// A process is wanted or being started, and nothing can be told to it yet.
-    mutating func unready(_ place: Place) { isReady[place] = false }
-
-    /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
-    /// nobody knows, and all of them run again, one at a time.
-    mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
-        let blamed = offenders.removeValue(forKey: place)
-        isReady[place] = nil
-        let lost = attempts.values.filter { $0.place == place && $0.isInProcess }
-            .sorted { $0.dispatchID < $1.dispatchID }
-        let hasOneCulprit = blamed == nil && lost.count == 1
-        for attempt in lost {
-            if case .abandoned = attempt.phase {
-                drop(attempt)
-            } else if hasOneCulprit || blamed?.contains(attempt.dispatchID) == true {
-                note(attempt, "the bundle process \(death.words)", now, isQuiet: false, level: .error)
-                switch attempt.phase {
-                case .cancelling: report(attempt, .cancelled, now)
-                case .timedOut: report(attempt, AttemptWords.timeout(attempt.task), now)
-                default: report(attempt, AttemptWords.crash(death), now)
-                }
-            } else {
-                let words = blamed == nil ? AttemptWords.crashOfMany(death, lost.count) : AttemptWords.endedForOther
-                note(attempt, words, now, isQuiet: false, level: .warning)
-                requeue(attempt, isSuspect: blamed == nil)
-            }
-        }
-        if place == .main {
-            isReady[place] = false
-            actions.append(.launch(place))
-        }
-        handOut(place, now: now)
-    }
-
-    /// Gives everything back that is still held, for a worker that stops.
-    mutating func giveBack(now: Timestamp) {
-        for attempt in attempts.values.sorted(by: { $0.dispatchID < $1.dispatchID }) where !attempt.isOver {
-            if case .abandoned = attempt.phase {
-                drop(attempt)
-            } else {
-                note(attempt, "the worker stops: the task is queued again", now)
-                requeue(attempt, isSuspect: false)
-            }
-        }
-        waiting = [:]
-    }
-
-    /// Forgets everything: its dispatches belong to another worker now.
-    mutating func forgetAll() {
-        attempts = [:]
-        timed = []
-        waiting = [:]
-        offenders = [:]
-        occupied = 0
-        turn = Turn()
-        isReady = [:]
-    }
-
     // MARK: Ends
 
-    private mutating func report(_ attempt: Attempt, _ outcome: TaskReport.Outcome, _ now: Timestamp) {
+    mutating func report(_ attempt: Attempt, _ outcome: TaskReport.Outcome, _ now: Timestamp) {
         switch outcome {
         case .failure(let message, _): note(attempt, message, now, isQuiet: false, level: .error)
         case .skipped(let message): note(attempt, "skipped: \(message)", now, isQuiet: false)
@@ -350,12 +222,12 @@ struct ExecutorCore {
         leave(attempt)
     }
 
-    private mutating func requeue(_ attempt: Attempt, isSuspect: Bool) {
+    mutating func requeue(_ attempt: Attempt, isSuspect: Bool) {
         if isSuspect { turn.suspects.append(attempt.reference) } else { turn.requeued.append(attempt.reference) }
         leave(attempt)
     }
 
-    private mutating func leave(_ attempt: Attempt) {
+    mutating func leave(_ attempt: Attempt) {
         guard !attempt.isOver else { return }
         attempt.phase = .over
         setDeadline(attempt, nil)
@@ -363,13 +235,15 @@ struct ExecutorCore {
         retireQuarantine(attempt.place)
     }
 
-    private mutating func drop(_ attempt: Attempt) {
+    mutating func drop(_ attempt: Attempt) {
         leave(attempt)
         attempts[attempt.dispatchID] = nil
     }
 
-    private mutating func retireQuarantine(_ place: Place) {
-        guard place == .quarantine, isReady[place] == true, waiting[place]?.isEmpty ?? true, !isBusy(place) else { return }
+    mutating func retireQuarantine(_ place: Place) {
+        guard place == .quarantine, isReady[place] == true, waiting[place]?.isEmpty ?? true, !isBusy(place) else {
+            return
+        }
         isReady[place] = nil
         actions.append(.retire(place))
     }
@@ -394,7 +268,7 @@ struct ExecutorCore {
         attempt.hasSpoken = true
     }
 
-    private mutating func note(
+    mutating func note(
         _ attempt: Attempt, _ message: String, _ now: Timestamp, isQuiet: Bool = true, level: AttemptLogLevel = .info
     ) {
         let line = LogLine(at: now, level: level, message: message)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
-public import PerchSDK
 internal import PerchProcess
+public import PerchSDK
 
 /// Runs a shell command. What it prints goes into the attempt's log line by line while it runs; its last line on the
 /// standard output is the task's output.

@@ -81,7 +81,8 @@ public struct HTTPOperator: Operator {
             throw PerchError(
                 .unavailable,
                 "\(method.uppercased()) \(HTTPExchange.shown(request.url)) gave \(response.status), expected was "
-                    + "\(expectedStatus.lowerBound) to \(expectedStatus.upperBound)" + (start.isEmpty ? "" : ": \(start)"))
+                    + "\(expectedStatus.lowerBound) to \(expectedStatus.upperBound)"
+                    + (start.isEmpty ? "" : ": \(start)"))
         }
         return response
     }

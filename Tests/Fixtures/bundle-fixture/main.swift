@@ -66,7 +66,9 @@ let dags: [DAG] = [
             for descriptor in Int32(3)..<64 {
                 var kind: Int32 = 0
                 var length = socklen_t(4)
-                guard getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &kind, &length) == 0, kind == AF_UNIX else { continue }
+                guard getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &kind, &length) == 0, kind == AF_UNIX else {
+                    continue
+                }
                 write(descriptor, "\u{0}\u{0}\u{0}\u{4}garbage", 11)
             }
             while true { pause() }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchBundle
+internal import PerchMetastore
+internal import PerchSDK
+
+extension ExecutorCore {
+    // MARK: Processes
+
+    /// A process is there and has said hello.
+    mutating func ready(_ place: Place, now: Timestamp) {
+        isReady[place] = true
+        handOut(place, now: now)
+    }
+
+    /// A process is wanted or being started, and nothing can be told to it yet.
+    mutating func unready(_ place: Place) { isReady[place] = false }
+
+    /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
+    /// nobody knows, and all of them run again, one at a time.
+    mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
+        let blamed = offenders.removeValue(forKey: place)
+        isReady[place] = nil
+        let lost = attempts.values.filter { $0.place == place && $0.isInProcess }
+            .sorted { $0.dispatchID < $1.dispatchID }
+        let hasOneCulprit = blamed == nil && lost.count == 1
+        for attempt in lost {
+            if case .abandoned = attempt.phase {
+                drop(attempt)
+            } else if hasOneCulprit || blamed?.contains(attempt.dispatchID) == true {
+                note(attempt, "the bundle process \(death.words)", now, isQuiet: false, level: .error)
+                switch attempt.phase {
+                case .cancelling: report(attempt, .cancelled, now)
+                case .timedOut: report(attempt, AttemptWords.timeout(attempt.task), now)
+                default: report(attempt, AttemptWords.crash(death), now)
+                }
+            } else {
+                let words = blamed == nil ? AttemptWords.crashOfMany(death, lost.count) : AttemptWords.endedForOther
+                note(attempt, words, now, isQuiet: false, level: .warning)
+                requeue(attempt, isSuspect: blamed == nil)
+            }
+        }
+        if place == .main {
+            isReady[place] = false
+            actions.append(.launch(place))
+        }
+        handOut(place, now: now)
+    }
+
+    /// Gives everything back that is still held, for a worker that stops.
+    mutating func giveBack(now: Timestamp) {
+        for attempt in attempts.values.sorted(by: { $0.dispatchID < $1.dispatchID }) where !attempt.isOver {
+            if case .abandoned = attempt.phase {
+                drop(attempt)
+            } else {
+                note(attempt, "the worker stops: the task is queued again", now)
+                requeue(attempt, isSuspect: false)
+            }
+        }
+        waiting = [:]
+    }
+
+    /// Forgets everything: its dispatches belong to another worker now.
+    mutating func forgetAll() {
+        attempts = [:]
+        timed = []
+        waiting = [:]
+        offenders = [:]
+        occupied = 0
+        turn = Turn()
+        isReady = [:]
+    }
+}
