@@ -72,7 +72,7 @@ extension Executor {
         guard description.problems.isEmpty else {
             throw PerchError(.invalid, description.problems.joined(separator: "\n"))
         }
-        let definitions = try description.dags.map { try JSONText.decode(DAGDefinition.self, from: $0) }
+        let definitions = try description.dags.map { try DAGDefinition(parsing: $0) }
         try await store.storeDAGs(definitions, bundle: launcher.name, bundleVersion: description.bundleVersion)
         return definitions
     }

@@ -144,13 +144,15 @@ public final class BundleHost: Sendable {
     }
 
     private func describe() {
+        let problems = DAG.problems(in: dags).map(\.description)
         var texts: [String] = []
-        var problems = DAG.problems(in: dags).map(\.description)
-        for dag in dags {
-            do {
-                texts.append(try JSONText.encode(dag.definition))
-            } catch {
-                problems.append("the DAG '\(dag.definition.dagID)' cannot be described: \(error)")
+        var size = 0
+        for text in dags.map(\.definition.text) {
+            size += text.utf8.count
+            if size <= BundleProtocol.longestPiece {
+                texts.append(text)
+            } else {
+                sendInPieces(text)
             }
         }
         let description = BundleDescription(bundleVersion: bundleVersion, dags: texts, problems: problems)
@@ -162,6 +164,20 @@ public final class BundleHost: Sendable {
                     BundleDescription(
                         bundleVersion: bundleVersion, dags: [],
                         problems: ["the bundle's DAGs cannot be described: \(error)"])))
+        }
+    }
+
+    /// A definition that makes the description too long for one frame goes ahead of it, piece by piece.
+    private func sendInPieces(_ text: String) {
+        var rest = text.utf8[...]
+        while !rest.isEmpty {
+            var end = rest.index(rest.startIndex, offsetBy: BundleProtocol.longestPiece, limitedBy: rest.endIndex)
+                ?? rest.endIndex
+            // A piece is a string of its own: it ends between two characters.
+            while end < rest.endIndex, rest[end] & 0xC0 == 0x80 { end = rest.index(before: end) }
+            let piece = String(decoding: rest[..<end], as: UTF8.self)
+            rest = rest[end...]
+            say(.definition(text: piece, isLast: rest.isEmpty))
         }
     }
 

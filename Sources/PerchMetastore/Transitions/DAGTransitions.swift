@@ -15,7 +15,7 @@ extension Transaction {
     }
 
     private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws {
-        let text = try StoredJSON.encode(definition)
+        let text = definition.text
         let hash = ContentHash.text(of: text)
         let known = try first(
             """

@@ -61,7 +61,7 @@ extension Snapshot {
         try catalog.version(versionID) {
             let text = try first("SELECT definition FROM dag_version WHERE version_id = :1", versionID) { $0.text(0) }
             guard let text else { throw PerchError(.metastore, "the metastore has no DAG version \(versionID)") }
-            return try StoredJSON.decode(DAGDefinition.self, from: text)
+            return try DAGDefinition(parsing: text)
         }
     }
 }

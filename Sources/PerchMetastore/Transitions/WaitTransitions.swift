@@ -106,7 +106,7 @@ extension Transaction {
                 recorded_at)
             VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, :7, :8)
             """, instance.id, instance.tryNumber, deferral.key, try nextPosition(instance),
-            try StoredJSON.encode(deferral.trigger), targetKey, deferral.dispatchID, now)
+            deferral.trigger.text, targetKey, deferral.dispatchID, now)
         try run(
             """
             UPDATE task_instance SET state = 'deferred', dispatch_id = 0, worker = NULL, is_suspect = 0,

@@ -3,7 +3,7 @@
 /// A DAG as data: what a bundle describes to the engine, what the metastore keeps as an immutable version.
 ///
 /// It holds no code. `tasks` is in topological order: a task stands after everything that it comes after.
-public struct DAGDefinition: Codable, Hashable, Sendable {
+public struct DAGDefinition: Hashable, Sendable {
     public var dagID: String
     public var description: String
     public var tags: [String]
@@ -33,7 +33,7 @@ public struct DAGDefinition: Codable, Hashable, Sendable {
 }
 
 /// When runs of a DAG are created, as data.
-public enum ScheduleDefinition: Codable, Hashable, Sendable {
+public enum ScheduleDefinition: Hashable, Sendable {
     /// Only by hand.
     case none
     /// Once, as soon as the start is reached.

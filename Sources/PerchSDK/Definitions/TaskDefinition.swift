@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One task of a DAG as data.
-public struct TaskDefinition: Codable, Hashable, Sendable {
+public struct TaskDefinition: Hashable, Sendable {
     /// What runs the task.
-    public enum Kind: Codable, Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
         /// Code in the bundle process; the name is shown to people (`closure`, `BashOperator`, …).
         case code(operatorName: String)
         /// A pure wait: goes from the scheduler to the triggerer and from there to its end; never touches a worker.
@@ -70,7 +70,7 @@ public struct TaskDefinition: Codable, Hashable, Sendable {
 }
 
 /// What a pure sensor waits for, and for how long.
-public struct SensorDefinition: Codable, Hashable, Sendable {
+public struct SensorDefinition: Hashable, Sendable {
     /// The trigger; its strings may hold templates, rendered by the engine when the wait is registered.
     public var trigger: TriggerSpec
     /// How long the wait may take, from when it is registered.

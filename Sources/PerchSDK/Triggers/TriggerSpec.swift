@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A trigger as stored data: what a wait row, a journal entry and a sensor's definition hold.
-public struct TriggerSpec: Codable, Hashable, Sendable {
+public struct TriggerSpec: Hashable, Sendable {
     /// The stable name of the kind of wait: `time`, `file`, `http`, `event`, ….
     public var kind: String
     /// What is waited for, in words for people and as the key by which waits share a probe: a path, a URL, an event's
@@ -22,7 +22,7 @@ public struct TriggerSpec: Codable, Hashable, Sendable {
 }
 
 /// The instant of a time wait, absolute or from the moment at which the wait is registered.
-public enum DueInstant: Codable, Hashable, Sendable {
+public enum DueInstant: Hashable, Sendable {
     /// An RFC 3339 instant; may be a template until rendered.
     case at(String)
     /// So long after the wait is registered. It becomes an instant then and stays one.

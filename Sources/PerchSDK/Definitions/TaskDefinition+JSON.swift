@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension TaskDefinition: JSONConvertible {
+    /// `{"task_id": …, "operator": …}` or `{"task_id": …, "sensor": {…}}`, and every field that is not its default. Lengths
+    /// of time are microseconds.
+    public var json: JSONValue {
+        var members: [String: JSONValue] = ["task_id": .string(taskID)]
+        switch kind {
+        case .code(let operatorName): members["operator"] = .string(operatorName)
+        case .sensor(let sensor): members["sensor"] = sensor.json
+        }
+        let standard = TaskDefinition(taskID: taskID, kind: kind)
+        func add(_ name: String, _ number: Int, unless other: Int) {
+            if number != other { members[name] = .integer(Int64(number)) }
+        }
+        func add(_ name: String, _ span: TimeSpan?, unless other: TimeSpan?) {
+            if let span, span != other { members[name] = .integer(span.microseconds) }
+        }
+        if !upstream.isEmpty { members["upstream"] = .array(upstream.map { .integer(Int64($0)) }) }
+        if !inputs.isEmpty { members["inputs"] = .array(inputs.map { .integer(Int64($0)) }) }
+        if let mappedOver { members["mapped_over"] = .integer(Int64(mappedOver)) }
+        if triggerRule != standard.triggerRule { members["trigger_rule"] = .string(triggerRule.rawValue) }
+        add("retries", retries, unless: standard.retries)
+        add("retry_delay", retryDelay, unless: standard.retryDelay)
+        if retryExponentialBackoff { members["retry_exponential_backoff"] = .bool(true) }
+        add("max_retry_delay", maxRetryDelay, unless: standard.maxRetryDelay)
+        add("execution_timeout", executionTimeout, unless: nil)
+        add("task_timeout", taskTimeout, unless: nil)
+        if hasOnKill { members["has_on_kill"] = .bool(true) }
+        add("kill_timeout", killTimeout, unless: standard.killTimeout)
+        if pool != standard.pool { members["pool"] = .string(pool) }
+        add("pool_slots", poolSlots, unless: standard.poolSlots)
+        add("priority", priority, unless: standard.priority)
+        if !location.isEmpty { members["location"] = .string(location) }
+        return .object(members)
+    }
+
+    /// Reads what `json` writes; fields that are not there have their defaults.
+    public init(json: JSONValue) throws(PerchError) {
+        let named = try JSONFields(json, of: "a task")
+        let taskID = try named.string("task_id")
+        let fields = try JSONFields(json, of: "the task '\(taskID)'")
+        let kind: Kind
+        if let sensor = fields.members["sensor"] {
+            kind = .sensor(try SensorDefinition(json: sensor))
+        } else {
+            kind = .code(operatorName: try fields.string("operator"))
+        }
+        self.init(taskID: taskID, kind: kind, upstream: try fields.ints("upstream"))
+        inputs = try fields.ints("inputs")
+        mappedOver = try fields.optionalInteger("mapped_over").map { Int($0) }
+        let rule = try fields.string("trigger_rule", default: triggerRule.rawValue)
+        guard let known = TriggerRule(rawValue: rule) else { throw fields.fault("trigger_rule", "a trigger rule") }
+        triggerRule = known
+        retries = try fields.int("retries", default: retries)
+        retryDelay = try fields.span("retry_delay", default: retryDelay)
+        retryExponentialBackoff = try fields.bool("retry_exponential_backoff", default: false)
+        maxRetryDelay = try fields.span("max_retry_delay", default: maxRetryDelay)
+        executionTimeout = try fields.optionalSpan("execution_timeout")
+        taskTimeout = try fields.optionalSpan("task_timeout")
+        hasOnKill = try fields.bool("has_on_kill", default: false)
+        killTimeout = try fields.span("kill_timeout", default: killTimeout)
+        pool = try fields.string("pool", default: pool)
+        poolSlots = try fields.int("pool_slots", default: poolSlots)
+        priority = try fields.int("priority", default: priority)
+        location = try fields.string("location", default: "")
+    }
+}
+
+extension SensorDefinition: JSONConvertible {
+    /// `{"trigger": {…}, "timeout": …, "soft_fail": true}`; the timeout in microseconds.
+    public var json: JSONValue {
+        var members: [String: JSONValue] = ["trigger": trigger.json, "timeout": .integer(timeout.microseconds)]
+        if softFail { members["soft_fail"] = .bool(true) }
+        return .object(members)
+    }
+
+    /// Reads what `json` writes.
+    public init(json: JSONValue) throws(PerchError) {
+        let fields = try JSONFields(json, of: "a sensor")
+        guard let trigger = fields.members["trigger"] else { throw fields.fault("trigger", "a trigger") }
+        self.init(trigger: try TriggerSpec(json: trigger))
+        timeout = try fields.span("timeout", default: timeout)
+        softFail = try fields.bool("soft_fail", default: false)
+    }
+}
+
+extension TriggerSpec: JSONConvertible {
+    /// `{"kind": …, "target": …, "definition": {…}}`, and for a time wait `"due": {"at": …}` or `{"after": µs}`.
+    public var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "kind": .string(kind), "target": .string(target), "definition": definition,
+        ]
+        switch due {
+        case .at(let text): members["due"] = .object(["at": .string(text)])
+        case .after(let span): members["due"] = .object(["after": .integer(span.microseconds)])
+        case nil: break
+        }
+        return .object(members)
+    }
+
+    /// Reads what `json` writes.
+    public init(json: JSONValue) throws(PerchError) {
+        let fields = try JSONFields(json, of: "a trigger")
+        self.init(
+            kind: try fields.string("kind"), target: try fields.string("target"),
+            definition: fields.members["definition"] ?? .object([:]))
+        guard let instant = fields.members["due"] else { return }
+        let due = try JSONFields(instant, of: "a trigger's due instant")
+        if due.members["at"] != nil {
+            self.due = .at(try due.string("at"))
+        } else {
+            self.due = .after(TimeSpan(microseconds: try due.integer("after")))
+        }
+    }
+}
