@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -89,3 +90,7 @@ int clinux_status(const char *path, int follow, struct clinux_status *result) {
 }
 
 int clinux_set_thread_file_user(uid_t user) { return setfsuid(user); }
+
+int clinux_accept(int listener) {
+    return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}

@@ -39,7 +39,9 @@ public struct ProcessIdentity: Sendable, Hashable {
     }
 
     private static func startTime(of pid: Int32) -> Int64? {
-        guard let bytes = read("/proc/\(pid)/stat"), let name = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        guard let bytes = read("/proc/\(pid)/stat"), let name = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+            return nil
+        }
         // The name may hold anything; behind it stand the third field and what follows, of which the 22nd is wanted.
         let fields = bytes[(name + 1)...].split(separator: UInt8(ascii: " "))
         guard fields.count > 19 else { return nil }

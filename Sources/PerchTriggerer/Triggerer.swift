@@ -18,6 +18,7 @@ public actor Triggerer {
 
     /// The thread on which the triggerer runs.
     public nonisolated let reactor: Reactor
+    /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     let metastore: Metastore
@@ -166,7 +167,8 @@ public actor Triggerer {
         guard let messages = state?.counters.setAside, !messages.isEmpty else { return }
         state?.counters.setAside = []
         for message in messages {
-            log.error("a fire could not be stored and is set aside until the next start", metadata: ["what": "\(message)"])
+            log.error(
+                "a fire could not be stored and is set aside until the next start", metadata: ["what": "\(message)"])
         }
     }
 

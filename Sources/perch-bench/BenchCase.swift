@@ -16,10 +16,12 @@ struct BenchCase: Sendable {
             name: "fire-latency", size: 200, summary: "events, one after another, each waking a waiting task",
             measure: FireLatency.measure),
         BenchCase(
-            name: "defer", size: 100_000, summary: "tasks that give up their worker, at the intake and through a bundle",
+            name: "defer", size: 100_000,
+            summary: "tasks that give up their worker, at the intake and through a bundle",
             measure: Defer.measure),
         BenchCase(
-            name: "tasks", size: 50_000, summary: "no-op tasks of one run through a bundle process", measure: Tasks.measure),
+            name: "tasks", size: 50_000, summary: "no-op tasks of one run through a bundle process",
+            measure: Tasks.measure),
         BenchCase(name: "chain", size: 1_000, summary: "no-op tasks one after another", measure: Chain.measure),
         BenchCase(
             name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),

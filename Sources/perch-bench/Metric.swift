@@ -46,8 +46,10 @@ struct Metric: Sendable {
             }
         let ratio = limit.flatMap { $0 > 0 ? value / $0 : nil }
         let fields: [(String, String)] = [
-            ("case", "\"\(name)\""), ("metric", "\"\(self.name)\""), ("value", Self.number(value)), ("unit", "\"\(unit)\""),
-            ("goal", goalValue), ("limit", limit.map(Self.number) ?? "null"), ("ratio", ratio.map(Self.number) ?? "null"),
+            ("case", "\"\(name)\""), ("metric", "\"\(self.name)\""), ("value", Self.number(value)),
+            ("unit", "\"\(unit)\""),
+            ("goal", goalValue), ("limit", limit.map(Self.number) ?? "null"),
+            ("ratio", ratio.map(Self.number) ?? "null"),
             ("ok", isReached ? "true" : "false"), ("commit_ms", Self.number(commit)),
         ]
         return "{" + fields.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}"

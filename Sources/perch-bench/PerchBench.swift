@@ -20,7 +20,8 @@ enum PerchBench {
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "perch-bench", abstract: "Measures what Perch is to reach, with the machine's own limits beside it.",
+        commandName: "perch-bench",
+        abstract: "Measures what Perch is to reach, with the machine's own limits beside it.",
         subcommands: [ListCommand.self, RunCommand.self])
 }
 
@@ -56,7 +57,7 @@ struct RunCommand: AsyncParsableCommand {
             let machine = try RawSQLite.commitTime(in: place.path)
             for metric in try await one.measure(place, size ?? one.size) {
                 print(metric.line(case: one.name, commit: machine))
-                fflush(stdout)
+                fflush(nil)
             }
         }
     }

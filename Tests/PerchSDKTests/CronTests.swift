@@ -86,6 +86,9 @@ import Testing
             expression: "0 0 29 2 *", zone: "UTC", after: "2096-03-01",
             ticks: ["2104-02-29T00:00:00Z", "2108-02-29T00:00:00Z"]),
         Case(
+            expression: "0 0 29 2 */7", zone: "America/New_York", after: "2061-01-01",
+            ticks: ["2088-02-29T05:00:00Z", "2128-02-29T05:00:00Z"]),
+        Case(
             expression: "0 0 13 * fri", zone: "UTC", after: "2026-02-10",
             ticks: ["2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z", "2026-02-27T00:00:00Z", "2026-03-06T00:00:00Z"]),
         Case(expression: "@quarterly", zone: "UTC", after: "2026-01-01", ticks: ["2026-04-01T00:00:00Z"]),

@@ -21,7 +21,8 @@ struct Quickstart: DAGBundle {
     }
 
     let dags: [DAG] = [
-        DAG("orders", params: ["folder": "/tmp/perch-quickstart"], description: "The waits of a small business") { dag in
+        DAG("orders", params: ["folder": "/tmp/perch-quickstart"], description: "The waits of a small business") {
+            dag in
             let landed = dag.sensor(
                 "landed", .file("{{ params.folder }}/{{ run_id }}.txt", stableFor: .seconds(1)), timeout: .hours(6))
 

@@ -66,3 +66,6 @@ int clinux_status(const char *path, int follow, struct clinux_status *status);
 
 /// Sets the file-system user of the calling thread alone; for tests of permissions.
 int clinux_set_thread_file_user(uid_t user);
+
+/// Takes the next connection of a listening socket, without blocking and closed in children. -1 with errno.
+int clinux_accept(int listener);

@@ -35,8 +35,18 @@ struct ConfigListCommand: ParsableCommand {
 struct SettingsOption: ParsableArguments {
     @Option(
         name: .customLong("set"), parsing: .singleValue,
-        help: ArgumentHelp("Set something for this process; `config list` names what there is.", valueName: "section.key=value"))
+        help: ArgumentHelp(
+            "Set something for this process; `config list` names what there is.", valueName: "section.key=value"))
     var assignments: [String] = []
+
+    /// A wrong flag is wrong usage, whatever the environment and the file say.
+    func validate() throws {
+        do {
+            _ = try Configuration(flags: assignments, environment: [:], file: nil, path: "")
+        } catch let error as PerchError {
+            throw ValidationError(error.message)
+        }
+    }
 
     func read(_ home: Home) throws -> Configuration {
         try home.configuration(flags: assignments, environment: ProcessEnvironment.current)

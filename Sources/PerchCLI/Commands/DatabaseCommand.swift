@@ -41,7 +41,8 @@ struct DatabaseCheckCommand: AsyncParsableCommand {
             for fault in faults { try Console.shared.line(fault) }
             guard faults.isEmpty else {
                 try Console.shared.flush()
-                throw PerchError(.metastore, "the metastore has \(faults.count == 1 ? "a fault" : "\(faults.count) faults")")
+                throw PerchError(
+                    .metastore, "the metastore has \(faults.count == 1 ? "a fault" : "\(faults.count) faults")")
             }
             try Console.shared.line("the metastore is sound")
         }

@@ -97,7 +97,7 @@ struct DeferredFireCommand: AsyncParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The event that the task receives, as its kind of wait codes it. Default: what fits the kind.",
+            "What came: an event's payload, an HTTP answer's body, else the coded event. Default: what fits the kind.",
             valueName: "json"))
     var payload: String?
     @OptionGroup var home: HomeOption
@@ -105,7 +105,7 @@ struct DeferredFireCommand: AsyncParsableCommand {
     func run() async throws {
         let given = try payload.map { try JSONValue.option("--payload", $0) }
         try await DeferredFireCommand.end(waitID, home, "fired", "its task goes on once one is started") { wait, now in
-            .event(try given ?? HandMadeEvent.of(wait, now: now))
+            .event(try HandMadeEvent.of(wait, payload: given, now: now))
         }
     }
 
@@ -123,7 +123,8 @@ struct DeferredFireCommand: AsyncParsableCommand {
                 }
                 return wait
             }
-            try Console.shared.line("wait \(waitID) of \(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID) is \(done)")
+            try Console.shared.line(
+                "wait \(waitID) of \(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID) is \(done)")
             try home.noteMissingEngine(consequence)
         }
     }

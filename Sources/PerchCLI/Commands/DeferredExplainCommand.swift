@@ -14,5 +14,100 @@ struct DeferredExplainCommand: AsyncParsableCommand {
     @OptionGroup var output: FormatOption
 
     func run() async throws {
+        let waitID = waitID
+        let (home, stored) = try await home.withMetastore { home, metastore in
+            (home, try await metastore.read { try StoredExplanation(waitID, $0) })
+        }
+        let live = try LiveExplanation.ask(waitID, home)
+        if live == nil {
+            Console.shared.say("note: no triggerer answers on this home; this is what was stored last")
+        }
+        let explanation = live ?? stored.explanation
+        guard output.format == .table else {
+            try Listing.show(stored.record(explanation, isLive: live != nil), output.format)
+            return
+        }
+        for line in stored.heading + explanation.sentences { try Console.shared.line(SafeText.neutralised(line)) }
+        try Console.shared.flush()
+    }
+}
+
+/// What the triggerer says of a wait at this moment.
+enum LiveExplanation {
+    /// Nil where no triggerer answers, or where it does not have the wait.
+    static func ask(_ waitID: Int64, _ home: Home) throws -> WaitExplanation? {
+        guard let line = try EngineLine(connectingTo: home.paths.inspection) else { return nil }
+        try line.send(JSONValue.object(["explain": .integer(waitID)]).text)
+        guard let answer = try line.receive() else { return nil }
+        let document = try JSONValue(parsing: answer)
+        if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
+        guard let explanation = document["explanation"], explanation != .null else { return nil }
+        return try explanation.decode(WaitExplanation.self)
+    }
+}
+
+/// What the metastore has to say about a wait.
+struct StoredExplanation: Sendable {
+    let wait: WaitRow
+    let explanation: WaitExplanation
+    let asOf: Timestamp?
+    let owner: String?
+    private let now: Timestamp
+
+    init(_ waitID: Int64, _ snapshot: Snapshot) throws {
+        wait = try snapshot.knownWait(waitID)
+        now = snapshot.now
+        let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
+        owner = try probe?.owner ?? WaitRecords.owner(snapshot)
+        asOf = probe?.asOf
+        let sharing = wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
+        var sentences: [String] = []
+        if let due = wait.due { sentences.append("It is due at \(due).") }
+        if let probe {
+            let last = probe.state.lastProbeAt.map { " at \($0)" } ?? ""
+            sentences.append(
+                "The last probe\(last) said: \(probe.state.lastResult). Probes so far: \(probe.state.probes).")
+            if let next = probe.state.nextProbeAt { sentences.append("The next probe was planned for \(next).") }
+            sentences.append("Stored at \(probe.asOf).")
+        } else if wait.due == nil {
+            sentences.append("Nothing was stored about it yet.")
+        }
+        if sharing > 1 { sentences.append("\(sharing) waits share it.") }
+        explanation = WaitExplanation(sentences: sentences, probe: probe?.state, sharing: sharing)
+    }
+
+    /// Whose wait it is, for what and since when.
+    var heading: [String] {
+        let task = wait.key.mapIndex < 0 ? wait.key.taskID : "\(wait.key.taskID)[\(wait.key.mapIndex)]"
+        var lines = [
+            "Wait \(wait.waitID): \(wait.key.dagID) \(wait.key.runID) \(task), try \(wait.tryNumber), waits for "
+                + "\(wait.kind) \(wait.target) since \(wait.since)."
+        ]
+        if let deadline = wait.deadline { lines.append("It times out at \(deadline).") }
+        return lines
+    }
+
+    func record(_ explanation: WaitExplanation, isLive: Bool) -> Record {
+        [
+            "wait_id": .number(wait.waitID),
+            "dag_id": .text(wait.key.dagID),
+            "run_id": .text(wait.key.runID),
+            "task_id": .text(wait.key.taskID),
+            "map_index": .number(wait.key.mapIndex),
+            "try_number": .number(wait.tryNumber),
+            "kind": .text(wait.kind),
+            "target": .text(wait.target),
+            "since": .instant(wait.since),
+            "deadline": .instant(wait.deadline),
+            "sentences": .list(explanation.sentences.map { .text($0) }),
+            "next_probe_at": .instant(explanation.probe?.nextProbeAt ?? wait.due),
+            "last_probe_at": .instant(explanation.probe?.lastProbeAt),
+            "last_result": .text(explanation.probe?.lastResult),
+            "probes": .number(explanation.probe?.probes ?? 0),
+            "sharing": .number(explanation.sharing),
+            "owner": .text(owner),
+            "live": .flag(isLive),
+            "as_of": .instant(isLive ? now : asOf),
+        ]
     }
 }

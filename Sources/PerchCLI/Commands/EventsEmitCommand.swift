@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import PerchMetastore
 internal import PerchSDK
+internal import PerchTriggerer
 
 struct EventsEmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +26,8 @@ struct EventsEmitCommand: AsyncParsableCommand {
             throw ValidationError("with --stdin name, --key, --payload and --id stand in the lines")
         }
         guard stdin || name != nil else { throw ValidationError("name the event, or give --stdin") }
-        if let name { try EventLine.check(name: name) }
+        if name == "" { throw ValidationError("the event's name is empty") }
+        if let payload { _ = try JSONValue.option("--payload", payload) }
         if id == "" { throw ValidationError("--id is empty; leave it out to have one made") }
     }
 
@@ -59,7 +61,7 @@ struct EventsEmitCommand: AsyncParsableCommand {
                 number += 1
                 if line.allSatisfy({ $0 == " " || $0 == "\t" || $0 == "\r" }) { continue }
                 do {
-                    batch.append(try EventLine.parse(line))
+                    batch.append(try EventLine.parse(Array(line.utf8)))
                 } catch let error as PerchError {
                     fault = PerchError(.invalid, "line \(number): \(error.message)")
                     break
@@ -72,48 +74,12 @@ struct EventsEmitCommand: AsyncParsableCommand {
     }
 }
 
-/// An event as a line of JSON, as `events emit --stdin` and the socket in the home take it.
-enum EventLine {
-    static func parse(_ line: String) throws -> NewEvent {
-        guard case .object(let members) = try JSONValue(parsing: line) else {
-            throw PerchError(.invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
-        }
-        let known = ["id", "key", "name", "payload"]
-        if let stray = members.keys.sorted().first(where: { !known.contains($0) }) {
-            throw PerchError(.invalid, "there is no field '\(stray)'; there are \(known.joined(separator: ", "))")
-        }
-        guard let name = try text("name", members) else { throw PerchError(.invalid, "the field 'name' is missing") }
-        guard !name.isEmpty else { throw PerchError(.invalid, "the field 'name' is empty") }
-        return NewEvent(
-            name: name, key: try text("key", members), payload: members["payload"] ?? .null,
-            eventID: try text("id", members))
-    }
-
-    static func check(name: String) throws {
-        if name.isEmpty { throw ValidationError("the event's name is empty") }
-    }
-
-    /// The line that says that an event is durable.
-    static func answer(_ event: AcceptedEvent) -> String {
-        let record: Record = [
-            "seq": .number(event.seq), "id": .text(event.eventID), "duplicate": .flag(event.isDuplicate),
-        ]
-        return Document.record(record).json
-    }
-
+extension EventLine {
     /// An event as a line to send.
     static func text(_ event: NewEvent) -> String {
         var fields = ["name": JSONValue.string(event.name), "payload": event.payload]
         if let key = event.key { fields["key"] = .string(key) }
         if let id = event.eventID { fields["id"] = .string(id) }
         return JSONValue.object(fields).text
-    }
-
-    private static func text(_ field: String, _ members: [String: JSONValue]) throws -> String? {
-        switch members[field] {
-        case .string(let text): return text
-        case nil, .null: return nil
-        default: throw PerchError(.invalid, "the field '\(field)' is no string")
-        }
     }
 }

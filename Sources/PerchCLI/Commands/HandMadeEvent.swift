@@ -2,15 +2,35 @@
 
 internal import PerchMetastore
 internal import PerchSDK
+internal import PerchTriggersEvent
+internal import PerchTriggersFile
+internal import PerchTriggersHTTP
+internal import PerchTriggersTime
 
-/// What a task receives whose wait was fired by hand without an event: as near to the real one as can be made up.
+/// What a task receives whose wait was fired by hand: an event of the wait's kind.
 enum HandMadeEvent {
-    /// - Throws: `PerchError` (`invalid`) for a kind whose event nobody can make up.
-    static func of(_ wait: WaitRow, now: Timestamp) throws -> JSONValue {
+    /// - Parameter payload: What the person gave: for an event its payload, for HTTP the body of the answer, for every
+    ///   other kind the coded event itself.
+    static func of(_ wait: WaitRow, payload: JSONValue?, now: Timestamp) throws -> JSONValue {
         switch wait.kind {
-        case "time": return .null
+        case TimeTrigger.kind:
+            return try payload ?? JSONValue(encoding: TimeEvent(dueAt: wait.due ?? now))
+        case FileTrigger.kind:
+            return try payload ?? JSONValue(encoding: FileEvent(path: wait.target, size: 0, modifiedAt: now))
+        case HTTPTrigger.kind:
+            return try JSONValue(encoding: HTTPEvent(status: 200, body: (payload ?? .null).text))
+        case EventTrigger.kind:
+            let definition = try wait.definition.map { try JSONValue(parsing: $0) }
+            let trigger = try definition?.decode(EventTrigger.self)
+            return try JSONValue(
+                encoding: ExternalEvent(
+                    eventID: "by-hand-\(wait.waitID)", seq: wait.eventFloor, name: trigger?.name ?? wait.target,
+                    key: trigger?.key, payload: payload ?? .null, receivedAt: now))
         default:
-            throw PerchError(.invalid, "what is the event of a '\(wait.kind)' wait? Give it with --payload")
+            guard let payload else {
+                throw PerchError(.invalid, "what is the event of a '\(wait.kind)' wait? Give it with --payload")
+            }
+            return payload
         }
     }
 }

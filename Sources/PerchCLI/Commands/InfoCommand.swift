@@ -40,7 +40,8 @@ struct InfoCommand: AsyncParsableCommand {
                 return [
                     Record.Field(name: "dags", value: .number(try snapshot.dags().filter(\.isActive).count)),
                     Record.Field(name: "runs", value: .value(Self.counts(runs.map { ($0.state.rawValue, $0.count) }))),
-                    Record.Field(name: "open_tasks", value: .value(Self.counts(tasks.map { ($0.state.rawValue, $0.count) }))),
+                    Record.Field(
+                        name: "open_tasks", value: .value(Self.counts(tasks.map { ($0.state.rawValue, $0.count) }))),
                     Record.Field(name: "waits", value: .number(try snapshot.waitCount())),
                     Record.Field(name: "events_seen", value: .number(try snapshot.lastEventSeq())),
                 ]

@@ -22,9 +22,12 @@ struct InitCommand: ParsableCommand {
             isLetter(byte) || offset > 0 && ((48...57).contains(byte) || byte == UInt8(ascii: "_"))
         }
         guard isRight, !name.isEmpty, name.utf8.count <= 60 else {
-            throw ValidationError("'\(name)' is no project name: a letter, then letters, digits and underscores, up to 60")
+            throw ValidationError(
+                "'\(name)' is no project name: a letter, then letters, digits and underscores, up to 60")
         }
-        let taken = ["main", "swift", "foundation", "testing", "glibc", "dispatch", "synchronization", "operator", "dag"]
+        let taken = [
+            "main", "swift", "foundation", "testing", "glibc", "dispatch", "synchronization", "operator", "dag",
+        ]
         if taken.contains(name.lowercased()) || name.lowercased().hasPrefix("perch") {
             throw ValidationError("'\(name)' would hide a module that the project uses; choose another name")
         }
@@ -35,7 +38,9 @@ struct InitCommand: ParsableCommand {
         try Self.makeDirectory(name)
         for file in ProjectTemplate(name: name, dependency: package).files {
             let parts = file.path.split(separator: "/").dropLast()
-            for count in parts.indices { try Self.makeSubdirectory(name + "/" + parts[...count].joined(separator: "/")) }
+            for count in parts.indices {
+                try Self.makeSubdirectory(name + "/" + parts[...count].joined(separator: "/"))
+            }
             try TextFile.create(name + "/" + file.path, file.text)
         }
         try Console.shared.line("\(name) is made. Next: cd \(name) && swift test && swift run \(name) standalone")
@@ -48,7 +53,9 @@ struct InitCommand: ParsableCommand {
         guard let directory = opendir(path) else { throw TextFile.fault("create", path) }
         defer { closedir(directory) }
         while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if name != "." && name != ".." {
                 throw PerchError(.conflict, "\(path) is there and not empty; choose another name or another directory")
             }

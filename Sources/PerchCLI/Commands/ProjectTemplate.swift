@@ -73,7 +73,8 @@ struct ProjectTemplate {
     var files: [(path: String, text: String)] {
         [
             ("Package.swift", manifest), ("Sources/\(name)/\(name).swift", source),
-            ("Tests/\(name)Tests/\(name)Tests.swift", test), ("README.md", readme), (".gitignore", ".build*\n.perch/\n"),
+            ("Tests/\(name)Tests/\(name)Tests.swift", test), ("README.md", readme),
+            (".gitignore", ".build*\n.perch/\n"),
         ]
     }
 

@@ -59,7 +59,8 @@ struct RunsDetailsCommand: AsyncParsableCommand {
 
 struct RunsCancelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cancel", abstract: "End a run: what waits or has not begun ends at once, what runs cleans up first.")
+        commandName: "cancel",
+        abstract: "End a run: what waits or has not begun ends at once, what runs cleans up first.")
 
     @Argument(help: "The DAG's id.") var dag: String
     @Argument(help: "The run's id.") var run: String

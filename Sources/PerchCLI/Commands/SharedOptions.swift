@@ -7,7 +7,9 @@ internal import PerchSDK
 
 /// `--home`, which every command takes.
 struct HomeOption: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The home of this Perch. Default: $PERCH_HOME, else ./.perch", valueName: "dir"))
+    @Option(
+        name: .long, help: ArgumentHelp("The home of this Perch. Default: $PERCH_HOME, else ./.perch", valueName: "dir")
+    )
     var home: String?
 
     func resolve() throws -> Home {
@@ -34,7 +36,9 @@ struct HomeOption: ParsableArguments {
 
 /// `-o`, which every command takes that shows something.
 struct FormatOption: ParsableArguments {
-    @Option(name: [.customShort("o"), .customLong("output")], help: "How the answer is written: table, json, yaml or plain.")
+    @Option(
+        name: [.customShort("o"), .customLong("output")], help: "How the answer is written: table, json, yaml or plain."
+    )
     var format: OutputFormat = .table
 }
 

@@ -116,4 +116,3 @@ struct TasksClearCommand: AsyncParsableCommand {
         guard answer == "y" || answer == "yes" else { throw PerchError(.conflict, "not cleared") }
     }
 }
-

@@ -42,7 +42,9 @@ struct TasksLogsCommand: AsyncParsableCommand {
                 }
                 try Console.shared.flush()
                 guard follow, !attempt.isOver else {
-                    if let nothing = attempt.nothing(hasFile: reader != nil || shown > 0) { Console.shared.say(nothing) }
+                    if let nothing = attempt.nothing(hasFile: reader != nil || shown > 0) {
+                        Console.shared.say(nothing)
+                    }
                     return
                 }
                 if let path = reader?.path { changes.add(path) }
@@ -65,12 +67,14 @@ private struct AttemptView: Sendable {
         guard let row = try snapshot.taskInstance(key) else { throw try Self.unknown(key, run, snapshot) }
         if let wanted, wanted > row.tryNumber {
             throw PerchError(
-                .notFound, "task \(key.taskID) of run \(key.runID) has no try \(wanted); its latest is \(row.tryNumber)")
+                .notFound, "task \(key.taskID) of run \(key.runID) has no try \(wanted); its latest is \(row.tryNumber)"
+            )
         }
         self.row = row
         tryNumber = wanted ?? row.tryNumber
         let definition = try snapshot.definition(ofVersion: run.versionID)
-        guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind else {
+        guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind
+        else {
             isSensor = false
             lines = []
             return
@@ -134,7 +138,8 @@ private struct AttemptView: Sendable {
         let indexes = instances.filter { $0.taskID == key.taskID }.map(\.mapIndex).sorted()
         if let first = indexes.first, let last = indexes.last {
             let right = first == -1 ? "it is not mapped" : "give --map-index \(first) to \(last)"
-            return PerchError(.notFound, "task \(key.taskID) of run \(key.runID) has no instance \(key.mapIndex); \(right)")
+            return PerchError(
+                .notFound, "task \(key.taskID) of run \(key.runID) has no instance \(key.mapIndex); \(right)")
         }
         if instances.isEmpty {
             return PerchError(.notFound, "run \(key.runID) of \(key.dagID) has not begun; its tasks have no logs yet")

@@ -21,7 +21,9 @@ struct Engine {
     private let executor: Executor
     private let scheduler: Scheduler
     private let triggerer: Triggerer
-    private let log: EngineLog
+    private let events: EventSocket
+    private let inspection: InspectionSocket
+    private let sweep: LogSweep?
 
     /// Opens the home and makes the roles; none of them works yet.
     init(home: Home, configuration: Configuration) throws {
@@ -29,19 +31,28 @@ struct Engine {
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
-        self.log = log
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
         do {
             executor = try Self.executor(home, configuration, metastore, log)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 64)
+            let perHost = Int(configuration.number("http.per_host") ?? 8)
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 identity: try PerchTriggerer.ProcessIdentity.current(),
                 configuration: Self.triggererConfiguration(configuration), log: log.logger("triggerer"),
                 sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
+            events = EventSocket(
+                path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
+            inspection = InspectionSocket(
+                path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"))
+            let (metastore, scheduler) = (metastore, scheduler)
+            sweep = configuration.number("retention.runs_days").map { days in
+                LogSweep(
+                    metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
+                    reactor: scheduler.reactor, log: log.logger("logs"))
+            }
         } catch {
             try metastore.close()
             throw error
@@ -62,6 +73,9 @@ struct Engine {
         triggerer.reactor.start()
         await scheduler.start()
         await triggerer.start()
+        try await events.start()
+        try await inspection.start()
+        sweep?.start()
         return definitions.count
     }
 
@@ -72,6 +86,8 @@ struct Engine {
 
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
     func stop() async throws {
+        await events.stop()
+        await inspection.stop()
         await executor.stop()
         await triggerer.stop()
         await scheduler.stop()
@@ -118,6 +134,11 @@ struct Engine {
     private static func sources(
         _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
     ) -> [any TriggerSource] {
-        []
+        var http = HTTPSource.Options()
+        http.perHost = perHost
+        return [
+            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
+            HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
+        ]
     }
 }

@@ -17,7 +17,8 @@ struct EngineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        var line = "\(clock.now) \(event.level.rawValue) \(component) \(SafeText.neutralised(event.message.description))"
+        var line =
+            "\(clock.now) \(event.level.rawValue) \(component) \(SafeText.neutralised(event.message.description))"
         let all = event.metadata.map { metadata.merging($0) { $1 } } ?? metadata
         for (key, value) in all.sorted(by: { $0.key < $1.key }) {
             line += " \(key)=\(Self.quoted("\(value)"))"
@@ -30,7 +31,8 @@ struct EngineLogHandler: LogHandler {
 
     /// A value bare where it is one word, else in quotes, so that a line can be taken apart again.
     static func quoted(_ value: String) -> String {
-        let isWord = !value.isEmpty && value.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value < 0x7F && $0 != "\"" }
+        let isWord =
+            !value.isEmpty && value.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value < 0x7F && $0 != "\"" }
         return isWord ? value : SafeText.neutralised(JSONValue.string(value).text)
     }
 }

@@ -31,7 +31,7 @@ struct ConfigurationKey: Sendable {
             name: "core.parallelism", kind: .integer(1...1_000_000), fallback: "32",
             summary: "tasks whose code runs at the same time; waiting tasks are not counted"),
         ConfigurationKey(
-            name: "http.per_host", kind: .integer(1...100_000), fallback: "64",
+            name: "http.per_host", kind: .integer(1...100_000), fallback: "8",
             summary: "connections that HTTP waits open to one host"),
         ConfigurationKey(
             name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),

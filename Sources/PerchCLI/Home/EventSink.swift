@@ -2,6 +2,7 @@
 
 internal import PerchMetastore
 internal import PerchSDK
+internal import PerchTriggerer
 
 /// Where events go: to the engine's socket while one is alive, so that many senders share its commits, else to the
 /// metastore itself.
@@ -18,7 +19,7 @@ final class EventSink {
     func emit(_ events: [NewEvent]) async throws -> [String] {
         guard !events.isEmpty else { return [] }
         if let metastore {
-            return try await metastore.write { try $0.emit(events) }.map(EventLine.answer)
+            return try await metastore.write { try $0.emit(events) }.map { EventLine.answer($0) }
         }
         var answers: [String] = []
         // No more at once than the buffers of the socket hold on both ways.

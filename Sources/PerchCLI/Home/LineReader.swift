@@ -33,7 +33,8 @@ struct LineReader {
                 }
                 continue
             }
-            let lines = try pending[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map(text)
+            let lines = try pending[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map(
+                text)
             pending.removeSubrange(...end)
             return lines
         }

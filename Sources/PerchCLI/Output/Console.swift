@@ -18,7 +18,8 @@ final class Console: Sendable {
     init() {
         isTerminal = isatty(STDOUT_FILENO) == 1
         var size = winsize()
-        width = isTerminal && ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
+        width =
+            isTerminal && ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : nil
     }
 
     /// Adds a line to standard output; `flush` sends what has gathered.

@@ -24,7 +24,8 @@ indirect enum Document: Sendable, Hashable {
         case .value(let value): value.text
         case .list(let elements): "[" + elements.map(\.json).joined(separator: ",") + "]"
         case .record(let record):
-            "{" + record.fields.map { "\(JSONValue.string($0.name).text):\($0.value.json)" }.joined(separator: ",") + "}"
+            "{" + record.fields.map { "\(JSONValue.string($0.name).text):\($0.value.json)" }.joined(separator: ",")
+                + "}"
         }
     }
 

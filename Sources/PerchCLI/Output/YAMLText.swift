@@ -47,7 +47,8 @@ enum YAMLText {
     ]
 
     private static func isPlain(_ text: String) -> Bool {
-        guard let first = text.unicodeScalars.first, first.properties.isAlphabetic || first == "/" || first == "_" else {
+        guard let first = text.unicodeScalars.first, first.properties.isAlphabetic || first == "/" || first == "_"
+        else {
             return false
         }
         if words.contains(text.lowercased()) { return false }

@@ -106,7 +106,6 @@ public struct ClaimedTask: Sendable {
     public var run: RunRow
     public var taskIndex: Int
     public var definition: TaskDefinition
-    public var bundleVersion: String
     public var tryNumber: Int
     /// The journal of the try so far, in order.
     public var journal: [JournalEntry]

@@ -46,7 +46,7 @@ extension Transaction {
                 key: TaskInstanceKey(
                     dagID: facts.row.dagID, runID: facts.row.runID, taskID: task.taskID, mapIndex: instance.mapIndex),
                 run: facts.row, taskIndex: instance.taskIndex, definition: task,
-                bundleVersion: "", tryNumber: instance.tryNumber,
+                tryNumber: instance.tryNumber,
                 journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
                 inputs: try task.inputs.map {
                     try output(runKey: instance.runKey, version: facts.version, taskIndex: $0)
@@ -193,7 +193,7 @@ extension Transaction {
         for dispatch in dispatches {
             let found = try first(
                 """
-                SELECT run_key, task_index, map_index, try_number, cancel_state FROM task_instance
+                SELECT run_key, task_index, map_index, try_number, cancel_state, cancel_reason FROM task_instance
                 WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
                 """, dispatch.taskInstanceID, dispatch.dispatchID
             ) { row in
@@ -201,15 +201,15 @@ extension Transaction {
                     Instance(
                         id: dispatch.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
                         tryNumber: row.int(3)),
-                    try row.optionalName(4, as: TaskState.self)
+                    try row.optionalName(4, as: TaskState.self), row.optionalText(5)
                 )
             }
-            guard let (instance, cancel) = found else { continue }
+            guard let (instance, cancel, reason) = found else { continue }
             try releaseSlot(dispatchID: dispatch.dispatchID)
             if asSuspects { try run("UPDATE task_instance SET is_suspect = 1 WHERE ti_id = :1", instance.id) }
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             if let cancel, !task.hasOnKill {
-                try endCancelled(instance, as: cancel, reason: nil, in: settlement)
+                try endCancelled(instance, as: cancel, reason: reason, in: settlement)
             } else {
                 try enqueue(instance, task: task, as: cancel == nil ? .resumed : .cancelling)
             }

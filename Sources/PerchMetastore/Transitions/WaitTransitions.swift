@@ -119,7 +119,8 @@ extension Transaction {
 
     private func isRecorded(_ key: String, of instance: Instance) throws -> Bool {
         try number(
-            "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 AND key = :3", instance.id, instance.tryNumber, key)
+            "SELECT 1 FROM journal WHERE ti_id = :1 AND try_number = :2 AND key = :3", instance.id, instance.tryNumber,
+            key)
             != nil
     }
 

@@ -20,6 +20,7 @@ extension TaskContext {
     ///   - name: What the step does. A second step of the same name in the same scope is told apart by the order of calls.
     ///   - keep: Whether a retry does it again.
     ///   - body: The work. Its result comes back through JSON the first time too, so that every run sees the same value.
+    @discardableResult
     public func step<Result: Codable & Sendable>(
         _ name: String, keep: StepRetention = .thisTry, _ body: @Sendable () async throws -> Result
     ) async throws -> Result {

@@ -11,6 +11,7 @@ extension TaskContext {
     ///   - timeout: How long it may take from now; nil: as long as the task may.
     ///   - name: The name of the wait in the journal. Waits of one name are told apart by the order of calls.
     /// - Throws: `WaitTimeout`; `TaskCancelled`; `PerchError` (`invalid`) where the trigger itself is wrong.
+    @discardableResult
     public func wait<T: Trigger>(
         for trigger: T, timeout: Duration? = nil, as name: String = "wait"
     ) async throws -> T.Event {
@@ -23,6 +24,7 @@ extension TaskContext {
     }
 
     /// Waits, and gives another value where the timeout comes first.
+    @discardableResult
     public func wait<T: Trigger>(
         for trigger: T, timeout: Duration, as name: String = "wait", onTimeout other: @autoclosure () -> T.Event
     ) async throws -> T.Event {
@@ -30,6 +32,7 @@ extension TaskContext {
     }
 
     /// Waits, and gives nil where the timeout comes first: `onTimeout: nil`.
+    @discardableResult
     public func wait<T: Trigger>(
         for trigger: T, timeout: Duration, as name: String = "wait", onTimeout other: @autoclosure () -> T.Event?
     ) async throws -> T.Event? {

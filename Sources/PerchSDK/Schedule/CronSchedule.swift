@@ -47,8 +47,8 @@ public struct CronSchedule: Sendable {
 
     private static let first = Zone.known.lowerBound
     private static let last = Zone.known.upperBound
-    /// Longer than the longest wait for a date: a 29 February across 2100, with room.
-    private static let farthest = 366 * 16
+    /// Longer than the longest wait for a date: 40 years between two 29 February that are Sundays, across 2100.
+    private static let farthest = 366 * 44
 
     private func next(afterSecond seconds: Int) -> Int? {
         let wall = seconds + zone.offset(at: seconds)
@@ -135,40 +135,51 @@ extension CronSchedule {
         guard matches(day) else { return nil }
         let (offset, transitions) = changes(around: day)
         let midnight = day * 86_400
-        guard transitions.isEmpty else {
-            return ticks(on: day, offset, transitions).filter { $0 > seconds }.min()
+        // A moment is its wall time less one of the offsets, so only walls near the given second are looked at.
+        let offsets = Self.range(offset, transitions)
+        var best: Int?
+        var minute = max(0, CivilTime.floorDivide(seconds + offsets.lowerBound - midnight, 60).quotient)
+        while let match = expression.minuteOfDay(atOrAfter: minute) {
+            let wall = midnight + match * 60
+            if let best, wall - offsets.upperBound >= best { return best }
+            for moment in moments(ofWall: wall, offset, transitions) where moment > seconds {
+                best = min(best ?? moment, moment)
+            }
+            minute = match + 1
         }
-        let start = CivilTime.floorDivide(seconds + offset - midnight, 60).quotient + 1
-        return expression.minuteOfDay(atOrAfter: max(start, 0)).map { midnight + $0 * 60 - offset }
+        return best
     }
 
     private func lastTick(on day: Int, before seconds: Int) -> Int? {
         guard matches(day) else { return nil }
         let (offset, transitions) = changes(around: day)
         let midnight = day * 86_400
-        guard transitions.isEmpty else {
-            return ticks(on: day, offset, transitions).filter { $0 < seconds }.max()
+        let offsets = Self.range(offset, transitions)
+        var best: Int?
+        var minute = CivilTime.floorDivide(seconds + offsets.upperBound - midnight, 60).quotient
+        while let match = expression.minuteOfDay(atOrBefore: minute) {
+            let wall = midnight + match * 60
+            if let best, wall - offsets.lowerBound <= best { return best }
+            for moment in moments(ofWall: wall, offset, transitions) where moment < seconds {
+                best = max(best ?? moment, moment)
+            }
+            minute = match - 1
         }
-        let end = CivilTime.floorDivide(seconds + offset - midnight - 1, 60).quotient
-        return expression.minuteOfDay(atOrBefore: end).map { midnight + $0 * 60 - offset }
+        return best
     }
 
-    /// All ticks of a date near a clock change.
-    private func ticks(on day: Int, _ offset: Int, _ transitions: ArraySlice<Zone.Transition>) -> [Int] {
-        var found: [Int] = []
-        var minute = 0
-        while let match = expression.minuteOfDay(atOrAfter: minute) {
-            let (moments, afterGap) = Zone.moments(ofWall: day * 86_400 + match * 60, offset, transitions)
-            if let afterGap, !expression.isEveryHour {
-                found.append(afterGap)
-            } else if expression.stepsThroughHours {
-                found += moments
-            } else {
-                found += moments.prefix(1)
-            }
-            minute = match + 1
+    private static func range(_ offset: Int, _ transitions: ArraySlice<Zone.Transition>) -> ClosedRange<Int> {
+        transitions.reduce(offset...offset) { range, transition in
+            min(range.lowerBound, transition.after)...max(range.upperBound, transition.after)
         }
-        return found
+    }
+
+    /// The moments at which a wall time ticks, by the rule.
+    private func moments(ofWall wall: Int, _ offset: Int, _ transitions: ArraySlice<Zone.Transition>) -> [Int] {
+        if transitions.isEmpty { return [wall - offset] }
+        let (moments, afterGap) = Zone.moments(ofWall: wall, offset, transitions)
+        if let afterGap { return expression.isEveryHour ? [] : [afterGap] }
+        return expression.stepsThroughHours ? moments : Array(moments.prefix(1))
     }
 }
 

@@ -33,7 +33,7 @@ enum TemplateNames {
             return nil
         }
         let known = plain + ["params"] + groups.map(\.name)
-        let near = known.first { isNear($0, first) }
+        let near = known.compactMap { name in distance(name, first).map { (name, $0) } }.min { $0.1 < $1.1 }?.0
         let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
         return "'\(first)' is unknown; \(hint)"
     }
@@ -49,10 +49,10 @@ enum TemplateNames {
         }
     }
 
-    /// Whether two words differ by at most two insertions, deletions or replacements.
-    private static func isNear(_ left: String, _ right: String) -> Bool {
+    /// How many insertions, deletions or replacements make one word of the other; nil where it is more than two.
+    private static func distance(_ left: String, _ right: String) -> Int? {
         let (a, b) = (Array(left.utf8), Array(right.utf8.prefix(40)))
-        guard abs(a.count - b.count) <= 2, min(a.count, b.count) > 2 else { return false }
+        guard abs(a.count - b.count) <= 2, max(a.count, b.count) > 2 else { return nil }
         var row = Array(0...b.count)
         for i in a.indices {
             var diagonal = row[0]
@@ -63,7 +63,7 @@ enum TemplateNames {
                 diagonal = above
             }
         }
-        return row[b.count] <= 2
+        return row[b.count] <= 2 ? row[b.count] : nil
     }
 }
 

@@ -2,18 +2,20 @@
 
 /// Reads a template into its parts.
 struct TemplateParser {
-    let scalars: [Unicode.Scalar]
-    var position = 0
+    private let bytes: [UInt8]
+    private var position = 0
+    /// The last place that was counted, so that no byte is counted twice.
+    private var counted = (offset: 0, place: TemplatePosition(line: 1, column: 1))
 
     init(_ text: String) {
-        scalars = Array(text.unicodeScalars)
+        bytes = Array(text.utf8)
     }
 
     mutating func parts() throws(PerchError) -> [Template.Part] {
         var parts: [Template.Part] = []
         var start = 0
-        while position < scalars.count {
-            guard scalars[position] == "{", position + 1 < scalars.count, scalars[position + 1] == "{" else {
+        while position < bytes.count {
+            guard bytes[position] == Self.open, position + 1 < bytes.count, bytes[position + 1] == Self.open else {
                 position += 1
                 continue
             }
@@ -23,9 +25,9 @@ struct TemplateParser {
             let expression = try expression()
             skipSpace()
             guard take("}"), take("}") else {
-                if position >= scalars.count { throw place(open).fault("this '{{' is not closed; \(Self.escapeHint)") }
+                if position >= bytes.count { throw place(open).fault("this '{{' is not closed; \(Self.escapeHint)") }
                 throw fault(
-                    "wanted was '}}' or a filter after '|', found is '\(scalars[position])'; \(Self.escapeHint)")
+                    "wanted was '}}' or a filter after '|', found is '\(found)'; \(Self.escapeHint)")
             }
             parts.append(.expression(expression))
             start = position
@@ -34,6 +36,7 @@ struct TemplateParser {
         return parts
     }
 
+    private static let open = UInt8(ascii: "{")
     static let escapeHint = "for two braces as they are, write {{ '{{' }}"
 
     private mutating func expression() throws(PerchError) -> TemplateExpression {
@@ -54,10 +57,15 @@ struct TemplateParser {
             return .literal(try literal())
         }
         guard Self.isNamePart(scalar) else {
-            throw fault("wanted was a name such as ds or params.x, found is '\(scalar)'; \(Self.escapeHint)")
+            throw fault("wanted was a name such as ds or params.x, found is '\(found)'; \(Self.escapeHint)")
         }
         let at = position
         let steps = try name()
+        switch steps {
+        case [.member("true")], [.member("True")]: return .literal(.bool(true))
+        case [.member("false")], [.member("False")]: return .literal(.bool(false))
+        default: break
+        }
         skipSpace()
         guard take("(") else { return .name(steps) }
         let called = TemplateNames.text(of: steps)
@@ -122,18 +130,18 @@ struct TemplateParser {
         let at = position
         if let quote = peek(), quote == "'" || quote == "\"" {
             position += 1
-            var text = String.UnicodeScalarView()
+            var text: [UInt8] = []
             while let scalar = peek() {
                 position += 1
-                if scalar == quote { return .string(String(text)) }
+                if scalar == quote { return .string(String(decoding: text, as: UTF8.self)) }
                 guard scalar == "\\" else {
-                    text.append(scalar)
+                    text.append(bytes[position - 1])
                     continue
                 }
                 switch peek() {
-                case "n": text.append("\n")
-                case "t": text.append("\t")
-                case let escaped? where escaped == "\\" || escaped == "'" || escaped == "\"": text.append(escaped)
+                case "n": text.append(0x0A)
+                case "t": text.append(0x09)
+                case "\\", "'", "\"": text.append(bytes[position])
                 default: throw fault("a backslash stands before a quote, a backslash, n or t only")
                 }
                 position += 1
@@ -168,7 +176,13 @@ struct TemplateParser {
         }
     }
 
-    private func peek() -> Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
+    /// The byte at the position, as the ASCII character that it is; no name, sign or space is anything else.
+    private func peek() -> Unicode.Scalar? { position < bytes.count ? Unicode.Scalar(bytes[position]) : nil }
+
+    /// The whole character at the position.
+    private var found: String {
+        String(decoding: bytes[position...].prefix(4), as: UTF8.self).unicodeScalars.first.map { String($0) } ?? ""
+    }
 
     private mutating func take(_ wanted: Unicode.Scalar) -> Bool {
         guard peek() == wanted else { return false }
@@ -177,23 +191,24 @@ struct TemplateParser {
     }
 
     private mutating func skipSpace() {
-        while let scalar = peek(), scalar.properties.isWhitespace { position += 1 }
+        while let scalar = peek(), scalar == " " || ("\t"..."\r").contains(scalar) { position += 1 }
     }
 
-    private func string(_ range: Range<Int>) -> String { String(String.UnicodeScalarView(scalars[range])) }
+    private func string(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
-    private func fault(_ reason: String) -> PerchError { place(position).fault(reason) }
+    private mutating func fault(_ reason: String) -> PerchError { place(position).fault(reason) }
 
-    private func place(_ index: Int) -> TemplatePosition {
-        var place = TemplatePosition(line: 1, column: 1)
-        for scalar in scalars.prefix(index) {
-            if scalar == "\n" {
-                place.line += 1
-                place.column = 1
-            } else {
-                place.column += 1
+    private mutating func place(_ offset: Int) -> TemplatePosition {
+        if offset < counted.offset { counted = (0, TemplatePosition(line: 1, column: 1)) }
+        for byte in bytes[counted.offset..<min(offset, bytes.count)] {
+            if byte == 0x0A {
+                counted.place.line += 1
+                counted.place.column = 1
+            } else if byte & 0xC0 != 0x80 {
+                counted.place.column += 1
             }
         }
-        return place
+        counted.offset = min(offset, bytes.count)
+        return counted.place
     }
 }

@@ -26,12 +26,13 @@ extension TriggerSpec {
         TriggerSpec(kind: "time", target: due.description, due: due)
     }
 
-    /// Every string that may hold templates.
+    /// Every string that may hold templates, each once.
     var strings: [String] {
         var found = [target]
         if case .at(let text) = due { found.append(text) }
         Self.collect(definition, into: &found)
-        return found
+        var seen: Set<String> = []
+        return found.filter { seen.insert($0).inserted }
     }
 
     private static func collect(_ value: JSONValue, into found: inout [String]) {

@@ -4,7 +4,7 @@ extension JSONValue: Codable {
     /// Reads any JSON value.
     public init(from decoder: any Decoder) throws {
         // The order matters: a decoder accepts a whole number as a double too.
-        if let object = try? decoder.container(keyedBy: AnyKey.self) {  // because a container of another shape is no fault
+        if let object = try? decoder.container(keyedBy: AnyKey.self) {  // because other shapes are tried then
             var members: [String: JSONValue] = [:]
             for key in object.allKeys {
                 members[key.stringValue] = try object.decode(JSONValue.self, forKey: key)

@@ -152,7 +152,7 @@ extension TriggererState {
 
     /// The last probe of an overdue wait has its answer, and it was not yes.
     mutating func probed(_ waitID: Int64, generation probedGeneration: Int) {
-        guard probedGeneration == generation, let entry = table[waitID], entry.flags.contains(.isProbing) else { return }
+        guard probedGeneration == generation, table[waitID]?.flags.contains(.isProbing) ?? false else { return }
         if let work = timeOut(waitID) { commands.append(work) }
     }
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
+import PerchSDK
+
 /// No-op tasks one after another: what a hop from a task to the next costs.
 enum Chain {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
 import PerchSDK
 
 /// From the moment an event is sent until the waiting task's code runs again, on an idle system.

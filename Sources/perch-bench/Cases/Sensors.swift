@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
+import PerchSDK
+
 /// Pure sensors of one run whose waits are over at once: from the start of the run to its end.
 enum Sensors {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
+import PerchSDK
+
 /// No-op tasks of one run, end to end through a bundle process.
 enum Tasks {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {

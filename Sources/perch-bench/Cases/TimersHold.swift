@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
+import PerchSDK
+
 /// A million timers in one standalone: what they hold while none is due.
 enum TimersHold {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
@@ -23,7 +26,9 @@ enum TimersHold {
             Metric("resident_engine", resident.engine, "bytes", goal: .none, limit: heap),
             Metric("resident_more", resident.all - empty, "bytes", goal: .none, limit: heap),
             Metric("idle_cpu", share, "percent", goal: .atMost(0.05), limit: 0),
-            Metric("registered", rate, "per_s", goal: .none, limit: try RawSQLite.rates(in: place.path, rows: 100_000).insert),
+            Metric(
+                "registered", rate, "per_s", goal: .none,
+                limit: try RawSQLite.rates(in: place.path, rows: 100_000).insert),
         ]
     }
 }

@@ -75,7 +75,9 @@ final class EngineUnderTest: Sendable {
     }
 
     /// Returns when a condition holds in the metastore; asks every 20 ms.
-    func until(_ what: String, within seconds: Double, _ isReached: @escaping @Sendable (Snapshot) throws -> Bool) async throws {
+    func until(_ what: String, within seconds: Double, _ isReached: @escaping @Sendable (Snapshot) throws -> Bool)
+        async throws
+    {
         let end = Monotonic.seconds + seconds
         while try await !metastore.read(isReached) {
             guard process.isRunning else { throw BenchError("the engine ended before \(what)") }

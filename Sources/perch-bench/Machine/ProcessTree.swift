@@ -11,7 +11,9 @@ struct ProcessTree: Sendable {
         get throws {
             var parents: [Int32: Int32] = [:]
             for entry in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-                guard let pid = Int32(entry), let fields = Self.stat(pid), let parent = Int32(fields[1]) else { continue }
+                guard let pid = Int32(entry), let fields = Self.stat(pid), let parent = Int32(fields[1]) else {
+                    continue
+                }
                 parents[pid] = parent
             }
             var found: Set<Int32> = [root]

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import ProgramTestSupport
+import Testing
+
+@Suite("Wrong usage and missing homes")
+struct UsageTests {
+    @Test(
+        "wrong arguments are one clear line and exit code 64",
+        arguments: [
+            "nope", "dags nope", "dags list --nope", "dags details", "dags trigger", "dags trigger x --params {",
+            "dags trigger x --params 3", "dags pause", "dags next-execution x -n 0", "dags list -o xml",
+            "runs list --state x", "runs list --limit 0", "runs details x", "runs cancel", "tasks list",
+            "tasks states x",
+            "tasks states x y --state z", "tasks clear x", "tasks clear x y --map-index 3",
+            "tasks clear x y --downstream",
+            "tasks logs x y", "tasks logs x y z --try 0", "tasks logs x y z --map-index -2", "deferred list --limit 0",
+            "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
+            "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
+            "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",
+            "standalone --set core.parallelism=0", "standalone x",
+        ])
+    func wrongUsage(line: String) throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let program = Program("perch", environment: ["PERCH_HOME": folder.path + "/home"])
+        let outcome = try program.run(line.split(separator: " ").map(String.init))
+        // A group without a command shows its help.
+        if line == "db" {
+            #expect(outcome.code == 0)
+            return
+        }
+        #expect(outcome.code == 64, "\(outcome)")
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.hasPrefix("error: "))
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/home"))
+    }
+
+    @Test(
+        "a command neither makes nor migrates a metastore, and says what does",
+        arguments: [
+            "dags list", "dags details x", "dags trigger x", "dags pause x", "dags unpause x", "dags next-execution x",
+            "runs list", "runs details x y", "runs cancel x y", "tasks list x", "tasks states x y",
+            "tasks clear x y -y",
+            "tasks logs x y z", "deferred list", "deferred show 1", "deferred explain 1", "deferred fire 1",
+            "deferred cancel 1", "events emit x", "events list", "db check", "db backup /tmp/never",
+        ])
+    func missingHome(line: String) throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let home = folder.path + "/home"
+        let outcome = try Program("perch").run(line.split(separator: " ").map(String.init) + ["--home", home])
+        #expect(outcome.code == 1)
+        #expect(outcome.output.isEmpty)
+        #expect(outcome.errors.contains(home) && outcome.errors.contains("perch standalone"), "\(outcome.errors)")
+        #expect(outcome.errors.split(separator: "\n").count == 1)
+        #expect(!FileManager.default.fileExists(atPath: home))
+    }
+
+    @Test("help goes to standard output and is no error")
+    func help() throws {
+        let outcome = try Program("perch")("help")
+        #expect(outcome.code == 0)
+        for command in ["standalone", "dags", "runs", "tasks", "deferred", "events", "db", "config", "init", "info"] {
+            #expect(outcome.output.contains("  \(command) "))
+        }
+        #expect(!outcome.output.contains("bundle-host"))
+        #expect(try Program("perch")("version").lines == ["0.1.0"])
+    }
+
+    @Test("a file that is no metastore is refused by every command, and left as it is")
+    func garbage() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let file = URL(filePath: folder.path + "/perch.db")
+        let garbage = Data("this is no database, but long enough to be looked at as one".utf8)
+        try garbage.write(to: file)
+        for command in [["dags", "list"], ["standalone"], ["db", "migrate"], ["db", "check"]] {
+            let outcome = try Program("perch").run(command + ["--home", folder.path])
+            #expect(outcome.code == 1, "\(command) \(outcome)")
+            #expect(outcome.errors.contains("perch.db"), "\(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+            #expect(try Data(contentsOf: file) == garbage)
+        }
+    }
+
+    @Test("a home that cannot be made is one clear line")
+    func unwritable() throws {
+        for command in [["standalone"], ["db", "migrate"]] {
+            let outcome = try Program("perch").run(command + ["--home", "/proc/nowhere"])
+            #expect(outcome.code == 1)
+            #expect(outcome.errors.contains("/proc/nowhere"))
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+        }
+    }
+
+    @Test("init makes a project once, and refuses a directory that holds something")
+    func initialise() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let made = try Program("perch")("init", "orders", in: folder.path)
+        #expect(made.code == 0, "\(made)")
+        let manifest = try String(contentsOfFile: folder.path + "/orders/Package.swift", encoding: .utf8)
+        #expect(manifest.contains(".package(path: \""))
+        for file in ["Sources/orders/orders.swift", "Tests/ordersTests/ordersTests.swift", "README.md", ".gitignore"] {
+            #expect(FileManager.default.fileExists(atPath: "\(folder.path)/orders/\(file)"))
+        }
+        let again = try Program("perch")("init", "orders", in: folder.path)
+        #expect(again.code == 1)
+        #expect(again.errors.contains("not empty"))
+        let nowhere = try Program("perch")("init", "other", "--perch-path", "/nowhere", in: folder.path)
+        #expect(nowhere.code == 1)
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "/other"))
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+import Testing
+
+@testable import PerchScheduler
+
+@Suite("Timetables")
+struct TimetableTests {
+    /// A step by texts; `""` is nil.
+    private func step(
+        _ schedule: ScheduleDefinition, start: String = "", end: String = "", catchup: Bool = false, most: Int = 16,
+        last: String = "", planned: String = "", now: String, unfinished: Int = 0, limit: Int = 100
+    ) throws -> TimetableStep {
+        var definition = DAGDefinition(dagID: "d", schedule: schedule)
+        definition.start = try instant(start)
+        definition.end = try instant(end)
+        definition.catchup = catchup
+        definition.maxActiveRuns = most
+        return try Timetable(definition).step(
+            lastScheduled: try instant(last), planned: try instant(planned), now: try #require(try instant(now)),
+            unfinished: unfinished, limit: limit)
+    }
+
+    private func instant(_ text: String) throws -> Timestamp? {
+        text.isEmpty ? nil : try Timestamp(parsing: text)
+    }
+
+    private func dates(_ step: TimetableStep) -> [String] { step.runs.map(\.logicalDate.description) }
+
+    private let daily = ScheduleDefinition.cron(expression: "0 6 * * *", timeZone: "UTC")
+    private let hourly = ScheduleDefinition.cron(expression: "0 * * * *", timeZone: "UTC")
+
+    @Test("A DAG that is run by hand is never due")
+    func byHand() throws {
+        #expect(try step(.none, start: "2026-01-01", now: "2026-03-01") == TimetableStep())
+    }
+
+    @Test("A new DAG without a start begins with the next tick")
+    func newWithoutStart() throws {
+        let step = try step(daily, now: "2026-03-01T12:00:00Z")
+        #expect(step.runs.isEmpty)
+        #expect(step.next?.description == "2026-03-02T06:00:00Z")
+    }
+
+    @Test("A new DAG with a start in the past runs the latest tick, once")
+    func newWithStart() throws {
+        let step = try step(daily, start: "2026-01-01", now: "2026-03-01T12:00:00Z")
+        #expect(dates(step) == ["2026-03-01T06:00:00Z"])
+        #expect(step.next?.description == "2026-03-02T06:00:00Z")
+        #expect(step.lastScheduled?.description == "2026-03-01T06:00:00Z")
+    }
+
+    @Test("A start in the future is waited for; a tick at the start itself counts")
+    func futureStart() throws {
+        let early = try step(daily, start: "2026-05-01T06:00:00Z", now: "2026-03-01")
+        #expect(early.runs.isEmpty)
+        #expect(early.next?.description == "2026-05-01T06:00:00Z")
+    }
+
+    @Test("A tick covers the time since the tick before it")
+    func interval() throws {
+        let run = try #require(
+            try step(daily, planned: "2026-03-02T06:00:00Z", now: "2026-03-02T06:00:00Z").runs.first)
+        #expect(run.intervalStart.description == "2026-03-01T06:00:00Z")
+        #expect(run.intervalEnd.description == "2026-03-02T06:00:00Z")
+    }
+
+    @Test("Without catch-up only the latest of the missed ticks is run")
+    func latestOnly() throws {
+        let step = try step(
+            hourly, last: "2026-03-01T00:00:00Z", planned: "2026-03-01T01:00:00Z", now: "2026-03-03T10:30:00Z")
+        #expect(dates(step) == ["2026-03-03T10:00:00Z"])
+        #expect(step.next?.description == "2026-03-03T11:00:00Z")
+    }
+
+    @Test("With catch-up every missed tick from the start on is run, in order")
+    func everyTick() throws {
+        let step = try step(hourly, start: "2026-03-01", catchup: true, now: "2026-03-01T03:30:00Z")
+        #expect(
+            dates(step) == [
+                "2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z",
+            ])
+        #expect(step.next?.description == "2026-03-01T04:00:00Z")
+    }
+
+    @Test("Catch-up stops at the number of active runs, and goes on when one has ended")
+    func boundedByActiveRuns() throws {
+        let first = try step(hourly, start: "2026-03-01", catchup: true, most: 3, now: "2026-03-02", unfinished: 1)
+        #expect(dates(first) == ["2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"])
+        #expect(first.untilRunEnds)
+        #expect(first.next?.description == "2026-03-01T02:00:00Z")
+
+        let second = try step(
+            hourly, start: "2026-03-01", catchup: true, most: 3, last: "2026-03-01T01:00:00Z",
+            planned: "2026-03-01T02:00:00Z", now: "2026-03-02", unfinished: 2)
+        #expect(dates(second) == ["2026-03-01T02:00:00Z"])
+        #expect(second.untilRunEnds)
+    }
+
+    @Test("A step creates no more runs than its transaction has room for; the rest stays due")
+    func boundedByLimit() throws {
+        let step = try step(hourly, start: "2026-03-01", catchup: true, now: "2026-03-02", limit: 2)
+        #expect(step.runs.count == 2)
+        #expect(!step.untilRunEnds)
+        #expect(step.next?.description == "2026-03-01T02:00:00Z")
+    }
+
+    @Test("A step without room gives the next instant alone")
+    func noRoom() throws {
+        for schedule in [daily, .once, .continuous] {
+            let step = try step(schedule, start: "2026-01-01", now: "2026-03-01T12:00:00Z", limit: 0)
+            #expect(step.runs.isEmpty)
+            #expect(step.next != nil)
+            #expect(!step.untilRunEnds)
+        }
+    }
+
+    @Test("Nothing is run after the end, and ticks before it that were missed still are")
+    func end() throws {
+        let step = try step(
+            daily, end: "2026-03-02T06:00:00Z", planned: "2026-03-01T06:00:00Z", now: "2026-03-05T12:00:00Z")
+        #expect(dates(step) == ["2026-03-02T06:00:00Z"])
+        #expect(step.next == nil)
+        let later = try self.step(daily, end: "2026-03-02", last: "2026-03-01T06:00:00Z", now: "2026-03-05")
+        #expect(later == TimetableStep(lastScheduled: try instant("2026-03-01T06:00:00Z")))
+    }
+
+    @Test("A changed schedule goes on after the last run's date and repeats none")
+    func changedSchedule() throws {
+        let step = try step(hourly, last: "2026-03-01T06:00:00Z", now: "2026-03-01T06:20:00Z")
+        #expect(step.runs.isEmpty)
+        #expect(step.next?.description == "2026-03-01T07:00:00Z")
+    }
+
+    @Test("@once runs once, at its start or as soon as it is seen")
+    func once() throws {
+        #expect(dates(try step(.once, now: "2026-03-01")) == ["2026-03-01T00:00:00Z"])
+        let early = try step(.once, start: "2026-04-01", now: "2026-03-01")
+        #expect(early.runs.isEmpty)
+        #expect(early.next?.description == "2026-04-01T00:00:00Z")
+        let due = try step(.once, start: "2026-04-01", planned: "2026-04-01", now: "2026-04-02")
+        #expect(dates(due) == ["2026-04-01T00:00:00Z"])
+        #expect(due.next == nil)
+        #expect(try step(.once, last: "2026-03-01", now: "2026-04-02").runs.isEmpty)
+        #expect(try step(.once, start: "2026-04-01", end: "2026-03-01", now: "2026-05-01").runs.isEmpty)
+    }
+
+    @Test("@continuous runs again whenever nothing of the DAG runs any more")
+    func continuous() throws {
+        let first = try step(.continuous, now: "2026-03-01")
+        #expect(first.runs.count == 1)
+        #expect(first.untilRunEnds)
+        let busy = try step(.continuous, last: "2026-03-01", now: "2026-03-02", unfinished: 1)
+        #expect(busy.runs.isEmpty)
+        #expect(busy.untilRunEnds)
+        let again = try step(.continuous, last: "2026-03-01", now: "2026-03-02")
+        #expect(again.runs.map(\.intervalStart.description) == ["2026-03-01T00:00:00Z"])
+        let sameInstant = try step(.continuous, last: "2026-03-01", now: "2026-03-01")
+        #expect(dates(sameInstant) == ["2026-03-01T00:00:00.000001Z"])
+        #expect(try step(.continuous, end: "2026-03-01", now: "2026-03-02") == TimetableStep())
+        #expect(
+            try step(.continuous, start: "2026-04-01", now: "2026-03-02").next?.description == "2026-04-01T00:00:00Z")
+    }
+
+    @Test("A wall time that spring skips runs at the first instant after the gap, once")
+    func spring() throws {
+        let schedule = ScheduleDefinition.cron(expression: "30 2 * * *", timeZone: "Europe/Paris")
+        let step = try step(
+            schedule, catchup: true, planned: "2026-03-28T01:30:00Z", now: "2026-03-30T12:00:00Z")
+        #expect(dates(step) == ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"])
+    }
+
+    @Test("A wall time that autumn doubles runs once; an hourly schedule runs in both")
+    func autumn() throws {
+        let nightly = ScheduleDefinition.cron(expression: "30 2 * * *", timeZone: "Europe/Paris")
+        let once = try step(nightly, catchup: true, planned: "2026-10-24T00:30:00Z", now: "2026-10-26T12:00:00Z")
+        #expect(dates(once) == ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"])
+        let every = ScheduleDefinition.cron(expression: "0 * * * *", timeZone: "Europe/Paris")
+        let both = try step(every, catchup: true, planned: "2026-10-24T23:00:00Z", now: "2026-10-25T02:00:00Z")
+        #expect(
+            dates(both) == [
+                "2026-10-24T23:00:00Z", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z",
+            ])
+    }
+
+    @Test("The latest of a year of missed minutes is found at once")
+    func longOutage() throws {
+        let minutely = ScheduleDefinition.cron(expression: "* * * * *", timeZone: "UTC")
+        let step = try step(minutely, planned: "2025-03-01", now: "2026-03-01T12:34:56Z")
+        #expect(dates(step) == ["2026-03-01T12:34:00Z"])
+    }
+
+    @Test("A time zone that this machine does not know is an error that names it")
+    func unknownZone() throws {
+        let error = #expect(throws: PerchError.self) {
+            try step(.cron(expression: "0 6 * * *", timeZone: "Mars/Olympus"), now: "2026-03-01")
+        }
+        #expect(error?.message.contains("Mars/Olympus") == true)
+    }
+}

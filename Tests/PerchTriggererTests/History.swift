@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchSDK
+import Testing
+
+@testable import PerchTriggerer
+
+/// One random history: a triggerer's state against a model of the metastore and of its sources, with answers that come
+/// late and in any order, commits that fail before and after they took effect, and leases that are taken away.
+struct History {
+    private struct Errand {
+        var work: TriggererWork
+        /// When the metastore does it, and when the answer arrives.
+        var doneAt: Int64
+        var answeredAt: Int64
+        var answer: Answer?
+    }
+
+    private enum Answer {
+        case acquired(owner: Int64, epoch: Int64, lastEvent: Int64)
+        case renewed(Bool)
+        case waits(WaitsPage)
+        case inbox(InboxPage)
+        case committed([Bool])
+        case failed(PerchError)
+    }
+
+    var store = ModelStore()
+    var state: TriggererState
+    var random: SeededGenerator
+    var now: Int64 = 1_000_000
+    /// What the sources hold: level waits, and event waits by the value that they want.
+    private var levels: Set<Int64> = []
+    private var listeners: [Int64: Int] = [:]
+    private var floors: [Int64: Int64] = [:]
+    private var areTrue: Set<Int64> = []
+    private var errands: [Errand] = []
+    private var faults = 0
+    /// Fires that were handed over for a wait under one lease.
+    private var handedOver: [String: Int] = [:]
+    var problems: [String] = []
+
+    init(seed: UInt64) {
+        random = SeededGenerator(seed: seed)
+        var configuration = TriggererConfiguration()
+        configuration.waitsPerRead = Int.random(in: 1...20, using: &random)
+        configuration.firesPerCommit = Int.random(in: 1...10, using: &random)
+        configuration.eventsPerRead = Int.random(in: 1...10, using: &random)
+        configuration.lease = .seconds(3)
+        configuration.renewEvery = .seconds(1)
+        configuration.slowPoll = .seconds(2)
+        state = TriggererState(
+            configuration: configuration,
+            kinds: KindDirectory([(kinds: ["level"], isInbox: false), (kinds: ["event"], isInbox: true)]))
+    }
+
+    /// Lives through random steps with faults, then without, until everything has come to rest.
+    mutating func run(steps: Int) {
+        faults = Int.random(in: 0...25, using: &random)
+        for _ in 0..<steps {
+            act()
+            work()
+            now += Int64.random(in: 0...200_000, using: &random)
+            progress()
+        }
+        faults = 0
+        for waitID in store.open where store.waits[waitID]?.row.kind == "level" { makeTrue(waitID) }
+        for event in 0..<4 { store.emit(name: "event", value: event, now: now) }
+        for _ in 0..<100_000 where !store.open.isEmpty {
+            work()
+            let next = errands.map { min($0.doneAt, $0.answeredAt) }.min() ?? now + 500_000
+            now = max(now + 1_000, min(next, now + 500_000))
+            progress()
+        }
+    }
+
+    // MARK: the world
+
+    private mutating func act() {
+        switch Int.random(in: 0..<10, using: &random) {
+        case 0...2:
+            let deadline = random.chance(30) ? now + Int64.random(in: 0...3_000_000, using: &random) : nil
+            if random.chance(40) {
+                store.register(kind: "level", deadline: deadline, now: now)
+            } else {
+                let floor = Int64.random(in: 0...Int64(store.events.count), using: &random)
+                store.register(
+                    kind: "event", wanted: Int.random(in: 0..<4, using: &random), deadline: deadline, floor: floor,
+                    now: now)
+            }
+            ring(.waits)
+        case 3...5:
+            store.emit(name: "event", value: Int.random(in: 0..<5, using: &random), now: now)
+            ring(.events)
+        case 6: if let waitID = store.open.randomElement(using: &random) { makeTrue(waitID) }
+        case 7:
+            if random.chance(20), let waitID = store.open.randomElement(using: &random) {
+                store.fireByHand(waitID)
+                ring(.waits)
+            }
+        case 8:
+            // Another triggerer took over, and has gone again.
+            if random.chance(faults) { _ = store.acquire() }
+        default: break
+        }
+    }
+
+    /// A doorbell may be lost.
+    private mutating func ring(_ bell: DoorbellSet) {
+        if !random.chance(faults) { state.rang(bell) }
+    }
+
+    private mutating func makeTrue(_ waitID: Int64) {
+        guard areTrue.insert(waitID).inserted, levels.remove(waitID) != nil else { return }
+        state.reported(.fired(waitID: waitID, payload: .null), now: now)
+    }
+
+    // MARK: the triggerer's actor
+
+    private mutating func work() {
+        var count = 0
+        while let work = state.next(now: now) {
+            perform(work)
+            count += 1
+            guard count < 100_000 else {
+                problems.append("the state never comes to rest")
+                return
+            }
+        }
+    }
+
+    private mutating func perform(_ work: TriggererWork) {
+        switch work {
+        case .acquire, .renew, .readWaits, .readInbox: send(work)
+        case .commit(let group):
+            for firing in group.firings {
+                handedOver["\(group.generation)/\(firing.waitID)", default: 0] += 1
+            }
+            send(work)
+        case .restartSources:
+            levels = []
+            listeners = [:]
+        case .arm(let waits, _):
+            for wait in waits {
+                if areTrue.contains(wait.waitID) {
+                    state.reported(.fired(waitID: wait.waitID, payload: .null), now: now)
+                } else {
+                    levels.insert(wait.waitID)
+                }
+            }
+        case .armInbox(let waits):
+            for (place, wait) in waits.enumerated() {
+                listeners[wait.waitID] = store.waits[wait.waitID]?.wanted
+                floors[wait.waitID] = wait.eventFloor
+                state.listens(at: place, to: ("event", nil))
+            }
+        case .disarm(let waitID, _):
+            levels.remove(waitID)
+            listeners[waitID] = nil
+        case .lookBack(let waitID, _, let event): match(waitID, event)
+        case .offer(let event): for waitID in listeners.keys.sorted() { match(waitID, event) }
+        case .probe(let waitID, _): state.probed(waitID, generation: state.generation)
+        case .loaded: break
+        }
+    }
+
+    private mutating func match(_ waitID: Int64, _ event: InboxEvent) {
+        guard let wanted = listeners[waitID], event.payload == .integer(Int64(wanted)),
+            event.seq > floors[waitID] ?? 0
+        else { return }
+        listeners[waitID] = nil
+        state.reported(.fired(waitID: waitID, payload: event.payload), now: now)
+    }
+
+    // MARK: the metastore
+
+    private mutating func send(_ work: TriggererWork) {
+        let doneAt = now + Int64.random(in: 0...300_000, using: &random)
+        let answeredAt = doneAt + Int64.random(in: 0...300_000, using: &random)
+        errands.append(Errand(work: work, doneAt: doneAt, answeredAt: answeredAt))
+    }
+
+    /// Does what is to be done and answers what is to be answered until now, in the order of time.
+    private mutating func progress() {
+        while true {
+            var next: (at: Int64, place: Int)?
+            for (place, errand) in errands.enumerated() {
+                let at = errand.answer == nil ? errand.doneAt : errand.answeredAt
+                if at <= now, at < next?.at ?? .max { next = (at, place) }
+            }
+            guard let place = next?.place else { return }
+            if let answer = errands[place].answer {
+                tell(errands.remove(at: place).work, answer)
+                work()
+            } else {
+                errands[place].answer = answer(to: errands[place].work)
+            }
+        }
+    }
+
+    private mutating func answer(to work: TriggererWork) -> Answer {
+        if random.chance(faults) { return .failed(PerchError(.unavailable, "the disk is away")) }
+        switch work {
+        case .acquire:
+            let (owner, epoch) = store.acquire()
+            return .acquired(owner: owner, epoch: epoch, lastEvent: Int64(store.events.count))
+        case .renew(let owner): return .renewed(owner == store.owner)
+        case .readWaits(let request): return .waits(store.page(request))
+        case .readInbox(let request): return .inbox(store.page(request, now: now))
+        case .commit(let group):
+            do {
+                let won = try store.fire(group.firings, owner: group.owner, epoch: group.epoch)
+                // It took effect, and nobody learns of it.
+                if random.chance(faults / 2) { return .failed(PerchError(.unavailable, "the answer was lost")) }
+                return .committed(won)
+            } catch {
+                return .failed(error as? PerchError ?? PerchError(.unavailable, "\(error)"))
+            }
+        default: return .failed(PerchError(.invalid, "not the metastore's"))
+        }
+    }
+
+    private mutating func tell(_ work: TriggererWork, _ answer: Answer) {
+        switch (work, answer) {
+        case (.acquire, .acquired(let owner, let epoch, let lastEvent)):
+            state.acquired(owner: owner, epoch: epoch, lastEvent: lastEvent, now: now)
+        case (.acquire, _): state.acquireFailed(now: now)
+        case (.renew, .renewed(let isHeld)): state.renewed(generation: state.generation, isHeld: isHeld, now: now)
+        case (.renew, _): state.renewalFailed(generation: state.generation, now: now)
+        case (.readWaits(let request), .waits(let page)): state.waitsRead(request, page, now: now)
+        case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
+        case (.readInbox(let request), .inbox(let page)): state.inboxRead(request, page)
+        case (.readInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
+        case (.commit(let group), .committed(let won)): state.committed(group, won: won)
+        case (.commit(let group), .failed(let error)):
+            for firing in group.firings { handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1 }
+            state.commitFailed(group, error, now: now)
+        default: problems.append("an answer of the wrong sort")
+        }
+    }
+
+    // MARK: the verdict
+
+    /// What must be true of every history.
+    mutating func judge() -> [String] {
+        for (waitID, wait) in store.waits.sorted(by: { $0.key < $1.key }) {
+            guard let outcome = wait.outcome else {
+                problems.append("wait \(waitID) never ended")
+                continue
+            }
+            guard wait.row.kind == "event", !wait.firedByHand else { continue }
+            let right = store.rightEvent(of: wait)
+            switch outcome {
+            case .event:
+                if wait.eventSeq != right?.seq {
+                    problems.append("wait \(waitID): event \(wait.eventSeq ?? 0), not \(right?.seq ?? 0)")
+                }
+            case .timeout: if let right { problems.append("wait \(waitID) timed out in spite of event \(right.seq)") }
+            default: problems.append("wait \(waitID) ended as \(outcome)")
+            }
+        }
+        for (fire, count) in handedOver.sorted(by: { $0.key < $1.key }) where count > 1 {
+            problems.append("fire \(fire) was handed over \(count) times")
+        }
+        return problems
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+@testable import PerchMetastore
+@testable import PerchTriggerer
+
+/// What the metastore does for a triggerer, in memory, with everything that a test wants to know afterwards.
+struct ModelStore {
+    struct Wait {
+        var row: WaitToArm
+        /// An event wait: which value it wants.
+        var wanted: Int?
+        var outcome: WaitOutcome?
+        var eventSeq: Int64?
+        var firedByHand = false
+    }
+
+    var waits: [Int64: Wait] = [:]
+    var open: [Int64] = []
+    var events: [InboxEvent] = []
+    var removals: [(seq: Int64, waitID: Int64)] = []
+    var owner: Int64 = 0
+    var epoch: Int64 = 0
+    private var lastWait: Int64 = 0
+    private var lastRemoval: Int64 = 0
+    private var lastOwner: Int64 = 0
+
+    mutating func register(kind: String, wanted: Int? = nil, deadline: Int64?, floor: Int64 = 0, now: Int64) {
+        lastWait += 1
+        let definition = wanted.map { "{\"value\":\($0)}" }
+        let row = WaitToArm(
+            waitID: lastWait, kind: kind, target: "t", due: nil, deadline: deadline.map(Timestamp.init(microseconds:)),
+            since: Timestamp(microseconds: now), definition: definition, progress: nil, eventFloor: floor)
+        waits[lastWait] = Wait(row: row, wanted: wanted)
+        open.append(lastWait)
+    }
+
+    mutating func emit(name: String, value: Int, now: Int64) {
+        let seq = Int64(events.count + 1)
+        events.append(
+            InboxEvent(
+                seq: seq, eventID: "e\(seq)", name: name, payload: .integer(Int64(value)),
+                receivedAt: Timestamp(microseconds: now)))
+    }
+
+    mutating func acquire() -> (owner: Int64, epoch: Int64) {
+        lastOwner += 1
+        owner = lastOwner
+        epoch += 1
+        return (owner, epoch)
+    }
+
+    mutating func fireByHand(_ waitID: Int64) {
+        guard win(waitID, .event(.null), seq: nil) else { return }
+        waits[waitID]?.firedByHand = true
+        lastRemoval += 1
+        removals.append((lastRemoval, waitID))
+    }
+
+    mutating func fire(_ firings: [Firing], owner: Int64, epoch: Int64) throws -> [Bool] {
+        guard owner == self.owner, epoch == self.epoch else { throw PerchError(.conflict, "not yours") }
+        return firings.map { win($0.waitID, $0.outcome, seq: $0.eventSeq) }
+    }
+
+    private mutating func win(_ waitID: Int64, _ outcome: WaitOutcome, seq: Int64?) -> Bool {
+        guard let place = open.firstIndex(of: waitID) else { return false }
+        open.remove(at: place)
+        waits[waitID]?.outcome = outcome
+        waits[waitID]?.eventSeq = seq
+        return true
+    }
+
+    func page(_ request: WaitsRequest) -> WaitsPage {
+        WaitsPage(
+            waits: open.filter { $0 > request.after }.prefix(request.limit).compactMap { waits[$0]?.row },
+            removed: Array(removals.filter { $0.seq > request.removedAfter }.prefix(request.limit)))
+    }
+
+    func page(_ request: InboxRequest, now: Int64) -> InboxPage {
+        var left = request.limit
+        var lookBacks: [(events: [InboxEvent], isComplete: Bool)] = []
+        for past in request.lookBacks {
+            let all = events.filter { $0.name == past.name && $0.seq > past.after && $0.seq <= request.upTo }
+            let some = Array(all.prefix(left))
+            left -= some.count
+            lookBacks.append((some, some.count == all.count))
+        }
+        let tail = events.filter { $0.seq > request.upTo }
+        return InboxPage(
+            lookBacks: lookBacks, tail: Array(tail.prefix(request.limit)), isTailComplete: tail.count <= request.limit,
+            readAt: Timestamp(microseconds: now))
+    }
+
+    /// The event that is to fire an event wait: the first that it wants, in time.
+    func rightEvent(of wait: Wait) -> InboxEvent? {
+        events.first { event in
+            event.name == wait.row.kind && event.seq > wait.row.eventFloor
+                && event.payload == wait.wanted.map { .integer(Int64($0)) }
+                && event.receivedAt <= wait.row.deadline ?? event.receivedAt
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// Waits for an external event by its name, and where given by its key and by a condition on its payload.
+public struct EventTrigger: Trigger {
+    public typealias Event = ExternalEvent
+    public static let kind = "event"
+
+    /// The event's name, such as `orders.created`. May hold templates.
+    public var name: String
+    /// The event's key. Nil: events with any key, and those without one.
+    public var key: String?
+    /// What the payload must meet. Nil: any payload.
+    public var condition: JSONCondition?
+
+    /// A wait for an event.
+    public init(name: String, key: String? = nil, where condition: JSONCondition? = nil) {
+        self.name = name
+        self.key = key
+        self.condition = condition
+    }
+
+    public var target: String { key.map { "\(name)/\($0)" } ?? name }
+
+    public var problems: [String] {
+        var problems: [String] = []
+        if name.isEmpty { problems.append("an event has a name") }
+        if key?.isEmpty == true { problems.append("the key of an event is not empty; leave it out for any key") }
+        return problems + (condition?.problems ?? [])
+    }
+
+    /// Reads the coded form, with a decoder for the condition alone: a hundred thousand waits are armed in one go after
+    /// a restart.
+    init(stored definition: JSONValue) throws {
+        guard case .string(let name) = definition["name"] else { throw PerchError(.invalid, "'name' is no string") }
+        let key: String?
+        switch definition["key"] {
+        case .string(let text): key = text
+        case nil, .null: key = nil
+        default: throw PerchError(.invalid, "'key' is no string")
+        }
+        var condition: JSONCondition?
+        if let stored = definition["where"], stored != .null { condition = try stored.decode(JSONCondition.self) }
+        self.init(name: name, key: key, where: condition)
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, key
+        case condition = "where"
+    }
+}
+
+/// An event that came from outside.
+public struct ExternalEvent: Codable, Hashable, Sendable {
+    /// The sender's id of it, or one that was made for it.
+    public var eventID: String
+    /// Its place in the order of all events.
+    public var seq: Int64
+    public var name: String
+    public var key: String?
+    public var payload: JSONValue
+    /// When it was accepted.
+    public var receivedAt: Timestamp
+
+    /// An event from its parts.
+    public init(
+        eventID: String, seq: Int64, name: String, key: String? = nil, payload: JSONValue = .null, receivedAt: Timestamp
+    ) {
+        self.eventID = eventID
+        self.seq = seq
+        self.name = name
+        self.key = key
+        self.payload = payload
+        self.receivedAt = receivedAt
+    }
+
+    /// The payload as a type of the caller.
+    /// - Throws: `PerchError` (`invalid`) that names the place and what was wanted there.
+    public func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        try payload.decode(type)
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case eventID = "event_id"
+        case seq, name, key, payload
+        case receivedAt = "received_at"
+    }
+}
+
+extension Trigger where Self == EventTrigger {
+    /// Waits for an external event. An event that came before its wait counts, if it came since the run was created.
+    ///
+    /// - Parameters:
+    ///   - name: The event's name.
+    ///   - key: The event's key; nil: any.
+    ///   - condition: What its payload must meet: `.json("$.total", .greaterThan(100))`.
+    public static func event(
+        _ name: String, key: String? = nil, where condition: JSONCondition? = nil
+    ) -> EventTrigger {
+        EventTrigger(name: name, key: key, where: condition)
+    }
+}

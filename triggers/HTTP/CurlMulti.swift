@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCurl
+internal import PerchReactor
+internal import PerchSDK
+
+/// One request to make.
+struct CurlRequest {
+    var method: String
+    var url: String
+    var headers: [(name: String, value: String)]
+    var body: String?
+    var timeout: TimeSpan
+    var bodyLimit: Int
+}
+
+/// How one request ended.
+struct CurlOutcome {
+    var code: CURLcode
+    /// libcurl's own words, where it has any.
+    var message: String
+    var systemError: Int32
+    var status: Int
+    /// Where the answer points to, as an absolute URL.
+    var redirect: String?
+    /// Seconds, from `Retry-After`.
+    var retryAfter: Int64
+    var headers: [String: String]
+    var body: [UInt8]
+    var isBodyTooLong: Bool
+    var areHeadersTooLong: Bool
+}
+
+/// One libcurl multi handle, driven by the event loop through its socket interface. Connections are kept alive and
+/// request handles used again.
+final class CurlMulti {
+    /// Longer headers in all end a request: libcurl itself has no bound in older versions.
+    private static let headerLimit = 128 * 1_024
+    private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+    /// A request under way.
+    final class Transfer {
+        fileprivate let request: CurlRequest
+        fileprivate let easy: UnsafeMutableRawPointer
+        fileprivate let message: UnsafeMutablePointer<CChar>
+        fileprivate var lines: UnsafeMutablePointer<curl_slist>?
+        fileprivate var done: (CurlOutcome) -> Void
+        fileprivate var headers: [String: String] = [:]
+        fileprivate var headerBytes = 0
+        fileprivate var areHeadersTooLong = false
+        fileprivate var body: [UInt8] = []
+        fileprivate var isBodyTooLong = false
+
+        fileprivate init(
+            _ request: CurlRequest, _ easy: UnsafeMutableRawPointer, _ done: @escaping (CurlOutcome) -> Void
+        ) {
+            self.request = request
+            self.easy = easy
+            self.done = done
+            message = .allocate(capacity: Int(CURL_ERROR_SIZE))
+            message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        }
+
+        deinit {
+            message.deallocate()
+            curl_slist_free_all(lines)
+        }
+
+        fileprivate func take(header line: String) -> Bool {
+            headerBytes += line.utf8.count
+            guard headerBytes <= CurlMulti.headerLimit else {
+                areHeadersTooLong = true
+                return false
+            }
+            if line.hasPrefix("HTTP/") {
+                // What came before was an interim answer.
+                headers = [:]
+            } else if let colon = line.firstIndex(of: ":") {
+                let name = line[..<colon].lowercased()
+                let value = line[line.index(after: colon)...].trimmingBlanks()
+                headers[name] = headers[name].map { "\($0), \(value)" } ?? value
+            }
+            return true
+        }
+
+        fileprivate func take(body bytes: UnsafeRawBufferPointer) -> Bool {
+            guard body.count + bytes.count <= request.bodyLimit else {
+                isBodyTooLong = true
+                body = []
+                return false
+            }
+            body.append(contentsOf: bytes)
+            return true
+        }
+    }
+
+    private let loop: any EventLoop
+    private let multi: UnsafeMutableRawPointer
+    private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
+    private var spare: [UnsafeMutableRawPointer] = []
+    private var timer: LoopTimer?
+    private var sockets: Set<Int32> = []
+    private var isClosed = false
+
+    /// - Throws: `PerchError` where libcurl cannot be set up.
+    init(loop: any EventLoop, connections: Int) throws {
+        guard Self.isSetUp, let multi = curl_multi_init() else {
+            throw PerchError(.unavailable, "libcurl cannot be set up")
+        }
+        self.loop = loop
+        self.multi = multi
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        ccurl_multi_on_socket(multi, Self.onSocket, context)
+        ccurl_multi_on_timer(multi, Self.onTimer, context)
+        ccurl_multi_number(multi, CURLMOPT_MAXCONNECTS, connections)
+    }
+
+    var count: Int { transfers.count }
+    var socketCount: Int { sockets.count }
+
+    /// Begins a request; `done` is called in a later turn, unless it is cancelled.
+    /// - Throws: `PerchError` where libcurl takes no more.
+    func start(_ request: CurlRequest, done: @escaping (CurlOutcome) -> Void) throws -> Transfer {
+        guard let easy = spare.popLast() ?? curl_easy_init() else {
+            throw PerchError(.unavailable, "libcurl gives no more requests")
+        }
+        let transfer = Transfer(request, easy, done)
+        setUp(transfer)
+        transfers[easy] = transfer
+        let result = curl_multi_add_handle(multi, easy)
+        guard result == CURLM_OK else {
+            transfers[easy] = nil
+            curl_easy_cleanup(easy)
+            throw PerchError(.unavailable, "libcurl: \(String(cString: curl_multi_strerror(result)))")
+        }
+        return transfer
+    }
+
+    /// Breaks a request off; its `done` is not called.
+    func cancel(_ transfer: Transfer) {
+        guard transfers[transfer.easy] === transfer else { return }
+        release(transfer)
+    }
+
+    private func release(_ transfer: Transfer) {
+        transfers[transfer.easy] = nil
+        curl_multi_remove_handle(multi, transfer.easy)
+        curl_easy_reset(transfer.easy)
+        if spare.count < 64 { spare.append(transfer.easy) } else { curl_easy_cleanup(transfer.easy) }
+    }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        for transfer in transfers.values { release(transfer) }
+        for easy in spare { curl_easy_cleanup(easy) }
+        spare = []
+        curl_multi_cleanup(multi)
+        for socket in sockets { loop.unwatch(socket) }
+        sockets = []
+        if let timer { loop.cancel(timer) }
+        timer = nil
+    }
+
+    deinit { close() }
+
+    private func setUp(_ transfer: Transfer) {
+        let easy = transfer.easy
+        let request = transfer.request
+        ccurl_request_text(easy, CURLOPT_URL, request.url)
+        ccurl_request_text(easy, CURLOPT_USERAGENT, "perch")
+        ccurl_request_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        ccurl_request_number(easy, CURLOPT_FOLLOWLOCATION, 0)
+        ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
+        ccurl_request_number(easy, CURLOPT_TIMEOUT_MS, Int(max(1, request.timeout.microseconds / 1_000)))
+        if let body = request.body {
+            ccurl_request_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
+            ccurl_request_text(easy, CURLOPT_COPYPOSTFIELDS, body)
+        }
+        switch request.method {
+        case "HEAD": ccurl_request_number(easy, CURLOPT_NOBODY, 1)
+        case "GET" where request.body == nil: break
+        default: ccurl_request_text(easy, CURLOPT_CUSTOMREQUEST, request.method)
+        }
+        for (name, value) in request.headers {
+            transfer.lines = curl_slist_append(transfer.lines, value.isEmpty ? "\(name);" : "\(name): \(value)")
+        }
+        // A body goes along at once.
+        transfer.lines = curl_slist_append(transfer.lines, "Expect:")
+        ccurl_request_headers(easy, transfer.lines)
+        ccurl_request_pointer(easy, CURLOPT_ERRORBUFFER, transfer.message)
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
+        ccurl_request_pointer(easy, CURLOPT_WRITEDATA, context)
+        ccurl_request_pointer(easy, CURLOPT_HEADERDATA, context)
+        ccurl_request_on_data(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            guard let bytes, let context else { return 0 }
+            let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+            return transfer.take(body: UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+        }
+        ccurl_request_on_data(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            guard let bytes, let context else { return 0 }
+            let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+            return Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().take(header: line) ? size * count : 0
+        }
+    }
+
+    // MARK: What libcurl asks of the loop
+
+    private static let onSocket: curl_socket_callback = { _, socket, what, context, _ in
+        guard let context else { return 0 }
+        Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue().follow(socket, what)
+        return 0
+    }
+
+    private static let onTimer: curl_multi_timer_callback = { _, milliseconds, context in
+        guard let context else { return 0 }
+        Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue().setTimer(milliseconds)
+        return 0
+    }
+
+    private func follow(_ socket: Int32, _ what: Int32) {
+        guard what != CURL_POLL_REMOVE else {
+            sockets.remove(socket)
+            return loop.unwatch(socket)
+        }
+        var interest: Readiness = []
+        if what & CURL_POLL_IN != 0 { interest.insert(.read) }
+        if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
+        do {
+            try loop.watch(socket, for: interest) { [weak self] readiness in self?.ready(socket, readiness) }
+            sockets.insert(socket)
+        } catch {  // because the request of a socket that cannot be watched ends by its timeout, and says so
+            loop.unwatch(socket)
+        }
+    }
+
+    private func setTimer(_ milliseconds: Int) {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+        guard milliseconds >= 0 else { return }
+        timer = loop.schedule(at: loop.now + Int64(milliseconds) * 1_000) { [weak self] in
+            self?.timer = nil
+            self?.act(CURL_SOCKET_TIMEOUT, 0)
+        }
+    }
+
+    private func ready(_ socket: Int32, _ readiness: Readiness) {
+        var bits: Int32 = 0
+        if readiness.contains(.read) { bits |= CURL_CSELECT_IN }
+        if readiness.contains(.write) { bits |= CURL_CSELECT_OUT }
+        if readiness.contains(.hangUp) { bits |= CURL_CSELECT_ERR }
+        act(socket, bits)
+    }
+
+    private func act(_ socket: Int32, _ bits: Int32) {
+        guard !isClosed else { return }
+        var running: Int32 = 0
+        // What goes wrong with a request comes as its message.
+        _ = curl_multi_socket_action(multi, socket, bits, &running)
+        var ended: [(Transfer, CURLcode)] = []
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
+                let transfer = transfers[easy]
+            else { continue }
+            ended.append((transfer, ccurl_message_result(message)))
+        }
+        // Collected first: what follows from an answer may cancel another request or begin a new one.
+        for (transfer, code) in ended where transfers[transfer.easy] === transfer {
+            let outcome = outcome(of: transfer, code)
+            release(transfer)
+            transfer.done(outcome)
+        }
+    }
+
+    private func outcome(of transfer: Transfer, _ code: CURLcode) -> CurlOutcome {
+        let easy = transfer.easy
+        return CurlOutcome(
+            code: code, message: String(cString: transfer.message),
+            systemError: Int32(truncatingIfNeeded: ccurl_info_number(easy, CURLINFO_OS_ERRNO)),
+            status: ccurl_info_number(easy, CURLINFO_RESPONSE_CODE),
+            redirect: ccurl_info_text(easy, CURLINFO_REDIRECT_URL).map { String(cString: $0) },
+            retryAfter: Int64(ccurl_info_size(easy, CURLINFO_RETRY_AFTER)), headers: transfer.headers,
+            body: transfer.body, isBodyTooLong: transfer.isBodyTooLong,
+            areHeadersTooLong: transfer.areHeadersTooLong)
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingBlanks() -> String {
+        var text = self[...]
+        while let first = text.first, first.isWhitespace { text.removeFirst() }
+        while let last = text.last, last.isWhitespace { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCurl
+internal import PerchSDK
+
+/// A URL that can be asked, as libcurl reads it.
+struct HTTPAddress {
+    let scheme: String
+    let host: String
+    let port: String
+
+    init(_ text: String) throws(PerchError) {
+        let shown = Self.shown(text)
+        func fault(_ reason: String) -> PerchError { PerchError(.invalid, "'\(shown)' \(reason)") }
+        guard let url = curl_url() else { throw PerchError(.unavailable, "no memory for a URL") }
+        defer { curl_url_cleanup(url) }
+        let result = curl_url_set(url, CURLUPART_URL, text, UInt32(CURLU_NON_SUPPORT_SCHEME))
+        guard result == CURLUE_OK else {
+            throw fault("is no URL (\(String(cString: curl_url_strerror(result)))); write https://host/path")
+        }
+        func part(_ what: CURLUPart, _ flags: Int32 = 0) -> String? {
+            var value: UnsafeMutablePointer<CChar>?
+            guard curl_url_get(url, what, &value, UInt32(flags)) == CURLUE_OK, let value else { return nil }
+            defer { curl_free(value) }
+            return String(cString: value)
+        }
+        scheme = (part(CURLUPART_SCHEME) ?? "").lowercased()
+        host = (part(CURLUPART_HOST) ?? "").lowercased()
+        port = part(CURLUPART_PORT, CURLU_DEFAULT_PORT) ?? ""
+        guard scheme == "http" || scheme == "https" else { throw fault("is not http or https") }
+        guard !host.isEmpty else { throw fault("names no host") }
+        guard part(CURLUPART_USER) == nil, part(CURLUPART_PASSWORD) == nil else {
+            throw fault("holds a name or password; send it by a header: .environment(\"TOKEN\")")
+        }
+    }
+
+    /// What two URLs share that may share secrets and a limit of requests.
+    var origin: String { "\(scheme)://\(host):\(port)" }
+
+    /// A URL without what may be secret in it: name, password and query.
+    static func shown(_ url: String) -> String {
+        var text = String(url.prefix { $0 != "?" && $0 != "#" })
+        if let scheme = text.firstRange(of: "://") {
+            let authority = text[scheme.upperBound...].prefix { $0 != "/" }
+            if let at = authority.lastIndex(of: "@") {
+                text = String(text[..<scheme.upperBound] + text[text.index(after: at)...])
+            }
+        }
+        return text.count > 200 ? "\(text.prefix(200))…" : text
+    }
+}

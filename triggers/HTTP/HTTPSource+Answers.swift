@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CCurl
+internal import Glibc
+internal import PerchReactor
+internal import PerchSDK
+
+/// Making a request, following where it is redirected to, and saying how it ended.
+extension HTTPSource {
+    /// What came of a probe.
+    private enum Result {
+        case answer(HTTPAnswer, retryAfter: Int64)
+        /// No answer that could be looked at. `kind` tells classes of failures apart.
+        case failure(kind: String, String)
+        /// An answer that is too large to be looked at; asking again is no harm.
+        case unreadable(kind: String, String)
+    }
+
+    private static let mostRedirects = 10
+
+    func request(_ probe: HTTPProbe, url: String, method: String, body: String?) {
+        do {
+            let address = try HTTPAddress(url)
+            // Secrets are for the host that they were meant for.
+            let isHome = address.origin == probe.address.origin
+            let headers = probe.headers.filter { header in
+                (isHome || !header.isSecret) && (body != nil || header.name.lowercased() != "content-type")
+            }
+            let left = probe.startedAt + probe.timeout - loop.now
+            guard left > 0 else { return end(probe, timedOut(probe)) }
+            guard let curl else { return }
+            probe.transfer = try curl.start(
+                CurlRequest(
+                    method: method, url: url, headers: headers.map { ($0.name, $0.value) }, body: body,
+                    timeout: TimeSpan(microseconds: left), bodyLimit: options.bodyLimit)
+            ) { [weak self] outcome in
+                self?.ended(probe, outcome, url: url, method: method, body: body)
+            }
+        } catch {
+            // Ends in a later turn, as requests do: nobody expects it from within.
+            loop.enqueue { [weak self] in
+                guard probe.activity == .asking, probe.transfer == nil else { return }
+                self?.end(probe, .failure(kind: "request", "\(error)"))
+            }
+        }
+    }
+
+    private func ended(_ probe: HTTPProbe, _ outcome: CurlOutcome, url: String, method: String, body: String?) {
+        probe.transfer = nil
+        guard outcome.code == CURLE_OK else { return end(probe, failure(outcome, probe)) }
+        guard [301, 302, 303, 307, 308].contains(outcome.status), let next = outcome.redirect else {
+            let answer = HTTPAnswer(status: outcome.status, headers: outcome.headers, bytes: outcome.body)
+            return end(probe, .answer(answer, retryAfter: outcome.retryAfter))
+        }
+        // As browsers do it: the answer to a form is fetched, everything else is asked again as it was.
+        let isFetched = outcome.status == 303 && method != "HEAD" || outcome.status < 303 && method == "POST"
+        follow(probe, to: next, method: isFetched ? "GET" : method, body: isFetched ? nil : body)
+    }
+
+    private func follow(_ probe: HTTPProbe, to url: String, method: String, body: String?) {
+        let shown = HTTPAddress.shown(url)
+        if probe.visited.contains(url), method == "GET" || method == "HEAD" {
+            return end(
+                probe,
+                .failure(kind: "redirect", "redirected in a circle, back to \(shown) after \(probe.visited.count)"))
+        }
+        guard probe.visited.count <= Self.mostRedirects else {
+            return end(
+                probe,
+                .failure(kind: "redirect", "redirected more than \(Self.mostRedirects) times, at last to \(shown)"))
+        }
+        do {
+            _ = try HTTPAddress(url)
+        } catch {
+            return end(probe, .failure(kind: "redirect", "redirected to what is not asked: \(error.message)"))
+        }
+        probe.visited.append(url)
+        request(probe, url: url, method: method, body: body)
+    }
+
+    private func timedOut(_ probe: HTTPProbe) -> Result {
+        .failure(kind: "timeout", "timed out after \(TimeSpan(microseconds: probe.timeout))")
+    }
+
+    /// The words for what libcurl reports.
+    private func failure(_ outcome: CurlOutcome, _ probe: HTTPProbe) -> Result {
+        if outcome.isBodyTooLong {
+            return .unreadable(kind: "large", "\(outcome.status), body larger than \(options.bodyLimit) bytes")
+        }
+        if outcome.areHeadersTooLong { return .unreadable(kind: "large", "\(outcome.status), headers too large") }
+        let words = outcome.message.isEmpty ? String(cString: curl_easy_strerror(outcome.code)) : outcome.message
+        switch outcome.code {
+        case CURLE_OPERATION_TIMEDOUT: return timedOut(probe)
+        case CURLE_COULDNT_RESOLVE_HOST: return .failure(kind: "name", "the host's name is not known: \(words)")
+        case CURLE_COULDNT_CONNECT:
+            let reason =
+                outcome.systemError == ECONNREFUSED
+                ? "connection refused" : "no connection: \(ReactorError.text(of: outcome.systemError))"
+            return .failure(kind: "connect", reason)
+        case CURLE_GOT_NOTHING: return .failure(kind: "empty", "the connection was closed without an answer")
+        case CURLE_PARTIAL_FILE:
+            return .failure(kind: "partial", "\(outcome.status), the connection was closed in the middle of the body")
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR:
+            return .failure(kind: "reset", "the connection broke: \(words)")
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+            CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS:
+            return .failure(kind: "tls", "TLS: \(words)")
+        default: return .failure(kind: "curl \(outcome.code.rawValue)", words)
+        }
+    }
+
+    /// A probe is over: its waits that have what they wait for fire, the others go on.
+    private func end(_ probe: HTTPProbe, _ result: Result) {
+        guard probe.activity == .asking else { return }
+        probe.probes += 1
+        probe.lastAt = loop.now
+        var fired: [Int64] = []
+        var payload: JSONValue = .null
+        var retryAfter: Int64 = 0
+        let kind: String
+        switch result {
+        case .answer(let answer, let seconds):
+            fired = probe.conditions.filter { $0.key.evaluate(answer) }.flatMap(\.value).sorted()
+            if !fired.isEmpty { payload = Self.payload(of: answer) }
+            retryAfter = seconds
+            // A server in trouble is given room; any other answer shows that it is well.
+            probe.failures = answer.status >= 500 || answer.status == 429 ? probe.failures + 1 : 0
+            kind = "\(answer.status)"
+            // Those that stay are those whose condition was not met.
+            let isOver = fired.count == probe.count
+            probe.lastResult = "\(answer.status), condition \(isOver ? "met" : "not met")"
+        case .unreadable(let what, let text):
+            probe.failures = 0
+            (kind, probe.lastResult) = (what, text)
+        case .failure(let what, let text):
+            probe.failures += 1
+            (kind, probe.lastResult) = (what, text)
+        }
+        leave(probe)
+        for waitID in fired { remove(waitID) }
+        if probe.count > 0 {
+            scheduleNext(probe, retryAfter: retryAfter)
+            arm()
+        }
+        tell(probe, kind)
+        for waitID in fired { report(.fired(waitID: waitID, payload: payload)) }
+        let asked = probe.asked
+        probe.asked = []
+        for done in asked { done() }
+    }
+
+    private static func payload(of answer: HTTPAnswer) -> JSONValue {
+        .object([
+            "status": .integer(Int64(answer.status)), "headers": .object(answer.headers.mapValues { .string($0) }),
+            "body": .string(answer.text),
+        ])
+    }
+
+    /// Reports how the probe stands when the class of its answer has changed, and else every ten seconds.
+    private func tell(_ probe: HTTPProbe, _ kind: String) {
+        let now = loop.now
+        guard kind != probe.lastClass || now - probe.reportedAt >= 10_000_000 else { return }
+        probe.lastClass = kind
+        probe.reportedAt = now
+        report(.probed(state(of: probe)))
+    }
+}

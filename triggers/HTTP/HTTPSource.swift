@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+public import PerchReactor
+public import PerchSDK
+
+/// Watches all waits for HTTP answers with one libcurl multi handle on the event loop.
+///
+/// Waits for the same request (method, URL, headers, body) share one probe, at the shortest period that any of them wants;
+/// each keeps its condition, and conditions that are equal are checked once. Whatever a probe meets, the wait goes on, and
+/// `explain` tells of it.
+///
+/// The files of the source: this one keeps the waits, `+Schedule` says when which probe is made, `+Answers` makes of what
+/// came back a result, `+Explain` tells of it.
+public final class HTTPSource: TriggerSource {
+    /// What may be set.
+    public struct Options: Sendable {
+        /// The most requests to one host (scheme, name, port) at a time.
+        public var perHost = 8
+        /// The most requests at a time.
+        public var inAll = 256
+        /// The longest body that is looked at, in bytes.
+        public var bodyLimit = 1_048_576
+        /// The longest time between two probes that fail, unless the period is longer.
+        public var longestBackOff: Duration = .seconds(300)
+        /// The longest time that a server may ask for by `Retry-After`.
+        public var longestRetryAfter: Duration = .seconds(3_600)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    struct Wait {
+        var probe: HTTPProbe
+        var condition: HTTPCondition
+        var every: Int64
+        var timeout: Int64
+    }
+
+    let loop: any EventLoop
+    let report: (SourceReport) -> Void
+    let options: Options
+    let environment: (String) -> String?
+    /// Nil where libcurl cannot be set up; every wait says so then.
+    var curl: CurlMulti?
+
+    var waits: [Int64: Wait] = [:]
+    var probes: [HTTPRequestKey: HTTPProbe] = [:]
+
+    var schedule = TimerHeap<Int64>()
+    var tickets: [Int64: HTTPProbe] = [:]
+    var lastTicket: Int64 = 0
+    var timer: (instant: Int64, handle: LoopTimer)?
+
+    var hosts: [String: HTTPHost] = [:]
+    var hostsInLine = FirstInFirstOut<HTTPHost>()
+    var active = 0
+
+    /// A source on a loop's thread.
+    ///
+    /// - Parameters:
+    ///   - environment: where `.environment` headers are looked up; the process's own variables by default.
+    public init(
+        loop: any EventLoop, options: Options = Options(),
+        environment: ((String) -> String?)? = nil,
+        report: @escaping (SourceReport) -> Void
+    ) {
+        self.loop = loop
+        self.report = report
+        self.options = options
+        self.environment = environment ?? { name in getenv(name).map { String(cString: $0) } }
+        do {
+            curl = try CurlMulti(loop: loop, connections: options.inAll)
+        } catch {  // because nobody can be told before the first wait comes, and that one is broken with the reason
+            curl = nil
+        }
+    }
+
+    public var kinds: [String] { [HTTPTrigger.kind] }
+
+    public func add(_ added: [ArmedWait]) {
+        var fresh: [HTTPProbe] = []
+        for wait in added {
+            do {
+                if let probe = try add(wait) { fresh.append(probe) }
+            } catch {
+                report(
+                    .broken(
+                        waitID: wait.waitID,
+                        message: "the HTTP wait for \(HTTPAddress.shown(wait.target)): \(error)"))
+            }
+        }
+        begin(fresh)
+    }
+
+    /// The probe, if the wait is the first of it.
+    private func add(_ wait: ArmedWait) throws -> HTTPProbe? {
+        guard curl != nil else { throw PerchError(.unavailable, "libcurl cannot be set up") }
+        let trigger = try wait.definition.decode(HTTPTrigger.self)
+        if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
+        remove(wait.waitID)
+        let key = HTTPRequestKey(
+            method: trigger.method, url: trigger.url, headers: trigger.headers, body: trigger.body)
+        let known = probes[key]
+        let probe = try known ?? makeProbe(key, wait.target)
+        probes[key] = probe
+        probe.insert(wait.waitID, trigger)
+        waits[wait.waitID] = Wait(
+            probe: probe, condition: trigger.until, every: trigger.every.microseconds,
+            timeout: trigger.timeout.microseconds)
+        guard known != nil else { return probe }
+        joined(probe, every: trigger.every.microseconds)
+        return nil
+    }
+
+    private func makeProbe(_ key: HTTPRequestKey, _ target: String) throws -> HTTPProbe {
+        let address = try HTTPAddress(key.url)
+        var headers: [(name: String, value: String, isSecret: Bool)] = []
+        for (name, value) in key.headers.sorted(by: { $0.key < $1.key }) {
+            let text: String
+            switch value {
+            case .text(let plain): text = plain
+            case .environment(let variable, let prefix):
+                guard let secret = environment(variable) else {
+                    throw PerchError(
+                        .notFound, "the header '\(name)' needs the environment variable \(variable), which is not set")
+                }
+                guard HTTPHeaderValue.problem(in: secret) == nil else {
+                    throw PerchError(.invalid, "the environment variable \(variable) holds a line break")
+                }
+                text = prefix + secret
+            }
+            // What authorizes is as secret as what is referred to.
+            let isSecret = value.isSecret || ["authorization", "cookie"].contains(name.lowercased())
+            headers.append((name, text, isSecret))
+        }
+        if key.body != nil, !key.headers.keys.contains(where: { $0.lowercased() == "content-type" }) {
+            headers.append(("Content-Type", "application/json", false))
+        }
+        return HTTPProbe(key: key, address: address, headers: headers, target: target)
+    }
+
+    public func remove(_ waitID: Int64) {
+        guard let wait = waits.removeValue(forKey: waitID) else { return }
+        let probe = wait.probe
+        probe.remove(waitID, condition: wait.condition, every: wait.every, timeout: wait.timeout)
+        guard probe.count == 0 else { return }
+        probes[probe.key] = nil
+        unschedule(probe)
+        if probe.activity == .asking {
+            if let transfer = probe.transfer { curl?.cancel(transfer) }
+            probe.transfer = nil
+            leave(probe)
+        }
+        for done in probe.asked { loop.enqueue(done) }
+        probe.asked = []
+    }
+
+    public func probeNow(_ waitID: Int64, done: @escaping () -> Void) {
+        guard let probe = waits[waitID]?.probe else { return done() }
+        probe.asked.append(done)
+        guard probe.activity == .idle else { return }
+        unschedule(probe)
+        probe.dueAt = loop.now
+        ask(probe)
+    }
+
+    public var gauges: [(name: String, value: Int)] {
+        [
+            ("http_waits", waits.count), ("http_probes", probes.count), ("http_requests", active),
+            ("http_sockets", curl?.socketCount ?? 0),
+        ]
+    }
+
+    public func shutDown() {
+        curl?.close()
+        curl = nil
+        if let timer { loop.cancel(timer.handle) }
+        timer = nil
+        schedule = TimerHeap()
+        tickets = [:]
+        waits = [:]
+        probes = [:]
+        hosts = [:]
+    }
+}
