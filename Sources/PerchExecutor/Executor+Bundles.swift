@@ -368,7 +368,7 @@ extension Executor {
     func shutDown() async {
         guard life != .stopped else { return }
         life = .stopped
-        for timer in [pollTimer, deadlineTimer?.timer] { if let timer { reactor.loop.cancel(timer) } }
+        for timer in [pollTimer, deadlineTimer?.timer, lookTimer] { if let timer { reactor.loop.cancel(timer) } }
         await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }

@@ -24,7 +24,10 @@ extension Executor {
 
     private func rang(_ bells: DoorbellSet) {
         guard life == .running || life == .draining else { return }
-        if bells.contains(.queue) { hasWork = true }
+        if bells.contains(.queue) {
+            hasWork = true
+            if isCommitting { bellsDuringCommit = true } else { mayWaitToLook = false }
+        }
         if bells.contains(.cancels), !core.attempts.isEmpty { core.askForCancels() }
         pump()
     }
@@ -48,11 +51,13 @@ extension Executor {
     func pump() {
         perform()
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
-        let claims = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
+        let mayClaim = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
+        let claims = mayClaim && (!mayWaitToLook || core.turn.hasReports)
         let turn = core.takeTurn(claims: claims)
         guard !turn.isEmpty else { return checkIdle() }
         isCommitting = true
         if claims { hasWork = false }
+        bellsDuringCommit = false
         Task { await commit(turn) }
     }
 
@@ -64,13 +69,36 @@ extension Executor {
                 logger.warning("this worker is not registered any more; it joins anew")
                 return await rejoin()
             }
-            if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit { hasWork = true }
+            lookLater(turn, outcome)
             core.committed(turn, outcome, now: now)
             if mustRejoin { return await rejoin() }
             pump()
         } catch {
             isCommitting = false
             commitFailed(turn, error)
+        }
+    }
+
+    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most likely
+    /// told of what that very commit had queued and claimed; so the next look comes with the next report, or a moment
+    /// later, instead of costing each task of a chain a second transaction.
+    private func lookLater(_ turn: Turn, _ outcome: TurnOutcome) {
+        if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit {
+            hasWork = true
+            mayWaitToLook = false
+        } else if bellsDuringCommit, turn.claimLimit > 0 {
+            mayWaitToLook = true
+            guard lookTimer == nil else { return }
+            lookTimer = reactor.loop.schedule(at: reactor.loop.now + 2_000) { [weak self] in
+                guard let self else { return }
+                self.assumeIsolated { executor in
+                    executor.lookTimer = nil
+                    executor.mayWaitToLook = false
+                    executor.pump()
+                }
+            }
+        } else if bellsDuringCommit {
+            mayWaitToLook = false
         }
     }
 

@@ -59,6 +59,10 @@ public actor Executor {
     var isCommitting = false
     /// Whether the queue may hold something that was not seen yet.
     var hasWork = true
+    /// Whether the look at the queue may wait for the next report: the bell was most likely this executor's own doing.
+    var mayWaitToLook = false
+    var bellsDuringCommit = false
+    var lookTimer: LoopTimer?
     var deadlineTimer: (timer: LoopTimer, at: Timestamp)?
     var pollTimer: LoopTimer?
     var failedCommits = 0

@@ -21,7 +21,6 @@ public final class BundleHost: Sendable {
     private struct State {
         var attempts: [Int64: JournaledAttempt] = [:]
         var isDraining = false
-        var isOver = false
         var onEnd: CheckedContinuation<Void, Never>?
     }
 
@@ -110,11 +109,14 @@ public final class BundleHost: Sendable {
                 write(to: 2, "perch: the engine broke the protocol: \(error)\n")
                 break reading
             }
-            if state.withLock({ $0.isDraining && $0.attempts.isEmpty }) { return end(hungUp: false) }
+            if isDrained { break }
         }
-        conduct.onHangUp()
-        end(hungUp: true)
+        if !isDrained { conduct.onHangUp() }
+        finish()
     }
+
+    /// Whether all is done that was asked for before a `drain`.
+    private var isDrained: Bool { state.withLock { $0.isDraining && $0.attempts.isEmpty } }
 
     private func handle(_ message: EngineMessage) {
         switch message {
@@ -215,15 +217,16 @@ public final class BundleHost: Sendable {
             let failure = AttemptOutcome.failure(message: "its output is too large: \(error)", retryable: false)
             say(.result(dispatchID: attempt.dispatchID, failure))
         }
-        if isLast { end(hungUp: false) }
+        // The reading thread wakes up, finds everything done and ends.
+        if isLast { shutdown(descriptor, Int32(SHUT_RD)) }
     }
 
-    private func end(hungUp: Bool) {
+    /// The end of the reading thread and of the host.
+    private func finish() {
         let (attempts, continuation) = state.withLock { state in
             defer {
                 state.attempts = [:]
                 state.onEnd = nil
-                state.isOver = true
             }
             return (state.attempts, state.onEnd)
         }
