@@ -17,7 +17,9 @@ let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift"
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
-let triggers: [Target.Dependency] = ["PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent"]
+let triggers: [Target.Dependency] = [
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent",
+]
 
 func room(
     _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, exclude: [String] = []
@@ -56,15 +58,19 @@ let package = Package(
         room("PerchSDK"),
         room("PerchReactor", ["CLinux"]),
         room("PerchTriggersTime", ["PerchSDK", "PerchReactor"], path: "triggers/Time", exclude: ["README.md"]),
-        room("PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
-        room("PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+        room(
+            "PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
+        room(
+            "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
-        room("PerchExecutor", ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
+        room(
+            "PerchExecutor",
+            ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
         room(
             "PerchCLI",
@@ -79,16 +85,22 @@ let package = Package(
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 
-        program("bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
+        program(
+            "bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
         tests("PerchBundleTests", ["PerchBundle", "PerchSDK"]),
         tests(
             "PerchExecutorTests",
-            ["PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux", "bundle-fixture", log]),
+            [
+                "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
+                "bundle-fixture", log,
+            ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
-        tests("PerchCLITests", ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
+        tests(
+            "PerchCLITests",
+            ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
         room(
@@ -102,7 +114,8 @@ let package = Package(
         tests(
             "PerchTriggererTests",
             [
-                "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent", "PerchSDK",
+                "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent",
+                "PerchSDK",
                 log,
             ]),
     ],
