@@ -110,7 +110,9 @@ extension Executor {
             throw StartFailure(words: "\(error)")
         }
         bundlesStarted += 1
-        let bundle = RunningBundle(try connect(launched, place), number: bundlesStarted)
+        let number = bundlesStarted
+        let bundle = RunningBundle(try connect(launched, place, number), number: number)
+        living[number] = bundle
         bundles[place] = bundle
         // Recorded before its first use, so that whoever comes after a crash can end it.
         if let process = launched.process, let identity = ProcessIdentity(of: process.pid) {
@@ -186,24 +188,26 @@ extension Executor {
 
     // MARK: Events
 
-    private func connect(_ launched: LaunchedBundle, _ place: Place) throws -> BundleConnection {
+    private func connect(_ launched: LaunchedBundle, _ place: Place, _ number: Int) throws -> BundleConnection {
         let callbacks = BundleConnection.Callbacks(
             messages: { [weak self] messages in
                 guard let self else { return }
-                self.assumeIsolated { $0.received(messages, from: place) }
+                self.assumeIsolated { $0.received(messages, from: place, number) }
             },
             printed: { [weak self] lines, isError in
                 guard let self else { return }
-                self.assumeIsolated { $0.printed(lines, isError: isError, in: place) }
+                self.assumeIsolated { $0.printed(lines, isError: isError, in: place, number) }
             },
             ended: { [weak self] words in
                 guard let self else { return }
-                self.assumeIsolated { $0.ended(place, words) }
+                self.assumeIsolated { $0.ended(place, number, words) }
             })
         return try BundleConnection(launched, loop: reactor.loop, callbacks: callbacks)
     }
 
-    private func received(_ messages: [BundleMessage], from place: Place) {
+    private func received(_ messages: [BundleMessage], from place: Place, _ number: Int) {
+        // One that was retired has nothing to say any more.
+        guard bundles[place]?.number == number else { return }
         let now = now
         for message in messages {
             switch message {
@@ -233,8 +237,8 @@ extension Executor {
         }
     }
 
-    private func printed(_ lines: [String], isError: Bool, in place: Place) {
-        if let attempt = core.speaker(in: place) {
+    private func printed(_ lines: [String], isError: Bool, in place: Place, _ number: Int) {
+        if bundles[place]?.number == number, let attempt = core.speaker(in: place) {
             let level: AttemptLogLevel = isError ? .warning : .info
             core.say(attempt, lines.map { LogLine(at: now, level: level, message: $0) })
             perform()
@@ -243,16 +247,16 @@ extension Executor {
         }
     }
 
-    private func ended(_ place: Place, _ words: String) {
-        guard let bundle = bundles[place] else { return }
+    private func ended(_ place: Place, _ number: Int, _ words: String) {
+        guard let bundle = living.removeValue(forKey: number) else { return }
         bundle.endWords = words
-        let wasReady = bundle.isReady
-        bundles[place] = nil
+        let isCurrent = bundles[place]?.number == number
+        if isCurrent { bundles[place] = nil }
         bundle.greet(nil)
+        if bundle.processID != 0 { forget(bundle.processID) }
         for continuation in bundle.whenEnded { continuation.resume() }
         bundle.whenEnded = []
-        if bundle.processID != 0 { forget(bundle.processID) }
-        guard wasReady, life == .running || life == .draining else { return }
+        guard isCurrent, bundle.isReady, !isRejoining, life == .running || life == .draining else { return }
         if !bundle.isRetired {
             logger.error("a bundle process is gone", metadata: ["how": "\(words)", "place": "\(place)"])
         }
@@ -260,7 +264,16 @@ extension Executor {
         pump()
     }
 
+    /// Lets a bundle go that has nothing more to do; another one may take its place at once.
+    func retire(_ place: Place) {
+        guard let bundle = bundles.removeValue(forKey: place) else { return }
+        bundle.isRetired = true
+        bundle.connection.terminate()
+    }
+
     private func forget(_ processID: Int64) {
+        // Whoever stops removes all rows at once.
+        if life == .stopped { return deadRows.append(processID) }
         let (store, logger) = (store, logger)
         Task {
             do {
@@ -298,13 +311,15 @@ extension Executor {
 
     // MARK: Stopping
 
-    /// Ends the bundle there and waits until it is gone.
-    func end(_ place: Place) async {
-        guard let bundle = bundles[place] else { return }
-        bundle.isRetired = true
-        await withCheckedContinuation { continuation in
-            bundle.whenEnded.append(continuation)
-            bundle.connection.terminate()
+    /// Ends all bundles and waits until they are gone.
+    func endBundles() async {
+        for number in living.keys.sorted() {
+            guard let bundle = living[number] else { continue }
+            bundle.isRetired = true
+            await withCheckedContinuation { continuation in
+                bundle.whenEnded.append(continuation)
+                bundle.connection.terminate()
+            }
         }
     }
 
@@ -321,11 +336,18 @@ extension Executor {
                     executor.pump()
                 }
             }
-            defer { reactor.loop.cancel(timer) }
+            // Where not even that can be recorded, the next start finds what is left.
+            let limit = reactor.loop.now + 2 * configuration.drainTimeout.microseconds + 5_000_000
+            let lastTimer = reactor.loop.schedule(at: limit) { [weak self] in
+                guard let self else { return }
+                self.assumeIsolated { $0.wakeDrain() }
+            }
             await withCheckedContinuation { continuation in
                 whenIdle.append(continuation)
                 pump()
             }
+            reactor.loop.cancel(timer)
+            reactor.loop.cancel(lastTimer)
         }
         await shutDown()
     }
@@ -333,6 +355,10 @@ extension Executor {
     /// Wakes whoever waits for the last attempt.
     func checkIdle() {
         guard core.attempts.isEmpty, !isCommitting else { return }
+        wakeDrain()
+    }
+
+    private func wakeDrain() {
         let waiting = whenIdle
         whenIdle = []
         for continuation in waiting { continuation.resume() }
@@ -343,10 +369,11 @@ extension Executor {
         guard life != .stopped else { return }
         life = .stopped
         for timer in [pollTimer, deadlineTimer?.timer] { if let timer { reactor.loop.cancel(timer) } }
-        for place in Place.allCases { await end(place) }
-        guard worker != 0 else { return }
+        await endBundles()
+        let rows = deadRows + (worker == 0 ? [] : [worker])
+        guard !rows.isEmpty else { return }
         do {
-            try await store.remove(processes: [worker])
+            try await store.remove(processes: rows)
         } catch {
             logger.warning("this worker's row stays until the next start", metadata: ["error": "\(error)"])
         }

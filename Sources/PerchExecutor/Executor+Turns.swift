@@ -116,11 +116,15 @@ extension Executor {
     private func rejoin() async {
         mustRejoin = false
         isCommitting = true
+        isRejoining = true
         core.forgetAll()
-        for place in Place.allCases { await end(place) }
+        await endBundles()
+        bundles = [:]
+        isRejoining = false
         do {
             try await join()
             isCommitting = false
+            failedCommits = 0
             launch(.main)
             hasWork = true
             pump()
@@ -169,9 +173,11 @@ extension Executor {
             send(message, to: place)
         case .log(let attempt, let lines):
             logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber)
-        case .kill(let place), .retire(let place):
+        case .kill(let place):
             bundles[place]?.isRetired = true
             bundles[place]?.connection.terminate()
+        case .retire(let place):
+            retire(place)
         case .launch(let place):
             launch(place)
         }

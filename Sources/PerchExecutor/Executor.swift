@@ -46,7 +46,13 @@ public actor Executor {
     let logger: Logger
 
     var core: ExecutorCore
+    /// The bundles in use.
     var bundles: [Place: RunningBundle] = [:]
+    /// Every bundle that has not ended yet, by its number.
+    var living: [Int: RunningBundle] = [:]
+    /// Rows of bundles that ended while the executor stopped.
+    var deadRows: [Int64] = []
+    var isRejoining = false
     var bundlesStarted = 0
     var worker: Int64 = 0
     var life = Life.new
@@ -133,6 +139,6 @@ public actor Executor {
 
     /// The process ids of the bundles at this moment; for tests and for people.
     public var bundleProcesses: [Int32] {
-        Place.allCases.compactMap { bundles[$0]?.connection.launched.process?.pid }
+        living.sorted { $0.key < $1.key }.compactMap { $0.value.connection.launched.process?.pid }
     }
 }

@@ -12,6 +12,7 @@ import PerchSDK
 public actor Scheduler {
     /// The thread on which the scheduler runs.
     public nonisolated let reactor: Reactor
+    /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     private let metastore: Metastore

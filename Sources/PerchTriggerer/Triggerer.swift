@@ -18,6 +18,7 @@ public actor Triggerer {
 
     /// The thread on which the triggerer runs.
     public nonisolated let reactor: Reactor
+    /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     let metastore: Metastore

@@ -93,6 +93,16 @@ final class Engine: Sendable {
         }
     }
 
+    /// Returns once a run has ended.
+    func waitForEnd(of dagID: String, runID: String = "r1") async throws -> RunState {
+        var iterator = bells.makeAsyncIterator()
+        while true {
+            let state = try await store.read { try $0.run(dagID: dagID, runID: runID)?.state }
+            if let state, state.isFinished { return state }
+            await iterator.next()
+        }
+    }
+
     /// The only instance of a run, once it has ended.
     func end(of dagID: String, runID: String = "r1") async throws -> TaskInstanceRow {
         try #require(try await instances(of: dagID, runID: runID) { $0.allSatisfy(\.state.isFinished) }.first)

@@ -213,12 +213,17 @@ struct FileSourceTests {
         defer { bench.end() }
         var bad = try scratch.wait(1, "x")
         bad.definition = ["path": "relative"]
-        try await bench.add([bad, try scratch.wait(2, "y")])
+        var worse = bad
+        worse.waitID = 3
+        worse.definition = ["path": "/tmp/x", "stable_for": "5s"]
+        try await bench.add([bad, try scratch.wait(2, "y"), worse])
         guard case .broken(1, let message) = bench.reports.first else {
             Issue.record("not broken")
             return
         }
         #expect(message.contains("not absolute"))
+        #expect(
+            bench.reports.contains { if case .broken(3, let text) = $0 { text.contains("stable_for") } else { false } })
         try scratch.write("y")
         try await bench.untilFired(1)
     }

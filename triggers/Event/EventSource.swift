@@ -46,7 +46,7 @@ public final class EventSource: InboxSource {
     public func add(_ added: [ArmedWait]) {
         for wait in added {
             do {
-                let trigger = try wait.definition.decode(EventTrigger.self)
+                let trigger = try EventTrigger(stored: wait.definition)
                 if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
                 if waits[wait.waitID] != nil { remove(wait.waitID) }
                 waits[wait.waitID] = Wait(

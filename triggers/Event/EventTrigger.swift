@@ -30,6 +30,21 @@ public struct EventTrigger: Trigger {
         return problems + (condition?.problems ?? [])
     }
 
+    /// Reads the coded form, with a decoder for the condition alone: a hundred thousand waits are armed in one go after
+    /// a restart.
+    init(stored definition: JSONValue) throws {
+        guard case .string(let name) = definition["name"] else { throw PerchError(.invalid, "'name' is no string") }
+        let key: String?
+        switch definition["key"] {
+        case .string(let text): key = text
+        case nil, .null: key = nil
+        default: throw PerchError(.invalid, "'key' is no string")
+        }
+        var condition: JSONCondition?
+        if let stored = definition["where"], stored != .null { condition = try stored.decode(JSONCondition.self) }
+        self.init(name: name, key: key, where: condition)
+    }
+
     enum CodingKeys: String, CodingKey {
         case name, key
         case condition = "where"

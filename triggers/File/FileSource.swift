@@ -103,8 +103,7 @@ public final class FileSource: TriggerSource {
         guard let inotify else { return }
         do {
             try loop.watch(inotify.descriptor, for: .read) { [weak self] _ in self?.readEvents() }
-        } catch {
-            // Without a descriptor that the loop takes there are no events: everything is polled then, and says so.
+        } catch {  // because without events everything is polled, and says so
             inotify.close()
             self.inotify = nil
         }
@@ -124,9 +123,8 @@ public final class FileSource: TriggerSource {
     }
 
     private func add(_ wait: ArmedWait) throws {
-        let trigger = try wait.definition.decode(FileTrigger.self)
+        let trigger = try FileTrigger(stored: wait.definition)
         let pattern = try FilePattern(trigger.path)
-        if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
         remove(wait.waitID)
         let group: WaitGroup
         if let known = groups[pattern.directory] {

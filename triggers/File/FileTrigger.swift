@@ -38,6 +38,24 @@ public struct FileTrigger: Trigger {
         return problems
     }
 
+    /// Reads the coded form without a decoder: a hundred thousand waits are armed in one go after a restart.
+    init(stored definition: JSONValue) throws(PerchError) {
+        func number(_ key: CodingKeys) throws(PerchError) -> Int64? {
+            switch definition[key.rawValue] {
+            case .integer(let value) where value >= 0: return value
+            case nil, .null: return nil
+            case let value?:
+                throw PerchError(.invalid, "'\(key.rawValue)' is \(value.text), wanted was a whole number from 0 on")
+            }
+        }
+        guard case .string(let path) = definition["path"] else {
+            throw PerchError(.invalid, "'path' is no string")
+        }
+        self.init(
+            path: path, stableFor: try number(.stableFor).map { TimeSpan(microseconds: $0) },
+            minimumSize: try number(.minimumSize).map { Int($0) })
+    }
+
     enum CodingKeys: String, CodingKey {
         case path
         case stableFor = "stable_for"

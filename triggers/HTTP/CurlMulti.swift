@@ -229,8 +229,7 @@ final class CurlMulti {
         do {
             try loop.watch(socket, for: interest) { [weak self] readiness in self?.ready(socket, readiness) }
             sockets.insert(socket)
-        } catch {
-            // A socket that cannot be watched goes silent; its request ends by its timeout, and says so.
+        } catch {  // because the request of a socket that cannot be watched ends by its timeout, and says so
             loop.unwatch(socket)
         }
     }

@@ -71,8 +71,7 @@ public final class HTTPSource: TriggerSource {
         self.environment = environment ?? { name in getenv(name).map { String(cString: $0) } }
         do {
             curl = try CurlMulti(loop: loop, connections: options.inAll)
-        } catch {
-            // There is nobody to tell before the first wait comes; that one is broken with the reason.
+        } catch {  // because nobody can be told before the first wait comes, and that one is broken with the reason
             curl = nil
         }
     }

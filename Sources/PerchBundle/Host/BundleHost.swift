@@ -213,7 +213,10 @@ public final class BundleHost: Sendable {
         }
         for (_, attempt) in attempts { attempt.refuse() }
         guard let continuation else { return }
-        if !conduct.isProcess { close(descriptor) }
+        if !conduct.isProcess {
+            outbox.shutDown()
+            close(descriptor)
+        }
         executor.shutDown()
         continuation.resume()
     }

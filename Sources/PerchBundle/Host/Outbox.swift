@@ -53,6 +53,14 @@ final class Outbox: @unchecked Sendable {
         pthread_cond_broadcast(hasRoom)
     }
 
+    /// Sends nothing more; returns once nobody uses the descriptor, so that it may be closed.
+    func shutDown() {
+        pthread_mutex_lock(mutex)
+        isBroken = true
+        while isWriting { pthread_cond_wait(hasRoom, mutex) }
+        pthread_mutex_unlock(mutex)
+    }
+
     private func writeAll(_ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { buffer in
             var sent = 0

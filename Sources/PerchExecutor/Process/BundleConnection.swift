@@ -104,11 +104,12 @@ final class BundleConnection {
     }
 
     /// Reads what is there. What the code has printed before it reported is read first, so that it lands in its log.
-    private func receive() {
+    private func receive(turns: Int = 4) {
         guard isSocketOpen else { return }
         var messages: [BundleMessage] = []
         var fault: String?
-        reading: while true {
+        // Bounded: a bundle that says something without end must not keep the reactor for itself.
+        reading: for _ in 0..<turns {
             let count = read(launched.socket, buffer.baseAddress, buffer.count)
             if count < 0, errno == EINTR { continue }
             if count < 0, errno == EAGAIN { break }
@@ -199,7 +200,7 @@ final class BundleConnection {
         if let process = launched.process {
             // What it started dies with it, before its process id is free for another.
             _ = clinux_kill_session(process.pid, process.pid, nil)
-            receive()
+            receive(turns: 1024)
             drainOutput()
             drainErrors()
             if let line = output.flush() { tell([line], isError: false) }

@@ -15,6 +15,7 @@ public import PerchSDK
 public actor EventSocket {
     /// The thread on which the socket is served.
     public nonisolated let reactor: Reactor
+    /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     private struct Line {

@@ -8,7 +8,9 @@ public import PerchSDK
 /// `{"explanation": …}` (a coded `WaitExplanation`, or null), `{"summary": true}` by `{"summary": …}` (a coded
 /// `TriggererSummary`), anything else by `{"error": "…"}`. It changes nothing, and nothing depends on it.
 public actor InspectionSocket {
+    /// The triggerer's thread, on which the socket is served.
     public nonisolated let reactor: Reactor
+    /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     private let path: String
