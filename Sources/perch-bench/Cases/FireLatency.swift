@@ -10,7 +10,7 @@ enum FireLatency {
         let engine = try await EngineUnderTest(place, bench: "fire-latency", size: size, room: size)
         try await engine.trigger("fire-latency")
         try await engine.until("all tasks wait", within: 60) { try $0.waitCount() >= size }
-        let events = try EventSender(path: engine.place.home + "/events.sock")
+        let events = try LineSocket(path: engine.place.home + "/events.sock")
         var times: [Double] = []
         for index in 0..<size {
             try await Task.sleep(for: .milliseconds(5))
@@ -21,6 +21,7 @@ enum FireLatency {
                 throw BenchError("an unexpected report: \(words)")
             }
             times.append(Double(end - start) / 1e6)
+            _ = try events.receive()
         }
         try engine.stop()
         times.sort()

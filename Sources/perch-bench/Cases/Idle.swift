@@ -8,7 +8,7 @@ enum Idle {
         let engine = try await EngineUnderTest(place, bench: "", size: 0, room: 32)
         _ = try await engine.processorShare(over: 2)
         let resident = try engine.tree.resident()
-        let share = try await engine.processorShare(over: 10)
+        let share = try await engine.processorShare(over: 20)
         try engine.stop()
         let empty = try emptyExecutable()
         return [

@@ -56,7 +56,9 @@ final class EngineUnderTest: Sendable {
             while true {
                 let chunk = errors.availableData
                 if chunk.isEmpty { return }
-                FileHandle.standardError.write(chunk)
+                for line in String(decoding: chunk, as: UTF8.self).split(separator: "\n") where line != "stopping" {
+                    FileHandle.standardError.write(Data("\(line)\n".utf8))
+                }
             }
         }
     }
@@ -83,6 +85,21 @@ final class EngineUnderTest: Sendable {
             guard process.isRunning else { throw BenchError("the engine ended before \(what)") }
             guard Monotonic.seconds < end else { throw BenchError("not within \(Int(seconds)) s: \(what)") }
             try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Returns when the triggerer holds so many waits in memory.
+    func untilArmed(_ count: Int, within seconds: Double) async throws {
+        let inspection = try LineSocket(path: place.home + "/inspect.sock")
+        let end = Monotonic.seconds + seconds
+        while true {
+            try inspection.send(#"{"summary":true}"#)
+            let summary = try JSONValue(parsing: try inspection.receive())["summary"]
+            if case .integer(let waits)? = summary?["waits"]?["time"], waits >= count { return }
+            guard Monotonic.seconds < end else {
+                throw BenchError("not all of \(count) waits were armed: \(summary?.text ?? "")")
+            }
+            try await Task.sleep(for: .milliseconds(50))
         }
     }
 
