@@ -26,6 +26,10 @@ final class RunningBundle {
     var greeting: CheckedContinuation<Greeting?, Never>?
     var whenEnded: [CheckedContinuation<Void, Never>] = []
 
+    /// DAGs that were too long for the description, and the pieces so far of the next one.
+    private var definitions: [String] = []
+    private var pieces = ""
+
     enum Greeting: Sendable {
         case hello(version: Int)
         case described(BundleDescription)
@@ -34,6 +38,20 @@ final class RunningBundle {
     init(_ connection: BundleConnection, number: Int) {
         self.connection = connection
         self.number = number
+    }
+
+    func take(definition text: String, isLast: Bool) {
+        pieces += text
+        guard isLast else { return }
+        definitions.append(pieces)
+        pieces = ""
+    }
+
+    func greet(_ description: BundleDescription) {
+        var whole = description
+        whole.dags += definitions
+        definitions = []
+        greet(.described(whole))
     }
 
     func greet(_ greeting: Greeting?) {
@@ -214,8 +232,10 @@ extension Executor {
             case .hello(let version, let bundleVersion, _):
                 bundles[place]?.bundleVersion = bundleVersion
                 bundles[place]?.greet(.hello(version: version))
+            case .definition(let text, let isLast):
+                bundles[place]?.take(definition: text, isLast: isLast)
             case .described(let description):
-                bundles[place]?.greet(.described(description))
+                bundles[place]?.greet(description)
             case .unknown(let type):
                 logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
             case .unrecognized(let type):

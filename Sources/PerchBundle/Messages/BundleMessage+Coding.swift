@@ -13,6 +13,11 @@ extension FrameWriter {
                 $0.field("bundle_version", bundleVersion)
                 $0.field("pid", Int(pid))
             }
+        case .definition(let text, let isLast):
+            try frame("definition") {
+                $0.field("text", text)
+                $0.field("is_last", isLast)
+            }
         case .described(let description):
             try frame("described") {
                 $0.field("bundle_version", description.bundleVersion)
@@ -96,6 +101,8 @@ extension BundleMessage {
                 protocolVersion: Int(try fields.integer("protocol_version")),
                 bundleVersion: fields.optionalString("bundle_version") ?? "",
                 pid: Int32(truncatingIfNeeded: fields.integer("pid", default: 0)))
+        case "definition":
+            self = .definition(text: try fields.string("text"), isLast: fields.bool("is_last", default: true))
         case "described":
             self = .described(
                 BundleDescription(

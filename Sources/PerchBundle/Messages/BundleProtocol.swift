@@ -35,6 +35,8 @@
 /// **Bundle to engine**
 /// - `hello`: `protocol_version`, `bundle_version` (changes with every build), `pid`.
 /// - `described`: `bundle_version`, `dags` [the DAG's definition as JSON text], `problems` [one line each].
+/// - `definition`: `text`, `is_last`: a piece of a DAG's definition that is too long for one frame. The pieces of a DAG follow
+///   one another, and all of them go before `described`, which does not repeat that DAG.
 /// - `step`: `dispatch_id`, `key`, `payload` (JSON text), `keep` (a retry inherits it): answered by `recorded` or `refused`.
 /// - `deferred`: `dispatch_id`, `key`, `trigger` {`kind`, `target`, `due`? {`at`: text} or {`after`: span}, `definition`},
 ///   `timeout`? (a span).
@@ -48,6 +50,8 @@ public enum BundleProtocol {
     public static let version = 1
     /// The longest frame, in bytes, its length not counted.
     public static let longestFrame = 16 << 20
+    /// How much of definitions goes into one frame, in bytes of their text.
+    public static let longestPiece = 4 << 20
     /// How often a bundle says `alive` while dispatches run, in seconds.
     public static let alivePeriod = 10
 }

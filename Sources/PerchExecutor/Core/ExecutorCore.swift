@@ -181,7 +181,7 @@ struct ExecutorCore {
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
-        case .hello, .described, .alive, .unknown, .unrecognized:
+        case .hello, .definition, .described, .alive, .unknown, .unrecognized:
             break
         }
     }
