@@ -116,7 +116,7 @@ struct BundleHostTests {
             return
         }
         #expect(description.problems.isEmpty)
-        #expect(try description.dags.map { try JSONText.decode(DAGDefinition.self, from: $0).dagID } == ["d"])
+        #expect(try description.dags.map { try DAGDefinition(parsing: $0).dagID } == ["d"])
         try engine.run("value")
         #expect(try await engine.next() == .result(dispatchID: 1, .success(output: "7", items: nil)))
         try engine.run("skip")
@@ -147,7 +147,7 @@ struct BundleHostTests {
             return
         }
         #expect(trigger.kind == "time")
-        let payload = try JSONText.encode(trigger)
+        let payload = trigger.text
         try engine.run(
             "steps", dispatch: 2,
             journal: [
@@ -183,7 +183,7 @@ struct BundleHostTests {
     @Test("a dispatch to clean up replays, and runs onKill with the last registered first")
     func cleanUp() async throws {
         let engine = try Engine(dags)
-        let trigger = try JSONText.encode(TriggerSpec.time(.after(.seconds(5))))
+        let trigger = TriggerSpec.time(.after(.seconds(5))).text
         try engine.run(
             "kill",
             journal: [RecordedEntry(key: "sleep#0", kind: .wait, payload: trigger, outcome: .cancelled(notice))],

@@ -141,18 +141,55 @@ struct ExecutorCoreTests {
         #expect(many.freeSlots == 10)
     }
 
-    @Test("suspects run one at a time in a process of their own, which is ended after the last")
+    @Test("each suspect has a process of its own, which goes with it; few begin at a time")
     func quarantine() async throws {
-        var (core, ids) = try await core(2, suspects: true)
-        let launches = core.takeActions().filter { if case .launch(.quarantine) = $0 { true } else { false } }
-        #expect(launches.count == 1)
-        core.ready(.quarantine, now: t0)
-        #expect(runs(&core) == [ids[0]])
-        core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: .quarantine, now: t0)
-        #expect(runs(&core) == [ids[1]])
-        core.receive(.result(dispatchID: ids[1], .success(output: "1", items: nil)), from: .quarantine, now: t0)
-        let retired = core.takeActions().contains { if case .retire(.quarantine) = $0 { true } else { false } }
-        #expect(retired)
+        var (core, ids) = try await core(6, suspects: true)
+        #expect(launches(&core) == Array(ids[..<4]))
+        for id in ids[..<4] { core.ready(.quarantine(dispatchID: id), now: t0) }
+        #expect(runs(&core) == Array(ids[..<4]))
+        let first = Place.quarantine(dispatchID: ids[0])
+        core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: first, now: t0)
+        let actions = core.takeActions()
+        #expect(actions.contains { if case .retire(first) = $0 { true } else { false } })
+        #expect(actions.contains { if case .launch(.quarantine(ids[4])) = $0 { true } else { false } })
+    }
+
+    @Test("a suspect that runs on and on holds up no other one")
+    func lastingSuspects() async throws {
+        var (core, ids) = try await core(5, suspects: true)
+        #expect(launches(&core) == Array(ids[..<4]))
+        #expect(core.nextDeadline == t0 + .seconds(10))
+        core.passTime(now: t0 + .seconds(9))
+        #expect(launches(&core).isEmpty)
+        core.passTime(now: t0 + .seconds(10))
+        #expect(launches(&core) == [ids[4]])
+        #expect(core.nextDeadline == nil)
+    }
+
+    @Test("a suspect that dies alone is the culprit, and the next begins")
+    func culprit() async throws {
+        var (core, ids) = try await core(5, suspects: true)
+        _ = core.takeActions()
+        core.ready(.quarantine(dispatchID: ids[0]), now: t0)
+        core.died(.quarantine(dispatchID: ids[0]), .init(words: "exited with code 3"), now: t0)
+        #expect(core.takeTurn(claims: false).reports.map(\.dispatchID) == [ids[0]])
+        #expect(launches(&core) == [ids[4]])
+    }
+
+    @Test("a suspect that is cancelled before its process is there leaves no process behind")
+    func cancelledSuspect() async throws {
+        var (core, ids) = try await core(1, suspects: true)
+        _ = core.takeActions()
+        let intent = CancelIntent(finalState: .failed, reason: "enough", by: "anna")
+        core.cancel(CancelOrder(dispatchID: ids[0], intent: intent), now: t0)
+        core.ready(.quarantine(dispatchID: ids[0]), now: t0)
+        #expect(core.takeActions().contains { if case .retire = $0 { true } else { false } })
+    }
+
+    private func launches(_ core: inout ExecutorCore) -> [Int64] {
+        core.takeActions().compactMap { action in
+            if case .launch(.quarantine(let dispatchID)) = action { dispatchID } else { nil }
+        }
     }
 
     private func runs(_ core: inout ExecutorCore) -> [Int64] {

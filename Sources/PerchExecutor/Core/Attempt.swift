@@ -5,17 +5,19 @@ internal import PerchMetastore
 internal import PerchSDK
 
 /// Which bundle process runs an attempt.
-enum Place: Sendable, Hashable, CaseIterable {
+enum Place: Sendable, Hashable {
     /// The one for everything that is under no suspicion.
     case main
-    /// The one for attempts that were in a process that died: they run in it one at a time.
-    case quarantine
+    /// One for an attempt that was in a process that died with several: it has it for itself.
+    case quarantine(dispatchID: Int64)
+
+    var isQuarantine: Bool { self != .main }
 }
 
 /// One dispatch that this worker holds.
 final class Attempt {
     enum Phase {
-        /// Claimed, but its process is not ready, or busy with another suspect.
+        /// Claimed, but its process is not ready, or it stands in the line of the suspects.
         case waiting
         case running
         /// Told to stop; the intended state is recorded at its end.

@@ -27,10 +27,14 @@ extension ExecutorCore {
     }
 
     /// The earliest instant at which `passTime` has something to do.
-    var nextDeadline: Timestamp? { timed.compactMap { attempts[$0]?.deadline }.min() }
+    var nextDeadline: Timestamp? {
+        let admission = nextAdmission.map { [$0] } ?? []
+        return (timed.compactMap { attempts[$0]?.deadline } + admission).min()
+    }
 
     /// Does what is due: execution timeouts, the end of a clean-up's time, the end of a process that does not obey.
     mutating func passTime(now: Timestamp) {
+        admitSuspects(now: now)
         for dispatchID in timed.sorted() {
             guard let attempt = attempts[dispatchID], let deadline = attempt.deadline, deadline <= now else { continue }
             if case .running = attempt.phase {

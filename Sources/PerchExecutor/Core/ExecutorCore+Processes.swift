@@ -10,6 +10,11 @@ extension ExecutorCore {
     /// A process is there and has said hello.
     mutating func ready(_ place: Place, now: Timestamp) {
         isReady[place] = true
+        if place.isQuarantine, waiting[place] == nil {
+            // Its attempt was cancelled while the process came up.
+            isReady[place] = nil
+            return actions.append(.retire(place))
+        }
         handOut(place, now: now)
     }
 
@@ -17,7 +22,7 @@ extension ExecutorCore {
     mutating func unready(_ place: Place) { isReady[place] = false }
 
     /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
-    /// nobody knows, and all of them run again, one at a time.
+    /// nobody knows, and all of them run again, each in a process of its own.
     mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
         let blamed = offenders.removeValue(forKey: place)
         isReady[place] = nil
@@ -44,7 +49,7 @@ extension ExecutorCore {
             isReady[place] = false
             actions.append(.launch(place))
         }
-        handOut(place, now: now)
+        admitSuspects(now: now)
     }
 
     /// Gives everything back that is still held, for a worker that stops.
@@ -58,6 +63,7 @@ extension ExecutorCore {
             }
         }
         waiting = [:]
+        suspectLine = []
     }
 
     /// Forgets everything: its dispatches belong to another worker now.
@@ -66,6 +72,8 @@ extension ExecutorCore {
         timed = []
         waiting = [:]
         offenders = [:]
+        suspectLine = []
+        admitted = [:]
         occupied = 0
         turn = Turn()
         isReady = [:]

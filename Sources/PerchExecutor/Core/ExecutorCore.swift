@@ -24,6 +24,10 @@ struct ExecutorCore {
         var largestClaim = 500
         /// What a process has beyond an attempt's own time for clean-up, before it is ended.
         var killGrace = TimeSpan.seconds(5)
+        /// How many suspects begin side by side, each in a process of its own.
+        var freshSuspects = 4
+        /// A suspect that has run so long holds up no other one any more.
+        var suspicion = TimeSpan.seconds(10)
     }
 
     /// How a bundle process ended.
@@ -43,6 +47,10 @@ struct ExecutorCore {
     /// Attempts that are the reason why a process is being ended.
     var offenders: [Place: Set<Int64>] = [:]
     var timed: Set<Int64> = []
+    /// Suspects that have no process yet, in the order of claims.
+    var suspectLine: [Int64] = []
+    /// When the suspects that are not over were given a process.
+    var admitted: [Int64: Timestamp] = [:]
 
     init(settings: Settings) { self.settings = settings }
 
@@ -99,15 +107,22 @@ struct ExecutorCore {
     // MARK: Claims
 
     mutating func take(_ task: ClaimedTask, now: Timestamp) {
-        let attempt = Attempt(task: task, place: task.isSuspect ? .quarantine : .main, now: now)
+        let place: Place = task.isSuspect ? .quarantine(dispatchID: task.dispatchID) : .main
+        let attempt = Attempt(task: task, place: place, now: now)
         attempts[task.dispatchID] = attempt
         occupied += 1
+        if place.isQuarantine {
+            suspectLine.append(task.dispatchID)
+            return admitSuspects(now: now)
+        }
         waiting[attempt.place, default: []].append(task.dispatchID)
         handOut(attempt.place, now: now)
     }
 
     /// Whether code may be running there.
-    func isRunning(in place: Place) -> Bool { isBusy(place) }
+    func isRunning(in place: Place) -> Bool {
+        attempts.values.contains { $0.place == place && $0.isInProcess }
+    }
 
     /// Tells the process there what waits for it.
     mutating func handOut(_ place: Place, now: Timestamp) {
@@ -119,17 +134,8 @@ struct ExecutorCore {
             }
             return
         }
-        if place == .main {
-            waiting[place] = []
-            for dispatchID in queue { begin(dispatchID, now: now) }
-        } else if !isBusy(place) {
-            waiting[place] = Array(queue.dropFirst())
-            begin(queue[0], now: now)
-        }
-    }
-
-    func isBusy(_ place: Place) -> Bool {
-        attempts.values.contains { $0.place == place && $0.isInProcess }
+        waiting[place] = nil
+        for dispatchID in queue { begin(dispatchID, now: now) }
     }
 
     mutating func begin(_ dispatchID: Int64, now: Timestamp) {
@@ -174,7 +180,7 @@ struct ExecutorCore {
                     taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID, key: key, trigger: trigger,
                     timeout: timeout, ranFor: now - attempt.startedAt))
             leave(attempt)
-            handOut(place, now: now)
+            admitSuspects(now: now)
         case .result(let dispatchID, let outcome):
             guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
             finish(attempt, outcome, now: now)
@@ -204,7 +210,7 @@ struct ExecutorCore {
                 report(attempt, .failure(message: message, retryable: true), now)
             }
         }
-        handOut(attempt.place, now: now)
+        admitSuspects(now: now)
     }
 
     // MARK: Ends
@@ -232,20 +238,12 @@ struct ExecutorCore {
         attempt.phase = .over
         setDeadline(attempt, nil)
         occupied -= 1
-        retireQuarantine(attempt.place)
+        release(attempt)
     }
 
     mutating func drop(_ attempt: Attempt) {
         leave(attempt)
         attempts[attempt.dispatchID] = nil
-    }
-
-    mutating func retireQuarantine(_ place: Place) {
-        guard place == .quarantine, isReady[place] == true, waiting[place]?.isEmpty ?? true, !isBusy(place) else {
-            return
-        }
-        isReady[place] = nil
-        actions.append(.retire(place))
     }
 
     // MARK: Log

@@ -84,33 +84,3 @@ extension SensorDefinition: JSONConvertible {
         softFail = try fields.bool("soft_fail", default: false)
     }
 }
-
-extension TriggerSpec: JSONConvertible {
-    /// `{"kind": …, "target": …, "definition": {…}}`, and for a time wait `"due": {"at": …}` or `{"after": µs}`.
-    public var json: JSONValue {
-        var members: [String: JSONValue] = [
-            "kind": .string(kind), "target": .string(target), "definition": definition,
-        ]
-        switch due {
-        case .at(let text): members["due"] = .object(["at": .string(text)])
-        case .after(let span): members["due"] = .object(["after": .integer(span.microseconds)])
-        case nil: break
-        }
-        return .object(members)
-    }
-
-    /// Reads what `json` writes.
-    public init(json: JSONValue) throws(PerchError) {
-        let fields = try JSONFields(json, of: "a trigger")
-        self.init(
-            kind: try fields.string("kind"), target: try fields.string("target"),
-            definition: fields.members["definition"] ?? .object([:]))
-        guard let instant = fields.members["due"] else { return }
-        let due = try JSONFields(instant, of: "a trigger's due instant")
-        if due.members["at"] != nil {
-            self.due = .at(try due.string("at"))
-        } else {
-            self.due = .after(TimeSpan(microseconds: try due.integer("after")))
-        }
-    }
-}
