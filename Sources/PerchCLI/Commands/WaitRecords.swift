@@ -84,8 +84,7 @@ struct WaitRecords {
 
     private static func json(_ text: String?) -> Document {
         guard let text else { return .value(.null) }
-        // because what cannot be parsed is best shown as it stands
-        guard let value = try? JSONValue(parsing: text) else { return .text(text) }
-        return .value(value)
+        let value = try? JSONValue(parsing: text)  // because what cannot be parsed is best shown as it stands
+        return value.map { .value($0) } ?? .text(text)
     }
 }
