@@ -77,7 +77,6 @@ public struct Folder: Sendable {
 
     /// Removes it with everything in it.
     public func remove() {
-        // because what is left in /tmp fails no test
-        try? FileManager.default.removeItem(atPath: path)
+        try? FileManager.default.removeItem(atPath: path)  // because what is left in /tmp fails no test
     }
 }

@@ -28,8 +28,7 @@ public final class RunningEngine: Sendable {
 
     /// What it has said so far.
     public var text: String {
-        // because the file is there before the process is
-        (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""
+        (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""  // because a file cut within a character reads later
     }
 
     /// Kills it as a power cut would.

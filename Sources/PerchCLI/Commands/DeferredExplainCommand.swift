@@ -58,7 +58,7 @@ struct StoredExplanation: Sendable {
         wait = try snapshot.knownWait(waitID)
         now = snapshot.now
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
-        owner = try probe?.owner ?? WaitRecords.owner(snapshot)
+        owner = try WaitRecords.name(ofOwner: probe?.owner, snapshot) ?? WaitRecords.owner(snapshot)
         asOf = probe?.asOf
         let sharing = wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
         var sentences: [String] = []

@@ -27,8 +27,7 @@ struct HomeOption: ParsableArguments {
             try metastore.close()
             return result
         } catch {
-            // because the first fault is the one to tell; a metastore that is closed already refuses to be closed again
-            try? metastore.close()
+            try? metastore.close()  // because the first fault is the one to tell
             throw error
         }
     }

@@ -7,7 +7,7 @@ internal import PerchSDK
 struct WaitRecords {
     /// Who watches: the live triggerer of the home.
     let owner: String?
-    private var probes: [String: (probe: ProbeRow?, sharing: Int)] = [:]
+    private var probes: [String: (probe: ProbeRow?, owner: String?, sharing: Int)] = [:]
 
     init(owner: String?) {
         self.owner = owner
@@ -20,9 +20,15 @@ struct WaitRecords {
         return process.map { "\($0.host):\($0.pid)" }
     }
 
+    /// The owner of a probe, which is stored as a process's number, as `host:pid`; nil where that process is gone.
+    static func name(ofOwner owner: String?, _ snapshot: Snapshot) throws -> String? {
+        guard let number = owner.flatMap({ Int64($0) }) else { return nil }
+        return try snapshot.processes(role: nil).first { $0.processID == number }.map { "\($0.host):\($0.pid)" }
+    }
+
     /// The fields of `deferred list`.
     mutating func summary(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
-        let (probe, sharing) = try probe(of: wait, snapshot)
+        let (probe, prober, sharing) = try probe(of: wait, snapshot)
         return [
             "wait_id": .number(wait.waitID),
             "dag_id": .text(wait.key.dagID),
@@ -39,14 +45,14 @@ struct WaitRecords {
             "last_result": .text(probe.flatMap { $0.state.lastResult.isEmpty ? nil : $0.state.lastResult }),
             "probes": .number(probe?.state.probes ?? 0),
             "sharing": .number(sharing),
-            "owner": .text(probe?.owner ?? owner),
+            "owner": .text(prober ?? owner),
         ]
     }
 
     /// Everything that the metastore has about a wait.
     mutating func details(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
         var record = try summary(wait, snapshot)
-        let (probe, _) = try self.probe(of: wait, snapshot)
+        let probe = try self.probe(of: wait, snapshot).probe
         record.fields += [
             Record.Field(name: "as_of", value: .instant(probe?.asOf)),
             Record.Field(name: "is_sensor", value: .flag(wait.isSensor)),
@@ -62,11 +68,14 @@ struct WaitRecords {
         return record
     }
 
-    private mutating func probe(of wait: WaitRow, _ snapshot: Snapshot) throws -> (probe: ProbeRow?, sharing: Int) {
+    private mutating func probe(
+        of wait: WaitRow, _ snapshot: Snapshot
+    ) throws -> (probe: ProbeRow?, owner: String?, sharing: Int) {
         let key = "\(wait.kind) \(wait.target)"
         if let known = probes[key] { return known }
+        let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
         let found = (
-            probe: try snapshot.probe(kind: wait.kind, target: wait.target),
+            probe: probe, owner: try Self.name(ofOwner: probe?.owner, snapshot),
             sharing: wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
         )
         probes[key] = found
@@ -75,8 +84,7 @@ struct WaitRecords {
 
     private static func json(_ text: String?) -> Document {
         guard let text else { return .value(.null) }
-        // because what cannot be parsed is best shown as it stands
-        guard let value = try? JSONValue(parsing: text) else { return .text(text) }
-        return .value(value)
+        let value = try? JSONValue(parsing: text)  // because what cannot be parsed is best shown as it stands
+        return value.map { .value($0) } ?? .text(text)
     }
 }

@@ -34,8 +34,9 @@ struct ProcessTree: Sendable {
         var engine = 0.0
         var all = 0.0
         for pid in try members {
-            // because a process may end between the listing and this
-            guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { continue }
+            let path = "/proc/\(pid)/smaps_rollup"
+            let read = try? String(contentsOfFile: path, encoding: .utf8)  // because a process may have ended meanwhile
+            guard let text = read else { continue }
             for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
                 let kilobytes = Double(line.split(separator: " ")[1]) ?? 0
                 all += kilobytes * 1024
@@ -58,10 +59,9 @@ struct ProcessTree: Sendable {
 
     /// The fields of `/proc/<pid>/stat` after the name; the first is the state.
     private static func stat(_ pid: Int32) -> [Substring]? {
-        // because a process may end between the listing and this
-        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-            let end = text.lastIndex(of: ")")
-        else { return nil }
+        let path = "/proc/\(pid)/stat"
+        let read = try? String(contentsOfFile: path, encoding: .utf8)  // because a process may have ended meanwhile
+        guard let text = read, let end = text.lastIndex(of: ")") else { return nil }
         return text[text.index(end, offsetBy: 2)...].split(separator: " ")
     }
 }
