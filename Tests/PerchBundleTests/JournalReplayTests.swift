@@ -118,6 +118,15 @@ struct JournalReplayTests {
         #expect(failed == .outcome(.failure(message: "x", retryable: false)))
     }
 
+    @Test("a step that a retry inherited need not be asked for again")
+    func kept() throws {
+        var inherited = step("a#0")
+        inherited.isKept = true
+        var replay = JournalReplay(journal: [inherited])
+        #expect(
+            replay.end(.success(TaskOutput(json: "1"))) == .outcome(.success(output: "1", items: nil)))
+    }
+
     @Test(
         "while the task is being cancelled the journal answers, new waits are cancelled, and the end is the intended one"
     )

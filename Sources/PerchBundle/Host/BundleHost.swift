@@ -173,7 +173,8 @@ public final class BundleHost: Sendable {
     private func sendInPieces(_ text: String) {
         var rest = text.utf8[...]
         while !rest.isEmpty {
-            var end = rest.index(rest.startIndex, offsetBy: BundleProtocol.longestPiece, limitedBy: rest.endIndex)
+            var end =
+                rest.index(rest.startIndex, offsetBy: BundleProtocol.longestPiece, limitedBy: rest.endIndex)
                 ?? rest.endIndex
             // A piece is a string of its own: it ends between two characters.
             while end < rest.endIndex, rest[end] & 0xC0 == 0x80 { end = rest.index(before: end) }

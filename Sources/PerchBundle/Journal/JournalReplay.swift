@@ -159,7 +159,7 @@ struct JournalReplay {
 
     /// What the journal holds that the code did not ask for.
     private func leftOver() -> String? {
-        let left = order.filter { entries[$0]?.isUsed == false }
+        let left = order.filter { key in entries[key].map { !$0.isUsed && !$0.recorded.isKept } ?? false }
         guard let first = left.first, let entry = entries[first] else { return nil }
         let others = left.count > 1 ? " (and \(left.count - 1) more)" : ""
         return JournalMismatch(

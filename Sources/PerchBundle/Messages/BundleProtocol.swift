@@ -20,7 +20,7 @@
 /// - `describe`: answered by `described`.
 /// - `run`: `dispatch_id`, `task_instance_id`, `dag_id`, `run_id`, `task_id`, `task_index`, `map_index` (-1: not mapped),
 ///   `try_number`, `facts` {`logical_date`, `data_interval_start`, `data_interval_end`, `run_type`, `params`},
-///   `journal` [{`key`, `kind` `step` or `wait`, `payload`, `outcome`?}], `inputs` [JSON text], `map_element`? (JSON text),
+///   `journal` [{`key`, `kind` `step` or `wait`, `payload`, `outcome`?, `keep`?}], `inputs` [JSON text], `map_element`? (JSON text),
 ///   `cancel`? {`final_state`, `reason`, `by`}: the dispatch is only there to clean up.
 ///   `payload` is a step's result, or a wait's trigger {`kind`, `target`, …}, as JSON text. `outcome` is how a wait ended:
 ///   {`type`: `event`, `payload`: JSON text}, {`type`: `timeout`}, {`type`: `cancelled`, `final_state`, `reason`, `by`} or

@@ -62,6 +62,7 @@ extension FrameWriter {
         field("key", entry.key)
         field("kind", entry.kind.rawValue)
         field("payload", entry.payload)
+        if entry.isKept { field("keep", true) }
         guard let outcome = entry.outcome else { return }
         object("outcome") {
             switch outcome {
@@ -145,6 +146,7 @@ extension RecordedEntry {
             throw fields.missing("kind", "'step' or 'wait'")
         }
         self.init(key: try fields.string("key"), kind: kind, payload: try fields.string("payload"))
+        isKept = fields.bool("keep", default: false)
         guard let ended = try fields.optionalObject("outcome") else { return }
         switch try ended.string("type") {
         case "event": outcome = .event(payload: try ended.string("payload"))

@@ -86,6 +86,8 @@ public struct RecordedEntry: Sendable, Hashable {
     public var payload: String
     /// Nil for steps.
     public var outcome: Outcome?
+    /// A step whose result a retry inherits: code that ends without asking for it is no mismatch.
+    public var isKept = false
 
     /// An entry from its parts.
     public init(key: String, kind: Kind, payload: String, outcome: Outcome? = nil) {

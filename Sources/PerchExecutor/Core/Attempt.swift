@@ -91,6 +91,7 @@ extension CancelNotice {
 extension RecordedEntry {
     init(_ entry: JournalEntry) throws {
         self.init(key: entry.key, kind: entry.kind == .step ? .step : .wait, payload: entry.payload)
+        isKept = entry.isKept
         guard let text = entry.outcome else { return }
         switch try WaitOutcome(json: JSONValue(parsing: text)) {
         case .event(let payload): outcome = .event(payload: payload.text)

@@ -65,11 +65,13 @@ public struct JournalEntry: Sendable, Hashable, Codable {
     public var recordedAt: Timestamp
     /// When the wait's outcome was recorded.
     public var firedAt: Timestamp?
+    /// Whether a retry inherits the step.
+    public var isKept: Bool
 
     /// An entry from its parts.
     public init(
         key: String, kind: Kind, position: Int, payload: String, outcome: String? = nil, recordedAt: Timestamp,
-        firedAt: Timestamp? = nil
+        firedAt: Timestamp? = nil, isKept: Bool = false
     ) {
         self.key = key
         self.kind = kind
@@ -78,6 +80,7 @@ public struct JournalEntry: Sendable, Hashable, Codable {
         self.outcome = outcome
         self.recordedAt = recordedAt
         self.firedAt = firedAt
+        self.isKept = isKept
     }
 }
 

@@ -31,13 +31,14 @@ extension Snapshot {
     public func journal(taskInstanceID: Int64, tryNumber: Int) throws -> [JournalEntry] {
         try rows(
             """
-            SELECT key, kind, position, payload, outcome, recorded_at, fired_at FROM journal
+            SELECT key, kind, position, payload, outcome, recorded_at, fired_at, is_kept FROM journal
             WHERE ti_id = :1 AND try_number = :2 ORDER BY position, key
             """, taskInstanceID, tryNumber
         ) { row in
             JournalEntry(
                 key: row.text(0), kind: try row.name(1), position: row.int(2), payload: row.text(3),
-                outcome: row.optionalText(4), recordedAt: row.time(5), firedAt: row.optionalTime(6))
+                outcome: row.optionalText(4), recordedAt: row.time(5), firedAt: row.optionalTime(6), isKept: row.bool(7)
+            )
         }
     }
 }

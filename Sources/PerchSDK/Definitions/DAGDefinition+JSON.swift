@@ -50,7 +50,8 @@ extension DAGDefinition: JSONConvertible {
             let known = task.upstream + task.inputs + (task.mappedOver.map { [$0] } ?? [])
             guard known.allSatisfy({ $0 >= 0 && $0 < index }) else {
                 throw PerchError(
-                    .invalid, "the DAG '\(dagID)': the task '\(task.taskID)' names an upstream that does not stand before it")
+                    .invalid,
+                    "the DAG '\(dagID)': the task '\(task.taskID)' names an upstream that does not stand before it")
             }
         }
     }
@@ -76,7 +77,8 @@ extension ScheduleDefinition: JSONConvertible {
         case "continuous": self = .continuous
         default:
             let fields = try JSONFields(json, of: "a schedule")
-            self = .cron(expression: try fields.string("cron"), timeZone: try fields.string("time_zone", default: "UTC"))
+            self = .cron(
+                expression: try fields.string("cron"), timeZone: try fields.string("time_zone", default: "UTC"))
         }
     }
 }
