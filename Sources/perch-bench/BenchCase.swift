@@ -24,7 +24,7 @@ struct BenchCase: Sendable {
             measure: Tasks.measure),
         BenchCase(name: "chain", size: 1_000, summary: "no-op tasks one after another", measure: Chain.measure),
         BenchCase(
-            name: "sensors", size: 20_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
+            name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
         BenchCase(name: "idle", size: 1, summary: "a standalone that has nothing to do", measure: Idle.measure),
     ]
 }

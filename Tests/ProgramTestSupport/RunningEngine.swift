@@ -28,7 +28,7 @@ public final class RunningEngine: Sendable {
 
     /// What it has said so far.
     public var text: String {
-        (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""  // because a file cut within a character reads later
+        (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""  // because a cut character reads later
     }
 
     /// Kills it as a power cut would.
