@@ -43,19 +43,4 @@ final class EngineLock: Sendable {
         guard let text = FileManager.default.contents(atPath: path) else { return nil }
         return Int32(String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
     }
-
-    /// The process id of the engine that holds a home's lock; nil where none is alive.
-    static func liveEngine(path: String) -> Int32? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        // Only a shared lock, for a moment: an engine that starts just then would see the home as taken by exclusive ones.
-        if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
-        return holder(path: path)
-    }
-}
-
-extension HomePaths {
-    /// The process id of the engine that is alive on this home; nil where there is none.
-    public var liveEngine: Int32? { EngineLock.liveEngine(path: lock) }
 }
