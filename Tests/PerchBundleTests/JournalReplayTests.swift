@@ -122,7 +122,7 @@ struct JournalReplayTests {
     func kept() throws {
         var inherited = step("a#0")
         inherited.isKept = true
-        var replay = JournalReplay(journal: [inherited])
+        let replay = JournalReplay(journal: [inherited])
         #expect(
             replay.end(.success(TaskOutput(json: "1"))) == .outcome(.success(output: "1", items: nil)))
     }

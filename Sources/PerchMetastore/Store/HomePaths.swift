@@ -39,7 +39,7 @@ public struct HomePaths: Sendable, Hashable {
             try FileManager.default.createDirectory(
                 atPath: home, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw PerchError(.unavailable, "cannot create the home \(home)", cause: error)
+            throw PerchError(.unavailable, "cannot create the home \(home): \(error.localizedDescription)")
         }
         guard access(home, W_OK | X_OK) == 0 else {
             throw PerchError(.unavailable, "the home \(home) cannot be written: \(String(cString: strerror(errno)))")
