@@ -39,7 +39,6 @@ let package = Package(
     name: "Perch",
     products: [
         .library(name: "Perch", targets: ["Perch"]),
-        .library(name: "PerchTesting", targets: ["PerchTesting"]),
         .executable(name: "perch", targets: ["perch"]),
         .executable(name: "perch-bench", targets: ["perch-bench"]),
         .executable(name: "quickstart", targets: ["quickstart"]),
@@ -79,7 +78,6 @@ let package = Package(
                 "PerchTriggerer", "PerchReactor", "CLinux", arguments, log,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
-        room("PerchTesting", ["Perch"]),
         program("perch", ["Perch"]),
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
