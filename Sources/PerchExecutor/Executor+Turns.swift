@@ -166,9 +166,7 @@ extension Executor {
     /// Registers this worker, and queues again what workers hold that are gone.
     func join() async throws {
         let old = worker
-        guard let identity = ProcessIdentity.own else {
-            throw PerchError(.unavailable, "/proc says nothing about this process; Perch needs it mounted")
-        }
+        let identity = try ProcessIdentity.current()
         worker = try await store.register(role: "worker", identity, lease: lease)
         var live = [worker]
         var dead: [Int64] = []

@@ -85,7 +85,7 @@ extension Triggerer {
                 let (owner, epoch, lastEvent) = try await triggerer.metastore.write { transaction in
                     // Those that certainly live no more hold nothing: their leases need not run out first.
                     for row in try transaction.processes(role: TriggererState.name)
-                    where row.processID == previousOwner || identity.hasEnded(row) {
+                    where row.processID == previousOwner || row.hasEndedHere {
                         try transaction.removeProcess(row.processID)
                     }
                     let owner = try transaction.registerProcess(
