@@ -8,7 +8,7 @@ final class JournaledAttempt: AttemptRuntime {
     private struct State {
         var replay: JournalReplay
         var handlers: [@Sendable () async throws -> Void] = []
-        var waiters: [String: CheckedContinuation<Void, any Error>] = [:]
+        var waiters: [String: CheckedContinuation<Result<Void, any Error>, Never>] = [:]
         var body: Task<Void, Never>?
         var killing: Task<Void, Never>?
         /// The time for clean-up is over: handlers that have not begun never will.
@@ -55,21 +55,23 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// Returns once the engine has said that the result is durable.
     private func record(_ key: String, _ payload: String, keep: Bool) async throws {
-        try await withCheckedThrowingContinuation { (waiter: CheckedContinuation<Void, any Error>) in
+        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
+        let answer: Result<Void, any Error> = await withCheckedContinuation { waiter in
             let isOpen = state.withLock { state in
                 if state.replay.isRefused { return false }
                 state.waiters[key] = waiter
                 return true
             }
-            guard isOpen else { return waiter.resume(throwing: StaleDispatch()) }
+            guard isOpen else { return waiter.resume(returning: .failure(StaleDispatch())) }
             do {
                 try host.outbox.send(.step(dispatchID: dispatchID, key: key, payload: payload, keep: keep))
             } catch {
                 let message = "the result of the step '\(key)' is too large to be recorded: \(error)"
                 state.withLock { $0.waiters.removeValue(forKey: key) }?
-                    .resume(throwing: PerchError(.invalid, message))
+                    .resume(returning: .failure(PerchError(.invalid, message)))
             }
         }
+        try answer.get()
         state.withLock { $0.replay.stepRecorded(key) }
     }
 
@@ -125,11 +127,11 @@ final class JournaledAttempt: AttemptRuntime {
             return (state.body, state.waiters)
         }
         body?.cancel()
-        for (_, waiter) in waiters { waiter.resume(throwing: StaleDispatch()) }
+        for (_, waiter) in waiters { waiter.resume(returning: .failure(StaleDispatch())) }
     }
 
     func recorded(_ key: String) {
-        state.withLock { $0.waiters.removeValue(forKey: key) }?.resume()
+        state.withLock { $0.waiters.removeValue(forKey: key) }?.resume(returning: .success(()))
     }
 
     /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not touch.

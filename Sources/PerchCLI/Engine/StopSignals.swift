@@ -32,17 +32,18 @@ enum StopSignals {
     /// Returns after the first signal.
     static func first(on reactor: Reactor) async throws {
         let descriptor = descriptor.load(ordering: .acquiring)
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
             reactor.submit {
                 do {
                     try reactor.loop.watch(descriptor, for: .read) { _ in
                         reactor.loop.unwatch(descriptor)
-                        continuation.resume()
+                        continuation.resume(returning: .success(()))
                     }
                 } catch {
-                    continuation.resume(throwing: error)
+                    continuation.resume(returning: .failure(error))
                 }
             }
         }
+        try answer.get()
     }
 }

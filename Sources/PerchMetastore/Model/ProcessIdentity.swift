@@ -27,7 +27,9 @@ public struct ProcessIdentity: Sendable, Hashable {
         var session: pid_t = 0
         var state: CChar = 0
         guard let boot = Self.thisBoot, let host = Self.thisHost,
-            clinux_process_times(pid, &start, &session, &state) == 0
+            clinux_process_times(pid, &start, &session, &state) == 0,
+            // One that has ended and was not collected by its parent runs no more.
+            state != CChar(UInt8(ascii: "Z")), state != CChar(UInt8(ascii: "X"))
         else { return nil }
         self.init(pid: pid, startTime: start, bootID: boot, host: host)
     }

@@ -71,10 +71,10 @@ extension Metastore {
             throw PerchError(.conflict, "\(path) is there already: name another file")
         }
         let driver = driver
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 continuation.resume(
-                    with: Result {
+                    returning: Result {
                         // A copy that broke off must not be taken for one that is whole.
                         let partial = path + ".partial"
                         do {
@@ -90,5 +90,6 @@ extension Metastore {
                     })
             }
         }
+        try answer.get()
     }
 }

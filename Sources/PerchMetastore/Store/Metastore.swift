@@ -110,43 +110,43 @@ public final class Metastore: Sendable {
     public func write<Result: Sendable>(
         _ body: @escaping @Sendable (Transaction) throws -> Result
     ) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
+        let answer: Swift.Result<Result, any Error> = await withCheckedContinuation { continuation in
             let member = GroupCommitWriter.Member(
                 run: { transaction in
                     do {
                         let result = try body(transaction)
                         try transaction.finishMember()
                         return .init(isDone: true) { error in
-                            if let error {
-                                continuation.resume(throwing: error)
-                            } else {
-                                continuation.resume(returning: result)
-                            }
+                            continuation.resume(returning: error.map { .failure($0) } ?? .success(result))
                         }
                     } catch {
-                        return .init(isDone: false) { _ in continuation.resume(throwing: error) }
+                        return .init(isDone: false) { _ in continuation.resume(returning: .failure(error)) }
                     }
                 },
-                refuse: { continuation.resume(throwing: $0) })
+                refuse: { continuation.resume(returning: .failure($0)) })
             if !writer.submit(member) {
-                continuation.resume(throwing: PerchError(.unavailable, "the metastore of \(home) is closed"))
+                let error = PerchError(.unavailable, "the metastore of \(home) is closed")
+                continuation.resume(returning: .failure(error))
             }
         }
+        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
+        return try answer.get()
     }
 
     /// Reads one consistent snapshot, on a thread of its own kind: the caller's is not blocked.
     public func read<Result: Sendable>(
         _ body: @escaping @Sendable (Snapshot) throws -> Result
     ) async throws -> Result {
-        try await withCheckedThrowingContinuation { continuation in
+        let answer: Swift.Result<Result, any Error> = await withCheckedContinuation { continuation in
             readers.async { [self] in
                 continuation.resume(
-                    with: Swift.Result {
+                    returning: Swift.Result {
                         try driver.read { connection in
                             try body(Snapshot(connection: connection, catalog: catalog, now: clock.now))
                         }
                     })
             }
         }
+        return try answer.get()
     }
 }

@@ -42,15 +42,17 @@ final class ShellRun: Sendable {
     /// Runs the command; a cancellation of the Swift task stops it, and this returns once it has ended.
     func run() async throws -> Ended {
         guard stopping >= 0 else { throw failure("no descriptor is left") }
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let isStarted = OperatorThread.start { continuation.resume(with: Result { try self.live() }) }
-                if !isStarted { continuation.resume(throwing: self.failure("no thread is left")) }
+        let answer = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Ended, any Error>, Never>) in
+                let isStarted = OperatorThread.start { continuation.resume(returning: Result { try self.live() }) }
+                if !isStarted { continuation.resume(returning: .failure(self.failure("no thread is left"))) }
             }
         } onCancel: {
             var one: UInt64 = 1
             write(stopping, &one, 8)
         }
+        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
+        return try answer.get()
     }
 
     private func failure(_ words: String) -> PerchError {

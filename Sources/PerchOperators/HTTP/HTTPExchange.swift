@@ -15,16 +15,20 @@ final class HTTPExchange: Sendable {
 
     /// Makes the request; a cancellation of the Swift task ends it within a second.
     func run() async throws -> HTTPResponse {
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let isStarted = OperatorThread.start { continuation.resume(with: Result { try self.perform() }) }
+        let answer = await withTaskCancellationHandler {
+            await withCheckedContinuation {
+                (continuation: CheckedContinuation<Result<HTTPResponse, any Error>, Never>) in
+                let isStarted = OperatorThread.start { continuation.resume(returning: Result { try self.perform() }) }
                 if !isStarted {
-                    continuation.resume(throwing: PerchError(.unavailable, "no thread is left for a request"))
+                    let error = PerchError(.unavailable, "no thread is left for a request")
+                    continuation.resume(returning: .failure(error))
                 }
             }
         } onCancel: {
             isCancelled.store(true, ordering: .relaxed)
         }
+        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
+        return try answer.get()
     }
 
     /// An address without the name and password that it may hold, and without its query.
