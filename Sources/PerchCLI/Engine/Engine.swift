@@ -24,6 +24,8 @@ struct Engine {
     private let events: EventSocket
     private let inspection: InspectionSocket
     private let sweep: LogSweep?
+    /// What was there before this engine.
+    private let found: (hasHome: Bool, hasMetastore: Bool)
 
     /// Opens the home and makes the roles; none of them works yet.
     init(home: Home, configuration: Configuration) throws {
@@ -31,6 +33,7 @@ struct Engine {
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
+        found = home.paths.state
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
         do {
             executor = try Self.executor(home, configuration, metastore, log)
@@ -67,6 +70,8 @@ struct Engine {
             definitions = try await executor.start()
         } catch {
             try metastore.close()
+            // A bundle that was refused changes nothing: a home that was made for it goes again.
+            if !found.hasMetastore { home.paths.takeBack(keepingDirectory: found.hasHome) }
             throw error
         }
         scheduler.reactor.start()

@@ -34,6 +34,19 @@ public struct HomePaths: Sendable, Hashable {
 
     var databaseExists: Bool { FileManager.default.fileExists(atPath: database) }
 
+    /// Whether there is a home, and a metastore in it.
+    public var state: (hasHome: Bool, hasMetastore: Bool) {
+        (FileManager.default.fileExists(atPath: home), databaseExists)
+    }
+
+    /// Takes a home back that was made a moment ago and has not been used: the metastore and the locks, and the directory
+    /// itself where it was not there before. Only to be called when the metastore is closed.
+    public func takeBack(keepingDirectory: Bool) {
+        for path in [database, database + "-wal", database + "-shm", lock, writeGate] { unlink(path) }
+        rmdir(logs)
+        if !keepingDirectory { rmdir(home) }
+    }
+
     func createHome() throws {
         do {
             try FileManager.default.createDirectory(
