@@ -184,6 +184,26 @@ struct WaitTransitionTests {
         #expect(try await stage.faults() == [])
     }
 
+    @Test(
+        "A cancel that comes as a fire ends a task without onKill at once, and lets another clean up",
+        arguments: [false, true])
+    func cancelAsFire(hasOnKill: Bool) async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a") { $0.hasOnKill = hasOnKill }]))
+        let run = try await stage.trigger("d")
+        try await stage.deferTask(#require(try await stage.claim().first))
+        let intent = CancelIntent(finalState: .skipped, reason: "enough", by: "anna")
+        #expect(try await stage.fire(#require(try await stage.waits().first).waitID, .cancelled(intent), byHand: true))
+        if hasOnKill {
+            let cleaning = try #require(try await stage.claim().first)
+            #expect(cleaning.cancel == intent)
+            try await stage.finish(cleaning, .cancelled)
+        }
+        #expect(try await stage.claim().isEmpty)
+        #expect(try await stage.states(run) == ["a": .skipped])
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("A task that defers while a cancel is under way ends as the cancel intends")
     func cancelAgainstDefer() async throws {
         let stage = try await Stage()

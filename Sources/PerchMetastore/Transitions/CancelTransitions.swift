@@ -43,18 +43,25 @@ extension Transaction {
             guard let waitID = try number("SELECT wait_id FROM wait WHERE ti_id = :1", instance.id) else {
                 throw PerchError(.metastore, "task instance \(instance.id) is deferred, but has no wait")
             }
-            try store(intent, of: instance)
             try removeWait(waitID, of: instance, intent)
-            if task.hasOnKill, case .code = task.kind {
-                try enqueue(instance, task: task, as: .cancelling)
-            } else {
-                try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
-            }
+            try endWaiting(instance, task: task, intent, in: settlement)
         case .running:
             try store(intent, of: instance)
             ring(.cancels)
         }
         return true
+    }
+
+    /// The end of an instance whose wait a cancel has removed: at once, or after one more dispatch that cleans up.
+    func endWaiting(
+        _ instance: Instance, task: TaskDefinition, _ intent: CancelIntent, in settlement: Settlement
+    ) throws {
+        if task.hasOnKill, case .code = task.kind {
+            try store(intent, of: instance)
+            try enqueue(instance, task: task, as: .cancelling)
+        } else {
+            try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
+        }
     }
 
     private func store(_ intent: CancelIntent, of instance: Instance) throws {

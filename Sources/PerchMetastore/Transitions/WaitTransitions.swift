@@ -190,7 +190,7 @@ extension Transaction {
             switch firing.outcome {
             case .broken(let message):
                 try fail(instance, message: message, isRetryable: false, firstTry: found.firstTry, in: settlement)
-            case .cancelled: try enqueue(instance, task: task, as: .cancelling)
+            case .cancelled(let intent): try endWaiting(instance, task: task, intent, in: settlement)
             case .event, .timeout: try enqueue(instance, task: task, as: .resumed)
             }
         }
