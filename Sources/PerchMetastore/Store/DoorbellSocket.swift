@@ -61,9 +61,13 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
         guard descriptor >= 0 else { return }
         defer { Glibc.close(descriptor) }
         var byte = bells.rawValue
-        // because a path that is too long had no listener either
-        _ = try? withAddress(path) { address, size in
-            sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
+        do {
+            _ = try withAddress(path) { address, size in
+                sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
+            }
+        } catch {
+            // A path too long for a socket: no engine can listen there either, for it refuses to start with this path.
+            return
         }
     }
 

@@ -82,8 +82,8 @@ extension Metastore {
                             try FileManager.default.moveItem(atPath: partial, toPath: path)
                         } catch {
                             for suffix in ["", "-wal", "-shm", "-journal"] {
-                                // because it may not be there
-                                try? FileManager.default.removeItem(atPath: partial + suffix)
+                                // It may not be there: the error that counts is the one that is thrown on.
+                                unlink(partial + suffix)
                             }
                             throw error
                         }
