@@ -40,7 +40,9 @@ let package = Package(
     products: [
         .library(name: "Perch", targets: ["Perch"]),
         .executable(name: "perch", targets: ["perch"]),
+        .library(name: "PerchTesting", targets: ["PerchTesting"]),
         .executable(name: "perch-bench", targets: ["perch-bench"]),
+        .executable(name: "perch-simulate", targets: ["perch-simulate"]),
         .executable(name: "quickstart", targets: ["quickstart"]),
         .executable(name: "custom-operator", targets: ["custom-operator"]),
     ],
@@ -78,7 +80,16 @@ let package = Package(
                 "PerchTriggerer", "PerchReactor", "CLinux", arguments, log,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
+        .target(name: "CSimulatedDisk", dependencies: [sqlite]),
+        room(
+            "PerchSimulation",
+            [
+                "PerchSDK", "PerchReactor", "PerchMetastore", "PerchScheduler", "PerchExecutor", "PerchTriggerer",
+                "PerchBundle", "CSimulatedDisk", sqlite, deque, log,
+            ] + triggers),
+        room("PerchTesting", ["PerchSDK", "PerchSimulation"]),
         program("perch", ["Perch"]),
+        program("perch-simulate", ["PerchSimulation", arguments]),
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
@@ -108,6 +119,11 @@ let package = Package(
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
         tests("PerchSDKTests", ["PerchSDK"]),
+        tests(
+            "PerchSimulationTests",
+            ["PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate"]
+                + triggers),
+        tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
             "PerchTriggererTests",

@@ -32,7 +32,7 @@ public actor Executor {
     }
 
     /// The executor's thread.
-    public nonisolated let reactor: Reactor
+    public nonisolated let reactor: any Reactor
     /// Runs the actor on its reactor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
     /// The logs of the attempts that ran here.
@@ -83,22 +83,25 @@ public actor Executor {
         metastore: Metastore, launcher: any BundleLauncher, logs: AttemptLogStore,
         configuration: Configuration = Configuration(), logger: Logger = Logger(label: "perch.executor")
     ) throws {
-        try self.init(
-            store: MetastoreStore(metastore: metastore), clock: metastore.clock, launcher: launcher, logs: logs,
-            configuration: configuration, logger: logger)
+        let clock = metastore.clock
+        self.init(
+            store: MetastoreStore(metastore: metastore), clock: clock,
+            reactor: try ThreadReactor(name: "perch-executor", now: { clock.now.microseconds }), launcher: launcher,
+            logs: logs, configuration: configuration, logger: logger)
     }
 
+    /// An executor on anything that keeps its promises; starts the reactor.
     init(
-        store: any ExecutorStore, clock: any PerchClock, launcher: any BundleLauncher, logs: AttemptLogStore,
-        configuration: Configuration, logger: Logger
-    ) throws {
+        store: any ExecutorStore, clock: any PerchClock, reactor: any Reactor, launcher: any BundleLauncher,
+        logs: AttemptLogStore, configuration: Configuration, logger: Logger
+    ) {
         self.store = store
         self.clock = clock
         self.launcher = launcher
         self.logs = logs
         self.configuration = configuration
         self.logger = logger
-        reactor = try Reactor(name: "perch-executor", now: { clock.now.microseconds })
+        self.reactor = reactor
         var settings = ExecutorCore.Settings()
         settings.slots = configuration.slots
         settings.killGrace = configuration.killGrace

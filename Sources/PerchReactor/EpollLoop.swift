@@ -206,7 +206,7 @@ final class EpollLoop: EventLoop {
     /// When the system's clock will show a deadline of the loop's clock. Far deadlines are cut to what the kernel takes.
     private func systemInstant(of deadline: Int64) -> Int64 {
         let mine = clock()
-        let system = Reactor.wallClock()
+        let system = ThreadReactor.wallClock()
         let farthest: Int64 = 4_000_000_000_000_000
         let isSystemClock = abs(system &- mine) < 1_000
         if isSystemClock, deadline > system { return min(deadline, farthest) }

@@ -11,7 +11,7 @@ import PerchSDK
 /// knows is in the metastore: it can be ended at any moment.
 public actor Scheduler {
     /// The thread on which the scheduler runs.
-    public nonisolated let reactor: Reactor
+    public nonisolated let reactor: any Reactor
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
@@ -33,7 +33,7 @@ public actor Scheduler {
 
     /// A scheduler that does nothing yet.
     public init(
-        metastore: Metastore, reactor: Reactor, configuration: SchedulerConfiguration = SchedulerConfiguration(),
+        metastore: Metastore, reactor: any Reactor, configuration: SchedulerConfiguration = SchedulerConfiguration(),
         log: Logger
     ) {
         self.metastore = metastore

@@ -17,7 +17,7 @@ public actor Triggerer {
         @Sendable (_ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void) -> [any TriggerSource]
 
     /// The thread on which the triggerer runs.
-    public nonisolated let reactor: Reactor
+    public nonisolated let reactor: any Reactor
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
@@ -43,7 +43,7 @@ public actor Triggerer {
     ///
     /// - Parameter identity: the process that holds the lease.
     public init(
-        metastore: Metastore, reactor: Reactor, identity: ProcessIdentity,
+        metastore: Metastore, reactor: any Reactor, identity: ProcessIdentity,
         configuration: TriggererConfiguration = TriggererConfiguration(), log: Logger,
         sources: @escaping SourceFactory
     ) {

@@ -28,7 +28,7 @@ struct LogSweepTests {
             try Data("x\n".utf8).write(to: URL(filePath: path + "/attempt=1.log"))
         }
         let sweep = LogSweep(
-            metastore: metastore, directory: logs, keep: .seconds(1), reactor: try Reactor(name: "test"),
+            metastore: metastore, directory: logs, keep: .seconds(1), reactor: try ThreadReactor(name: "test"),
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let now = SystemClock().now
         #expect(try await sweep.sweep(before: now + .seconds(-60)) == 0)

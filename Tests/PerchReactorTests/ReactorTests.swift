@@ -7,27 +7,29 @@ import Testing
 @testable import PerchReactor
 
 /// Runs `body` on the reactor's thread and hands its result back.
-func on<Result: Sendable>(_ reactor: Reactor, _ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+func on<Result: Sendable>(_ reactor: ThreadReactor, _ body: @escaping @Sendable () throws -> Result) async throws
+    -> Result
+{
     try await withCheckedThrowingContinuation { continuation in
         reactor.submit { continuation.resume(with: Swift.Result { try body() }) }
     }
 }
 
 func withReactor<Result>(
-    now: @escaping @Sendable () -> Int64 = Reactor.wallClock, _ body: (Reactor) async throws -> Result
+    now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock, _ body: (ThreadReactor) async throws -> Result
 ) async throws -> Result {
-    let reactor = try Reactor(name: "test", now: now, seed: 7)
+    let reactor = try ThreadReactor(name: "test", now: now, seed: 7)
     reactor.start()
     defer { reactor.stop() }
     return try await body(reactor)
 }
 
 actor Pinned {
-    nonisolated let reactor: Reactor
+    nonisolated let reactor: ThreadReactor
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
     private(set) var seen: [Int] = []
 
-    init(_ reactor: Reactor) { self.reactor = reactor }
+    init(_ reactor: ThreadReactor) { self.reactor = reactor }
 
     func note(_ number: Int) -> Bool {
         seen.append(number)
@@ -136,7 +138,7 @@ struct ReactorTests {
     @Test("With another clock, timers run when that clock shows their instant")
     func otherClock() async throws {
         let offset = Mutex<Int64>(-86_400_000_000)
-        let clock: @Sendable () -> Int64 = { Reactor.wallClock() + offset.withLock { $0 } }
+        let clock: @Sendable () -> Int64 = { ThreadReactor.wallClock() + offset.withLock { $0 } }
         try await withReactor(now: clock) { reactor in
             let lateness: Int64 = await withCheckedContinuation { continuation in
                 reactor.submit {
@@ -223,7 +225,7 @@ struct ReactorTests {
         let before = try descriptorCount()
         let ran = Mutex(0)
         for _ in 0..<400 {
-            let reactor = try Reactor(name: "short-lived")
+            let reactor = try ThreadReactor(name: "short-lived")
             reactor.start()
             for _ in 0..<10 { reactor.submit { ran.withLock { $0 += 1 } } }
             reactor.stop()

@@ -32,7 +32,7 @@ struct SchedulerTests {
     private final class Bench: Sendable {
         let clock: HandClock
         let metastore: Metastore
-        let reactor: Reactor
+        let reactor: any Reactor
         let scheduler: Scheduler
         let home: String
         private let looks = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -42,7 +42,7 @@ struct SchedulerTests {
             let clock = try HandClock(now)
             self.clock = clock
             metastore = try Metastore.open(home: home, access: .engine, clock: clock)
-            reactor = try Reactor(name: "scheduler", now: { clock.now.microseconds })
+            reactor = try ThreadReactor(name: "scheduler", now: { clock.now.microseconds })
             reactor.start()
             scheduler = Scheduler(
                 metastore: metastore, reactor: reactor, configuration: configuration,

@@ -12,13 +12,13 @@ private struct StillClock: PerchClock {
 
 /// A role in small: an actor on a reactor of its own.
 private actor Role {
-    nonisolated let reactor: Reactor
+    nonisolated let reactor: any Reactor
     nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
     private let metastore: Metastore
 
     init(_ metastore: Metastore) throws {
         self.metastore = metastore
-        reactor = try Reactor(name: "role")
+        reactor = try ThreadReactor(name: "role")
         reactor.start()
     }
 

@@ -13,14 +13,14 @@ import PerchTriggersTime
 
 /// The system's clock.
 struct WallClock: PerchClock {
-    var now: Timestamp { Timestamp(microseconds: Reactor.wallClock()) }
+    var now: Timestamp { Timestamp(microseconds: ThreadReactor.wallClock()) }
 }
 
 /// A home on SQLite with a triggerer, and what a test asks of them.
 final class TriggererBench: Sendable {
     let home: String
     let metastore: Metastore
-    let reactor: Reactor
+    let reactor: ThreadReactor
     let triggerer: Triggerer
     private let looks = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     static let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -29,7 +29,7 @@ final class TriggererBench: Sendable {
     init(home: String? = nil, configuration: TriggererConfiguration = TriggererConfiguration()) throws {
         self.home = home ?? FileManager.default.temporaryDirectory.path + "/perch-triggerer-\(UUID().uuidString)"
         metastore = try Metastore.open(home: self.home, access: .engine, clock: WallClock())
-        reactor = try Reactor(name: "triggerer")
+        reactor = try ThreadReactor(name: "triggerer")
         reactor.start()
         triggerer = Triggerer(
             metastore: metastore, reactor: reactor, identity: try .current(), configuration: configuration,

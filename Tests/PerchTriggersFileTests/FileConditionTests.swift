@@ -15,7 +15,7 @@ struct FileConditionTests {
     func slowWriter() async throws {
         let scratch = try Scratch()
         let passed = Mutex<Int64>(0)
-        let bench = try await fileBench(now: { Reactor.wallClock() + passed.withLock { $0 } })
+        let bench = try await fileBench(now: { ThreadReactor.wallClock() + passed.withLock { $0 } })
         defer { bench.end() }
         try await bench.add([try scratch.wait(1, "in", stableFor: .hours(1))])
         for number in 1...8 {
@@ -39,7 +39,7 @@ struct FileConditionTests {
     func vanishing() async throws {
         let scratch = try Scratch()
         let passed = Mutex<Int64>(0)
-        let bench = try await fileBench(now: { Reactor.wallClock() + passed.withLock { $0 } })
+        let bench = try await fileBench(now: { ThreadReactor.wallClock() + passed.withLock { $0 } })
         defer { bench.end() }
         try await bench.add([try scratch.wait(1, "in", stableFor: .hours(1))])
         for _ in 0..<2 {

@@ -61,7 +61,7 @@ typealias FileBench = SourceBench<FileSource>
 func fileBench(
     _ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }
 ) async throws -> FileBench {
-    try await fileBench(now: Reactor.wallClock, change)
+    try await fileBench(now: ThreadReactor.wallClock, change)
 }
 
 func fileBench(

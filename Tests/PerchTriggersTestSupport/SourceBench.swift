@@ -6,7 +6,7 @@ internal import Synchronization
 
 /// A source on a real reactor, with what it has reported, for tests. Everything is waited for with a bound.
 public final class SourceBench<Source: TriggerSource & SendableMetatype>: Sendable {
-    public let reactor: Reactor
+    public let reactor: ThreadReactor
     // Touched on the reactor's thread alone: every access goes through `on` or a callback of the loop.
     private nonisolated(unsafe) var source: Source?
     private let record = Mutex(Record())
@@ -24,10 +24,10 @@ public final class SourceBench<Source: TriggerSource & SendableMetatype>: Sendab
 
     /// Starts a reactor and makes the source on it.
     public init(
-        now: @escaping @Sendable () -> Int64 = Reactor.wallClock,
+        now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock,
         _ make: @escaping @Sendable (any EventLoop, @escaping (SourceReport) -> Void) throws -> Source
     ) async throws {
-        reactor = try Reactor(name: "source-test", now: now, seed: 1)
+        reactor = try ThreadReactor(name: "source-test", now: now, seed: 1)
         reactor.start()
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             reactor.submit {
@@ -125,9 +125,9 @@ public final class SourceBench<Source: TriggerSource & SendableMetatype>: Sendab
     public func untilSource(
         _ what: String, within bound: Duration = .seconds(20), _ condition: @escaping @Sendable (Source) -> Bool
     ) async throws {
-        let deadline = Reactor.wallClock() + TimeSpan(bound).microseconds
+        let deadline = ThreadReactor.wallClock() + TimeSpan(bound).microseconds
         while try await !on({ source, _ in condition(source) }) {
-            guard Reactor.wallClock() < deadline else {
+            guard ThreadReactor.wallClock() < deadline else {
                 throw PerchError(.unavailable, "not within \(bound): \(what)")
             }
             try await pass(.milliseconds(2))

@@ -46,8 +46,9 @@ struct TimeSourceTests {
             waitID: id, kind: "time", target: "t", due: Timestamp(microseconds: due), since: Timestamp(microseconds: 0))
     }
 
-    private func bench(now: @escaping @Sendable () -> Int64 = Reactor.wallClock) async throws -> SourceBench<TimeSource>
-    {
+    private func bench(now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock) async throws -> SourceBench<
+        TimeSource
+    > {
         try await SourceBench(now: now) { loop, report in TimeSource(loop: loop, report: report) }
     }
 
@@ -55,7 +56,7 @@ struct TimeSourceTests {
     func order() async throws {
         let bench = try await bench()
         defer { bench.end() }
-        let now = Reactor.wallClock()
+        let now = ThreadReactor.wallClock()
         try await bench.add([
             Self.wait(1, due: now + 30_000), Self.wait(2, due: now + 10_000), Self.wait(3, due: now - 5),
             Self.wait(4, due: now + 3_600_000_000),
@@ -63,14 +64,14 @@ struct TimeSourceTests {
         try await bench.untilFired(3)
         #expect(bench.fired == [3, 2, 1])
         #expect(bench.payload(of: 2) == .object(["due_at": .integer(now + 10_000)]))
-        #expect(Reactor.wallClock() >= now + 30_000)
+        #expect(ThreadReactor.wallClock() >= now + 30_000)
     }
 
     @Test("A removed wait does not fire")
     func removal() async throws {
         let bench = try await bench()
         defer { bench.end() }
-        let now = Reactor.wallClock()
+        let now = ThreadReactor.wallClock()
         try await bench.on { source, _ in
             source.add([Self.wait(1, due: now + 10_000), Self.wait(2, due: now + 12_000)])
             source.remove(1)
@@ -94,9 +95,9 @@ struct TimeSourceTests {
     @Test("A jump of the clock ahead fires what it passes; a jump back makes waits last")
     func jumps() async throws {
         let offset = Mutex<Int64>(0)
-        let bench = try await bench { Reactor.wallClock() + offset.withLock { $0 } }
+        let bench = try await bench { ThreadReactor.wallClock() + offset.withLock { $0 } }
         defer { bench.end() }
-        let now = Reactor.wallClock()
+        let now = ThreadReactor.wallClock()
         try await bench.add([Self.wait(1, due: now + 3_600_000_000), Self.wait(2, due: now + 7_200_000_000)])
         offset.withLock { $0 = 3_600_000_000 }
         try await bench.untilFired(1)
@@ -114,7 +115,7 @@ struct TimeSourceTests {
     func million() async throws {
         let bench = try await bench()
         defer { bench.end() }
-        let now = Reactor.wallClock()
+        let now = ThreadReactor.wallClock()
         let count = try await bench.on { source, _ in
             for chunk in 0..<100 as Range<Int64> {
                 source.add(

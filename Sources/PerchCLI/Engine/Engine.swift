@@ -103,8 +103,8 @@ struct Engine {
 
     // MARK: roles
 
-    private static func reactor(_ name: String, _ clock: SystemClock) throws -> Reactor {
-        try Reactor(name: name, now: { clock.now.microseconds })
+    private static func reactor(_ name: String, _ clock: SystemClock) throws -> any Reactor {
+        try ThreadReactor(name: name, now: { clock.now.microseconds })
     }
 
     private static func executor(

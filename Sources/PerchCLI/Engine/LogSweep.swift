@@ -14,11 +14,11 @@ final class LogSweep: Sendable {
     private let metastore: Metastore
     private let directory: String
     private let keep: TimeSpan
-    private let reactor: Reactor
+    private let reactor: any Reactor
     private let log: Logger
     private static let period = TimeSpan.seconds(3_600)
 
-    init(metastore: Metastore, directory: String, keep: TimeSpan, reactor: Reactor, log: Logger) {
+    init(metastore: Metastore, directory: String, keep: TimeSpan, reactor: any Reactor, log: Logger) {
         self.metastore = metastore
         self.directory = directory
         self.keep = keep

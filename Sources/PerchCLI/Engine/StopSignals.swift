@@ -30,7 +30,7 @@ enum StopSignals {
     }
 
     /// Returns after the first signal.
-    static func first(on reactor: Reactor) async throws {
+    static func first(on reactor: any Reactor) async throws {
         let descriptor = descriptor.load(ordering: .acquiring)
         let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
             reactor.submit {

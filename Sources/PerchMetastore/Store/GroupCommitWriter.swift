@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import PerchSDK
+import Synchronization
 
-/// Takes transactions from any thread and commits them in groups, on a thread of its own.
+/// Takes transactions from any thread and commits them in groups, where its runner calls `commitNext`.
 ///
 /// Members are isolated by savepoints: one that throws is rolled back alone. Nobody is answered and no doorbell rings
 /// before the COMMIT has returned; if the COMMIT fails, every member of the group is told so and nothing has happened.
 ///
-/// Unchecked, because every stored variable is guarded by `condition` or confined to the thread.
+/// Unchecked, because every stored variable is guarded by `line` or confined to `commitNext`, which never runs twice at once.
 final class GroupCommitWriter: @unchecked Sendable {
     /// One transaction that waits for its turn.
     struct Member: Sendable {
@@ -28,73 +28,67 @@ final class GroupCommitWriter: @unchecked Sendable {
     private static let rowBudget = 5_000
     private static let timeBudget = TimeSpan(microseconds: 20_000)
 
-    private let condition = NSCondition()
-    private var waiting: [Member] = []
-    private var isClosed = false
-    private var thread: Thread?
+    private struct Line: Sendable {
+        var waiting: [Member] = []
+        var isClosed = false
+    }
 
-    private let driver: SQLiteDriver
+    private let line = Mutex(Line())
+    /// What was taken out of the line, and how far it is done.
+    private var group: [Member] = []
+    private var position = 0
+
+    private let driver: any MetastoreDriver
     private let catalog: DAGCatalog
     private let clock: any PerchClock
     private let doorbells: @Sendable (DoorbellSet) -> Void
     private let ids = IDAllocator()
-    private let finished = DispatchSemaphore(value: 0)
+    private let runner: any MetastoreRunner
 
     init(
-        driver: SQLiteDriver, catalog: DAGCatalog, clock: any PerchClock,
+        driver: any MetastoreDriver, catalog: DAGCatalog, clock: any PerchClock, runner: any MetastoreRunner,
         doorbells: @escaping @Sendable (DoorbellSet) -> Void
     ) {
         self.driver = driver
         self.catalog = catalog
         self.clock = clock
+        self.runner = runner
         self.doorbells = doorbells
     }
 
     func start() {
-        let thread = Thread { [self] in work() }
-        thread.name = "perch-writer"
-        thread.stackSize = 1 << 20
-        self.thread = thread
-        thread.start()
+        runner.start { [self] in commitNext() }
     }
 
     /// Adds a member; false after `close`.
     func submit(_ member: Member) -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        guard !isClosed else { return false }
-        waiting.append(member)
-        if waiting.count == 1 { condition.signal() }
-        return true
-    }
-
-    /// Commits what waits, then ends the thread.
-    func close() {
-        condition.lock()
-        let wasClosed = isClosed
-        isClosed = true
-        condition.signal()
-        condition.unlock()
-        if !wasClosed, thread != nil { finished.wait() }
-    }
-
-    private func work() {
-        var group: [Member] = []
-        var position = 0
-        while true {
-            if position == group.count {
-                condition.lock()
-                while waiting.isEmpty, !isClosed { condition.wait() }
-                group = waiting
-                waiting = []
-                let isOver = isClosed && group.isEmpty
-                condition.unlock()
-                position = 0
-                if isOver { break }
-            }
-            position = commitGroup(group, from: position)
+        let (isTaken, isFirst) = line.withLock { line in
+            guard !line.isClosed else { return (false, false) }
+            line.waiting.append(member)
+            return (true, line.waiting.count == 1)
         }
-        finished.signal()
+        if isFirst { runner.wakeWriter() }
+        return isTaken
+    }
+
+    /// Commits what waits, and takes no more.
+    func close() {
+        line.withLock { $0.isClosed = true }
+        runner.stop()
+    }
+
+    /// Commits one group of what waits; false where nothing does.
+    private func commitNext() -> Bool {
+        if position == group.count {
+            group = line.withLock { line in
+                defer { line.waiting = [] }
+                return line.waiting
+            }
+            position = 0
+            if group.isEmpty { return false }
+        }
+        position = commitGroup(group, from: position)
+        return true
     }
 
     /// Runs members until the budget is spent, commits, tells them. Gives the position of the first one not run.
@@ -137,7 +131,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     }
 
     private func runMember(
-        _ member: Member, on connection: SQLiteConnection, bells: inout DoorbellSet
+        _ member: Member, on connection: any SQLConnection, bells: inout DoorbellSet
     ) throws -> MemberEnd {
         try connection.execute(script: "SAVEPOINT member")
         let transaction = Transaction(connection: connection, catalog: catalog, ids: ids, now: clock.now)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 public import PerchSDK
 
 /// The state of a home: everything that the roles tell one another goes through here.
@@ -15,40 +14,49 @@ public final class Metastore: Sendable {
 
     /// The doorbells of this process. Transactions ring them, and so do those of other processes on the home while this
     /// one is the engine.
-    public let doorbells = Doorbells()
+    public let doorbells: Doorbells
     /// The clock that decides what is due.
     public let clock: any PerchClock
     /// The directory that holds the metastore, the sockets and the logs.
     public let home: String
 
-    let driver: SQLiteDriver
+    package let driver: any MetastoreDriver
     let catalog: DAGCatalog
     private let writer: GroupCommitWriter
     private let lock: EngineLock?
     private let bell: DoorbellSocket?
-    private let readers = DispatchQueue(label: "perch-readers", attributes: .concurrent)
+    private let runner: any MetastoreRunner
 
     private init(
-        home: String, clock: any PerchClock, driver: SQLiteDriver, lock: EngineLock?, bell: DoorbellSocket?
+        home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
+        doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, lock: EngineLock?, bell: DoorbellSocket?
     ) {
         self.home = home
         self.clock = clock
         self.driver = driver
+        self.runner = runner
+        self.doorbells = doorbells
         self.lock = lock
         self.bell = bell
         catalog = DAGCatalog()
-        let doorbells = doorbells
-        let socketPath = HomePaths(home).doorbell
-        writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock) { bells in
-            // The engine hears itself; a command's bells go to the engine of the home, if there is one.
-            if lock != nil {
-                doorbells.ring(bells)
-            } else if !bells.isEmpty {
-                DoorbellSocket.send(bells, to: socketPath)
-            }
-        }
+        writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock, runner: runner, doorbells: ring)
         writer.start()
         bell?.listen { doorbells.ring($0) }
+    }
+
+    /// A metastore on other ground than a home of this machine; for simulations.
+    ///
+    /// - Parameters:
+    ///   - driver: A database whose schema is current.
+    ///   - doorbells: What the roles listen to.
+    ///   - ring: Called after each COMMIT with what it has to tell; passes it on to `doorbells`, or loses it.
+    package convenience init(
+        clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner, doorbells: Doorbells,
+        ring: @escaping @Sendable (DoorbellSet) -> Void
+    ) {
+        self.init(
+            home: "a simulation", clock: clock, driver: driver, runner: runner, doorbells: doorbells, ring: ring,
+            lock: nil, bell: nil)
     }
 
     /// Opens the metastore of a home.
@@ -69,7 +77,10 @@ public final class Metastore: Sendable {
             do {
                 _ = try Migrations.migrate(driver, path: paths.database)
                 let bell = try DoorbellSocket(path: paths.doorbell)
-                return Metastore(home: home, clock: clock, driver: driver, lock: lock, bell: bell)
+                let doorbells = Doorbells()
+                return Metastore(
+                    home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: doorbells,
+                    ring: { doorbells.ring($0) }, lock: lock, bell: bell)
             } catch {
                 try driver.close()
                 throw error
@@ -86,7 +97,13 @@ public final class Metastore: Sendable {
                 try driver.close()
                 throw error
             }
-            return Metastore(home: home, clock: clock, driver: driver, lock: nil, bell: nil)
+            // A command's bells go to the engine of the home, if there is one.
+            let ring = { @Sendable (bells: DoorbellSet) in
+                if !bells.isEmpty { DoorbellSocket.send(bells, to: paths.doorbell) }
+            }
+            return Metastore(
+                home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: Doorbells(), ring: ring,
+                lock: nil, bell: nil)
         }
     }
 
@@ -138,7 +155,7 @@ public final class Metastore: Sendable {
         _ body: @escaping @Sendable (Snapshot) throws -> Result
     ) async throws -> Result {
         let answer: Swift.Result<Result, any Error> = await withCheckedContinuation { continuation in
-            readers.async { [self] in
+            runner.read { [self] in
                 continuation.resume(
                     returning: Swift.Result {
                         try driver.read { connection in

@@ -3,8 +3,8 @@
 public import PerchSDK
 
 /// Leads a metastore forward to the schema of this program, one version a transaction.
-enum Migrations {
-    static func migrate(_ driver: SQLiteDriver, path: String) throws -> (from: Int, to: Int) {
+package enum Migrations {
+    package static func migrate(_ driver: any MetastoreDriver, path: String) throws -> (from: Int, to: Int) {
         try driver.write { connection in
             let from = try version(connection, path: path)
             guard from <= Schema.current else { throw newer(from, path: path) }
@@ -27,7 +27,7 @@ enum Migrations {
         }
     }
 
-    static func requireCurrent(_ driver: SQLiteDriver, path: String) throws {
+    static func requireCurrent(_ driver: any MetastoreDriver, path: String) throws {
         let found = try driver.read { try version($0, path: path) }
         if found > Schema.current { throw newer(found, path: path) }
         if found < Schema.current {
@@ -46,7 +46,7 @@ enum Migrations {
     }
 
     /// 0 for a file without tables.
-    private static func version(_ connection: SQLiteConnection, path: String) throws -> Int {
+    private static func version(_ connection: any SQLConnection, path: String) throws -> Int {
         var tables: Set<String> = []
         try connection.query("SELECT name FROM sqlite_master WHERE type = 'table'", []) { tables.insert($0.text(0)) }
         if tables.isEmpty { return 0 }

@@ -6,7 +6,7 @@ import PerchSDK
 ///
 /// Statements are written in the subset that SQLite and PostgreSQL share, with two things left to the driver: values
 /// are `:1`, `:2`, …, and words in braces stand for what differs (see `SQLDialect`).
-protocol SQLConnection: AnyObject {
+package protocol SQLConnection: AnyObject {
     /// Runs a statement and gives the number of rows that it changed. The text of a literal is prepared once.
     func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int
     /// Runs a query; `body` sees each row while the statement stands on it.

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import GRDBSQLite
-import PerchSDK
+package import PerchSDK
 
 /// A row under the cursor of a statement. Columns count from 0; reading one of another type is a defect of the query.
-struct SQLRow: ~Copyable {
+package struct SQLRow: ~Copyable {
     let statement: OpaquePointer
 
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
-    func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
-    func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(statement, column)) }
-    func bool(_ column: Int32) -> Bool { sqlite3_column_int64(statement, column) != 0 }
-    func time(_ column: Int32) -> Timestamp { Timestamp(microseconds: int64(column)) }
+    package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
+    package func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+    package func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(statement, column)) }
+    package func bool(_ column: Int32) -> Bool { sqlite3_column_int64(statement, column) != 0 }
+    package func time(_ column: Int32) -> Timestamp { Timestamp(microseconds: int64(column)) }
 
-    func text(_ column: Int32) -> String {
+    package func text(_ column: Int32) -> String {
         guard let bytes = sqlite3_column_text(statement, column) else { return "" }
         let count = Int(sqlite3_column_bytes(statement, column))
         return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
     }
 
-    func optionalInt64(_ column: Int32) -> Int64? { isNull(column) ? nil : int64(column) }
-    func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
-    func optionalTime(_ column: Int32) -> Timestamp? { isNull(column) ? nil : time(column) }
-    func optionalSpan(_ column: Int32) -> TimeSpan? {
+    package func optionalInt64(_ column: Int32) -> Int64? { isNull(column) ? nil : int64(column) }
+    package func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    package func optionalTime(_ column: Int32) -> Timestamp? { isNull(column) ? nil : time(column) }
+    package func optionalSpan(_ column: Int32) -> TimeSpan? {
         isNull(column) ? nil : TimeSpan(microseconds: int64(column))
     }
 
     /// A column that holds the name of a case; a name that is unknown is damage, not a default.
-    func name<Name: RawRepresentable<String>>(_ column: Int32, as type: Name.Type = Name.self) throws -> Name {
+    package func name<Name: RawRepresentable<String>>(_ column: Int32, as type: Name.Type = Name.self) throws -> Name {
         let text = text(column)
         guard let name = Name(rawValue: text) else {
             throw PerchError(.metastore, "the metastore holds '\(text)' where a \(type) belongs")
@@ -35,14 +35,14 @@ struct SQLRow: ~Copyable {
         return name
     }
 
-    func optionalName<Name: RawRepresentable<String>>(
+    package func optionalName<Name: RawRepresentable<String>>(
         _ column: Int32, as type: Name.Type = Name.self
     ) throws -> Name? {
         isNull(column) ? nil : try name(column, as: type)
     }
 
     /// A column that holds JSON text.
-    func json(_ column: Int32) throws -> JSONValue {
+    package func json(_ column: Int32) throws -> JSONValue {
         try JSONValue(parsing: text(column))
     }
 }

@@ -5,26 +5,31 @@ import PerchSDK
 
 /// A connection that GRDB opened, driven through its raw handle with statements prepared once: about twice as fast as
 /// through GRDB's own statements for the short ones that the engine lives on.
-final class SQLiteConnection: SQLConnection {
+package final class SQLiteConnection: SQLConnection {
     private let handle: OpaquePointer
     private var prepared: [UInt: OpaquePointer] = [:]
     private let dialect = SQLDialect.sqlite
+    private let rewrite: ((String) -> String)?
     /// SQLite copies what is bound: the values may go before the statement is run.
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
-    init(handle: OpaquePointer) {
+    /// A connection over an open handle, which somebody else closes.
+    ///
+    /// - Parameter rewrite: Changes a statement before it is prepared; for simulations that break one on purpose.
+    package init(handle: OpaquePointer, rewrite: ((String) -> String)? = nil) {
         self.handle = handle
+        self.rewrite = rewrite
     }
 
     /// To be called before the handle is closed.
-    func finalizeStatements() {
+    package func finalizeStatements() {
         for statement in prepared.values { sqlite3_finalize(statement) }
         prepared = [:]
     }
 
-    var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
+    package var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
 
-    func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
+    package func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
         let statement = try statement(for: sql)
         defer { reset(statement) }
         try bind(values, to: statement)
@@ -37,21 +42,21 @@ final class SQLiteConnection: SQLConnection {
         }
     }
 
-    func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+    package func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let statement = try statement(for: sql)
         defer { reset(statement) }
         try bind(values, to: statement)
         try rows(of: statement, "\(sql)", body)
     }
 
-    func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+    package func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let statement = try prepare(sql)
         defer { sqlite3_finalize(statement) }
         try bind(values, to: statement)
         try rows(of: statement, sql, body)
     }
 
-    func execute(script: String) throws {
+    package func execute(script: String) throws {
         let text = dialect.translate(script, placeholder: "?")
         let code = sqlite3_exec(handle, text, nil, nil, nil)
         guard code == SQLITE_OK else { throw fault(code, script) }
@@ -85,7 +90,7 @@ final class SQLiteConnection: SQLConnection {
 
     private func prepare(_ sql: String) throws -> OpaquePointer {
         var statement: OpaquePointer?
-        let text = dialect.translate(sql, placeholder: "?")
+        let text = dialect.translate(rewrite?(sql) ?? sql, placeholder: "?")
         let code = sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
         guard code == SQLITE_OK, let statement else { throw fault(code, sql) }
         return statement

@@ -8,7 +8,7 @@ import Synchronization
 
 /// The metastore's file: GRDB keeps the connections (one writer, a pool of snapshot readers), statements go through their
 /// raw handles.
-final class SQLiteDriver: @unchecked Sendable {  // because connections are only used inside GRDB's own access queues
+final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {  // because connections are only used inside GRDB's own access queues
     private let pool: DatabasePool
     private let gate: WriteGate
     private let access: Metastore.Access
@@ -28,14 +28,7 @@ final class SQLiteDriver: @unchecked Sendable {  // because connections are only
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
             try database.execute(
-                sql: """
-                    PRAGMA synchronous = FULL;
-                    PRAGMA secure_delete = FAST;
-                    PRAGMA cache_size = -16384;
-                    PRAGMA wal_autocheckpoint = 4000;
-                    PRAGMA journal_size_limit = 67108864;
-                    PRAGMA temp_store = MEMORY;
-                    """)
+                sql: SQLiteSettings.script)
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
@@ -47,7 +40,7 @@ final class SQLiteDriver: @unchecked Sendable {  // because connections are only
     }
 
     /// A command stands in line at the gate; the engine lets those in line go first, between its groups.
-    func write<Result>(_ body: (SQLiteConnection) throws -> Result) throws -> Result {
+    func write<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
         switch access {
         case .engine: gate.letOthersPass()
         case .command: try gate.enter()
@@ -56,7 +49,7 @@ final class SQLiteDriver: @unchecked Sendable {  // because connections are only
         return try pool.writeWithoutTransaction { database in try body(try connection(of: database)) }
     }
 
-    func read<Result>(_ body: (SQLiteConnection) throws -> Result) throws -> Result {
+    func read<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
         try pool.read { database in try body(try connection(of: database)) }
     }
 

@@ -4,7 +4,7 @@ public import PerchSDK
 
 /// One consistent view of the metastore. Only valid inside the closure that it was given to.
 public class Snapshot {
-    let connection: any SQLConnection
+    package let connection: any SQLConnection
     let catalog: DAGCatalog
     /// The metastore's clock at the start of the transaction.
     public let now: Timestamp

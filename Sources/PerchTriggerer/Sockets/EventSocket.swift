@@ -14,7 +14,7 @@ public import PerchSDK
 /// All lines that have come, from whomever, are committed together.
 public actor EventSocket {
     /// The thread on which the socket is served.
-    public nonisolated let reactor: Reactor
+    public nonisolated let reactor: any Reactor
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
@@ -37,7 +37,7 @@ public actor EventSocket {
     private var commits: Task<Void, Never>?
 
     /// A socket that nobody can reach yet.
-    public init(path: String, metastore: Metastore, reactor: Reactor, log: Logger) {
+    public init(path: String, metastore: Metastore, reactor: any Reactor, log: Logger) {
         self.path = path
         self.metastore = metastore
         self.reactor = reactor

@@ -9,7 +9,7 @@ public import PerchSDK
 /// `TriggererSummary`), anything else by `{"error": "…"}`. It changes nothing, and nothing depends on it.
 public actor InspectionSocket {
     /// The triggerer's thread, on which the socket is served.
-    public nonisolated let reactor: Reactor
+    public nonisolated let reactor: any Reactor
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
