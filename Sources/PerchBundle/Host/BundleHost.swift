@@ -231,7 +231,7 @@ public final class BundleHost: Sendable {
             }
             return (state.attempts, state.onEnd)
         }
-        for (_, attempt) in attempts { attempt.refuse() }
+        for (_, attempt) in attempts.sorted(by: { $0.key < $1.key }) { attempt.refuse() }
         guard let continuation else { return }
         if !conduct.isProcess {
             outbox.shutDown()

@@ -127,7 +127,9 @@ final class JournaledAttempt: AttemptRuntime {
             return (state.body, state.waiters)
         }
         body?.cancel()
-        for (_, waiter) in waiters { waiter.resume(returning: .failure(StaleDispatch())) }
+        for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) {
+            waiter.resume(returning: .failure(StaleDispatch()))
+        }
     }
 
     func recorded(_ key: String) {
