@@ -154,7 +154,8 @@ struct SimulatedFilesTests {
         next.settle()
         #expect(next.fired == [1, 2])
         #expect(files.fired.isEmpty)
-        next.end()
+        next.source.shutDown()
+        #expect(files.files.watchCount == 0)
     }
 
     @Test("A wait that comes between the replacing of a directory and its event leaves no watch behind")

@@ -54,6 +54,9 @@ final class SteppedLoop: EventLoop {
         runDue()
     }
 
+    /// The clock jumps back; timers stay at their instants.
+    func setBack(_ span: TimeSpan) { now -= span.microseconds }
+
     private func runDue() {
         while let entry = timers.popDue(now) {
             actions.removeValue(forKey: entry.id)?()

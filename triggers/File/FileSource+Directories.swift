@@ -123,8 +123,12 @@ extension FileSource {
     /// Has writes to the files of a directory reported too, where some wait depends on a size.
     func watchWrites(in node: DirectoryNode) {
         guard node.watch != nil, node.wantsWrites, !node.watchesWrites, let watcher else { return }
-        // A watch that has just ended reports that itself.
-        node.watchesWrites = watcher.watch(node.path, writes: true) >= 0
+        let watch = watcher.watch(node.path, writes: true)
+        node.watchesWrites = watch == node.watch
+        guard !node.watchesWrites else { return }
+        // Another directory stands at the path by now, or none: the events that tell so are still to come.
+        if watch >= 0, watched[watch] == nil { watcher.unwatch(watch) }
+        verify(node)
     }
 
     /// Ends the watch and the polling of a directory.

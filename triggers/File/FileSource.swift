@@ -51,6 +51,9 @@ public final class FileSource: TriggerSource {
         var looks: Int64
     }
 
+    /// A hundred years in microseconds: longer spans are cut, so that instants can be counted.
+    private static let longest: Int64 = 3_155_760_000_000_000
+
     let loop: any EventLoop
     let files: any FileSystem
     let report: (SourceReport) -> Void
@@ -137,7 +140,7 @@ public final class FileSource: TriggerSource {
             group = WaitGroup(directory: pattern.directory)
             groups[pattern.directory] = group
         }
-        let stableFor = trigger.stableFor?.microseconds ?? 0
+        let stableFor = min(trigger.stableFor?.microseconds ?? 0, Self.longest)
         let minimumSize = Int64(trigger.minimumSize ?? 0)
         let target = trigger.path == wait.target ? wait.target : trigger.path
         waits[wait.waitID] = Wait(

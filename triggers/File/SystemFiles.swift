@@ -13,8 +13,15 @@ final class SystemFiles: FileSystem {
         return .success(
             FileStatus(
                 device: status.device, inode: status.inode, size: status.size,
-                modified: status.modified_seconds * 1_000_000_000 + status.modified_nanoseconds,
+                modified: Self.nanoseconds(status),
                 isDirectory: status.is_directory != 0, isLink: status.is_link != 0))
+    }
+
+    /// Cut to what can be counted: file systems know times long after the year 2262.
+    private static func nanoseconds(_ status: clinux_status) -> Int64 {
+        let (product, overflow) = status.modified_seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflowToo) = product.addingReportingOverflow(status.modified_nanoseconds)
+        return overflow || overflowToo ? (status.modified_seconds > 0 ? .max : .min) : sum
     }
 
     func entries(of path: String) -> any FileEntries { SystemFileEntries(path) }

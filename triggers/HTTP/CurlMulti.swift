@@ -9,6 +9,8 @@ internal import PerchSDK
 final class CurlMulti: HTTPTransport {
     /// Longer headers in all end a request: libcurl itself has no bound in older versions.
     private static let headerLimit = 128 * 1_024
+    /// The most milliseconds that libcurl takes.
+    private static let longestTimeout = Int64(Int32.max)
     private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     /// A request under way.
@@ -146,7 +148,8 @@ final class CurlMulti: HTTPTransport {
         ccurl_request_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         ccurl_request_number(easy, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
-        ccurl_request_number(easy, CURLOPT_TIMEOUT_MS, Int(max(1, request.timeout.microseconds / 1_000)))
+        ccurl_request_number(
+            easy, CURLOPT_TIMEOUT_MS, Int(min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout)))
         if let body = request.body {
             ccurl_request_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
             ccurl_request_text(easy, CURLOPT_COPYPOSTFIELDS, body)

@@ -25,7 +25,8 @@ extension HTTPSource {
             let headers = probe.headers.filter { header in
                 (isHome || !header.isSecret) && (body != nil || header.name.lowercased() != "content-type")
             }
-            let left = probe.startedAt + probe.timeout - loop.now
+            // The clock may have been set back since.
+            let left = min(probe.startedAt + probe.timeout - loop.now, probe.timeout)
             guard left > 0 else { return end(probe, timedOut(probe)) }
             guard let transport else { return }
             probe.transfer = try transport.start(

@@ -37,6 +37,9 @@ public final class HTTPSource: TriggerSource {
         var timeout: Int64
     }
 
+    /// A hundred years: longer spans are cut, so that instants can be counted.
+    private static let longest = TimeSpan(microseconds: 3_155_760_000_000_000)
+
     let loop: any EventLoop
     let report: (SourceReport) -> Void
     let options: Options
@@ -109,8 +112,10 @@ public final class HTTPSource: TriggerSource {
     /// The probe, if the wait is the first of it.
     private func add(_ wait: ArmedWait) throws -> HTTPProbe? {
         guard transport != nil else { throw PerchError(.unavailable, "libcurl cannot be set up") }
-        let trigger = try wait.definition.decode(HTTPTrigger.self)
+        var trigger = try wait.definition.decode(HTTPTrigger.self)
         if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
+        trigger.every = min(trigger.every, Self.longest)
+        trigger.timeout = min(trigger.timeout, Self.longest)
         remove(wait.waitID)
         let key = HTTPRequestKey(
             method: trigger.method, url: trigger.url, headers: trigger.headers, body: trigger.body)
