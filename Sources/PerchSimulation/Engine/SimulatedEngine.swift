@@ -49,6 +49,8 @@ package final class SimulatedEngine: @unchecked Sendable {
     /// Why it could not start.
     package private(set) var startFailure: (any Error)?
     package private(set) var isRunning = false
+    /// Whether everything that ran in it has come to its end.
+    package private(set) var hasEnded = false
 
     private let world: World
     private let driver: any MetastoreDriver
@@ -100,6 +102,11 @@ package final class SimulatedEngine: @unchecked Sendable {
         }
     }
 
+    /// Runs something in this process, as a command's code runs in its own.
+    package func perform(_ body: @escaping @Sendable (Metastore) async -> Void) {
+        Task(executorPreference: main) { [metastore] in await body(metastore) }
+    }
+
     /// Ends as production does when it is told to stop.
     package func stop(_ whenDone: @escaping @Sendable () -> Void) {
         Task(executorPreference: main) { [self] in
@@ -133,7 +140,10 @@ package final class SimulatedEngine: @unchecked Sendable {
         main.leaveWorld()
         onDeath?()
         onDeath = nil
-        Task(executorPreference: main) { [self] in await stopRoles() }
+        Task(executorPreference: main) { [self] in
+            await stopRoles()
+            hasEnded = true
+        }
         for _ in 0..<100_000 {
             runner.answerTheDead()
             var isMore = main.runOneAfterDeath()
