@@ -108,7 +108,8 @@ struct SimulatedMetastoreTests {
         }
     }
 
-    @Test("A full disk answers every member of a group that it is full, changes nothing, and goes on when there is room")
+    @Test(
+        "A full disk answers every member of a group that it is full, changes nothing, and goes on when there is room")
     func fullDisk() async throws {
         let disk = SimulatedDisk(seed: 1, template: .migrated)
         let driver = try SimulatedDriver(disk: disk)
@@ -129,7 +130,7 @@ struct SimulatedMetastoreTests {
                     } catch {
                         failure = error
                     }
-                    return .init(failure: failure) { error in
+                    return .init(isDone: failure == nil) { error in
                         answers.withLock { $0.append("\(id): \((error ?? failure).map { "\($0)" } ?? "done")") }
                     }
                 },
@@ -189,6 +190,18 @@ struct SimulatedMetastoreTests {
         disk.setRoom(nil)
         try await emit("two", to: store)
         #expect(try await events(store) == ["two"])
+    }
+
+    @Test("A migration that meets a full disk says so, and is made once there is room")
+    func fullDiskForMigration() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let driver = try SimulatedDriver(disk: disk)
+        disk.setRoom(20_000)
+        #expect { try Migrations.migrate(driver, path: "perch.db") } throws: {
+            "\($0)".hasPrefix("the disk of the metastore is full")
+        }
+        disk.setRoom(nil)
+        #expect(try Migrations.migrate(driver, path: "perch.db") == (0, Schema.current))
     }
 
     @Test("A member that goes on after SQLite has ended its transaction changes nothing outside of one")
