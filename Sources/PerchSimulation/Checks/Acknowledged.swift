@@ -89,7 +89,9 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
     /// What was acknowledged and is not there. To be asked after a recovery, and at the end.
     package func verify(on connection: any SQLConnection) throws -> [Violation] {
         var found: [Violation] = []
-        func lose(_ what: String) { found.append(Violation("acknowledged", "\(what) was acknowledged, and is not there")) }
+        func lose(_ what: String) {
+            found.append(Violation("acknowledged", "\(what) was acknowledged, and is not there"))
+        }
         for (number, request) in requests.enumerated() {
             guard let answer = request.answer else { continue }
             switch (request.operation, answer) {
@@ -161,7 +163,8 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
                 found.append(
                     Violation(
                         "acknowledged",
-                        "\(place.attempt): the step '\(place.key)' was recorded as \(value), and is \(payload ?? "gone")"))
+                        "\(place.attempt): the step '\(place.key)' was recorded as \(value), and is \(payload ?? "gone")"
+                    ))
             }
         }
         return found
@@ -177,7 +180,8 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
 
     private func runKey(on connection: any SQLConnection, _ dagID: String, _ runID: String) throws -> Int64? {
         try cell(
-            on: connection, "SELECT run_key FROM dag_run WHERE dag_id = :1 AND run_id = :2", [.text(dagID), .text(runID)])
+            on: connection, "SELECT run_key FROM dag_run WHERE dag_id = :1 AND run_id = :2",
+            [.text(dagID), .text(runID)])
     }
 
     /// Ended, or about to.

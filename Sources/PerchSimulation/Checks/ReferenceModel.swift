@@ -121,7 +121,8 @@ package struct ReferenceModel {
         switch expected {
         case .unknown: return nil
         case .decided, .runs(mapped: nil):
-            return instances.count == 1 && instances[0].mapIndex == -1 ? nil : "has \(instances.count) instances, not one"
+            return instances.count == 1 && instances[0].mapIndex == -1
+                ? nil : "has \(instances.count) instances, not one"
         case .runs(mapped: .some(let length)):
             return instances.map(\.mapIndex) == Array(0..<length)
                 ? nil : "has the instances \(instances.map(\.mapIndex)), not 0..<\(length)"
@@ -135,7 +136,8 @@ package struct ReferenceModel {
     ) -> String? {
         if mayHaveBeenCancelled(instance, in: run) { return nil }
         if case .decided(let state) = expected {
-            return instance.state == state && instance.tryNumber == 0 ? nil : "and must be \(state.rawValue) without a try"
+            return instance.state == state && instance.tryNumber == 0
+                ? nil : "and must be \(state.rawValue) without a try"
         }
         if instance.tryNumber == 0 || instance.state == .upstreamFailed {
             return expected == .unknown ? nil : "and must have been tried"
@@ -159,7 +161,9 @@ package struct ReferenceModel {
 
     /// Whether a cancel decided its state: the row says so, and somebody asked for it.
     private func mayHaveBeenCancelled(_ instance: Instance, in run: Run) -> Bool {
-        guard instance.message.hasPrefix("cancelled: ") || instance.message == "the run was cancelled" else { return false }
+        guard instance.message.hasPrefix("cancelled: ") || instance.message == "the run was cancelled" else {
+            return false
+        }
         if run.wasCancelled || instance.message.hasSuffix("the run was cancelled") {
             return instance.state == .failed || instance.state == .skipped
         }
@@ -188,7 +192,8 @@ package struct ReferenceModel {
         } else {
             expected = "[" + (0..<task.script.items).map { "\(base + $0)" }.joined(separator: ",") + "]"
         }
-        return instance.output == expected ? nil : "and gave \(instance.output ?? "nothing") where \(expected) was right"
+        return instance.output == expected
+            ? nil : "and gave \(instance.output ?? "nothing") where \(expected) was right"
     }
 
     /// What a task gave, as the tasks after it read it; nothing counts as 0.
