@@ -17,7 +17,8 @@ struct TrialTests {
                         "wait", .sensor(.event(name: "go", key: nil), timeout: .seconds(600), softFail: false),
                         after: ["first"]),
                     SimulatedTask(
-                        "sleep", .code, TaskScript([.sleep("s", .seconds(60)), .step("b", work: .seconds(0), keep: false)]),
+                        "sleep", .code,
+                        TaskScript([.sleep("s", .seconds(60)), .step("b", work: .seconds(0), keep: false)]),
                         after: ["wait"]),
                 ])
         ],
@@ -29,8 +30,15 @@ struct TrialTests {
     @Test("Without faults a run comes to its end")
     func calm() {
         let trial = Trial(small, settings: .init())
-        trial.onTrace = { print($0) }
         trial.run()
         #expect(trial.violations == [])
+    }
+
+    @Test("The same seed gives the same history")
+    func repeats() {
+        let first = History(seed: 3).run()
+        let second = History(seed: 3).run()
+        #expect(first.violations == [])
+        #expect(first.fingerprint == second.fingerprint)
     }
 }

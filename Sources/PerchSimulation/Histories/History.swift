@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PerchExecutor
 internal import PerchReactor
 internal import PerchSDK
 
@@ -47,7 +48,7 @@ package struct History: Sendable {
         settings.seed = seed
         settings.hasStandby = hasStandby
         settings.executor.slots = 4
-        sabotage?.apply(to: &settings)
+        settings.sabotage = sabotage
         let trial = Trial(workload, settings: settings)
         trial.traceLimit = keeps
         trial.onTrace = onTrace

@@ -17,6 +17,14 @@ package final class Trial: @unchecked Sendable {
     package var traceLimit = 0
     package var onTrace: ((String) -> Void)?
 
+    /// The engine is killed after so many steps.
+    package var killAtStep: Int?
+    /// How many steps and commits were made when everything had come to its end.
+    package private(set) var stepsBeforeQuiet = 0
+    package private(set) var commitsBeforeQuiet = 0
+    /// What each run, task instance and wait came to at the end, in the order of names.
+    package private(set) var results: [String] = []
+
     private let invariants = Invariants()
     private let world: World
     private var checkedCommits = 0
@@ -53,7 +61,8 @@ package final class Trial: @unchecked Sendable {
                 try connection.execute(script: "COMMIT")
             }
             try driver.close()
-            return disk.image().unmounted
+            disk.settle()
+            return disk.image()
         } catch {
             preconditionFailure("the audit cannot be installed: \(error)")
         }
@@ -75,6 +84,8 @@ package final class Trial: @unchecked Sendable {
         go(until: horizon)
         heal()
         go(until: horizon + 7_200_000_000) { [unowned self] in isAtEnd }
+        stepsBeforeQuiet = world.steps
+        commitsBeforeQuiet = simulation.commits
         // Everything that sweeps up behind others gets its time.
         go(until: world.elapsed + 90_000_000)
         checkEnd()
@@ -95,6 +106,7 @@ package final class Trial: @unchecked Sendable {
                 if world.elapsed >= limit || world.nextInstant == nil { return }
                 continue
             }
+            if world.steps == killAtStep { simulation.die(.kill) }
             check()
         }
     }
@@ -241,7 +253,8 @@ package final class Trial: @unchecked Sendable {
                 }
                 for violation in try acknowledged.verify(on: connection) { violate("\(violation)") }
                 for violation in try model.unfinished(
-                    on: connection, now: simulation.clock.now, patience: .seconds(120)).stuck { violate("\(violation)") }
+                    on: connection, now: simulation.clock.now, patience: .seconds(120)
+                ).stuck { violate("\(violation)") }
                 for violation in try model.verify(on: connection) { violate("\(violation)") }
             }
         } catch {
@@ -254,7 +267,19 @@ package final class Trial: @unchecked Sendable {
         do {
             try simulation.look { connection in
                 try connection.query(
-                    "SELECT ti_id, state, try_number, dispatch_id, output, end_date FROM task_instance ORDER BY ti_id", []
+                    """
+                    SELECT r.dag_id, r.run_id, r.state, t.task_index, t.map_index, t.state, t.try_number
+                    FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+                    ORDER BY r.dag_id, r.run_id, t.task_index, t.map_index
+                    """, []
+                ) { row in
+                    results.append(
+                        "\(row.text(0))/\(row.text(1)) \(row.text(2)), task \(row.int(3))[\(row.int(4))] \(row.text(5)), "
+                            + "try \(row.int(6))")
+                }
+                try connection.query(
+                    "SELECT ti_id, state, try_number, dispatch_id, output, end_date FROM task_instance ORDER BY ti_id",
+                    []
                 ) { row in
                     world.note(
                         "\(row.int64(0)) \(row.text(1)) \(row.int64(2)) \(row.int64(3)) \(row.text(4)) \(row.int64(5))")
