@@ -18,7 +18,7 @@ struct FileDifferenceTests {
     private static let directories = ["a", "b", "c"]
     private static let names = ["a", "b", "c", "f", "g", "h.x"]
 
-    @Test("The same operations on real and on simulated files fire the same waits, step by step", arguments: 0..<12)
+    @Test("The same operations on real and on simulated files fire the same waits, step by step", arguments: 0..<60)
     func same(seed: Int) async throws {
         let real = try RealFiles()
         let passed = Mutex<Int64>(0)
@@ -107,7 +107,7 @@ struct FileDifferenceTests {
         case 5: .append(one, 1 + chance.below(20))
         case 6, 7: .move(one, path(&chance))
         case 8: .removeDirectory(one)
-        default: .remove(one)
+        default: chance.below(3) == 0 ? .link(one, path(&chance)) : .remove(one)
         }
     }
 
@@ -119,6 +119,7 @@ struct FileDifferenceTests {
         case .append(let path, let size): files.append("\(base)/\(path)", Int64(size))
         case .move(let old, let new): files.move("\(base)/\(old)", to: "\(base)/\(new)")
         case .remove(let path): files.remove("\(base)/\(path)")
+        case .link(let path, let target): files.link("\(base)/\(path)", to: "\(base)/\(target)")
         }
     }
 }
@@ -130,6 +131,8 @@ enum FileOperation {
     case append(String, Int)
     case move(String, String)
     case remove(String)
+    /// A link at the first to the second.
+    case link(String, String)
 }
 
 /// A temporary directory of the machine, with operations that give 0 or the errno.
@@ -154,6 +157,7 @@ final class RealFiles: Sendable {
         case .write(let name, let size): put(name, size, O_TRUNC)
         case .append(let name, let size): put(name, size, O_APPEND)
         case .move(let old, let new): rename("\(path)/\(old)", "\(path)/\(new)") == 0 ? 0 : errno
+        case .link(let name, let target): symlink("\(path)/\(target)", "\(path)/\(name)") == 0 ? 0 : errno
         case .remove(let name): unlink("\(path)/\(name)") == 0 ? 0 : errno
         }
     }

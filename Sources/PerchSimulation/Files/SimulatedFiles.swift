@@ -199,6 +199,7 @@ package final class SimulatedFiles: @unchecked Sendable {
             }
             guard !inode.isDirectory || !to.directory.isWithin(inode) else { throw FileFault(EINVAL) }
             if let replaced = to.inode {
+                guard !from.directory.isWithin(replaced) else { throw FileFault(ENOTEMPTY) }
                 if inode.isDirectory {
                     guard replaced.isDirectory else { throw FileFault(ENOTDIR) }
                 } else if replaced.isDirectory {
