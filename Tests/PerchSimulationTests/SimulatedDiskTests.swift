@@ -10,7 +10,7 @@ import Testing
 struct SimulatedDiskTests {
     @Test("A reader stands on its snapshot while the writer commits beside it")
     func snapshot() throws {
-        let ledger = try Ledger(SimulatedDisk(seed: 1, template: Ledger.template))
+        let ledger = try RowLedger(SimulatedDisk(seed: 1, template: RowLedger.template))
         try ledger.add(1)
         try ledger.driver.read { connection in
             func count() throws -> Int64 {
@@ -29,12 +29,12 @@ struct SimulatedDiskTests {
 
     @Test("What is rolled back was never there, and the connection goes on")
     func rollback() throws {
-        let ledger = try Ledger(SimulatedDisk(seed: 1, template: Ledger.template))
+        let ledger = try RowLedger(SimulatedDisk(seed: 1, template: RowLedger.template))
         struct Refusal: Error {}
         #expect(throws: Refusal.self) {
             try ledger.driver.write { connection in
                 try connection.execute(script: "BEGIN IMMEDIATE")
-                try Ledger.insert(1, bodyLength: 10, connection)
+                try RowLedger.insert(1, bodyLength: 10, connection)
                 try connection.execute(script: "ROLLBACK")
                 throw Refusal()
             }
@@ -45,23 +45,23 @@ struct SimulatedDiskTests {
 
     @Test("A kill keeps what was committed, synced or not; what was not committed is gone")
     func kill() throws {
-        let disk = SimulatedDisk(seed: 1, template: Ledger.template)
-        let ledger = try Ledger(disk)
+        let disk = SimulatedDisk(seed: 1, template: RowLedger.template)
+        let ledger = try RowLedger(disk)
         try ledger.driver.write { try $0.execute(script: "PRAGMA synchronous = OFF") }
         try ledger.add(1)
         #expect(throws: PerchError.self) {
             try ledger.driver.write { connection in
                 // So small a cache that the log has pages of a transaction that never ends.
                 try connection.execute(script: "PRAGMA cache_size = 5; BEGIN IMMEDIATE")
-                try Ledger.insert(2, bodyLength: 100_000, connection)
+                try RowLedger.insert(2, bodyLength: 100_000, connection)
                 disk.kill(ledger.driver.process)
-                try Ledger.insert(3, bodyLength: 10, connection)
+                try RowLedger.insert(3, bodyLength: 10, connection)
             }
         }
         let message = "the process of this metastore is dead"
         #expect { try ledger.groups() } throws: { "\($0)" == message }
         #expect { try ledger.add(4) } throws: { "\($0)" == message }
-        let next = try Ledger(disk)
+        let next = try RowLedger(disk)
         #expect(try next.groups() == [1])
         #expect(try next.damage() == [])
         // The dead one's connections are closed in any order, and that changes nothing.
@@ -81,14 +81,14 @@ struct SimulatedDiskTests {
         var fates: [String: Int] = [:]
         for seed in 0..<500 as Range<UInt64> {
             var generator = LoopGenerator(seed: seed)
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
             var acknowledged: [Int] = []
             var group = 0
             // Some crashes meet what the one before has left.
             for _ in 0..<generator.draw(1...4) {
                 disk.crash(generator.draw(0...3) == 0 ? .kill : .powerLoss, atOperation: Int64(generator.draw(1...70)))
                 var underWay: Int?
-                let ledger = try Ledger(disk)
+                let ledger = try RowLedger(disk)
                 do {
                     try ledger.checkpoint(everyPages: generator.draw(2...40))
                     while generator.draw(0...20) > 0 {
@@ -107,7 +107,7 @@ struct SimulatedDiskTests {
                 }
                 disk.disarm()
                 try ledger.driver.close()
-                let check = try Ledger(disk)
+                let check = try RowLedger(disk)
                 #expect(try check.damage() == [], "seed \(seed)")
                 let found = try check.groups()
                 if let underWay, found.last == underWay { acknowledged.append(underWay) }
@@ -130,15 +130,15 @@ struct SimulatedDiskTests {
         var broken = 0
         for seed in 0..<40 as Range<UInt64> {
             var generator = LoopGenerator(seed: seed)
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
             disk.setLying(true)
-            let ledger = try Ledger(disk)
+            let ledger = try RowLedger(disk)
             try ledger.checkpoint(everyPages: 10)
             for group in 1...20 { try ledger.add(group, bodyLength: 3_000) }
             disk.losePower(using: &generator)
             disk.heal()
             do {
-                let check = try Ledger(disk)
+                let check = try RowLedger(disk)
                 if try check.groups() != Array(1...20) { lost += 1 }
                 if try !check.damage().isEmpty { broken += 1 }
             } catch let error as PerchError where error.code == .metastore {
@@ -153,13 +153,13 @@ struct SimulatedDiskTests {
     func lazySyncs() throws {
         var lost = 0
         for seed in 0..<40 as Range<UInt64> {
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
-            let ledger = try Ledger(disk)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
+            let ledger = try RowLedger(disk)
             try ledger.driver.write { try $0.execute(script: "PRAGMA synchronous = NORMAL") }
             try ledger.checkpoint(everyPages: 10)
             for group in 1...20 { try ledger.add(group, bodyLength: 3_000) }
             disk.losePower(seed: seed)
-            let check = try Ledger(disk)
+            let check = try RowLedger(disk)
             let found = try check.groups()
             #expect(found == Array((1...20).prefix(found.count)))
             #expect(try check.damage() == [])
@@ -172,14 +172,14 @@ struct SimulatedDiskTests {
     func doubtfulCommit() throws {
         var returned = 0
         for seed in 0..<40 as Range<UInt64> {
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
-            let ledger = try Ledger(disk)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
+            let ledger = try RowLedger(disk)
             try ledger.add(1)
             disk.fail(.sync)
             #expect(throws: PerchError.self) { try ledger.add(2) }
             #expect(try ledger.groups() == [1])
             if seed % 2 == 0 { disk.kill(ledger.driver.process) } else { disk.losePower(seed: seed) }
-            let found = try Ledger(disk).groups()
+            let found = try RowLedger(disk).groups()
             #expect(found == [1] || found == [1, 2])
             if found == [1, 2] { returned += 1 }
         }
@@ -189,8 +189,8 @@ struct SimulatedDiskTests {
 
     @Test("A full disk refuses, loses nothing, and takes more once there is room")
     func full() throws {
-        let disk = SimulatedDisk(seed: 1, template: Ledger.template)
-        let ledger = try Ledger(disk)
+        let disk = SimulatedDisk(seed: 1, template: RowLedger.template)
+        let ledger = try RowLedger(disk)
         try ledger.add(1)
         disk.setRoom(10_000)
         var refused = 0
@@ -207,7 +207,7 @@ struct SimulatedDiskTests {
         disk.setRoom(nil)
         try ledger.add(10)
         disk.losePower(seed: 3)
-        let next = try Ledger(disk)
+        let next = try RowLedger(disk)
         #expect(try next.groups() == [1, 10])
         #expect(try next.damage() == [])
     }
@@ -217,10 +217,10 @@ struct SimulatedDiskTests {
         var failures = 0
         for seed in 0..<200 as Range<UInt64> {
             var generator = LoopGenerator(seed: seed)
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
             var acknowledged: [Int] = []
             var doubtful: Set<Int> = []
-            let ledger = try Ledger(disk)
+            let ledger = try RowLedger(disk)
             try ledger.checkpoint(everyPages: generator.draw(2...40))
             for group in 1...30 {
                 if generator.draw(0...5) == 0 {
@@ -239,7 +239,7 @@ struct SimulatedDiskTests {
             disk.heal()
             #expect(try ledger.groups() == acknowledged, "seed \(seed)")
             disk.losePower(using: &generator)
-            let next = try Ledger(disk)
+            let next = try RowLedger(disk)
             #expect(try next.damage() == [], "seed \(seed)")
             // A log whose last sync failed may hold a whole transaction that nobody was told of.
             #expect(try next.groups().filter { !doubtful.contains($0) } == acknowledged, "seed \(seed)")
@@ -249,27 +249,27 @@ struct SimulatedDiskTests {
 
     @Test("Two processes share a disk; when one is killed while it writes, the other goes on at once")
     func twoProcesses() throws {
-        let disk = SimulatedDisk(seed: 1, template: Ledger.template)
-        let one = try Ledger(disk)
-        let other = try Ledger(disk)
+        let disk = SimulatedDisk(seed: 1, template: RowLedger.template)
+        let one = try RowLedger(disk)
+        let other = try RowLedger(disk)
         try one.add(1)
         try other.add(2)
         #expect(try one.groups() == [1, 2])
         #expect(throws: PerchError.self) {
             try one.driver.write { connection in
                 try connection.execute(script: "PRAGMA cache_size = 5; BEGIN IMMEDIATE")
-                try Ledger.insert(3, bodyLength: 100_000, connection)
+                try RowLedger.insert(3, bodyLength: 100_000, connection)
                 #expect { try other.add(4) } throws: { "\($0)".contains("locked by another process") }
                 #expect(try other.groups() == [1, 2])
                 disk.kill(one.driver.process)
-                try Ledger.insert(5, bodyLength: 10, connection)
+                try RowLedger.insert(5, bodyLength: 10, connection)
             }
         }
         try other.add(6)
         #expect(try other.groups() == [1, 2, 6])
         try one.driver.close()
         try other.add(7)
-        let third = try Ledger(disk)
+        let third = try RowLedger(disk)
         #expect(try third.groups() == [1, 2, 6, 7])
         #expect(try third.damage() == [])
     }
@@ -280,13 +280,13 @@ struct SimulatedDiskTests {
     func killedBesideAnother() throws {
         for seed in 0..<100 as Range<UInt64> {
             var generator = LoopGenerator(seed: seed)
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
-            let survivor = try Ledger(disk)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
+            let survivor = try RowLedger(disk)
             try survivor.checkpoint(everyPages: generator.draw(3...60))
             var acknowledged: [Int] = []
             var group = 0
             for _ in 0..<5 {
-                let victim = try Ledger(disk)
+                let victim = try RowLedger(disk)
                 try victim.checkpoint(everyPages: generator.draw(3...60))
                 disk.crash(.kill, atOperation: Int64(generator.draw(1...30)))
                 var underWay: Int?
@@ -315,12 +315,12 @@ struct SimulatedDiskTests {
     func determinism() throws {
         func history(_ seed: UInt64) throws -> ([DiskImage], SimulatedDisk.Counters) {
             var generator = LoopGenerator(seed: seed)
-            let disk = SimulatedDisk(seed: seed, template: Ledger.template)
+            let disk = SimulatedDisk(seed: seed, template: RowLedger.template)
             var images: [DiskImage] = []
             for round in 0..<10 {
                 disk.crash(round % 3 == 0 ? .kill : .powerLoss, atOperation: Int64(generator.draw(5...60)))
                 do {
-                    let ledger = try Ledger(disk)
+                    let ledger = try RowLedger(disk)
                     try ledger.checkpoint(everyPages: 20)
                     for group in 1...1_000 {
                         try ledger.add(round * 1_000 + group, bodyLength: generator.draw(1...9_000))
@@ -343,22 +343,22 @@ struct SimulatedDiskTests {
     @Test("Hooks stand on both sides of a COMMIT, and a crash there leaves nothing or all of it")
     func hooks() throws {
         struct Hold: Error {}
-        let disk = SimulatedDisk(seed: 1, template: Ledger.template)
-        let before = try Ledger(SimulatedDriver(disk: disk, hooks: DriverHooks(beforeCommit: { throw Hold() })))
+        let disk = SimulatedDisk(seed: 1, template: RowLedger.template)
+        let before = try RowLedger(SimulatedDriver(disk: disk, hooks: DriverHooks(beforeCommit: { throw Hold() })))
         #expect(throws: Hold.self) { try before.add(1) }
         #expect(try before.groups() == [])
         try before.driver.close()
         let process = disk.spawn()
-        let after = try Ledger(
+        let after = try RowLedger(
             SimulatedDriver(disk: disk, process: process, hooks: DriverHooks(afterCommit: { disk.losePower(seed: 0) })))
         #expect { try after.add(2) } throws: { "\($0)" == "the process of this metastore is dead" }
-        #expect(try Ledger(disk).groups() == [2])
+        #expect(try RowLedger(disk).groups() == [2])
     }
 
     @Test("A copy is made beside the metastore, on the same disk")
     func backup() throws {
-        let disk = SimulatedDisk(seed: 1, template: Ledger.template)
-        let ledger = try Ledger(disk)
+        let disk = SimulatedDisk(seed: 1, template: RowLedger.template)
+        let ledger = try RowLedger(disk)
         try ledger.add(1)
         try ledger.driver.backup(to: "copy.db")
         #expect(disk.image()["copy.db"]?.isEmpty == false)
