@@ -7,25 +7,25 @@ extension FileSource {
     /// Takes the next events, up to a bound: the descriptor stays readable while there are more.
     func readEvents() {
         for _ in 0..<8 {
-            guard let events = inotify?.read(), !events.isEmpty else { break }
+            guard let events = watcher?.read(), !events.isEmpty else { break }
             for event in events { take(event) }
         }
         work()
     }
 
-    private func take(_ event: Inotify.Event) {
-        if event.isOverflow { return lookEverywhere() }
+    private func take(_ event: WatchEvent) {
+        if event.kind == .overflow { return lookEverywhere() }
         guard let nodes = watched[event.watch] else { return }
-        if event.isEnd { return ended(event, nodes) }
+        if event.kind != .changed { return ended(event, nodes) }
         // The directory's own attributes: a permission may have changed.
         guard !event.name.isEmpty else { return nodes.forEach { armAbsentChildren(of: $0) } }
         for node in nodes { changed(event.name, in: node, isEvent: true) }
     }
 
     /// A watched directory was deleted, moved or unmounted.
-    private func ended(_ event: Inotify.Event, _ nodes: [DirectoryNode]) {
+    private func ended(_ event: WatchEvent, _ nodes: [DirectoryNode]) {
         watched[event.watch] = nil
-        if event.isMovedSelf { inotify?.unwatch(event.watch) }
+        if event.kind == .movedAway { watcher?.unwatch(event.watch) }
         for node in nodes {
             node.watch = nil
             disarm(node)
@@ -54,7 +54,7 @@ extension FileSource {
         }
         guard !node.branches.isEmpty else { return }
         for group in node.branches where group.directory[node.depth].matches(name) {
-            guard FileFacts.isDirectory(node.path(of: name)) else { continue }
+            guard isDirectory(node.path(of: name)) else { continue }
             follow(group, into: name, of: node)
         }
     }

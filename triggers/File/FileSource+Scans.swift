@@ -1,35 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import PerchReactor
 
 /// The entries of a directory, read in portions.
 final class DirectoryReader {
     let node: DirectoryNode
-    private var stream: OpaquePointer?
+    private let entries: any FileEntries
 
-    init(_ node: DirectoryNode) {
+    init(_ node: DirectoryNode, _ entries: any FileEntries) {
         self.node = node
-        stream = opendir(node.path)
+        self.entries = entries
     }
 
     /// The next name; nil at the end, and where the directory cannot be read.
-    func next() -> String? {
-        while let stream, let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { return name }
-        }
-        return nil
-    }
+    func next() -> String? { entries.next() }
 
-    func close() {
-        if let stream { closedir(stream) }
-        stream = nil
-    }
-
-    deinit { close() }
+    func close() { entries.close() }
 }
 
 /// Looking into directories and after waits, in portions between the loop's turns.
@@ -100,7 +86,7 @@ extension FileSource {
         let hasPatterns = !node.branches.isEmpty || node.leaves.contains { !$0.patterns.isEmpty }
         if hasPatterns || names > Self.fewNames {
             node.scan = .running
-            reader = DirectoryReader(node)
+            reader = DirectoryReader(node, files.entries(of: node.path))
         } else {
             node.scan = .none
             for group in node.leaves { looks += group.exact.values.flatMap(\.ids).sorted() }
