@@ -156,7 +156,7 @@ struct SimulatedDiskTests {
             let disk = SimulatedDisk(seed: seed, template: EntryTable.template)
             let table = try EntryTable(disk)
             try table.driver.write { try $0.execute(script: "PRAGMA synchronous = NORMAL") }
-            try table.checkpoint(everyPages: 10)
+            try table.checkpoint(everyPages: 100)
             for group in 1...20 { try table.add(group, bodyLength: 3_000) }
             disk.losePower(seed: seed)
             let check = try EntryTable(disk)
