@@ -157,13 +157,15 @@ struct SimulatedDiskTests {
             let table = try EntryTable(disk)
             try table.driver.write { try $0.execute(script: "PRAGMA synchronous = NORMAL") }
             try table.checkpoint(everyPages: 100)
-            for group in 1...20 { try table.add(group, bodyLength: 3_000) }
+            // A commit that makes a checkpoint is synced with it: not every history ends with one.
+            let count = 10 + Int(seed) % 10
+            for group in 1...count { try table.add(group, bodyLength: 3_000) }
             disk.losePower(seed: seed)
             let check = try EntryTable(disk)
             let found = try check.groups()
-            #expect(found == Array((1...20).prefix(found.count)))
+            #expect(found == Array((1...count).prefix(found.count)))
             #expect(try check.damage() == [])
-            if found.count < 20 { lost += 1 }
+            if found.count < count { lost += 1 }
         }
         #expect(lost >= 10)
     }
