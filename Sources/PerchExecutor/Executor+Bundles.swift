@@ -194,14 +194,16 @@ extension Executor {
     func launch(_ place: Place) {
         guard life == .running || life == .draining else { return }
         core.unready(place)
-        Task {
-            do {
-                _ = try await bringUp(place, describes: false)
-            } catch {
-                logger.error("no bundle process", metadata: ["error": "\(error)"])
-            }
-            pump()
+        Task(executorPreference: reactor) { await self.replace(place) }
+    }
+
+    private func replace(_ place: Place) async {
+        do {
+            _ = try await bringUp(place, describes: false)
+        } catch {
+            logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
+        pump()
     }
 
     // MARK: Events
@@ -294,7 +296,7 @@ extension Executor {
         // Whoever stops removes all rows at once.
         if life == .stopped { return deadRows.append(processID) }
         let (store, logger) = (store, logger)
-        Task {
+        Task(executorPreference: reactor) {
             do {
                 try await store.remove(processes: [processID])
             } catch {
