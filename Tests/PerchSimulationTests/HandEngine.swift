@@ -224,7 +224,9 @@ final class HandEngine {
         try await report(task, runtime, result)
     }
 
-    private func report(_ task: ClaimedTask, _ runtime: HandRuntime, _ result: Result<TaskOutput, any Error>) async throws {
+    private func report(_ task: ClaimedTask, _ runtime: HandRuntime, _ result: Result<TaskOutput, any Error>)
+        async throws
+    {
         let reference = (task.taskInstanceID, task.dispatchID)
         if case .failure(let error) = result, error is HandRuntime.Crash {
             let isSuspect = chance(50)

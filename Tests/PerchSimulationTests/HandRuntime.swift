@@ -53,7 +53,8 @@ final class HandRuntime: AttemptRuntime, @unchecked Sendable {  // because it is
         return payload
     }
 
-    func wait(_ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?) async throws -> WaitResult {
+    func wait(_ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?) async throws -> WaitResult
+    {
         let key = try call(name, scope)
         if let text = journal[key]?.outcome {
             switch try WaitOutcome(json: JSONValue(parsing: text)) {
