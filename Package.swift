@@ -121,8 +121,10 @@ let package = Package(
         tests("PerchSDKTests", ["PerchSDK"]),
         tests(
             "PerchSimulationTests",
-            ["PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate"]
-                + triggers),
+            [
+                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate",
+                "PerchTriggersTestSupport",
+            ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Logging
-public import PerchMetastore
+package import Logging
+package import PerchMetastore
 public import PerchReactor
 public import PerchSDK
 
@@ -22,7 +22,7 @@ public actor Triggerer {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     let metastore: Metastore
-    let identity: ProcessIdentity
+    let processes: any ProcessTable
     let configuration: TriggererConfiguration
     let log: Logger
     private let makeSources: SourceFactory
@@ -41,15 +41,15 @@ public actor Triggerer {
 
     /// A triggerer that does nothing yet.
     ///
-    /// - Parameter identity: the process that holds the lease.
-    public init(
-        metastore: Metastore, reactor: any Reactor, identity: ProcessIdentity,
+    /// - Parameter processes: The machine that it runs on; the calling process holds the lease.
+    package init(
+        metastore: Metastore, reactor: any Reactor, processes: any ProcessTable,
         configuration: TriggererConfiguration = TriggererConfiguration(), log: Logger,
         sources: @escaping SourceFactory
     ) {
         self.metastore = metastore
         self.reactor = reactor
-        self.identity = identity
+        self.processes = processes
         self.configuration = configuration
         self.log = log
         makeSources = sources
@@ -82,7 +82,7 @@ public actor Triggerer {
         if let timer { reactor.loop.cancel(timer.handle) }
         timer = nil
         stopSources()
-        while let errand = errands.values.first { await errand.value }
+        while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }
         do {
             try await metastore.write { try $0.removeProcess(owner) }

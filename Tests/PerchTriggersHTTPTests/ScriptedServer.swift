@@ -188,6 +188,8 @@ final class ScriptedServer: Sendable {
             return false
         case "retry":
             return reply(connection, times == 1 ? 503 : 200, headers: "Retry-After: 2\r\n")
+        case "late":
+            return reply(connection, 503, headers: "Retry-After: \(parts[1])\r\n")
         default:
             return reply(connection, 404)
         }

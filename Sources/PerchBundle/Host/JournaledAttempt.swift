@@ -17,12 +17,12 @@ final class JournaledAttempt: AttemptRuntime {
 
     let facts: AttemptFacts
     let dispatchID: Int64
-    private let host: BundleHost
+    private let host: DispatchHost
     private let state: Mutex<State>
     /// The longest line that goes to a log as it is, in bytes.
     private static let longestLine = 64 << 10
 
-    init(order: RunOrder, host: BundleHost) {
+    init(order: RunOrder, host: DispatchHost) {
         facts = order.facts
         dispatchID = order.dispatchID
         self.host = host
@@ -64,7 +64,8 @@ final class JournaledAttempt: AttemptRuntime {
             }
             guard isOpen else { return waiter.resume(returning: .failure(StaleDispatch())) }
             do {
-                try host.outbox.send(.step(dispatchID: dispatchID, key: key, payload: payload, keep: keep))
+                try host.outbox.send(
+                    .step(dispatchID: dispatchID, key: key, payload: payload, keep: keep), mayWait: false)
             } catch {
                 let message = "the result of the step '\(key)' is too large to be recorded: \(error)"
                 state.withLock { $0.waiters.removeValue(forKey: key) }?
@@ -127,7 +128,9 @@ final class JournaledAttempt: AttemptRuntime {
             return (state.body, state.waiters)
         }
         body?.cancel()
-        for (_, waiter) in waiters { waiter.resume(returning: .failure(StaleDispatch())) }
+        for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) {
+            waiter.resume(returning: .failure(StaleDispatch()))
+        }
     }
 
     func recorded(_ key: String) {

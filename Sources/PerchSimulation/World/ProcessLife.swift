@@ -21,8 +21,24 @@ package final class ProcessLife: @unchecked Sendable {
         stalledUntil = max(stalledUntil, instant)
     }
 
+    /// What its sleeping code waits for, by number.
+    private var sleepers: [Int: CheckedContinuation<Void, Never>] = [:]
+    private var lastSleeper = 0
+
+    func addSleeper(_ sleeper: CheckedContinuation<Void, Never>) -> Int {
+        lastSleeper += 1
+        sleepers[lastSleeper] = sleeper
+        return lastSleeper
+    }
+
+    func wake(_ number: Int) {
+        sleepers.removeValue(forKey: number)?.resume()
+    }
+
     func die() {
         isDead = true
         stalledUntil = 0
+        // What sleeps wakes up in a dead process, so that it ends.
+        for number in sleepers.keys.sorted() { wake(number) }
     }
 }

@@ -8,6 +8,11 @@ package final class VirtualExecutor: Lane, TaskExecutor, @unchecked Sendable {  
         join()
     }
 
+    /// Runs an action on it, in the order of submission.
+    package func submit(_ action: @escaping @Sendable () -> Void) {
+        put(.action(action))
+    }
+
     package func enqueue(_ job: consuming ExecutorJob) {
         put(.job(UnownedJob(job)))
     }

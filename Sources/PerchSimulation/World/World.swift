@@ -84,6 +84,16 @@ package final class World: @unchecked Sendable {
         actions[lastEvent] = Event(process: process, action: action)
     }
 
+    /// Lets virtual time pass for the code that calls it, on a lane of this world. It returns early where its process
+    /// dies.
+    package func sleep(_ microseconds: Int64) async {
+        guard let process = running?.process, !process.isDead else { return }
+        await withCheckedContinuation { sleeper in
+            let number = process.addSleeper(sleeper)
+            after(microseconds, of: process) { process.wake(number) }
+        }
+    }
+
     // MARK: lanes
 
     func add(_ lane: Lane) -> Int {
