@@ -293,12 +293,13 @@ extension Executor {
     private func forget(_ processID: Int64) {
         // Whoever stops removes all rows at once.
         if life == .stopped { return deadRows.append(processID) }
-        let (store, logger) = (store, logger)
+        // A Swift task of an actor that does not mention it would leave its reactor.
         Task {
             do {
-                try await store.remove(processes: [processID])
+                try await self.store.remove(processes: [processID])
             } catch {
-                logger.warning("the row of a dead bundle stays until the next start", metadata: ["error": "\(error)"])
+                self.logger.warning(
+                    "the row of a dead bundle stays until the next start", metadata: ["error": "\(error)"])
             }
         }
     }
