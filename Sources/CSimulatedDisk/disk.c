@@ -91,6 +91,12 @@ void perch_disk_put(perch_disk *disk, const char *name, const void *bytes, int64
     pthread_mutex_unlock(&disk->mutex);
 }
 
+void perch_disk_settle(perch_disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    for (perch_entry *entry = disk->entries; entry; entry = entry->next) perch_entry_sync(disk, entry);
+    pthread_mutex_unlock(&disk->mutex);
+}
+
 static int compare_names(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }

@@ -144,10 +144,33 @@ static void forget_changes(perch_entry *entry) {
     entry->arena.size = 0;
 }
 
-/// The name is as durable as the content: SQLite syncs the directory after it has made a journal, and the file systems
-/// that it runs on keep the name of a new file when that is synced.
+static bool is_name(const perch_change *change) {
+    return change->kind == perch_did_create || change->kind == perch_did_delete;
+}
+
+/// All that happened to names reaches the medium; with a deletion goes what was written before it.
+static void sync_names(perch_disk *disk) {
+    for (perch_entry *entry = disk->entries; entry; entry = entry->next) {
+        int64_t done = 0;
+        for (int64_t i = 0; i < entry->change_count; i++) {
+            if (!is_name(&entry->changes[i])) continue;
+            reach(entry, &entry->changes[i], 0, 0);
+            done = i + 1;
+        }
+        if (!done) continue;
+        entry->change_count -= done;
+        memmove(entry->changes, entry->changes + done, (size_t)entry->change_count * sizeof *entry->changes);
+    }
+}
+
+/// SQLite's own VFS syncs the directory with the first sync of a new journal or log, and so with it every other name; it
+/// relies on that where it deletes a journal without a sync.
 void perch_entry_sync(perch_disk *disk, perch_entry *entry) {
-    (void)disk;
+    for (int64_t i = 0; i < entry->change_count; i++) {
+        if (!is_name(&entry->changes[i])) continue;
+        sync_names(disk);
+        break;
+    }
     for (int64_t i = 0; i < entry->change_count; i++) reach(entry, &entry->changes[i], 0, entry->changes[i].length);
     forget_changes(entry);
 }
@@ -263,7 +286,9 @@ void perch_entries_lose_power(perch_disk *disk, uint64_t seed) {
         if (kind == 0) {
             // Nothing of it.
         } else if (kind == 1) {
-            perch_entry_sync(disk, entry);
+            for (int64_t i = 0; i < entry->change_count; i++) {
+                reach(entry, &entry->changes[i], 0, entry->changes[i].length);
+            }
         } else if (kind <= 3) {
             reach_before(entry, &own, cut);
         } else {

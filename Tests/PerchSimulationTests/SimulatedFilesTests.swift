@@ -120,6 +120,44 @@ struct SimulatedFilesTests {
         bench.end()
     }
 
+    @Test("What could not be read when it was looked into is looked into again", arguments: [EACCES, EMFILE, EIO])
+    func unreadable(number: Int32) throws {
+        let bench = FileSimulation()
+        bench.files.makeDirectories("/in/day-1")
+        bench.files.write("/in/a.csv", size: 1)
+        bench.files.write("/in/day-1/f", size: 1)
+        try bench.add([(9, "/in/never")])
+        bench.settle()
+        if number == EACCES { bench.files.setOpen("/in", false) } else { bench.files.setFault("/in", number) }
+        bench.settle()
+        try bench.add([(1, "/in/*.csv"), (2, "/in/day-*/f")])
+        bench.loop.pass(.seconds(12))
+        #expect(bench.fired.isEmpty)
+        bench.files.heal()
+        bench.loop.pass(.seconds(6))
+        #expect(bench.fired.sorted() == [1, 2])
+        bench.end()
+    }
+
+    @Test("A link that a pattern matches counts from when there is something where it leads")
+    func matchedLinks() throws {
+        let bench = FileSimulation()
+        bench.files.makeDirectories("/in")
+        bench.files.makeDirectories("/elsewhere")
+        bench.files.link("/in/a.csv", to: "/elsewhere/a")
+        bench.files.link("/in/day-1", to: "/elsewhere/day")
+        try bench.add([(1, "/in/*.csv"), (2, "/in/day-*/f"), (3, "/in/*.csv")], stableFor: .seconds(1))
+        bench.loop.pass(.seconds(20))
+        bench.files.write("/elsewhere/a", size: 1)
+        bench.loop.pass(.seconds(10))
+        #expect(bench.fired == [1, 3])
+        bench.files.makeDirectory("/elsewhere/day")
+        bench.files.write("/elsewhere/day/f", size: 1)
+        bench.loop.pass(.seconds(10))
+        #expect(bench.fired == [1, 3, 2])
+        bench.end()
+    }
+
     @Test("On a network file system, which reports nothing, files are found by polling")
     func network() throws {
         let bench = FileSimulation()

@@ -14,8 +14,8 @@ struct FileFacts: Equatable {
 
 /// Judging one file.
 extension FileSource {
-    func isDirectory(_ path: String) -> Bool {
-        if case .success(let status) = files.status(of: path, followsLinks: true) { status.isDirectory } else { false }
+    func isLink(_ path: String) -> Bool {
+        if case .success(let status) = files.status(of: path, followsLinks: false) { status.isLink } else { false }
     }
 
     private enum Answer {
@@ -121,9 +121,7 @@ extension FileSource {
     /// What a link leads to changes in another directory, which nobody watches: such a file is asked for each period.
     @discardableResult
     private func watchLink(_ waitID: Int64, _ path: String) -> Bool {
-        guard case .success(let status) = files.status(of: path, followsLinks: false), status.isLink else {
-            return false
-        }
+        guard isLink(path) else { return false }
         pollWait(waitID)
         return true
     }

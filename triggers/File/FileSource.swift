@@ -91,6 +91,8 @@ public final class FileSource: TriggerSource {
     /// Directories and waits that are looked at each period.
     var polled: [DirectoryNode] = []
     var polledWaits: Set<Int64> = []
+    /// Directories that are looked into once more, for something in them could not be asked for.
+    var toScanAgain: [DirectoryNode] = []
     var pollTimer: LoopTimer?
     var nextPoll: Int64 = 0
     var verifyTimer: LoopTimer?
@@ -219,5 +221,6 @@ public final class FileSource: TriggerSource {
         looks = []
         polled = []
         polledWaits = []
+        toScanAgain = []
     }
 }

@@ -6,8 +6,8 @@ package import PerchReactor
 package protocol FileSystem: AnyObject {
     /// What is at a path, or the errno; of a link itself, or of what it leads to.
     func status(of path: String, followsLinks: Bool) -> Result<FileStatus, FileFault>
-    /// The entries of a directory, to be read in portions. Where it cannot be read there are none.
-    func entries(of path: String) -> any FileEntries
+    /// The entries of a directory, to be read in portions, or the errno.
+    func entries(of path: String) -> Result<any FileEntries, FileFault>
     /// The type of the file system that holds a path, as statfs(2) numbers it; nil where it cannot be asked for.
     func type(of path: String) -> UInt64?
     /// Watches directories from a loop's thread. Calls `ready` in a turn of the loop when there are events, and again

@@ -24,7 +24,10 @@ final class SystemFiles: FileSystem {
         return overflow || overflowToo ? (status.modified_seconds > 0 ? .max : .min) : sum
     }
 
-    func entries(of path: String) -> any FileEntries { SystemFileEntries(path) }
+    func entries(of path: String) -> Result<any FileEntries, FileFault> {
+        guard let stream = opendir(path) else { return .failure(FileFault(errno)) }
+        return .success(SystemFileEntries(stream))
+    }
 
     func type(of path: String) -> UInt64? {
         var type: UInt64 = 0
@@ -40,8 +43,8 @@ final class SystemFiles: FileSystem {
 final class SystemFileEntries: FileEntries {
     private var stream: OpaquePointer?
 
-    init(_ path: String) {
-        stream = opendir(path)
+    init(_ stream: OpaquePointer) {
+        self.stream = stream
     }
 
     func next() -> String? {

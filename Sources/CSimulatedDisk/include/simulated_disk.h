@@ -40,6 +40,8 @@ void perch_disk_set_thread_time(int64_t microseconds);
 
 /// Puts a file there as if it had always been there.
 void perch_disk_put(perch_disk *disk, const char *name, const void *bytes, int64_t count);
+/// Everything reaches the medium, as when a machine is shut down.
+void perch_disk_settle(perch_disk *disk);
 /// How many files are on the medium.
 int perch_disk_durable_count(perch_disk *disk);
 /// The name of a file on the medium, in the order of names; valid while the disk lives.

@@ -72,12 +72,30 @@ extension Transaction {
     }
 
     private func removeWait(_ waitID: Int64, of instance: Instance, _ intent: CancelIntent) throws {
-        try run("DELETE FROM wait WHERE wait_id = :1", waitID)
-        try run(
+        let gone = try first(
             """
-            UPDATE journal SET outcome = :3, fired_at = :4, fired_by = :5
-            WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
-            """, instance.id, instance.tryNumber, WaitOutcome.cancelled(intent).json.text, now, intent.by)
+            DELETE FROM wait WHERE wait_id = :1
+            RETURNING is_sensor, journal_key, since, kind, target, definition
+            """, waitID
+        ) { row in
+            (
+                isSensor: row.bool(0), key: row.text(1), since: row.time(2), kind: row.text(3), target: row.text(4),
+                definition: row.optionalText(5)
+            )
+        }
+        let outcome = WaitOutcome.cancelled(intent).json.text
+        if let gone, gone.isSensor {
+            try journalSensor(
+                instance, key: gone.key, since: gone.since,
+                trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
+                outcome: outcome, eventSeq: nil, by: intent.by)
+        } else {
+            try run(
+                """
+                UPDATE journal SET outcome = :3, fired_at = :4, fired_by = :5
+                WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
+                """, instance.id, instance.tryNumber, outcome, now, intent.by)
+        }
         try noteRemoval(of: waitID)
     }
 

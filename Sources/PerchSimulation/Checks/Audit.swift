@@ -42,7 +42,8 @@ package enum Audit {
 
         """
 
-    /// What is written down. Of a wait `id` is its task instance and `number` its own id.
+    /// What is written down. Of a wait `id` is its task instance, `number` its own id and `other` its deadline; the
+    /// columns of dispatches hold its event floor when it comes, and its due instant when it goes.
     private static let rows = """
         CREATE TRIGGER IF NOT EXISTS sim_run_insert AFTER INSERT ON dag_run BEGIN
             INSERT INTO sim_audit (what, run_key, new_state, number, other, text)
@@ -85,9 +86,9 @@ package enum Audit {
         END;
 
         CREATE TRIGGER IF NOT EXISTS sim_wait_insert AFTER INSERT ON wait BEGIN
-            INSERT INTO sim_audit (what, id, try_number, key, number, other, text)
-            VALUES ('wait+', NEW.ti_id, NEW.try_number, NEW.journal_key, NEW.wait_id, NEW.deadline,
-                NEW.kind || ' ' || NEW.target);
+            INSERT INTO sim_audit (what, id, try_number, key, number, other, old_state, text, old_dispatch)
+            VALUES ('wait+', NEW.ti_id, NEW.try_number, NEW.journal_key, NEW.wait_id, NEW.deadline, NEW.kind,
+                NEW.definition, NEW.event_floor);
         END;
         CREATE TRIGGER IF NOT EXISTS sim_wait_delete AFTER DELETE ON wait BEGIN
             INSERT INTO sim_audit (what, id, try_number, key, number, other, old_dispatch)
@@ -118,8 +119,8 @@ package enum Audit {
         END;
 
         CREATE TRIGGER IF NOT EXISTS sim_event_insert AFTER INSERT ON event BEGIN
-            INSERT INTO sim_audit (what, number, other, key, text)
-            VALUES ('event+', NEW.seq, NEW.received_at, NEW.name, NEW.event_id);
+            INSERT INTO sim_audit (what, number, other, key, text, new_state)
+            VALUES ('event+', NEW.seq, NEW.received_at, NEW.name, NEW.event_id, NEW.key);
         END;
         CREATE TRIGGER IF NOT EXISTS sim_event_update AFTER UPDATE ON event BEGIN
             INSERT INTO sim_violation (rule, sentence, audit_seq)

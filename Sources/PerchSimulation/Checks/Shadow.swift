@@ -48,12 +48,14 @@ struct Shadow {
     private(set) var waits: [Int64: Entry] = [:]
     private var waitOf: [Int64: Int64] = [:]
     private var ended: [Entry: (deadline: Int64?, due: Int64?)] = [:]
+    /// Waits for events: from which `seq` on, and for which name and key.
+    private var eventWaits: [Entry: (floor: Int64, name: String, key: String?)] = [:]
     private var outcomes: Set<Entry> = []
     private var unsettled: [(entry: Entry, row: AuditRow)] = []
     private var touched: Set<Int64> = []
     private var lastWait: Int64 = 0
     private var lastEvent: Int64 = 0
-    private var events: [Int64: Int64] = [:]
+    private var events: [Int64: (received: Int64, name: String, key: String?)] = [:]
     private var definitions: [Int64: DAGDefinition] = [:]
     private var history: [Int64: [AuditRow]] = [:]
     private var found: [Violation] = []
@@ -295,6 +297,21 @@ struct Shadow {
         waits[waitID] = entry(row)
         waitOf[row.id] = waitID
         touched.insert(row.id)
+        guard row.oldState == "event", let text = row.text, let definition = try? JSONValue(parsing: text),
+            case .string(let name)? = definition["name"]
+        else { return }  // because a definition that cannot be read matches nothing
+        var key: String?
+        if case .string(let text)? = definition["key"] { key = text }
+        eventWaits[entry(row)] = (row.oldDispatch ?? 0, name, key)
+    }
+
+    /// An event that a wait for one should have got before its deadline.
+    private func missedEvent(_ entry: Entry, until deadline: Int64) -> Int64? {
+        guard let wait = eventWaits[entry] else { return nil }
+        return events.filter { seq, event in
+            seq > wait.floor && event.received <= deadline && event.name == wait.name
+                && (wait.key == nil || event.key == wait.key)
+        }.keys.min()
     }
 
     private mutating func waitEnded(_ row: AuditRow) {
@@ -327,8 +344,15 @@ struct Shadow {
         if isTriggerer, text.hasPrefix("{\"event\""), let due = wait.due, instant < due {
             violate("fired early", "'\(entry.key)' of task instance \(entry.id) fired before it was due", row)
         }
+        if isTriggerer, text.hasPrefix("{\"timeout\""), let deadline = wait.deadline,
+            let seq = missedEvent(entry, until: deadline)
+        {
+            violate(
+                "event", "'\(entry.key)' of task instance \(entry.id) timed out, and event \(seq) came before that", row
+            )
+        }
         guard let seq = row.number else { return }
-        guard let received = events[seq] else {
+        guard let received = events[seq]?.received else {
             return violate(
                 "event", "'\(entry.key)' of task instance \(entry.id) got event \(seq), which never came", row)
         }
@@ -341,7 +365,7 @@ struct Shadow {
         let seq = row.number ?? 0
         if seq != lastEvent + 1 { violate("event seq", "event \(seq) follows event \(lastEvent)", row) }
         lastEvent = seq
-        events[seq] = row.other ?? 0
+        events[seq] = (row.other ?? 0, row.key ?? "", row.newState)
     }
 
     /// What must hold where transactions meet.

@@ -23,6 +23,7 @@ package struct DiskImage: Sendable, Equatable {
             let driver = try SimulatedDriver(disk: disk)
             _ = try Migrations.migrate(driver, path: SimulatedDriver.fileName)
             try driver.close()
+            disk.settle()
             return disk.image()
         } catch {
             preconditionFailure("the schema cannot be made on a disk without faults: \(error)")

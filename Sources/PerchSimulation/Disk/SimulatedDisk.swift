@@ -87,6 +87,9 @@ package final class SimulatedDisk: @unchecked Sendable {
         return image
     }
 
+    /// Everything reaches the medium, as when a machine is shut down in good order.
+    package func settle() { perch_disk_settle(disk) }
+
     // MARK: processes and crashes
 
     /// A process that lives.

@@ -4,8 +4,8 @@ package import Logging
 package import PerchExecutor
 package import PerchMetastore
 internal import PerchReactor
-package import PerchScheduler
 package import PerchSDK
+package import PerchScheduler
 package import PerchTriggerer
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
@@ -26,8 +26,8 @@ package final class Simulation: @unchecked Sendable {
         package var scheduler = SchedulerConfiguration()
         package var triggerer = TriggererConfiguration()
         package var executor = Executor.Configuration()
-        /// Changes a statement before it is prepared, to break a rule on purpose.
-        package var rewrite: (@Sendable (String) -> String)?
+        /// A defect that is put in on purpose, to see that it is found.
+        package var sabotage: Sabotage?
         /// What is on the disk at the beginning.
         package var image = DiskImage.migrated
         /// Between the death of an engine and its next start, in microseconds.
@@ -73,10 +73,18 @@ package final class Simulation: @unchecked Sendable {
     private var armed: (commits: Int, isBefore: Bool, death: Death)?
     private var bells: [(life: ProcessLife, doorbells: Doorbells)] = []
     private var processes: [ObjectIdentifier: (driver: SimulatedDriver, pid: Int32)] = [:]
+    /// The statements with the defect in them, where there is one.
+    package let sabotaged: SabotagedStatements?
     private let standbyMachine = SimulatedMachine(host: "standby")
 
     /// An installation in which nothing runs yet.
     package init(_ settings: Settings, world: World, dags: [DAG]) {
+        var settings = settings
+        if settings.sabotage?.edge == .doorbellsOnly {
+            settings.scheduler.slowPoll = .seconds(1_000_000)
+            settings.triggerer.slowPoll = .seconds(1_000_000)
+            settings.executor.pollPeriod = .seconds(1_000_000)
+        }
         self.settings = settings
         self.world = world
         clock = VirtualClock(world)
@@ -84,6 +92,8 @@ package final class Simulation: @unchecked Sendable {
         files = SimulatedFiles { [unowned world] in world.now }
         bundles = SimulatedBundles(
             world: world, machine: machine, clock: clock, latency: settings.latency, dags: dags)
+        sabotaged = settings.sabotage.map { SabotagedStatements($0) }
+        if settings.sabotage?.edge == .lyingSync { disk.setLying(true) }
         attemptLog = MemoryLog(keeps: settings.keepsLogs)
         if settings.latency.most == 0 {
             files.latency = 0...0
@@ -161,7 +171,14 @@ package final class Simulation: @unchecked Sendable {
     }
 
     private func hooks(_ name: String) -> DriverHooks {
-        guard name != "client" else { return DriverHooks(rewrite: settings.rewrite) }
+        let rewrite: (@Sendable (String) -> String)? = sabotaged.map { sabotaged in
+            let isUnsafe = sabotaged.sabotage.edge == .synchronousOff
+            return { sql in
+                let text = sabotaged.rewrite(sql)
+                return isUnsafe ? text.split(separator: "= EXTRA").joined(separator: "= OFF") : text
+            }
+        }
+        guard name != "client" else { return DriverHooks(rewrite: rewrite) }
         return DriverHooks(
             beforeCommit: { [unowned self] in
                 commits += 1
@@ -172,7 +189,7 @@ package final class Simulation: @unchecked Sendable {
                 if armed.commits <= 1 { try dieInCommit(armed.death) }
                 self.armed?.commits -= 1
             },
-            rewrite: settings.rewrite)
+            rewrite: rewrite)
     }
 
     private func sources(
@@ -188,6 +205,8 @@ package final class Simulation: @unchecked Sendable {
 
     /// A command's bells go to the engine; an engine hears itself.
     private func ring(_ set: DoorbellSet, from name: String, own: Doorbells) {
+        // Without a doorbell and without a slow poll nothing would ever go on: that is what this sabotage shows.
+        if settings.sabotage?.edge == .doorbellsOnly, world.chance(oneIn: 3) { return }
         guard !set.isEmpty, doorbellsLostUntil <= world.elapsed else { return }
         guard name == "client" else { return own.ring(set) }
         world.after(settings.latency.draw(world)) { [unowned self] in

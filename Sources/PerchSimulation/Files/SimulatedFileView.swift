@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 package import PerchReactor
 package import PerchTriggersFile
 
@@ -26,12 +27,12 @@ package final class SimulatedFileView: FileSystem, @unchecked Sendable {
         Result { () throws(FileFault) in try files.find(path, followsLinks: followsLinks).status }
     }
 
-    package func entries(of path: String) -> any FileEntries {
-        do {
+    package func entries(of path: String) -> Result<any FileEntries, FileFault> {
+        Result { () throws(FileFault) in
             let directory = try files.find(path, followsLinks: true)
-            return SimulatedEntries(directory.isOpen ? directory.entries.keys.sorted() : [])
-        } catch {  // because what cannot be read has no entries
-            return SimulatedEntries([])
+            guard directory.isDirectory else { throw FileFault(ENOTDIR) }
+            guard directory.isOpen else { throw FileFault(EACCES) }
+            return SimulatedEntries(directory.entries.keys.sorted())
         }
     }
 

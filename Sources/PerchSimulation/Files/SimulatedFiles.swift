@@ -23,7 +23,7 @@ package final class SimulatedFiles: @unchecked Sendable {
     package var watchLimit: Int?
     /// The most events that a watcher keeps.
     package var queueLimit = 16_384
-    /// How many microseconds it may take until a watcher learns of an event.
+    /// How many microseconds it may take until a watcher learns of an event, by its loop's clock; 0: the next turn.
     package var latency: ClosedRange<Int64> = 20...2_000
 
     /// An empty tree.
@@ -199,6 +199,7 @@ package final class SimulatedFiles: @unchecked Sendable {
             }
             guard !inode.isDirectory || !to.directory.isWithin(inode) else { throw FileFault(EINVAL) }
             if let replaced = to.inode {
+                guard !from.directory.isWithin(replaced) else { throw FileFault(ENOTEMPTY) }
                 if inode.isDirectory {
                     guard replaced.isDirectory else { throw FileFault(ENOTDIR) }
                 } else if replaced.isDirectory {

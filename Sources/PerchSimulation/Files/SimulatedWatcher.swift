@@ -39,6 +39,8 @@ final class SimulatedWatcher: FileWatcher {
     /// The overflow is in the queue: nothing is taken until it is read.
     private var isFull = false
     private var timer: LoopTimer?
+    /// The source is about to be told that there are events.
+    private var isWaking = false
     private(set) var isClosed = false
 
     init(_ files: SimulatedFiles, loop: any EventLoop, ready: @escaping () -> Void) {
@@ -132,15 +134,21 @@ final class SimulatedWatcher: FileWatcher {
     }
 
     private func wake() {
-        guard timer == nil, !isClosed else { return }
+        guard !isWaking, !isClosed else { return }
+        isWaking = true
         let latency = loop.random(in: files.latency)
-        timer = loop.schedule(at: loop.now + latency) { [weak self] in
-            guard let self, !isClosed else { return }
-            timer = nil
-            ready()
-            // As a readable descriptor: it stays so until all is read.
-            if !queue.isEmpty { wake() }
-        }
+        // Without latency no jump of the clock can delay it.
+        guard latency > 0 else { return loop.enqueue { [weak self] in self?.wakeUp() } }
+        timer = loop.schedule(at: loop.now + latency) { [weak self] in self?.wakeUp() }
+    }
+
+    private func wakeUp() {
+        guard !isClosed else { return }
+        timer = nil
+        isWaking = false
+        ready()
+        // As a readable descriptor: it stays so until all is read.
+        if !queue.isEmpty { wake() }
     }
 
     private static func kind(of change: SimulatedChange?) -> WatchEvent.Kind {

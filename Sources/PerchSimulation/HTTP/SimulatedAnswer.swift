@@ -77,3 +77,13 @@ package struct SimulatedAnswer: Sendable {
         return answer
     }
 }
+
+extension SimulatedAnswer: CustomStringConvertible {
+    /// In a few words, for traces.
+    package var description: String {
+        var words = fault.map { "\($0)" } ?? "\(status), \(body.count) bytes"
+        for (name, value) in headers { words += ", \(name): \(value)" }
+        if let latency { words += ", after \(latency)" }
+        return words
+    }
+}
