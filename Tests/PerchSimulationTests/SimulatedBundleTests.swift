@@ -136,15 +136,15 @@ struct SimulatedBundleTests {
     @Test("A bundle that dies says nothing more, its code ends, and the engine hears of its death once, last")
     func death() {
         for seed in UInt64(1)...50 {
-            let ledger = Ledger()
+            let marks = Marks()
             let desk = Desk(
                 seed: seed,
                 [
                     DAG("d") { dag in
                         dag.task("t") { context in
-                            ledger.began += 1
-                            defer { ledger.ended += 1 }
-                            while true { try await context.step("s") { ledger.bodies += 1 } }
+                            marks.began += 1
+                            defer { marks.ended += 1 }
+                            while true { try await context.step("s") { marks.bodies += 1 } }
                         }
                     }
                 ])
@@ -153,12 +153,12 @@ struct SimulatedBundleTests {
             desk.run("t")
             for _ in 0..<desk.world.random(in: 1...200) { desk.world.step() }
             desk.bundle?.die("died of signal 11 (Segmentation fault)")
-            let bodies = ledger.bodies
+            let bodies = marks.bodies
             desk.settle()
             #expect(desk.ends == ["died of signal 11 (Segmentation fault)"])
             #expect(desk.heard.last == "ended")
-            #expect(ledger.bodies == bodies)
-            #expect(ledger.began == ledger.ended)
+            #expect(marks.bodies == bodies)
+            #expect(marks.began == marks.ended)
             #expect(desk.machine.count == 1)
             #expect(desk.bundles.all.isEmpty)
         }
@@ -166,13 +166,13 @@ struct SimulatedBundleTests {
 
     @Test("Thousands of deaths leave nothing behind: no process, no lane, no code, no bundle")
     func memory() {
-        let ledger = Ledger()
+        let marks = Marks()
         let desk = Desk(
             seed: 1,
             [
                 DAG("d") { dag in
                     dag.task("t", hasOnKill: true) { context in
-                        let witness = Witness(ledger)
+                        let witness = MarkedObject(marks)
                         context.onKill { _ = witness }
                         while true { try await context.step("s") { _ = witness } }
                     }
@@ -194,8 +194,8 @@ struct SimulatedBundleTests {
         desk.send(.describe)
         desk.settle()
         #expect(last == nil)
-        #expect(ledger.witnesses == 0)
-        #expect(ledger.made > 100)
+        #expect(marks.witnesses == 0)
+        #expect(marks.made > 100)
         #expect(desk.machine.count == 1)
         #expect(desk.world.laneCount == 1)
     }
@@ -230,15 +230,15 @@ struct SimulatedBundleTests {
 
     @Test("A busy bundle says every ten seconds that it lives, and nothing while it is stalled; an idle one is quiet")
     func alive() {
-        let ledger = Ledger()
+        let marks = Marks()
         let desk = Desk(
             seed: 1,
             [
                 DAG("d") { dag in
-                    dag.task("t") { _ in await ledger.world?.sleep(100_000_000) }
+                    dag.task("t") { _ in await marks.world?.sleep(100_000_000) }
                 }
             ])
-        ledger.world = desk.world
+        marks.world = desk.world
         desk.launch()
         desk.run("t")
         while desk.world.step(until: 35_000_000) {}
@@ -314,7 +314,7 @@ struct SimulatedBundleTests {
 }
 
 /// What code of the tests leaves behind.
-private final class Ledger: @unchecked Sendable {  // because the world has one thread
+private final class Marks: @unchecked Sendable {  // because the world has one thread
     var began = 0
     var ended = 0
     var bodies = 0
@@ -323,14 +323,14 @@ private final class Ledger: @unchecked Sendable {  // because the world has one 
     weak var world: World?
 }
 
-private final class Witness: @unchecked Sendable {  // because the world has one thread
-    private let ledger: Ledger
-    init(_ ledger: Ledger) {
-        self.ledger = ledger
-        ledger.made += 1
-        ledger.witnesses += 1
+private final class MarkedObject: @unchecked Sendable {  // because the world has one thread
+    private let marks: Marks
+    init(_ marks: Marks) {
+        self.marks = marks
+        marks.made += 1
+        marks.witnesses += 1
     }
-    deinit { ledger.witnesses -= 1 }
+    deinit { marks.witnesses -= 1 }
 }
 
 extension ProcessRow {
