@@ -23,12 +23,16 @@ package struct DiskImage: Sendable, Equatable {
             let driver = try SimulatedDriver(disk: disk)
             _ = try Migrations.migrate(driver, path: SimulatedDriver.fileName)
             try driver.close()
-            disk.settle()
-            return disk.image()
+            return disk.image().unmounted
         } catch {
             preconditionFailure("the schema cannot be made on a disk without faults: \(error)")
         }
     }()
+
+    /// The metastore alone, as a clean end leaves it: without the journals whose removal no power loss may undo any more.
+    package var unmounted: DiskImage {
+        DiskImage(files: files.filter { $0.name == SimulatedDriver.fileName })
+    }
 
     /// The bytes of a file; nil where it is not there.
     package subscript(_ name: String) -> [UInt8]? {

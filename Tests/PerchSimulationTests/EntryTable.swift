@@ -6,7 +6,7 @@ import PerchSDK
 import PerchSimulation
 
 /// A table of entries that come in groups of three: whoever sees one or two of a group sees half a transaction.
-struct Ledger {
+struct EntryTable {
     /// A disk's image with the empty table.
     static let template: DiskImage = {
         do {
