@@ -122,8 +122,8 @@ let package = Package(
         tests(
             "PerchSimulationTests",
             [
-                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate",
-                "PerchTriggersTestSupport",
+                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
+                "perch-simulate", "PerchTriggersTestSupport",
             ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),

@@ -52,7 +52,7 @@ public final class BundleHost: Sendable {
             dags: dags, bundleVersion: bundleVersion, pid: getpid(), clock: clock, executor: executor, outbox: outbox,
             generator: generator, flushOutput: conduct.flushOutput,
             // The reading thread wakes up, finds everything done and ends.
-            onDrained: { shutdown(descriptor, Int32(SHUT_RD)) })
+            onDrained: { [outbox] in outbox.endReading() })
     }
 
     // MARK: Reading

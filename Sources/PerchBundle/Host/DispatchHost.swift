@@ -182,16 +182,18 @@ package final class DispatchHost: Sendable {
     }
 
     private func end(_ attempt: JournaledAttempt, with message: BundleMessage) {
-        let isLast = state.withLock { state in
-            state.attempts[attempt.dispatchID] = nil
-            return state.isDraining && state.attempts.isEmpty
-        }
         flushOutput()
         do {
             try outbox.send(message, mayWait: false)
         } catch {
             let failure = AttemptOutcome.failure(message: "its output is too large: \(error)", retryable: false)
             say(.result(dispatchID: attempt.dispatchID, failure))
+        }
+        // Only now: a host that counted as drained before its last word could be closed before it.
+        let isLast = state.withLock { state in
+            guard state.attempts[attempt.dispatchID] === attempt else { return false }
+            state.attempts[attempt.dispatchID] = nil
+            return state.isDraining && state.attempts.isEmpty
         }
         if isLast { onDrained() }
     }

@@ -107,7 +107,10 @@ final class JournaledAttempt: AttemptRuntime {
     // MARK: Cancel
 
     func onKill(_ handler: @escaping @Sendable () async throws -> Void) {
-        state.withLock { $0.handlers.append(handler) }
+        state.withLock { state in
+            // One that would never run holds nothing: it most likely holds the context, and the context this.
+            if !state.isLast { state.handlers.append(handler) }
+        }
     }
 
     func cancel(_ notice: CancelNotice, isLast: Bool) {
@@ -122,12 +125,16 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// The engine gave the dispatch to another: nothing that this one does counts any more.
     func refuse() {
-        let (body, waiters) = state.withLock { state in
+        let (body, killing, waiters) = state.withLock { state in
             state.replay.refuse()
+            // The clean-up is the other dispatch's work, too.
+            state.isLast = true
+            state.handlers = []
             defer { state.waiters = [:] }
-            return (state.body, state.waiters)
+            return (state.body, state.killing, state.waiters)
         }
         body?.cancel()
+        killing?.cancel()
         for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) {
             waiter.resume(returning: .failure(StaleDispatch()))
         }
@@ -164,12 +171,15 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// What to tell the engine at the end, once the clean-up is over.
     func conclude(_ result: Result<TaskOutput, any Error>) async -> BundleMessage {
-        if state.withLock({ $0.replay.cancel != nil && !$0.replay.isRefused }) {
-            startKilling()
-            if let killing = state.withLock({ $0.killing }) { await killing.value }
-            await runHandlers()
+        let isCancelled = state.withLock { $0.replay.cancel != nil && !$0.replay.isRefused }
+        if isCancelled { startKilling() }
+        if let killing = state.withLock({ $0.killing }) { await killing.value }
+        if isCancelled { await runHandlers() }
+        let end = state.withLock { state in
+            state.isLast = true
+            state.handlers = []
+            return state.replay.isRefused ? .outcome(.cancelled) : state.replay.end(result)
         }
-        let end = state.withLock { $0.replay.isRefused ? .outcome(.cancelled) : $0.replay.end(result) }
         switch end {
         case .deferred(let wait):
             return .deferred(dispatchID: dispatchID, key: wait.key, trigger: wait.trigger, timeout: wait.timeout)

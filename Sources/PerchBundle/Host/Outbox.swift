@@ -49,6 +49,14 @@ final class Outbox: BundleOutbox, @unchecked Sendable {
         pthread_cond_broadcast(hasRoom)
     }
 
+    /// Lets whoever reads the descriptor find its end.
+    func endReading() {
+        pthread_mutex_lock(mutex)
+        // After `shutDown` the number may be another descriptor's.
+        if !isBroken { shutdown(descriptor, Int32(SHUT_RD)) }
+        pthread_mutex_unlock(mutex)
+    }
+
     /// Sends nothing more; returns once nobody uses the descriptor, so that it may be closed.
     func shutDown() {
         pthread_mutex_lock(mutex)

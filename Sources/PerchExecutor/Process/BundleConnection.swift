@@ -30,11 +30,33 @@ final class BundleConnection: BundleLink {
         self.launched = launched
         self.loop = loop
         self.callbacks = callbacks
+        do {
+            try watchAll()
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    private func watchAll() throws {
         try loop.watch(launched.socket, for: .read) { [unowned self] in socketIs($0) }
         guard let process = launched.process else { return }
         try loop.watch(process.output, for: .read) { [unowned self] _ in drainOutput() }
         try loop.watch(process.error, for: .read) { [unowned self] _ in drainErrors() }
         try loop.watch(process.pidDescriptor, for: .read) { [unowned self] _ in end() }
+    }
+
+    /// Ends what cannot be watched, without a word. Nobody is there to collect it; it goes with the engine.
+    private func abandon() {
+        hasEnded = true
+        closeSocket()
+        guard let process = launched.process else { return }
+        kill(process.pid, SIGKILL)
+        _ = clinux_kill_session(process.pid, process.pid, nil)
+        for descriptor in [process.pidDescriptor, process.output, process.error] {
+            loop.unwatch(descriptor)
+            close(descriptor)
+        }
     }
 
     var pid: Int32? { launched.process?.pid }
@@ -94,7 +116,8 @@ final class BundleConnection: BundleLink {
 
     /// Reads what is there. What the code has printed before it reported is read first, so that it lands in its log.
     private func receive(turns: Int = 4) {
-        guard isSocketOpen else { return }
+        // After a fault nothing in the stream can be believed.
+        guard isSocketOpen, faultWords == nil else { return }
         var messages: [BundleMessage] = []
         var fault: String?
         // Bounded: a bundle that says something without end must not keep the reactor for itself.

@@ -13,6 +13,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
     /// What stands in a message that should never have been believed.
     package static let poison = "poison"
 
+    private static let killed = "died of signal 9 (Killed)"
+
     package let pid: Int32?
     package private(set) var lastErrors: [String] = []
     package var wasHeard = true
@@ -31,6 +33,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
     private var bundleReader = FrameReader()
     private var fromBundle: [[UInt8]] = []
     private var engineReader = FrameReader()
+    private var faultWords: String?
+    private var hasAliveTimer = false
     private var hasToldEnd = false
 
     init(
@@ -46,12 +50,13 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         pid = number
         life = ProcessLife(name: "bundle \(number)")
         thread = VirtualExecutor(world: setting.world, process: life)
-        let world = setting.world
+        let (world, life) = (setting.world, life)
         host = DispatchHost(
             dags: setting.dags, bundleVersion: setting.bundleVersion, pid: number, clock: setting.clock,
             executor: thread, outbox: Outbox(bundle: self),
-            generator: { UInt64(bitPattern: world.random(in: .min ... .max)) })
-        end = { [weak self] in self?.die("was killed by signal 9") }
+            // The dead draw nothing: what the living do must not depend on them.
+            generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) })
+        end = { [weak self] in self?.die(Self.killed) }
     }
 
     // MARK: the engine's end
@@ -70,17 +75,17 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
     }
 
     package func terminate() {
-        die("was killed by signal 9")
+        die(Self.killed)
     }
 
     // MARK: the bundle's end
 
     private struct Outbox: BundleOutbox {
-        // The host belongs to the bundle.
-        unowned let bundle: SimulatedBundle
+        // The host belongs to the bundle; code that outlives both speaks to nobody.
+        weak var bundle: SimulatedBundle?
 
         func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError) {
-            try bundle.say(message)
+            try bundle?.say(message)
         }
     }
 
@@ -89,11 +94,30 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         var writer = FrameWriter()
         try writer.append(message)
         for piece in setting.cut(writer.take()) { transmit(piece) }
+    }
+
+    /// Brings what was heard once more, later and with other content, whatever has become of the dispatch and of this
+    /// bundle by then.
+    private func repeatLater(_ message: BundleMessage) {
         guard setting.isDuplicating, let copy = message.poisoned else { return }
-        let delay = setting.world.random(in: 0...20_000_000)
-        setting.world.after(delay, of: engine) { [self] in
-            guard !hasToldEnd else { return }
+        setting.world.after(setting.world.random(in: 0...20_000_000), of: engine) { [self] in
             reactor.submit { self.callbacks.messages([copy]) }
+        }
+    }
+
+    /// As long as code runs in it, it says now and then that it lives.
+    private func setAliveTimer() {
+        guard !hasAliveTimer, host?.isBusy == true else { return }
+        hasAliveTimer = true
+        setting.world.after(Int64(BundleProtocol.alivePeriod) * 1_000_000, of: life) { [self] in
+            hasAliveTimer = false
+            guard host?.isBusy == true else { return }
+            do {
+                try say(.alive)
+            } catch {
+                preconditionFailure("the shortest message is short enough: \(error)")
+            }
+            setAliveTimer()
         }
     }
 
@@ -110,28 +134,31 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         guard !toBundle.isEmpty else { return }
         let bytes = toBundle.removeFirst()
         thread.submit { [self] in
+            // What had arrived when it died must not begin anything.
+            guard !life.isDead else { return }
             do {
                 bytes.withUnsafeBytes { bundleReader.append($0) }
                 while let fields = try bundleReader.next() { host?.handle(try EngineMessage(fields)) }
+                setAliveTimer()
             } catch {
-                die("ended: the engine broke the protocol: \(error)")
+                die("exited with code 0")
             }
         }
     }
 
     private func receive(_ bytes: [UInt8]) {
-        guard !hasToldEnd else { return }
+        guard !hasToldEnd, faultWords == nil else { return }
         wasHeard = true
         var messages: [BundleMessage] = []
-        var fault: String?
         do {
             bytes.withUnsafeBytes { engineReader.append($0) }
             while let fields = try engineReader.next() { messages.append(try BundleMessage(fields)) }
         } catch {
-            fault = "broke the protocol: \(error)"
+            faultWords = "broke the protocol: \(error)"
         }
         if !messages.isEmpty { callbacks.messages(messages) }
-        if let fault { die(fault) }
+        for message in messages { repeatLater(message) }
+        if let faultWords { die(faultWords) }
     }
 
     // MARK: faults
@@ -142,6 +169,10 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         life.die()
         if let pid { setting.machine.remove(pid) }
         thread.leaveWorld()
+        // What it was about to write when it died is lost from some byte on.
+        if setting.latency.most > 0, !fromBundle.isEmpty, setting.world.chance(oneIn: 2) {
+            fromBundle.removeLast(Int(setting.world.random(in: 1...Int64(fromBundle.count))))
+        }
         host?.abandon()
         for _ in 0..<10_000 where !thread.runOneAfterDeath() { break }
         host = nil
@@ -162,13 +193,17 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         fromBundle = []
         if !engine.isDead { for bytes in rest { receive(bytes) } }
         hasToldEnd = true
-        callbacks.ended(words)
+        callbacks.ended(faultWords ?? words)
     }
 
     /// It says something that is no message.
     package func talkNonsense() {
         guard !life.isDead else { return }
-        transmit([0xFF, 0xFF, 0xFF, 0x7F, 0x00, 0xFE, 0x80, 0x01])
+        let nonsense: [[UInt8]] = [
+            [0xFF, 0xFF, 0xFF, 0x7F, 0x00, 0xFE, 0x80, 0x01], [0, 0, 0, 4] + Array("oops".utf8),
+            [0, 0, 0, 2] + Array("{}".utf8), [0, 0, 0, 15] + Array(#"{"type":"step"}"#.utf8),
+        ]
+        transmit(nonsense[Int(setting.world.random(in: 0...Int64(nonsense.count - 1)))])
     }
 
     func isOf(_ engine: ProcessLife) -> Bool { self.engine === engine }
@@ -186,8 +221,10 @@ extension BundleMessage {
         switch self {
         case .step(let dispatchID, let key, _, let keep):
             return .step(dispatchID: dispatchID, key: key, payload: text, keep: keep)
-        case .deferred(let dispatchID, _, let trigger, let timeout):
-            return .deferred(dispatchID: dispatchID, key: SimulatedBundle.poison, trigger: trigger, timeout: timeout)
+        case .deferred(let dispatchID, let key, _, let timeout):
+            let trigger = TriggerSpec(
+                kind: SimulatedBundle.poison, target: SimulatedBundle.poison, definition: .object([:]))
+            return .deferred(dispatchID: dispatchID, key: key, trigger: trigger, timeout: timeout)
         case .result(let dispatchID, _):
             return .result(dispatchID: dispatchID, .success(output: text, items: nil))
         default:

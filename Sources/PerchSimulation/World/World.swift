@@ -108,6 +108,9 @@ package final class World: @unchecked Sendable {
         return lastLane
     }
 
+    /// How many lanes there are, for looking whether anything was left behind.
+    var laneCount: Int { lanes.count }
+
     func remove(_ lane: Lane) {
         lanes.removeAll { $0 === lane }
     }
