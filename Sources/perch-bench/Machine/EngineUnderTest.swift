@@ -14,11 +14,14 @@ final class EngineUnderTest: Sendable {
     let tree: ProcessTree
     private let process: Process
 
+    var isRunning: Bool { process.isRunning }
+
     /// - Parameters:
     ///   - bench: Which DAG of `BenchBundle`.
     ///   - size: How large that DAG is.
     ///   - room: How many slots the pool has and how many tasks may run at once.
-    init(_ place: Place, bench: String, size: Int, room: Int) async throws {
+    ///   - variables: What else stands in the engine's environment.
+    init(_ place: Place, bench: String, size: Int, room: Int, variables: [String: String] = [:]) async throws {
         self.place = place
         _ = try Metastore.migrate(home: place.home, clock: WallClock())
         try RawSQLite.widenPool(home: place.home, slots: max(room, 128))
@@ -31,6 +34,7 @@ final class EngineUnderTest: Sendable {
         environment[BenchBundle.reportVariable] = place.reportSocket
         environment["PERCH__CORE__PARALLELISM"] = "\(min(max(room, 32), 1_000_000))"
         environment["PERCH__LOG__LEVEL"] = "notice"
+        environment.merge(variables) { $1 }
         process.environment = environment
         let errors = Pipe()
         process.standardError = errors
