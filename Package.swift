@@ -96,7 +96,8 @@ let package = Package(
 
         program(
             "bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
-        tests("PerchBundleTests", ["PerchBundle", "PerchSDK"]),
+        room("FuzzSupport", ["PerchSDK"], path: "Tests/FuzzSupport"),
+        tests("PerchBundleTests", ["PerchBundle", "PerchSDK", "FuzzSupport"]),
         tests(
             "PerchExecutorTests",
             [
@@ -109,16 +110,18 @@ let package = Package(
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
             "PerchCLITests",
-            ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
+            [
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch", log,
+            ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
-        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
-        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
-        tests("PerchSDKTests", ["PerchSDK"]),
+        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
+        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
+        tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",
             ["PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate"]
@@ -129,7 +132,7 @@ let package = Package(
             "PerchTriggererTests",
             [
                 "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent",
-                "PerchSDK",
+                "PerchSDK", "FuzzSupport",
                 log,
             ]),
     ],

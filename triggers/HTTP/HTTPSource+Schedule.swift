@@ -119,7 +119,8 @@ extension HTTPSource {
         // After a pause, such as a suspended machine, the rhythm begins anew.
         if next == now, now - probe.dueAt > 2 * wait { next = now + jittered }
         if retryAfter > 0 {
-            let asked = min(retryAfter * 1_000_000, TimeSpan(options.longestRetryAfter).microseconds)
+            // Seconds as the server names them, so that they may be more than there are microseconds.
+            let asked = min(TimeSpan.seconds(retryAfter), TimeSpan(options.longestRetryAfter)).microseconds
             next = max(next, now + asked)
         }
         set(probe, at: next)

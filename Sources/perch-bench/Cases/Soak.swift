@@ -28,7 +28,7 @@ enum Soak {
         let perRun = min(perRun, max(8, size / 40 / 8 * 8))
         let engine = try await EngineUnderTest(
             place, bench: "soak", size: perRun, room: 256,
-            variables: [SoakWorld.variable: world.text, "PERCH__HTTP__PER_HOST": "64"])
+            variables: [SoakWorld.variable: world.text])
         let driver = try SoakDriver(engine: engine, world: world, perRun: perRun, atOnce: atOnce)
         let runs = max((size + perRun - 1) / perRun, 5)
         try await driver.go(until: runs / 5)

@@ -97,10 +97,9 @@ final class SoakDriver {
     /// Removes what no run needs any more, as the scheduler does once an hour.
     private func clean() async throws {
         cleanedAt = Monotonic.seconds
-        let now = WallClock().now
-        let eventsBefore = runs.map(\.startedAt).min() ?? now
+        let before = runs.map(\.startedAt).min() ?? WallClock().now
         while try await engine.metastore.write({
-            try $0.clean(runsBefore: now, eventsBefore: eventsBefore, limit: 1_000)
+            try $0.clean(runsBefore: before, eventsBefore: before, limit: 1_000)
         }) {}
     }
 }
