@@ -80,6 +80,23 @@ struct HTTPFailureTests {
         #expect(server.requests.count == 2)
     }
 
+    @Test(
+        "found by fuzzing: however many seconds a server names, the next probe has an instant",
+        arguments: ["9223372036854775807", "9223372036854", "99999999999999999999", "-1", "x"])
+    func retryAfterForever(_ seconds: String) async throws {
+        let server = try ScriptedServer()
+        defer { server.close() }
+        let bench = try await httpBench()
+        defer { bench.end() }
+        try await bench.add([try httpWait(1, .http(server.url("/retry/\(seconds)"), every: .milliseconds(100)))])
+        try await bench.untilSource("asked once") { source in
+            // A number that cannot be read is none, so that the wait may be over by now.
+            source.explain(1)?.sentences.contains { $0.contains("503") } ?? true
+        }
+        let next = try await bench.on { source, loop in (source.explain(1)?.probe?.nextProbeAt, loop.now) }
+        #expect(next.0.map { $0.microseconds <= next.1 + 3_600_000_000 } ?? true)
+    }
+
     @Test("A class of answer is reported when it changes, not each time")
     func reports() async throws {
         let server = try ScriptedServer()

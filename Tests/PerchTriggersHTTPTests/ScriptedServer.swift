@@ -187,7 +187,8 @@ final class ScriptedServer: Sendable {
         case "empty":
             return false
         case "retry":
-            return reply(connection, times == 1 ? 503 : 200, headers: "Retry-After: 2\r\n")
+            let seconds = parts.count > 1 ? parts[1] : "2"
+            return reply(connection, times == 1 ? 503 : 200, headers: "Retry-After: \(seconds)\r\n")
         default:
             return reply(connection, 404)
         }

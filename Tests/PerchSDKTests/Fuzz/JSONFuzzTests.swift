@@ -31,7 +31,9 @@ import Testing
             } catch let error as PerchError {
                 try Fuzz.checkMessage("\(error)")
                 let isLimit = error.message.contains("out of range") || error.message.contains("nested deeper")
-                try Fuzz.check(!isJSON || isLimit, "refused: \(error): \(shown)")
+                // Foundation lets a comma stand before the end of an array.
+                let isLoose = String(decoding: bytes, as: UTF8.self).contains(#/,[ \t\r\n]*[\]}]/#)
+                try Fuzz.check(!isJSON || isLimit || isLoose, "refused: \(error): \(shown)")
             }
         }
     }
