@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import PackageDescription
 
 let settings: [SwiftSetting] = [
@@ -138,3 +139,13 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzer brings its own main function and goes into no other build; CONTRIBUTING.md says how it is run.
+if ProcessInfo.processInfo.environment["PERCH_LIBFUZZER"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "perch-fuzz",
+            dependencies: ["PerchSDK", "PerchBundle", "PerchTriggersFile", "PerchTriggersHTTP", "FuzzSupport"],
+            path: "Tests/LibFuzzer", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}

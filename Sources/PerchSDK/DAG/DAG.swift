@@ -111,7 +111,7 @@ enum IDRule {
         for scalar in id.unicodeScalars where !isAllowed(scalar) {
             let shown = scalar.isASCII && scalar.value > 0x20 && scalar.value < 0x7F
             let name = shown ? "'\(scalar)'" : "U+\(String(scalar.value, radix: 16, uppercase: true))"
-            return "the \(what) '\(id.shown(250))' holds \(name); allowed are A-Z a-z 0-9 _ . -"
+            return "the \(what) '\(id.shown())' holds \(name); allowed are A-Z a-z 0-9 _ . -"
         }
         return nil
     }

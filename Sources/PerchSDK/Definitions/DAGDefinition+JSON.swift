@@ -64,7 +64,7 @@ extension DAGDefinition: JSONConvertible {
                 problem = "'inputs' and 'mapped_over' are upstream too"
             }
             if let problem {
-                throw PerchError(.invalid, "the DAG '\(dagID)': the task '\(task.taskID.shown(250))': \(problem)")
+                throw PerchError(.invalid, "the DAG '\(dagID)': the task '\(task.taskID.shown())': \(problem)")
             }
         }
     }

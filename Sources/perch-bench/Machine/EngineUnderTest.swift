@@ -48,6 +48,9 @@ final class EngineUnderTest: Sendable {
         if !bench.isEmpty { try await until("the DAG is stored", within: 60) { try !$0.dags().isEmpty } }
     }
 
+    /// An engine of a case that went wrong does not live on.
+    deinit { if process.isRunning { process.terminate() } }
+
     /// Reads the engine's messages until it is ready, and goes on reading so that it never blocks on them.
     private static func waitForReadiness(_ errors: FileHandle) throws {
         var text = ""

@@ -109,7 +109,8 @@ import Testing
     func messages() throws {
         let long = "a" + String(repeating: "\u{301}", count: 100_000)
         let odd = "\u{1B}[2J\n\u{0}"
-        for text in [long, odd, odd + long] {
+        let control = String(repeating: "\u{1C}", count: 500)
+        for text in [long, odd, odd + long, control] {
             let quoted = text.replacing("\\", with: "")
             try Fuzz.checkMessage(TextPattern("(" + text).problem ?? "")
             try Fuzz.checkMessage(JSONPath(text).problem ?? "")
