@@ -127,7 +127,7 @@ let package = Package(
             "PerchSimulationTests",
             [
                 "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
-                "perch-simulate", "PerchTriggersTestSupport",
+                "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
             ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
