@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import PackageDescription
 
 let settings: [SwiftSetting] = [
@@ -96,7 +97,8 @@ let package = Package(
 
         program(
             "bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
-        tests("PerchBundleTests", ["PerchBundle", "PerchSDK"]),
+        room("FuzzSupport", ["PerchSDK"], path: "Tests/FuzzSupport"),
+        tests("PerchBundleTests", ["PerchBundle", "PerchSDK", "FuzzSupport"]),
         tests(
             "PerchExecutorTests",
             [
@@ -109,16 +111,18 @@ let package = Package(
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
             "PerchCLITests",
-            ["PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "perch", log]),
+            [
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch", log,
+            ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
-        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "CLinux"]),
-        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport"]),
-        tests("PerchSDKTests", ["PerchSDK"]),
+        tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
+        tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
+        tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",
             [
@@ -131,9 +135,19 @@ let package = Package(
             "PerchTriggererTests",
             [
                 "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent",
-                "PerchSDK",
+                "PerchSDK", "FuzzSupport",
                 log,
             ]),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzer brings its own main function and goes into no other build; CONTRIBUTING.md says how it is run.
+if ProcessInfo.processInfo.environment["PERCH_LIBFUZZER"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "perch-fuzz",
+            dependencies: ["PerchSDK", "PerchBundle", "PerchTriggersFile", "PerchTriggersHTTP", "FuzzSupport"],
+            path: "Tests/LibFuzzer", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}

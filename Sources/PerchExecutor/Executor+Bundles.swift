@@ -194,14 +194,16 @@ extension Executor {
     func launch(_ place: Place) {
         guard life == .running || life == .draining else { return }
         core.unready(place)
-        Task {
-            do {
-                _ = try await bringUp(place, describes: false)
-            } catch {
-                logger.error("no bundle process", metadata: ["error": "\(error)"])
-            }
-            pump()
+        Task(executorPreference: reactor) { await self.replace(place) }
+    }
+
+    private func replace(_ place: Place) async {
+        do {
+            _ = try await bringUp(place, describes: false)
+        } catch {
+            logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
+        pump()
     }
 
     // MARK: Events
@@ -293,13 +295,12 @@ extension Executor {
     private func forget(_ processID: Int64) {
         // Whoever stops removes all rows at once.
         if life == .stopped { return deadRows.append(processID) }
-        // A Swift task of an actor that does not mention it would leave its reactor.
-        Task {
+        let (store, logger) = (store, logger)
+        Task(executorPreference: reactor) {
             do {
-                try await self.store.remove(processes: [processID])
+                try await store.remove(processes: [processID])
             } catch {
-                self.logger.warning(
-                    "the row of a dead bundle stays until the next start", metadata: ["error": "\(error)"])
+                logger.warning("the row of a dead bundle stays until the next start", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -58,7 +58,7 @@ extension Executor {
         isCommitting = true
         if claims { hasWork = false }
         bellsDuringCommit = false
-        Task { await commit(turn) }
+        Task(executorPreference: reactor) { await self.commit(turn) }
     }
 
     private func commit(_ turn: Turn) async {
@@ -118,7 +118,7 @@ extension Executor {
                 guard executor.life == .running || executor.life == .draining, !executor.isCommitting else { return }
                 let turn = executor.core.takeTurn(claims: false)
                 executor.isCommitting = true
-                Task { await executor.commitAgain(turn) }
+                Task(executorPreference: executor.reactor) { await executor.commitAgain(turn) }
             }
         }
     }

@@ -56,8 +56,9 @@ extension Triggerer {
         do {
             return ArmedWait(
                 waitID: wait.waitID, kind: wait.kind, target: wait.target, due: wait.due,
-                definition: try wait.definition.map { try JSONValue(parsing: $0) } ?? .object([:]), since: wait.since,
-                progress: try wait.progress.map { try JSONValue(parsing: $0) }, eventFloor: wait.eventFloor)
+                definition: try wait.definition.map { try JSONValue(parsingEnvelope: $0) } ?? .object([:]),
+                since: wait.since,
+                progress: try wait.progress.map { try JSONValue(parsingEnvelope: $0) }, eventFloor: wait.eventFloor)
         } catch {
             let message = "what is stored of the wait for '\(wait.target)' cannot be read: \(error)"
             state?.reported(.broken(waitID: wait.waitID, message: message), now: now)

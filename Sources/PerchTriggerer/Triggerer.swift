@@ -175,13 +175,15 @@ public actor Triggerer {
     // MARK: errands
 
     /// Something for the metastore: its answer is taken on this thread, and a turn follows.
-    func run(_ errand: @escaping (isolated Triggerer) async -> Void) {
+    func run(_ errand: @escaping @Sendable (isolated Triggerer) async -> Void) {
         let number = errandCount
         errandCount += 1
-        errands[number] = Task {
-            await errand(self)
-            errands[number] = nil
-            turn()
-        }
+        errands[number] = Task(executorPreference: reactor) { await self.carryOut(errand, number) }
+    }
+
+    private func carryOut(_ errand: @Sendable (isolated Triggerer) async -> Void, _ number: Int) async {
+        await errand(self)
+        errands[number] = nil
+        turn()
     }
 }

@@ -50,6 +50,7 @@ struct BenchBundle: DAGBundle {
                     try ReportSocket.send("\(index) \(Monotonic.nanoseconds)")
                 }
             }
+        case "soak": return SoakWorld.dag(name, size)
         default: return nil
         }
     }

@@ -25,6 +25,9 @@ struct BenchCase: Sendable {
         BenchCase(name: "chain", size: 1_000, summary: "no-op tasks one after another", measure: Chain.measure),
         BenchCase(
             name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
+        BenchCase(
+            name: "soak", size: 1_000_000, summary: "waits of every kind, one after another, in one standalone",
+            measure: Soak.measure),
         BenchCase(name: "idle", size: 1, summary: "a standalone that has nothing to do", measure: Idle.measure),
     ]
 }

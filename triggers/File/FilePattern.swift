@@ -12,7 +12,8 @@ struct FilePattern {
         /// Whether a directory's entry is meant. Patterns do not match a leading dot.
         func matches(_ entry: String) -> Bool {
             switch self {
-            case .name(let name): name == entry
+            // Byte for byte, as the file system does it: "é" can be written in two ways.
+            case .name(let name): name.utf8.elementsEqual(entry.utf8)
             case .pattern(let pattern): fnmatch(pattern, entry, FNM_PERIOD) == 0
             }
         }
@@ -24,14 +25,18 @@ struct FilePattern {
     let last: Component
 
     init(_ path: String) throws(PerchError) {
-        let shown = path.count > 200 ? "\(path.prefix(200))…" : path
-        func fault(_ reason: String) -> PerchError { PerchError(.invalid, "the path '\(shown)' \(reason)") }
-        guard path.hasPrefix("/") else { throw fault("is not absolute; it starts with '/'") }
+        func fault(_ reason: String) -> PerchError {
+            PerchError(.invalid, "the path '\(path.shown(200))' \(reason)")
+        }
+        guard path.utf8.first == UInt8(ascii: "/") else { throw fault("is not absolute; it starts with '/'") }
         guard !path.utf8.contains(0) else { throw fault("holds a zero byte") }
         var components: [Component] = []
-        for part in path.split(separator: "/") where part != "." {
+        // By bytes: a mark that is joined to a slash or a star does not hide it.
+        for part in path.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init) where part != "." {
             guard part != ".." else { throw fault("holds '..'; write the directory out") }
-            guard !part.contains("**") else { throw fault("holds '**', which does not exist here; name each level") }
+            guard part.utf8.firstRange(of: "**".utf8) == nil else {
+                throw fault("holds '**', which does not exist here; name each level")
+            }
             guard part.utf8.count <= 255 else { throw fault("has a component of more than 255 bytes") }
             components.append(Self.component(part))
         }
@@ -41,9 +46,9 @@ struct FilePattern {
     }
 
     private static func component(_ part: Substring) -> Component {
-        var name = ""
+        var name = String.UnicodeScalarView()
         var isEscaped = false
-        for character in part {
+        for character in part.unicodeScalars {
             if isEscaped {
                 name.append(character)
                 isEscaped = false
@@ -55,6 +60,7 @@ struct FilePattern {
                 name.append(character)
             }
         }
-        return .name(isEscaped ? name + "\\" : name)
+        if isEscaped { name.append("\\") }
+        return .name(String(name))
     }
 }

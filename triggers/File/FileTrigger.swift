@@ -6,6 +6,8 @@ public import PerchSDK
 public struct FileTrigger: Trigger {
     public typealias Event = FileEvent
     public static let kind = "file"
+    /// The longest that a file can be asked to stay the same: a year, in microseconds.
+    private static let longestStability: Int64 = 366 * 86_400 * 1_000_000
 
     /// The absolute path. `*`, `?` and `[…]` in a component match as in a shell; may hold templates.
     public var path: String
@@ -33,7 +35,9 @@ public struct FileTrigger: Trigger {
                 problems.append(error.message)
             }
         }
-        if let stableFor, stableFor.microseconds < 0 { problems.append("stableFor cannot be \(stableFor)") }
+        if let stableFor, !(0...Self.longestStability).contains(stableFor.microseconds) {
+            problems.append("stableFor cannot be \(stableFor)")
+        }
         if let minimumSize, minimumSize < 0 { problems.append("minimumSize cannot be \(minimumSize)") }
         return problems
     }
@@ -42,10 +46,12 @@ public struct FileTrigger: Trigger {
     init(stored definition: JSONValue) throws(PerchError) {
         func number(_ key: CodingKeys) throws(PerchError) -> Int64? {
             switch definition[key.rawValue] {
-            case .integer(let value) where value >= 0: return value
+            case .integer(let value) where value >= 0 && (key != .stableFor || value <= Self.longestStability):
+                return value
             case nil, .null: return nil
             case let value?:
-                throw PerchError(.invalid, "'\(key.rawValue)' is \(value.text), wanted was a whole number from 0 on")
+                throw PerchError(
+                    .invalid, "'\(key.rawValue)' is \(value.text.shown()), wanted was a whole number from 0 on")
             }
         }
         guard case .string(let path) = definition["path"] else {

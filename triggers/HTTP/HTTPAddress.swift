@@ -12,6 +12,7 @@ struct HTTPAddress {
     init(_ text: String) throws(PerchError) {
         let shown = Self.shown(text)
         func fault(_ reason: String) -> PerchError { PerchError(.invalid, "'\(shown)' \(reason)") }
+        guard !text.utf8.contains(0) else { throw fault("holds a zero byte") }
         guard let url = curl_url() else { throw PerchError(.unavailable, "no memory for a URL") }
         defer { curl_url_cleanup(url) }
         let result = curl_url_set(url, CURLUPART_URL, text, UInt32(CURLU_NON_SUPPORT_SCHEME))
@@ -37,15 +38,12 @@ struct HTTPAddress {
     /// What two URLs share that may share secrets and a limit of requests.
     var origin: String { "\(scheme)://\(host):\(port)" }
 
-    /// A URL without what may be secret in it: name, password and query.
+    /// A URL without what may be secret in it: name, password and query. Of a text that is no URL less is shown rather than
+    /// more: all that stands before its last '@'.
     static func shown(_ url: String) -> String {
-        var text = String(url.prefix { $0 != "?" && $0 != "#" })
-        if let scheme = text.firstRange(of: "://") {
-            let authority = text[scheme.upperBound...].prefix { $0 != "/" }
-            if let at = authority.lastIndex(of: "@") {
-                text = String(text[..<scheme.upperBound] + text[text.index(after: at)...])
-            }
-        }
-        return text.count > 200 ? "\(text.prefix(200))…" : text
+        let text = url.unicodeScalars.prefix { $0 != "?" && $0 != "#" }
+        guard let at = text.lastIndex(of: "@") else { return String(text).shown(200) }
+        let scheme = text.firstRange(of: "://".unicodeScalars).map { String(text[..<$0.upperBound]) } ?? ""
+        return (scheme.contains("@") ? "" : scheme).shown(20) + String(text[text.index(after: at)...]).shown(180)
     }
 }

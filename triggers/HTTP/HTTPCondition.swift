@@ -133,7 +133,7 @@ extension HTTPCondition.Form: CustomStringConvertible {
     }
 
     static func text(of ranges: [ClosedRange<Int>]) -> [String] {
-        ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        ranges.map { $0.lowerBound == $0.upperBound ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
     }
 }
 

@@ -8,6 +8,8 @@ public struct HTTPTrigger: Trigger {
     public static let kind = "http"
     /// The shortest period that is taken.
     public static let shortestPeriod = TimeSpan(microseconds: 100_000)
+    /// The longest period and the longest time for a probe that are taken.
+    public static let longest = TimeSpan.seconds(366 * 86_400)
 
     /// An `http` or `https` URL. May hold templates, as headers and body may.
     public var url: String
@@ -51,14 +53,17 @@ public struct HTTPTrigger: Trigger {
             problems.append("'every' is \(every); the shortest is \(Self.shortestPeriod)")
         }
         if timeout.microseconds <= 0 { problems.append("a probe's timeout is longer than nothing") }
+        for (name, span) in [("every", every), ("timeout", timeout)] where span > Self.longest {
+            problems.append("'\(name)' is \(span); the longest is \(Self.longest)")
+        }
         if method.isEmpty || !method.utf8.allSatisfy({ Self.isTokenByte($0) }) {
-            problems.append("'\(method)' is no HTTP method")
+            problems.append("'\(method.shown(40))' is no HTTP method")
         }
         for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
             if name.isEmpty || !name.utf8.allSatisfy({ Self.isTokenByte($0) }) {
-                problems.append("'\(name)' is no name of a header")
+                problems.append("'\(name.shown(40))' is no name of a header")
             }
-            if let problem = value.problem { problems.append("the header '\(name)': \(problem)") }
+            if let problem = value.problem { problems.append("the header '\(name.shown(40))': \(problem)") }
         }
         return problems + until.problems
     }

@@ -83,7 +83,7 @@ final class JournaledAttempt: AttemptRuntime {
             try $0.replay.beginWait(name, scope: scope, for: trigger, timeout: timeout)
         }
         switch decision {
-        case .event(let payload): return .event(try JSONValue(parsing: payload))
+        case .event(let payload): return .event(try JSONValue(parsingEnvelope: payload))
         case .timeout: return .timeout
         case .suspend(let key): throw Suspension(key: key)
         case .broken(let message): throw PerchError(.invalid, "the wait '\(name)' cannot end: \(message)")

@@ -194,7 +194,7 @@ struct JournalReplay {
     }
 
     private static func kindAndTarget(of entry: RecordedEntry) -> (kind: String?, target: String?) {
-        guard let trigger = try? JSONValue(parsing: entry.payload) else {  // because an unreadable entry is a mismatch
+        guard let trigger = try? JSONValue(parsingEnvelope: entry.payload) else {  // because an unreadable entry is a mismatch
             return (nil, nil)
         }
         var texts: [String?] = []

@@ -97,12 +97,15 @@ extension BundleMessage {
     public init(_ fields: MessageFields) throws(BundleProtocolError) {
         switch fields.type {
         case "hello":
+            guard let pid = Int32(exactly: try fields.integer("pid", default: 0)) else {
+                throw fields.missing("pid", "the id of a process")
+            }
             self = .hello(
                 protocolVersion: Int(try fields.integer("protocol_version")),
-                bundleVersion: fields.optionalString("bundle_version") ?? "",
-                pid: Int32(truncatingIfNeeded: fields.integer("pid", default: 0)))
+                bundleVersion: try fields.optionalString("bundle_version") ?? "",
+                pid: pid)
         case "definition":
-            self = .definition(text: try fields.string("text"), isLast: fields.bool("is_last", default: true))
+            self = .definition(text: try fields.string("text"), isLast: try fields.bool("is_last", default: true))
         case "described":
             self = .described(
                 BundleDescription(
@@ -111,10 +114,9 @@ extension BundleMessage {
         case "step":
             self = .step(
                 dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
-                payload: try fields.string("payload"), keep: fields.bool("keep", default: false))
+                payload: try fields.string("payload"), keep: try fields.bool("keep", default: false))
         case "deferred":
-            var timeout: TimeSpan?
-            if case .integer(let span) = fields.value("timeout") { timeout = TimeSpan(microseconds: span) }
+            let timeout = try fields.optionalInteger("timeout").map { TimeSpan(microseconds: $0) }
             self = .deferred(
                 dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
                 trigger: try TriggerSpec(fields.object("trigger")), timeout: timeout)
@@ -146,8 +148,9 @@ extension AttemptOutcome {
             let items = fields.value("items") == nil ? nil : try fields.strings("items")
             self = .success(output: try fields.string("output"), items: items)
         case "failure":
-            self = .failure(message: try fields.string("message"), retryable: fields.bool("retryable", default: true))
-        case "skipped": self = .skipped(message: fields.optionalString("message") ?? "")
+            self = .failure(
+                message: try fields.string("message"), retryable: try fields.bool("retryable", default: true))
+        case "skipped": self = .skipped(message: try fields.optionalString("message") ?? "")
         case "cancelled": self = .cancelled
         default: throw fields.missing("outcome", "a kind of outcome")
         }
@@ -160,7 +163,7 @@ extension TriggerSpec {
             kind: try fields.string("kind"), target: try fields.string("target"),
             definition: fields.value("definition") ?? .object([:]))
         guard let instant = try fields.optionalObject("due") else { return }
-        if let text = instant.optionalString("at") {
+        if let text = try instant.optionalString("at") {
             due = .at(text)
         } else {
             due = .after(TimeSpan(microseconds: try instant.integer("after")))

@@ -96,7 +96,7 @@ extension EngineMessage {
         case "cancel":
             self = .cancel(
                 dispatchID: try fields.integer("dispatch_id"), try CancelNotice(fields),
-                isLast: fields.bool("is_last", default: false))
+                isLast: try fields.bool("is_last", default: false))
         case "drain": self = .drain
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))
         default: self = .unrecognized(messageType: fields.type)
@@ -120,10 +120,10 @@ extension RunOrder {
         }
         self.init(
             dispatchID: try fields.integer("dispatch_id"), taskInstanceID: try fields.integer("task_instance_id"),
-            taskIndex: Int(fields.integer("task_index", default: -1)),
+            taskIndex: Int(try fields.integer("task_index", default: -1)),
             facts: AttemptFacts(
                 dagID: try fields.string("dag_id"), runID: try fields.string("run_id"),
-                taskID: try fields.string("task_id"), mapIndex: Int(fields.integer("map_index", default: -1)),
+                taskID: try fields.string("task_id"), mapIndex: Int(try fields.integer("map_index", default: -1)),
                 tryNumber: Int(try fields.integer("try_number")),
                 logicalDate: Timestamp(microseconds: try facts.integer("logical_date")),
                 dataIntervalStart: Timestamp(microseconds: try facts.integer("data_interval_start")),
@@ -133,7 +133,7 @@ extension RunOrder {
             journal.append(try RecordedEntry(MessageFields(entry, in: "run.journal")))
         }
         inputs = try fields.strings("inputs")
-        mapElement = fields.optionalString("map_element")
+        mapElement = try fields.optionalString("map_element")
         cancel = try fields.optionalObject("cancel").map { (notice) throws(BundleProtocolError) in
             try CancelNotice(notice)
         }
@@ -146,7 +146,7 @@ extension RecordedEntry {
             throw fields.missing("kind", "'step' or 'wait'")
         }
         self.init(key: try fields.string("key"), kind: kind, payload: try fields.string("payload"))
-        isKept = fields.bool("keep", default: false)
+        isKept = try fields.bool("keep", default: false)
         guard let ended = try fields.optionalObject("outcome") else { return }
         switch try ended.string("type") {
         case "event": outcome = .event(payload: try ended.string("payload"))

@@ -43,7 +43,7 @@ public struct FrameReader: Sendable {
         start += 4 + length
         do {
             return try buffer.withUnsafeBytes { bytes in
-                try MessageFields(JSONValue(parsing: UnsafeRawBufferPointer(rebasing: bytes[range])))
+                try MessageFields(JSONValue(parsingEnvelope: UnsafeRawBufferPointer(rebasing: bytes[range])))
             }
         } catch let error as BundleProtocolError {
             throw error

@@ -16,7 +16,9 @@ public struct MessageFields: Sendable {
     }
 
     init(_ value: JSONValue?, in type: String) throws(BundleProtocolError) {
-        guard case .object(let members) = value else { throw BundleProtocolError("'\(type)': an object is missing") }
+        guard case .object(let members) = value else {
+            throw BundleProtocolError("'\(type.shown())': an object is missing")
+        }
         self.type = type
         self.members = members
     }
@@ -26,8 +28,17 @@ public struct MessageFields: Sendable {
         return value
     }
 
-    func integer(_ name: String, default other: Int64) -> Int64 {
-        if case .integer(let value) = members[name] { value } else { other }
+    /// A member that may be left out or null; of another type it is wrong all the same.
+    func optionalInteger(_ name: String) throws(BundleProtocolError) -> Int64? {
+        switch members[name] {
+        case nil, .null: return nil
+        case .integer(let value): return value
+        default: throw missing(name, "a whole number")
+        }
+    }
+
+    func integer(_ name: String, default other: Int64) throws(BundleProtocolError) -> Int64 {
+        try optionalInteger(name) ?? other
     }
 
     func string(_ name: String) throws(BundleProtocolError) -> String {
@@ -35,12 +46,20 @@ public struct MessageFields: Sendable {
         return value
     }
 
-    func optionalString(_ name: String) -> String? {
-        if case .string(let value) = members[name] { value } else { nil }
+    func optionalString(_ name: String) throws(BundleProtocolError) -> String? {
+        switch members[name] {
+        case nil, .null: return nil
+        case .string(let value): return value
+        default: throw missing(name, "a string")
+        }
     }
 
-    func bool(_ name: String, default other: Bool) -> Bool {
-        if case .bool(let value) = members[name] { value } else { other }
+    func bool(_ name: String, default other: Bool) throws(BundleProtocolError) -> Bool {
+        switch members[name] {
+        case nil, .null: return other
+        case .bool(let value): return value
+        default: throw missing(name, "true or false")
+        }
     }
 
     func value(_ name: String) -> JSONValue? { members[name] }
@@ -76,6 +95,6 @@ public struct MessageFields: Sendable {
     }
 
     func missing(_ name: String, _ wanted: String) -> BundleProtocolError {
-        BundleProtocolError("'\(type)': \(name) is not \(wanted)")
+        BundleProtocolError("'\(type.shown())': \(name) is not \(wanted)")
     }
 }

@@ -39,7 +39,7 @@ enum LiveExplanation {
         guard let line = try EngineLine(connectingTo: home.paths.inspection) else { return nil }
         try line.send(JSONValue.object(["explain": .integer(waitID)]).text)
         guard let answer = try line.receive() else { return nil }
-        let document = try JSONValue(parsing: answer)
+        let document = try JSONValue(parsingEnvelope: answer)
         if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
         guard let explanation = document["explanation"], explanation != .null else { return nil }
         return try explanation.decode(WaitExplanation.self)

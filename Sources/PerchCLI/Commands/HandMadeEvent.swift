@@ -20,7 +20,7 @@ enum HandMadeEvent {
         case HTTPTrigger.kind:
             return try JSONValue(encoding: HTTPEvent(status: 200, body: (payload ?? .null).text))
         case EventTrigger.kind:
-            let definition = try wait.definition.map { try JSONValue(parsing: $0) }
+            let definition = try wait.definition.map { try JSONValue(parsingEnvelope: $0) }
             let trigger = try definition?.decode(EventTrigger.self)
             return try JSONValue(
                 encoding: ExternalEvent(

@@ -99,11 +99,11 @@ private struct AttemptView: Sendable {
         var lines: [String] = []
         let journal = try snapshot.journal(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
         for entry in journal where entry.kind == .wait {
-            let trigger = try JSONValue(parsing: entry.payload)
+            let trigger = try JSONValue(parsingEnvelope: entry.payload)
             lines.append("\(entry.recordedAt) info waits for \(text(trigger["kind"])) \(text(trigger["target"]))")
             if let outcome = entry.outcome {
                 let instant = entry.firedAt ?? entry.recordedAt
-                lines.append("\(instant) info \(try sentence(WaitOutcome(json: JSONValue(parsing: outcome))))")
+                lines.append("\(instant) info \(try sentence(WaitOutcome(json: JSONValue(parsingEnvelope: outcome))))")
             }
         }
         guard tryNumber == row.tryNumber else { return lines }

@@ -84,7 +84,7 @@ struct WaitRecords {
 
     private static func json(_ text: String?) -> Document {
         guard let text else { return .value(.null) }
-        let value = try? JSONValue(parsing: text)  // because what cannot be parsed is best shown as it stands
+        let value = try? JSONValue(parsingEnvelope: text)  // because what cannot be parsed is best shown as it stands
         return value.map { .value($0) } ?? .text(text)
     }
 }

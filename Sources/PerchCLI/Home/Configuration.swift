@@ -33,17 +33,17 @@ struct Configuration: Sendable {
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("PERCH__") {
             guard let key = ConfigurationKey.all.first(where: { $0.variable == variable }) else {
                 throw PerchError(
-                    .invalid, "the environment variable \(variable) sets nothing; " + Self.known(\.variable))
+                    .invalid, "the environment variable \(variable.shown(60)) sets nothing; " + Self.known(\.variable))
             }
             values[key.name] = (value, variable)
         }
         for flag in flags {
             guard let equals = flag.firstIndex(of: "=") else {
-                throw PerchError(.invalid, "--set takes section.key=value, not '\(flag)'")
+                throw PerchError(.invalid, "--set takes section.key=value, not '\(flag.shown())'")
             }
             let name = String(flag[..<equals])
             guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
-                throw PerchError(.invalid, "--set: there is no setting '\(name)'; " + Self.known(\.name))
+                throw PerchError(.invalid, "--set: there is no setting '\(name.shown(60))'; " + Self.known(\.name))
             }
             values[name] = (String(flag[flag.index(after: equals)...]), "--set")
         }
@@ -89,12 +89,12 @@ struct Configuration: Sendable {
         var found: [(String, String)] = []
         for (section, value) in sections.sorted(by: { $0.key < $1.key }) {
             guard case .object(let members) = value else {
-                throw PerchError(.invalid, "\(path): '\(section)' is no section; " + known(\.name))
+                throw PerchError(.invalid, "\(path): '\(section.shown(60))' is no section; " + known(\.name))
             }
             for (key, value) in members.sorted(by: { $0.key < $1.key }) {
                 let name = "\(section).\(key)"
                 guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
-                    throw PerchError(.invalid, "\(path): there is no setting '\(name)'; " + known(\.name))
+                    throw PerchError(.invalid, "\(path): there is no setting '\(name.shown(60))'; " + known(\.name))
                 }
                 switch value {
                 case .integer(let number): found.append((name, String(number)))

@@ -86,7 +86,7 @@ struct ConfigurationKey: Sendable {
     }
 
     private func refusal(of text: String, _ wanted: String) -> PerchError {
-        PerchError(.invalid, "'\(text)' is no value for \(name): it is \(wanted)")
+        PerchError(.invalid, "'\(text.shown(60))' is no value for \(name): it is \(wanted)")
     }
 
     private static func quantity(_ text: String, _ units: [(String, Int64)]) -> Int64? {

@@ -93,7 +93,7 @@ extension RecordedEntry {
         self.init(key: entry.key, kind: entry.kind == .step ? .step : .wait, payload: entry.payload)
         isKept = entry.isKept
         guard let text = entry.outcome else { return }
-        switch try WaitOutcome(json: JSONValue(parsing: text)) {
+        switch try WaitOutcome(json: JSONValue(parsingEnvelope: text)) {
         case .event(let payload): outcome = .event(payload: payload.text)
         case .timeout: outcome = .timeout
         case .cancelled(let intent): outcome = .cancelled(CancelNotice(intent))

@@ -43,6 +43,6 @@ package struct SQLRow: ~Copyable {
 
     /// A column that holds JSON text.
     package func json(_ column: Int32) throws -> JSONValue {
-        try JSONValue(parsing: text(column))
+        try JSONValue(parsingEnvelope: text(column))
     }
 }

@@ -99,7 +99,8 @@ extension Transaction {
         try noteRemoval(of: waitID)
     }
 
-    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows.
+    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left to the
+    /// clear that is under way.
     func endCancelled(
         _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
     ) throws {
@@ -112,6 +113,7 @@ extension Transaction {
             UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, cancel_state = NULL, first_try = :2
             WHERE ti_id = :1
             """, instance.id, instance.tryNumber + 1)
+        if settlement.isClearing { return }
         try resumeCleared(instance, in: settlement)
     }
 
@@ -124,9 +126,10 @@ extension Transaction {
         switch row.state {
         case .success, .failed: return false
         case .queued:
+            // Its instances are still to be created, should it be cleared.
             try run(
                 """
-                UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3, to_create = 0
+                UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
             try resumeSchedule(afterRun: row.runKey)

@@ -39,7 +39,8 @@ extension Transaction {
                 text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
             else {
                 throw PerchError(
-                    .invalid, "the \(field) of an event is 1 to 500 bytes without control characters, not '\(text)'")
+                    .invalid,
+                    "the \(field) of an event is 1 to 500 bytes without control characters, not '\(text.shown())'")
             }
         }
     }

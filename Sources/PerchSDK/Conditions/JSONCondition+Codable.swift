@@ -22,14 +22,22 @@ extension JSONCondition: Codable {
         init?(intValue: Int) { nil }
     }
 
+    /// So deep conditions may stand in one another.
+    private static let deepest = 64
+
     /// Reads the coded form; of an unknown or missing name it says what is allowed.
     public init(from decoder: any Decoder) throws {
         let written = try decoder.container(keyedBy: AnyName.self).allKeys.map(\.stringValue).sorted()
         func fault(_ reason: String) -> DecodingError {
             .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: reason))
         }
+        guard decoder.codingPath.count <= Self.deepest else {
+            throw fault("conditions are nested deeper than \(Self.deepest)")
+        }
         for name in written where Name(rawValue: name) == nil {
-            throw fault("a condition has no '\(name)'; it has \(Name.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw fault(
+                "a condition has no '\(name.shown(40))'; it has \(Name.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
         }
         let container = try decoder.container(keyedBy: Name.self)
         if container.contains(.path) {

@@ -175,6 +175,6 @@ private struct JSONPathReader {
     private func fault(_ reason: String) -> PerchError {
         PerchError(
             .invalid,
-            "'\(text.prefix(80))' is no JSON path: at character \(min(position, scalars.count) + 1), \(reason)")
+            "'\(text.shown())' is no JSON path: at character \(min(position, scalars.count) + 1), \(reason)")
     }
 }

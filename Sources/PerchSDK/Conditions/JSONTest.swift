@@ -64,7 +64,7 @@ public enum JSONTest: Hashable, Sendable {
         case .greaterThan(let value), .atLeast(let value), .lessThan(let value), .atMost(let value):
             switch value {
             case .integer, .number, .string: return nil
-            default: return "\(value.text) is neither a number nor a string; nothing is greater or less than it"
+            default: return "\(value.text.shown()) is neither a number nor a string; nothing is greater or less than it"
             }
         case .isIn(let values):
             return values.isEmpty ? "the list of values is empty, so that none can be in it" : nil
@@ -114,17 +114,24 @@ extension JSONValue {
         case (.integer(let low), .integer(let high)): return orSame ? low <= high : low < high
         case (.string(let low), .string(let high)):
             return low.unicodeScalars.lexicographicallyPrecedes(high.unicodeScalars) || (orSame && low == high)
-        default:
-            guard let low = left.asDouble, let high = right.asDouble else { return false }
-            return orSame ? low <= high : low < high
+        case (.number(let low), .number(let high)): return orSame ? low <= high : low < high
+        case (.integer(let low), .number(let high)):
+            let order = Self.order(low, high)
+            return order < 0 || (orSame && order == 0)
+        case (.number(let low), .integer(let high)):
+            let order = Self.order(high, low)
+            return order > 0 || (orSame && order == 0)
+        default: return false
         }
     }
 
-    private var asDouble: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .number(let value): value
-        default: nil
-        }
+    /// -1, 0 or 1 as the whole number is less than the other, the same, or greater. Exact: not every whole number of 64 bits
+    /// is a double.
+    private static func order(_ whole: Int64, _ number: Double) -> Int {
+        if number >= 0x1p63 { return -1 }
+        if number < -0x1p63 { return 1 }
+        let floor = number.rounded(.down)
+        let other = Int64(floor)
+        return whole != other ? (whole < other ? -1 : 1) : floor < number ? -1 : 0
     }
 }

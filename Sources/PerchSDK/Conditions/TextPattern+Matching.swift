@@ -16,6 +16,8 @@ struct PatternCompiler {
 
     let ignoresCase: Bool
     private var program: [PatternInstruction] = []
+    /// How often a part of the pattern was written out; parts that match nothing leave no instruction to count.
+    private var steps = 0
 
     init(ignoresCase: Bool) {
         self.ignoresCase = ignoresCase
@@ -23,10 +25,11 @@ struct PatternCompiler {
 
     mutating func program(for node: PatternNode, pattern: String) throws(PerchError) -> [PatternInstruction] {
         program = []
+        steps = 0
         guard emit(node) else {
             throw PerchError(
                 .invalid,
-                "'\(pattern.prefix(80))' is no pattern: its repeats multiply to more than \(Self.largest) steps; use smaller ones"
+                "'\(pattern.shown())' is no pattern: its repeats multiply to more than \(Self.largest) steps; use smaller ones"
             )
         }
         program.append(.match)
@@ -35,7 +38,8 @@ struct PatternCompiler {
 
     /// False where the program gets too large.
     private mutating func emit(_ node: PatternNode) -> Bool {
-        guard program.count < Self.largest else { return false }
+        steps += 1
+        guard program.count < Self.largest, steps < 4 * Self.largest else { return false }
         switch node {
         case .empty:
             break

@@ -126,7 +126,7 @@ struct PatternParser {
         position += 1
         // Whether a repeat takes much or little changes nothing about whether there is a match.
         if peek() == "?" { position += 1 }
-        if let scalar = peek(), scalar == "*" || scalar == "+" {
+        if let scalar = peek(), scalar == "*" || scalar == "+" || (scalar == "{" && bounds() != nil) {
             throw fault("'\(scalar)' repeats a repeat; put the first one in ( )")
         }
         return node
@@ -138,12 +138,17 @@ struct PatternParser {
         let inside = String(String.UnicodeScalarView(scalars[(position + 1)..<close]))
         let parts = inside.split(separator: ",", omittingEmptySubsequences: false)
         let length = close - position + 1
-        guard let least = Int(parts[0]), least >= 0 else { return nil }
+        guard let least = Self.count(parts[0]) else { return nil }
         if parts.count == 1 { return (least, least, length) }
         guard parts.count == 2 else { return nil }
         if parts[1].isEmpty { return (least, nil, length) }
-        guard let most = Int(parts[1]), most >= 0 else { return nil }
+        guard let most = Self.count(parts[1]) else { return nil }
         return (least, most, length)
+    }
+
+    /// Digits as a number; no sign.
+    private static func count(_ digits: Substring) -> Int? {
+        digits.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(digits) : nil
     }
 
     private mutating func set() throws(PerchError) -> PatternSet {
@@ -197,13 +202,15 @@ struct PatternParser {
     }
 
     private mutating func hexadecimal(isLong: Bool) throws(PerchError) -> Unicode.Scalar {
+        let isBraced = isLong && take("{")
+        let length = isBraced ? 6 : isLong ? 4 : 2
         var digits = ""
-        if isLong, take("{") {
-            while let scalar = next(), scalar != "}" { digits.unicodeScalars.append(scalar) }
-        } else {
-            for _ in 0..<(isLong ? 4 : 2) { if let scalar = next() { digits.unicodeScalars.append(scalar) } }
+        while digits.utf8.count < length, let scalar = peek(), scalar.properties.isASCIIHexDigit {
+            digits.unicodeScalars.append(scalar)
+            position += 1
         }
-        guard let code = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(code) else {
+        let isWhole = isBraced ? take("}") : digits.utf8.count == length
+        guard isWhole, let code = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(code) else {
             throw fault("'\(digits)' is no character's number; write \\x41 or \\u{e9}")
         }
         return scalar
@@ -226,7 +233,7 @@ struct PatternParser {
 
     private func fault(_ reason: String) -> PerchError {
         PerchError(
-            .invalid, "'\(text.prefix(80))' is no pattern: at character \(min(position, scalars.count) + 1), \(reason)")
+            .invalid, "'\(text.shown())' is no pattern: at character \(min(position, scalars.count) + 1), \(reason)")
     }
 }
 

@@ -106,13 +106,12 @@ enum IDRule {
         if id.isEmpty { return "the \(what) is empty" }
         if id == "." || id == ".." { return "the \(what) '\(id)' names a directory; choose another" }
         if id.utf8.count > 250 {
-            return "the \(what) '\(id.prefix(40))…' is \(id.utf8.count) bytes long; at most 250 are allowed"
+            return "the \(what) '\(id.shown(40))' is \(id.utf8.count) bytes long; at most 250 are allowed"
         }
         for scalar in id.unicodeScalars where !isAllowed(scalar) {
             let shown = scalar.isASCII && scalar.value > 0x20 && scalar.value < 0x7F
             let name = shown ? "'\(scalar)'" : "U+\(String(scalar.value, radix: 16, uppercase: true))"
-            let safe = String(id.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : Character($0) })
-            return "the \(what) '\(safe)' holds \(name); allowed are A-Z a-z 0-9 _ . -"
+            return "the \(what) '\(id.shown())' holds \(name); allowed are A-Z a-z 0-9 _ . -"
         }
         return nil
     }

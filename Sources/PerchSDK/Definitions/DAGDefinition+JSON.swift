@@ -22,7 +22,7 @@ extension DAGDefinition: JSONConvertible {
     public init(json: JSONValue) throws(PerchError) {
         let named = try JSONFields(json, of: "a DAG")
         let dagID = try named.string("dag_id")
-        let fields = try JSONFields(json, of: "the DAG '\(dagID)'")
+        let fields = try JSONFields(json, of: "the DAG '\(dagID.shown())'")
         self.init(dagID: dagID)
         schedule = try ScheduleDefinition(json: fields.members["schedule"] ?? "none")
         description = try fields.string("description", default: "")
@@ -41,19 +41,52 @@ extension DAGDefinition: JSONConvertible {
         let elements = try fields.array("tasks")
         tasks.reserveCapacity(elements.count)
         for element in elements { tasks.append(try TaskDefinition(json: element)) }
-        try checkOrder()
+        try check()
     }
 
     /// What the engine relies on: a bundle in another language may get it wrong.
-    private func checkOrder() throws(PerchError) {
+    private func check() throws(PerchError) {
+        if let problem = IDRule.problem(of: dagID, what: "DAG id") { throw PerchError(.invalid, problem) }
+        guard maxActiveRuns >= 1 else {
+            throw PerchError(
+                .invalid, "the DAG '\(dagID)': 'max_active_runs' is \(maxActiveRuns); it is a number from 1")
+        }
+        var known: Set<String> = []
         for (index, task) in tasks.enumerated() {
-            let known = task.upstream + task.inputs + (task.mappedOver.map { [$0] } ?? [])
-            guard known.allSatisfy({ $0 >= 0 && $0 < index }) else {
-                throw PerchError(
-                    .invalid,
-                    "the DAG '\(dagID)': the task '\(task.taskID)' names an upstream that does not stand before it")
+            var problem = task.problem
+            if !known.insert(task.taskID).inserted { problem = "its id stands twice" }
+            let order = zip(task.upstream, task.upstream.dropFirst())
+            if !task.upstream.allSatisfy({ $0 >= 0 && $0 < index }) {
+                problem = "it names an upstream that does not stand before it"
+            } else if !order.allSatisfy(<) {
+                problem = "its upstream is not in ascending order, each once"
+            } else if !(task.inputs + [task.mappedOver].compactMap(\.self)).allSatisfy(task.upstream.contains) {
+                problem = "'inputs' and 'mapped_over' are upstream too"
+            }
+            if let problem {
+                throw PerchError(.invalid, "the DAG '\(dagID)': the task '\(task.taskID.shown())': \(problem)")
             }
         }
+    }
+}
+
+extension TaskDefinition {
+    /// What is wrong with the values themselves; the same as for tasks that are declared.
+    fileprivate var problem: String? {
+        if let problem = IDRule.problem(of: taskID, what: "task id") { return problem }
+        if retries < 0 { return "'retries' is \(retries); it is a number from 0" }
+        if pool.isEmpty { return "'pool' is empty" }
+        if poolSlots < 1 { return "'pool_slots' is \(poolSlots); it is a number from 1" }
+        let spans = [
+            ("retry_delay", retryDelay), ("max_retry_delay", maxRetryDelay), ("kill_timeout", killTimeout),
+        ]
+        for (name, span) in spans where span.microseconds < 0 { return "'\(name)' is \(span); it is a duration from 0" }
+        var limits = [("execution_timeout", executionTimeout), ("task_timeout", taskTimeout)]
+        if case .sensor(let sensor) = kind { limits.append(("timeout", sensor.timeout)) }
+        for (name, limit) in limits {
+            if let limit, limit.microseconds <= 0 { return "'\(name)' is \(limit); it is a duration above 0" }
+        }
+        return nil
     }
 }
 

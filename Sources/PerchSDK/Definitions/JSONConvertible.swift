@@ -29,14 +29,14 @@ struct JSONFields {
 
     init(_ json: JSONValue, of owner: String) throws(PerchError) {
         guard case .object(let members) = json else {
-            throw PerchError(.invalid, "\(owner) is a JSON object, not \(json.text.prefix(80))")
+            throw PerchError(.invalid, "\(owner) is a JSON object, not \(json.text.shown())")
         }
         self.owner = owner
         self.members = members
     }
 
     func fault(_ name: String, _ wanted: String) -> PerchError {
-        let found = members[name].map { "\($0.text.prefix(80))" } ?? "nothing"
+        let found = members[name].map { "\($0.text.shown())" } ?? "nothing"
         return PerchError(.invalid, "\(owner): '\(name)' should be \(wanted), found \(found)")
     }
 

@@ -39,7 +39,7 @@ extension TaskDefinition: JSONConvertible {
     public init(json: JSONValue) throws(PerchError) {
         let named = try JSONFields(json, of: "a task")
         let taskID = try named.string("task_id")
-        let fields = try JSONFields(json, of: "the task '\(taskID)'")
+        let fields = try JSONFields(json, of: "the task '\(taskID.shown())'")
         let kind: Kind
         if let sensor = fields.members["sensor"] {
             kind = .sensor(try SensorDefinition(json: sensor))

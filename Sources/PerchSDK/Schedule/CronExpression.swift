@@ -36,7 +36,7 @@ public struct CronExpression: Sendable, Hashable {
             guard let preset = Self.presets.first(where: { $0.name == text }) else {
                 throw PerchError(
                     .invalid,
-                    "unknown preset '\(text.prefix(40))'; there are \(Self.presets.map(\.name).joined(separator: ", "))"
+                    "unknown preset '\(text.shown(40))'; there are \(Self.presets.map(\.name).joined(separator: ", "))"
                 )
             }
             written = preset.expression
@@ -46,7 +46,7 @@ public struct CronExpression: Sendable, Hashable {
             throw PerchError(
                 .invalid,
                 """
-                the cron expression '\(text.prefix(80))' has \(parts.count) fields; it has 5: minute, hour, day of the \
+                the cron expression '\(text.shown())' has \(parts.count) fields; it has 5: minute, hour, day of the \
                 month, month, day of the week
                 """)
         }
@@ -65,8 +65,8 @@ public struct CronExpression: Sendable, Hashable {
             throw PerchError(
                 .invalid,
                 """
-                the cron expression '\(text.prefix(80))' never comes true: the day of the month '\(parts[2])' does not \
-                exist in the month '\(parts[3])'
+                the cron expression '\(text.shown())' never comes true: the day of the month '\(parts[2].shown(40))' does not \
+                exist in the month '\(parts[3].shown(40))'
                 """)
         }
     }
@@ -136,7 +136,7 @@ struct CronField {
             return PerchError(
                 .invalid,
                 """
-                the cron expression '\(expression.prefix(80))' has a wrong \(name) '\(text.prefix(40))': \(reason); \
+                the cron expression '\(expression.shown())' has a wrong \(name) '\(text.shown(40))': \(reason); \
                 allowed are \(values.lowerBound)-\(values.upperBound)\(known), *, ranges a-b, steps /n and lists with commas
                 """)
         }
@@ -147,18 +147,18 @@ struct CronField {
             }
             let isNumber = !word.isEmpty && word.utf8.count <= 4 && word.utf8.allSatisfy { (0x30...0x39).contains($0) }
             guard isNumber, let number = Int(word) else {
-                throw fault(word.isEmpty ? "a value is missing" : "'\(word)' is no value")
+                throw fault(word.isEmpty ? "a value is missing" : "'\(word.shown(40))' is no value")
             }
             guard values.contains(number) else { throw fault("\(number) is out of range") }
             return number
         }
         let pieces = item.split(separator: "/", omittingEmptySubsequences: false)
-        guard pieces.count <= 2 else { throw fault("'\(item)' has more than one step") }
+        guard pieces.count <= 2 else { throw fault("'\(item.shown(40))' has more than one step") }
         var step = 1
         if pieces.count == 2 {
             let isNumber = pieces[1].utf8.count <= 4 && pieces[1].utf8.allSatisfy { (0x30...0x39).contains($0) }
             guard isNumber, let number = Int(pieces[1]), number > 0 else {
-                throw fault("the step in '\(item)' is no number above 0")
+                throw fault("the step in '\(item.shown(40))' is no number above 0")
             }
             step = number
         }
@@ -168,11 +168,11 @@ struct CronField {
             range = values.lowerBound...min(values.upperBound, values.upperBound == 7 ? 6 : values.upperBound)
         } else {
             let ends = pieces[0].split(separator: "-", omittingEmptySubsequences: false)
-            guard ends.count <= 2 else { throw fault("'\(item)' is no range") }
+            guard ends.count <= 2 else { throw fault("'\(item.shown(40))' is no range") }
             let low = try value(ends[0])
             if ends.count == 2 {
-                let high = try value(ends[1], isEnd: true)
-                guard low <= high else { throw fault("the range '\(pieces[0])' stands the wrong way round") }
+                let high = try value(ends[1], isEnd: low > 0)
+                guard low <= high else { throw fault("the range '\(pieces[0].shown(40))' stands the wrong way round") }
                 range = low...high
             } else {
                 range = pieces.count == 2 ? low...max(low, values.upperBound == 7 ? 6 : values.upperBound) : low...low

@@ -59,7 +59,8 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
             return cron(expression, timeZone: timeZone)
         }
         let known = ["@once", "@continuous"] + CronExpression.presets.map(\.name)
-        return Schedule(.none, problem: "unknown preset '\(name)'; there are \(known.joined(separator: ", "))")
+        return Schedule(
+            .none, problem: "unknown preset '\(name.shown(40))'; there are \(known.joined(separator: ", "))")
     }
 
     /// A preset (`"@daily"`) or a cron expression in UTC.

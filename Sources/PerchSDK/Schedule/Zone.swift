@@ -38,11 +38,11 @@ final class Zone: Sendable {
                 throw PerchError(
                     .unavailable,
                     """
-                    this build knows no time zone at all, so that '\(identifier)' cannot be read; link \
+                    this build knows no time zone at all, so that '\(identifier.shown(60))' cannot be read; link \
                     FoundationInternationalization, or do not link Foundation statically
                     """)
             }
-            throw PerchError(.invalid, "unknown time zone '\(identifier.prefix(60))'; \(hint(for: identifier))")
+            throw PerchError(.invalid, "unknown time zone '\(identifier.shown(60))'; \(hint(for: identifier))")
         }
         let made = Zone(zone)
         return zones.withLock { zones in

@@ -27,7 +27,6 @@ public enum TemplateCheck {
     }
 
     private static func shown(_ text: String) -> String {
-        let line = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\\n")
-        return line.count > 80 ? "\(line.prefix(80))…" : line
+        text.shown()
     }
 }

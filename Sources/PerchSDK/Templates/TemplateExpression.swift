@@ -67,7 +67,7 @@ struct TemplateExpression: Sendable, Hashable {
             guard case .string(let text) = try date.evaluate(in: scope) else {
                 throw date.position.fault("ds_add takes a date first, such as ds")
             }
-            guard case .integer(let count) = try days.evaluate(in: scope), abs(count) <= 4_000_000 else {
+            guard case .integer(let count) = try days.evaluate(in: scope), count.magnitude <= 4_000_000 else {
                 throw days.position.fault("ds_add takes a whole number of days second")
             }
             let instant = try Self.instant(text, date.position)
@@ -120,6 +120,6 @@ struct TemplateExpression: Sendable, Hashable {
     /// The value as it was written, for errors.
     private var shown: String {
         guard case .name(let steps) = value else { return "the value" }
-        return TemplateNames.text(of: steps)
+        return TemplateNames.text(of: steps).shown()
     }
 }

@@ -27,7 +27,7 @@ enum TemplateNames {
         if let group = groups.first(where: { $0.name == first }) {
             guard steps.count > 1, case .member(let second) = steps[1], group.members.contains(second) else {
                 let all = group.members.map { "\(first).\($0)" }.joined(separator: ", ")
-                return "'\(text(of: steps))' is unknown; there is \(all)"
+                return "'\(text(of: steps).shown())' is unknown; there is \(all)"
             }
             if steps.count > 2, second != "conf" { return "'\(first).\(second)' has no members; it stands alone" }
             return nil
@@ -35,7 +35,7 @@ enum TemplateNames {
         let known = plain + ["params"] + groups.map(\.name)
         let near = known.compactMap { name in distance(name, first).map { (name, $0) } }.min { $0.1 < $1.1 }?.0
         let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
-        return "'\(first)' is unknown; \(hint)"
+        return "'\(first.shown())' is unknown; \(hint)"
     }
 
     static func text(of steps: [TemplateExpression.Step]) -> String {

@@ -4,6 +4,9 @@
 struct TemplateParser {
     private let bytes: [UInt8]
     private var position = 0
+    private var depth = 0
+    /// So deep macros may stand in one another.
+    private static let deepest = 32
     /// The last place that was counted, so that no byte is counted twice.
     private var counted = (offset: 0, place: TemplatePosition(line: 1, column: 1))
 
@@ -70,8 +73,11 @@ struct TemplateParser {
         guard take("(") else { return .name(steps) }
         let called = TemplateNames.text(of: steps)
         guard called == "ds_add" || called == "macros.ds_add" else {
-            throw place(at).fault("there is no macro '\(called)'; there is ds_add(ds, days)")
+            throw place(at).fault("there is no macro '\(called.shown())'; there is ds_add(ds, days)")
         }
+        guard depth < Self.deepest else { throw place(at).fault("macros are nested deeper than \(Self.deepest)") }
+        depth += 1
+        defer { depth -= 1 }
         let date = try expression()
         skipSpace()
         guard take(",") else { throw fault("ds_add takes a date and a number of days: ds_add(ds, -1)") }
@@ -108,7 +114,7 @@ struct TemplateParser {
         let name = word()
         guard let kind = TemplateExpression.FilterKind(rawValue: name) else {
             let all = TemplateExpression.FilterKind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw place(at).fault("there is no filter '\(name)'; there are \(all)")
+            throw place(at).fault("there is no filter '\(name.shown())'; there are \(all)")
         }
         var argument: JSONValue?
         skipSpace()
@@ -160,7 +166,7 @@ struct TemplateParser {
         }
         if let whole = Int64(text) { return .integer(whole) }
         if let number = Double(text), number.isFinite { return .number(number) }
-        throw place(at).fault("'\(text)' is no value; write a number, or text in quotes")
+        throw place(at).fault("'\(text.shown())' is no value; write a number, or text in quotes")
     }
 
     private mutating func word() -> String {
@@ -181,7 +187,8 @@ struct TemplateParser {
 
     /// The whole character at the position.
     private var found: String {
-        String(decoding: bytes[position...].prefix(4), as: UTF8.self).unicodeScalars.first.map { String($0) } ?? ""
+        String(decoding: bytes[position...].prefix(4), as: UTF8.self).unicodeScalars.first.map { String($0).shown() }
+            ?? ""
     }
 
     private mutating func take(_ wanted: Unicode.Scalar) -> Bool {

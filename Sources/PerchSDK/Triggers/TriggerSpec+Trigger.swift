@@ -12,12 +12,14 @@ extension TriggerSpec {
     /// - Throws: `PerchError` (`invalid`) where this is of another kind, or its fields are not those of the type.
     public func trigger<T: Trigger>(as type: T.Type) throws -> T {
         guard kind == T.kind else {
-            throw PerchError(.invalid, "a wait of the kind '\(kind)' cannot be read as \(type), which is '\(T.kind)'")
+            throw PerchError(
+                .invalid, "a wait of the kind '\(kind.shown())' cannot be read as \(type), which is '\(T.kind)'")
         }
         do {
             return try definition.decode(type)
         } catch {
-            throw PerchError(.invalid, "the definition of the '\(kind)' wait for \(target) cannot be read: \(error)")
+            throw PerchError(
+                .invalid, "the definition of the '\(kind.shown())' wait for \(target.shown()) cannot be read: \(error)")
         }
     }
 

@@ -23,7 +23,7 @@ public enum JSONText {
     /// The value of a JSON text.
     /// - Throws: `PerchError` (`invalid`) that names the place in the text and what was wanted there.
     public static func decode<Value: Decodable>(_ type: Value.Type, from text: String) throws -> Value {
-        if type == JSONValue.self, let value = try JSONValue(parsing: text) as? Value { return value }
+        if type == JSONValue.self, let value = try JSONValue(parsingEnvelope: text) as? Value { return value }
         do {
             return try decoder.decode(type, from: Data(text.utf8))
         } catch {
@@ -66,11 +66,11 @@ public enum JSONText {
         case DecodingError.valueNotFound(let type, let context):
             "\(place(context)) is null, wanted was \(type)"
         case DecodingError.keyNotFound(let key, let context):
-            "\(place(context)) has no member '\(key.stringValue)'"
+            "\(place(context)) has no member '\(key.stringValue.shown(40))'"
         case DecodingError.dataCorrupted(let context):
-            "\(place(context)): \(context.debugDescription)"
+            "\(place(context)): \(context.debugDescription.shown(400))"
         case EncodingError.invalidValue(_, let context):
-            "\(place(context)): \(context.debugDescription)"
+            "\(place(context)): \(context.debugDescription.shown(400))"
         default:
             "\(error)"
         }
@@ -80,9 +80,10 @@ public enum JSONText {
     private static func place(_ context: EncodingError.Context) -> String { place(context.codingPath) }
 
     private static func place(_ path: [any CodingKey]) -> String {
-        path.reduce(into: "$") { text, key in
-            text += key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue)"
+        let text = path.prefix(12).reduce(into: "$") { text, key in
+            text += key.intValue.map { "[\($0)]" } ?? ".\(key.stringValue.shown(40))"
         }
+        return path.count > 12 ? text.shown(200) + "…" : text.shown(200)
     }
 }
 
@@ -97,7 +98,7 @@ extension JSONText {
         }
         skipSpace()
         guard position < bytes.count, bytes[position] == UInt8(ascii: "[") else {
-            throw PerchError(.invalid, "wanted was a JSON array, found is \(text.prefix(40))")
+            throw PerchError(.invalid, "wanted was a JSON array, found is \(text.shown(40))")
         }
         position += 1
         skipSpace()
@@ -127,7 +128,7 @@ extension JSONText {
             }
             position += 1
         }
-        throw PerchError(.invalid, "the JSON array does not end: \(text.prefix(40))")
+        throw PerchError(.invalid, "the JSON array does not end: \(text.shown(40))")
     }
 
     /// The array of some elements, given as one text each.
@@ -139,7 +140,7 @@ extension JSONText {
 extension JSONValue {
     /// Any value as JSON that can be looked into.
     public init(encoding value: some Encodable) throws {
-        self = try JSONValue(parsing: JSONText.encode(value))
+        self = try JSONValue(parsingEnvelope: JSONText.encode(value))
     }
 
     /// The value as a type of the caller.

@@ -3,7 +3,8 @@
 extension JSONValue {
     /// Parses one JSON document (RFC 8259).
     ///
-    /// Whole numbers that fit 64 bits become `.integer`, others `.number`. Of a repeated member the last one counts.
+    /// Whole numbers that fit 64 bits become `.integer`, others `.number`. Of a repeated member the last one counts. A
+    /// document nested deeper than 500 is refused.
     /// - Throws: `PerchError` (`invalid`) that names the byte at which the text stops being JSON.
     public init(parsing text: String) throws {
         var copy = text
@@ -18,8 +19,21 @@ extension JSONValue {
 
     /// Parses one JSON document from UTF-8 bytes.
     public init(parsing bytes: UnsafeRawBufferPointer) throws {
-        var parser = JSONParser(bytes: bytes)
+        var parser = JSONParser(bytes: bytes, deepest: 500)
         self = try parser.document()
+    }
+
+    /// Parses a document in which documents that came from outside stand a few levels deep: a frame, a journal's entry. What
+    /// was taken once can be read wherever it was put.
+    package init(parsingEnvelope bytes: UnsafeRawBufferPointer) throws {
+        var parser = JSONParser(bytes: bytes, deepest: 512)
+        self = try parser.document()
+    }
+
+    /// Parses the text of such a document.
+    package init(parsingEnvelope text: String) throws {
+        var copy = text
+        self = try copy.withUTF8 { try JSONValue(parsingEnvelope: UnsafeRawBufferPointer($0)) }
     }
 }
 
@@ -27,10 +41,11 @@ extension JSONValue {
 private struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     var position = 0
-    static let deepest = 512
+    let deepest: Int
 
-    init(bytes: UnsafeRawBufferPointer) {
+    init(bytes: UnsafeRawBufferPointer, deepest: Int) {
         self.bytes = bytes
+        self.deepest = deepest
     }
 
     mutating func document() throws -> JSONValue {
@@ -64,8 +79,8 @@ private struct JSONParser {
     }
 
     private mutating func value(depth: Int) throws -> JSONValue {
-        guard depth < Self.deepest else {
-            throw PerchError(.invalid, "not JSON for Perch: nested deeper than \(Self.deepest) at byte \(position)")
+        guard depth <= deepest else {
+            throw PerchError(.invalid, "not JSON for Perch: nested deeper than \(deepest) at byte \(position)")
         }
         skipSpace()
         guard position < bytes.count else { throw fault("a value") }

@@ -23,19 +23,19 @@ extension TimeSpan: CustomStringConvertible {
     /// - Throws: `PerchError` (`invalid`) that says what is wrong with the text.
     public init(parsing text: String) throws(PerchError) {
         func fault(_ reason: String) -> PerchError {
-            let shown = text.count > 60 ? "\(text.prefix(60))…" : text
-            return PerchError(.invalid, "'\(shown)' is no duration: \(reason); write 90s, 5m, 1h30m, 2d or 250ms")
+            PerchError(.invalid, "'\(text.shown(60))' is no duration: \(reason); write 90s, 5m, 1h30m, 2d or 250ms")
         }
         var rest = text.utf8[...]
         let isNegative = rest.first == UInt8(ascii: "-")
         if isNegative { rest = rest.dropFirst() }
         guard !rest.isEmpty else { throw fault("it is empty") }
+        // Counted downwards for the past: the longest span there is by one longer than the longest into the future.
         var total: Int64 = 0
         var smallest = Int64.max
         while !rest.isEmpty {
             let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
             rest = rest[digits.endIndex...]
-            guard !digits.isEmpty else { throw fault("a number is missing before '\(String(rest) ?? "")'") }
+            guard !digits.isEmpty else { throw fault("a number is missing before '\((String(rest) ?? "").shown(40))'") }
             guard let count = Int64(String(decoding: digits, as: UTF8.self)) else {
                 throw fault("a number is too large")
             }
@@ -44,17 +44,17 @@ extension TimeSpan: CustomStringConvertible {
             let name = String(decoding: letters, as: UTF8.self)
             guard !name.isEmpty else { throw fault("the number \(count) has no unit") }
             guard let unit = Self.units.first(where: { $0.name == name }) else {
-                throw fault("there is no unit '\(name)'")
+                throw fault("there is no unit '\(name.shown(40))'")
             }
             guard unit.microseconds < smallest else {
                 throw fault("units go from the largest to the smallest, each once")
             }
             smallest = unit.microseconds
-            let (product, overflow) = count.multipliedReportingOverflow(by: unit.microseconds)
+            let (product, overflow) = (isNegative ? -count : count).multipliedReportingOverflow(by: unit.microseconds)
             let (sum, overflowToo) = total.addingReportingOverflow(product)
             guard !overflow, !overflowToo else { throw fault("it is too long") }
             total = sum
         }
-        self.init(microseconds: isNegative ? -total : total)
+        self.init(microseconds: total)
     }
 }

@@ -23,9 +23,10 @@ public struct TimeSpan: Hashable, Comparable, Sendable {
         .microseconds(microseconds)
     }
 
-    /// Whole seconds.
+    /// Whole seconds; saturates instead of trapping.
     public static func seconds(_ seconds: Int64) -> TimeSpan {
-        TimeSpan(microseconds: seconds * 1_000_000)
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        return TimeSpan(microseconds: overflow ? (seconds > 0 ? .max : .min) : product)
     }
 
     /// Which of two lengths is shorter.

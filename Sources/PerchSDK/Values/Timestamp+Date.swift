@@ -6,7 +6,7 @@ extension Timestamp {
     public init(_ date: Date) {
         let seconds = date.timeIntervalSince1970
         let whole = seconds.rounded(.down)
-        guard let exact = Int64(exactly: whole), abs(exact) < Int64.max / 1_000_000 else {
+        guard let exact = Int64(exactly: whole), exact.magnitude < Int64.max / 1_000_000 else {
             self.init(microseconds: seconds > 0 ? .max : .min)
             return
         }

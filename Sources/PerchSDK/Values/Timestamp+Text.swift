@@ -83,14 +83,21 @@ private struct TimestampReader {
         try expect(":")
         let second = try number(2, "a second of two digits")
         guard hour < 24, minute < 60, second < 60 else {
-            throw fault("there is no time \(text.dropFirst(11).prefix(8)); hours go to 23, minutes and seconds to 59")
+            throw fault("there is no time \(text.dropFirst(11).shown(8)); hours go to 23, minutes and seconds to 59")
         }
         let fraction = try fraction()
         let offset = try offset()
         guard position == bytes.count else { throw fault("something follows the instant") }
         let seconds = midnight + hour * 3_600 + minute * 60 + second - offset
+        guard Self.years.contains(seconds) else { throw fault("in UTC its year has no four digits") }
         return Timestamp(microseconds: Int64(seconds) * 1_000_000 + Int64(fraction))
     }
+
+    /// What RFC 3339 can write, in seconds since 1970.
+    private static let years: Range<Int> = {
+        let ends = [0, 10_000].map { CivilTime.dayNumber(year: $0, month: 1, day: 1) * 86_400 }
+        return ends[0]..<ends[1]
+    }()
 
     private mutating func fraction() throws(PerchError) -> Int {
         guard position < bytes.count, bytes[position] == UInt8(ascii: ".") else { return 0 }
@@ -147,8 +154,7 @@ private struct TimestampReader {
     }
 
     private func fault(_ reason: String) -> PerchError {
-        let shown = text.count > 60 ? "\(text.prefix(60))…" : text
-        return PerchError(
-            .invalid, "'\(shown)' is no instant: \(reason); write 2026-01-01, or 2026-01-01T06:00:00Z")
+        PerchError(
+            .invalid, "'\(text.shown(60))' is no instant: \(reason); write 2026-01-01, or 2026-01-01T06:00:00Z")
     }
 }

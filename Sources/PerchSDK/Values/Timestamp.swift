@@ -25,9 +25,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(microseconds: span.microseconds > 0 ? .max : .min)
     }
 
-    /// The time from `right` to `left`.
+    /// The time from `right` to `left`; saturates as addition does.
     public static func - (left: Timestamp, right: Timestamp) -> TimeSpan {
-        TimeSpan(microseconds: left.microseconds.subtractingReportingOverflow(right.microseconds).partialValue)
+        let (difference, overflow) = left.microseconds.subtractingReportingOverflow(right.microseconds)
+        guard overflow else { return TimeSpan(microseconds: difference) }
+        return TimeSpan(microseconds: left > right ? .max : .min)
     }
 }
 

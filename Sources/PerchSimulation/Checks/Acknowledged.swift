@@ -96,7 +96,8 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
             guard let answer = request.answer else { continue }
             switch (request.operation, answer) {
             case (.emit(let name, _, _, _), .event(let event)):
-                if mayBeCleaned(request.at) { continue }
+                // Of one that came again, nobody knows how old the first one is.
+                if event.isDuplicate ? hasCleaned : mayBeCleaned(request.at) { continue }
                 let seq = try cell(
                     on: connection, "SELECT seq FROM event WHERE name = :1 AND event_id = :2",
                     [.text(name), .text(event.eventID)])
@@ -117,7 +118,8 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
                     lose("the cancel of \(dagID)/\(runID)/\(instance.key.taskID)")
                 }
             case (.clear(let dagID, let runID, _, _, _, _), .instances(let instances)):
-                if hasCleaned { continue }
+                // A cancel that comes while the cleared task is still being stopped takes the place of the clear.
+                if hasCleaned || isSuperseded(number, by: { $0.cancels(dagID, runID) }) { continue }
                 for instance in instances where try !isCleared(on: connection, instance) {
                     lose("the clear of \(dagID)/\(runID)/\(instance.key.taskID) try \(instance.tryNumber)")
                 }
@@ -159,6 +161,13 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
                 "SELECT payload FROM journal WHERE ti_id = :1 AND try_number = :2 AND key = :3",
                 [.integer(id), .integer(Int64(place.attempt.tryNumber)), .text(place.key)]
             ) { payload = $0.text(0) }
+            // With a mapping that was cleared away its instances go, and new ones come by the same names.
+            let attempt = place.attempt
+            if payload == nil, attempt.mapIndex >= 0,
+                possible.contains(where: { $0.clears(attempt.dagID, attempt.runID) })
+            {
+                continue
+            }
             if payload != "\(value)" {
                 found.append(
                     Violation(
@@ -205,6 +214,13 @@ package final class Acknowledged: @unchecked Sendable {  // because a simulation
 }
 
 extension Operation {
+    func cancels(_ dag: String, _ run: String) -> Bool {
+        switch self {
+        case .cancelRun(dag, run), .cancelTask(dag, run, _, _, _), .cancelWait(dag, _): true
+        default: false
+        }
+    }
+
     func clears(_ dag: String, _ run: String) -> Bool {
         if case .clear(dag, run, _, _, _, _) = self { true } else { false }
     }

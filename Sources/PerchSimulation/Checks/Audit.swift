@@ -122,6 +122,9 @@ package enum Audit {
             INSERT INTO sim_audit (what, number, other, key, text, new_state)
             VALUES ('event+', NEW.seq, NEW.received_at, NEW.name, NEW.event_id, NEW.key);
         END;
+        CREATE TRIGGER IF NOT EXISTS sim_event_delete AFTER DELETE ON event BEGIN
+            INSERT INTO sim_audit (what, number) VALUES ('event-', OLD.seq);
+        END;
         CREATE TRIGGER IF NOT EXISTS sim_event_update AFTER UPDATE ON event BEGIN
             INSERT INTO sim_violation (rule, sentence, audit_seq)
             VALUES ('event changed', 'the event ' || OLD.seq || ' was changed', (SELECT MAX(seq) FROM sim_audit));

@@ -90,19 +90,24 @@ extension ReferenceModel {
             var deadline: Int64?
             var definition: String?
             var floor: Int64
+            var since: Int64
         }
         var waits: [Wait] = []
         try connection.query(
-            "SELECT wait_id, kind, target, due_at, deadline, definition, event_floor FROM wait ORDER BY wait_id", []
+            "SELECT wait_id, kind, target, due_at, deadline, definition, event_floor, since FROM wait ORDER BY wait_id",
+            []
         ) { row in
             waits.append(
                 Wait(
                     id: row.int64(0), kind: row.text(1), target: row.text(2), due: row.optionalInt64(3),
-                    deadline: row.optionalInt64(4), definition: row.optionalText(5), floor: row.int64(6)))
+                    deadline: row.optionalInt64(4), definition: row.optionalText(5), floor: row.int64(6),
+                    since: row.int64(7)))
         }
         for wait in waits {
             let name = "the wait \(wait.id) for \(wait.kind) \(wait.target)"
-            if let due = wait.due, due < late {
+            if wait.since > late {
+                result.waiting.append(name)
+            } else if let due = wait.due, due < late {
                 result.stuck.append(Violation("stuck", "\(name) was due at \(Timestamp(microseconds: due))"))
             } else if let deadline = wait.deadline, deadline < late {
                 result.stuck.append(

@@ -118,6 +118,7 @@ package struct ReferenceModel {
     }
 
     private func shape(of instances: [Instance], _ expected: Expectation, in run: Run) -> String? {
+        if instances.count == 1, instances[0].mapIndex < 0, mayHaveBeenCancelled(instances[0], in: run) { return nil }
         switch expected {
         case .unknown: return nil
         case .decided, .runs(mapped: nil):

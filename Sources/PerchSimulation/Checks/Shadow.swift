@@ -56,6 +56,8 @@ struct Shadow {
     private var lastWait: Int64 = 0
     private var lastEvent: Int64 = 0
     private var events: [Int64: (received: Int64, name: String, key: String?)] = [:]
+    /// Events that are not kept any more.
+    private var cleaned: Set<Int64> = []
     private var definitions: [Int64: DAGDefinition] = [:]
     private var history: [Int64: [AuditRow]] = [:]
     private var found: [Violation] = []
@@ -85,6 +87,7 @@ struct Shadow {
             case "journal+", "journal": if row.text != nil { outcome(row) }
             case "journal-": outcomes.remove(entry(row))
             case "event+": eventAdded(row)
+            case "event-": cleaned.insert(row.number ?? 0)
             default: break
             }
         }
@@ -309,7 +312,7 @@ struct Shadow {
     private func missedEvent(_ entry: Entry, until deadline: Int64) -> Int64? {
         guard let wait = eventWaits[entry] else { return nil }
         return events.filter { seq, event in
-            seq > wait.floor && event.received <= deadline && event.name == wait.name
+            seq > wait.floor && !cleaned.contains(seq) && event.received <= deadline && event.name == wait.name
                 && (wait.key == nil || event.key == wait.key)
         }.keys.min()
     }

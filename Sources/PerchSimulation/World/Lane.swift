@@ -36,6 +36,8 @@ package class Lane: @unchecked Sendable {  // because all but the mailbox is tou
     }
 
     func put(_ item: Item) {
+        precondition(
+            world.mayArrive, "something of a simulation ran on a thread of its own: its histories do not repeat")
         let arrivals = mailbox.withLock { mailbox in
             mailbox.items.append(item)
             return mailbox.items.count == 1 ? mailbox.arrivals : nil

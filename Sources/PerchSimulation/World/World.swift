@@ -33,8 +33,11 @@ package final class World: @unchecked Sendable {
     private var lastEvent: UInt64 = 0
     private var lastLane = 0
     private var fingerprintHash = StableHash()
+    /// Whether code of other threads may put things on lanes. A history may not depend on them.
+    package let isOpen: Bool
     private let arrivals = Arrivals()
     private var running: Lane?
+    private let home: UInt
     /// The thread that steps the world; other threads may ask whether they are it.
     private let thread = Atomic<UInt>(0)
 
@@ -43,9 +46,11 @@ package final class World: @unchecked Sendable {
         var action: () -> Void
     }
 
-    /// A world whose wall clock begins at an instant.
-    package init(seed: UInt64, now: Int64) {
+    /// A world whose wall clock begins at an instant. It belongs to the calling thread, unless it is open.
+    package init(seed: UInt64, now: Int64, isOpen: Bool = false) {
         self.now = now
+        self.isOpen = isOpen
+        home = UInt(pthread_self())
         generator = LoopGenerator(seed: seed)
     }
 
@@ -139,6 +144,9 @@ package final class World: @unchecked Sendable {
         }
         return true
     }
+
+    /// Whether the caller may put something on a lane.
+    var mayArrive: Bool { isOpen || UInt(pthread_self()) == home }
 
     private func run(_ lane: Lane) {
         fingerprintHash.combine(number: Int64(lane.number))

@@ -15,7 +15,8 @@ public enum EventLine {
                 .invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
         }
         if let stray = members.keys.sorted().first(where: { !fields.contains($0) }) {
-            throw PerchError(.invalid, "there is no field '\(stray)'; there are \(fields.joined(separator: ", "))")
+            throw PerchError(
+                .invalid, "there is no field '\(stray.shown(40))'; there are \(fields.joined(separator: ", "))")
         }
         guard let name = try text("name", of: members) else {
             throw PerchError(.invalid, "the field 'name' is missing")

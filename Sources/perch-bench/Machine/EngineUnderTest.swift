@@ -14,11 +14,14 @@ final class EngineUnderTest: Sendable {
     let tree: ProcessTree
     private let process: Process
 
+    var isRunning: Bool { process.isRunning }
+
     /// - Parameters:
     ///   - bench: Which DAG of `BenchBundle`.
     ///   - size: How large that DAG is.
     ///   - room: How many slots the pool has and how many tasks may run at once.
-    init(_ place: Place, bench: String, size: Int, room: Int) async throws {
+    ///   - variables: What else stands in the engine's environment.
+    init(_ place: Place, bench: String, size: Int, room: Int, variables: [String: String] = [:]) async throws {
         self.place = place
         _ = try Metastore.migrate(home: place.home, clock: WallClock())
         try RawSQLite.widenPool(home: place.home, slots: max(room, 128))
@@ -31,6 +34,7 @@ final class EngineUnderTest: Sendable {
         environment[BenchBundle.reportVariable] = place.reportSocket
         environment["PERCH__CORE__PARALLELISM"] = "\(min(max(room, 32), 1_000_000))"
         environment["PERCH__LOG__LEVEL"] = "notice"
+        environment.merge(variables) { $1 }
         process.environment = environment
         let errors = Pipe()
         process.standardError = errors
@@ -43,6 +47,9 @@ final class EngineUnderTest: Sendable {
         // A bundle describes its DAGs after the engine is ready.
         if !bench.isEmpty { try await until("the DAG is stored", within: 60) { try !$0.dags().isEmpty } }
     }
+
+    /// An engine of a case that went wrong does not live on.
+    deinit { if process.isRunning { process.terminate() } }
 
     /// Reads the engine's messages until it is ready, and goes on reading so that it never blocks on them.
     private static func waitForReadiness(_ errors: FileHandle) throws {

@@ -46,6 +46,27 @@ struct ProcessTree: Sendable {
         return (engine, all)
     }
 
+    /// What the processes hold of the kernel: open descriptors, threads, and inotify watches.
+    func holdings() throws -> (descriptors: Int, threads: Int, watches: Int) {
+        var (descriptors, threads, watches) = (0, 0, 0)
+        for pid in try members {
+            let open = Self.entries("/proc/\(pid)/fd")
+            descriptors += open.count
+            threads += Self.entries("/proc/\(pid)/task").count
+            for descriptor in open {
+                let path = "/proc/\(pid)/fdinfo/\(descriptor)"
+                let read = try? String(contentsOfFile: path, encoding: .utf8)  // because it may be closed by now
+                watches += read?.split(separator: "\n").count { $0.hasPrefix("inotify wd:") } ?? 0
+            }
+        }
+        return (descriptors, threads, watches)
+    }
+
+    private static func entries(_ path: String) -> [String] {
+        let names = try? FileManager.default.contentsOfDirectory(atPath: path)  // because a process may have ended
+        return names ?? []
+    }
+
     /// CPU time used so far, in seconds.
     func processorTime() throws -> Double {
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))

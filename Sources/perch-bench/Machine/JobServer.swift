@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+
+/// A small HTTP server for jobs: each path is a job that is running when it is first asked for and done at the second time,
+/// or, every other path, done at once. A thread for each connection, which is kept.
+final class JobServer: Sendable {
+    let port: Int
+    private let listener: Int32
+    private let asked = Mutex<Set<String>>([])
+
+    init() throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        listener = descriptor
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
+                [bind(descriptor, raw, length), listen(descriptor, 512), getsockname(descriptor, raw, &length)].min()
+            }
+        }
+        guard result == 0 else { throw BenchError("cannot listen on a port of 127.0.0.1") }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        Thread.detachNewThread { [self] in
+            while true {
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0 else { return }
+                Thread.detachNewThread { [self] in
+                    serve(connection)
+                    Foundation.close(connection)
+                }
+            }
+        }
+    }
+
+    func close() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// Answers requests without a body until the other side ends.
+    private func serve(_ connection: Int32) {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            let count = recv(connection, &buffer, buffer.count, 0)
+            guard count > 0 else { return }
+            bytes += buffer[..<count]
+            guard bytes.suffix(4).elementsEqual("\r\n\r\n".utf8) else { continue }
+            let words = bytes.split(separator: 0x20, maxSplits: 2)
+            bytes = []
+            guard words.count == 3 else { return }
+            let state = state(of: String(decoding: words[1], as: UTF8.self))
+            let body = #"{"state": "\#(state)"}"#
+            let answer = Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+            guard send(connection, answer, answer.count, Int32(MSG_NOSIGNAL)) == answer.count else { return }
+        }
+    }
+
+    private func state(of path: String) -> String {
+        guard path.utf8.last.map({ $0 % 2 == 1 }) == true else { return "DONE" }
+        return asked.withLock { asked in
+            if asked.remove(path) != nil { return "DONE" }
+            asked.insert(path)
+            return "RUNNING"
+        }
+    }
+}
