@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import Dispatch
 internal import PerchSimulation
+internal import Synchronization
 
 /// Crashes every scenario at every commit.
 struct ExploreCommand: ParsableCommand {
@@ -32,10 +34,17 @@ struct ExploreCommand: ParsableCommand {
             for scenario in Scenario.all { print("\(scenario.name)  \(scenario.summary)") }
             return
         }
+        let chosen = Scenario.all.filter { scenarios.isEmpty || scenarios.contains($0.name) }
+        let betweenSteps = steps
+        let reports = Mutex<[Int: Explorer.Report]>([:])
+        DispatchQueue.concurrentPerform(iterations: chosen.count) { index in
+            let report = Explorer(scenario: chosen[index], betweenSteps: betweenSteps).run()
+            reports.withLock { $0[index] = report }
+        }
         var failures = 0
         var points = 0
-        for scenario in Scenario.all where scenarios.isEmpty || scenarios.contains(scenario.name) {
-            let report = Explorer(scenario: scenario, betweenSteps: steps).run()
+        for (index, scenario) in chosen.enumerated() {
+            guard let report = reports.withLock({ $0[index] }) else { continue }
             points += report.points
             print(
                 "\(scenario.name): \(report.boundaries) commit boundaries, \(report.points) crashes, "
