@@ -19,10 +19,20 @@ struct ExploreCommand: ParsableCommand {
     @Flag(help: "Crash also between any two steps, not only at commits.")
     var steps = false
 
+    @Option(help: "Print what happens where the engine dies at this commit, and nothing else.")
+    var at: Int?
+
+    @Option(help: "How it dies there: \(Explorer.Way.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var way = "killAfter"
+
     @Flag(help: "List the scenarios.")
     var list = false
 
     mutating func validate() throws {
+        guard Explorer.Way(rawValue: way) != nil else {
+            throw ValidationError(
+                "there is no way '\(way)'; there are \(Explorer.Way.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
         let names = Scenario.all.map(\.name)
         if let unknown = scenarios.first(where: { !names.contains($0) }) {
             throw ValidationError("there is no scenario '\(unknown)'; there are \(names.joined(separator: ", "))")
@@ -30,6 +40,12 @@ struct ExploreCommand: ParsableCommand {
     }
 
     mutating func run() throws {
+        if let at, let way = Explorer.Way(rawValue: way) {
+            for scenario in Scenario.all where scenarios.contains(scenario.name) {
+                Explorer(scenario: scenario).trace(boundary: at, way) { print($0) }
+            }
+            return
+        }
         if list {
             for scenario in Scenario.all { print("\(scenario.name)  \(scenario.summary)") }
             return

@@ -64,7 +64,7 @@ package struct Scenario: Sendable {
                 SimulatedTask("sensor", .sensor(go, timeout: .seconds(600), softFail: false)),
                 code("task", [.wait("w", go, timeout: .seconds(600), onTimeout: .fail), step("after")]),
                 code("end", [step("x")], after: ["sensor", "task"]),
-            ], [(.seconds(5), emit)]),
+            ], [(.seconds(20), emit)]),
         Scenario(
             "timeout", "A wait whose event comes at the moment of its timeout.",
             [
@@ -114,10 +114,10 @@ package struct Scenario: Sendable {
         Scenario(
             "event-first", "The event comes before anybody waits for it.",
             [
-                code("work", [.work(.seconds(8))]),
+                code("work", [.work(.seconds(30))]),
                 SimulatedTask("s", .sensor(go, timeout: .seconds(600), softFail: false), after: ["work"]),
                 code("t", [.wait("w", go, timeout: .seconds(600), onTimeout: .fail)], after: ["work"]),
-            ], [(.seconds(3), emit)]),
+            ], [(.seconds(20), emit)]),
         Scenario(
             "mapped", "A task gives three numbers, and three instances wait each for itself.",
             [
