@@ -19,7 +19,9 @@ struct UsageTests {
             "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
             "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
             "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",
-            "standalone --set core.parallelism=0", "standalone x",
+            "standalone --set core.parallelism=0", "standalone x", "dags test", "dags test x --params 3",
+            "tasks test x",
+            "tasks test x y --input z",
         ])
     func wrongUsage(line: String) throws {
         let folder = try Folder()

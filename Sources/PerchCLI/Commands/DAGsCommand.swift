@@ -4,13 +4,15 @@ internal import ArgumentParser
 internal import PerchMetastore
 internal import PerchSDK
 
-struct DAGsCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "dags", abstract: "Show, start and pause DAGs.",
-        subcommands: [
-            DAGsListCommand.self, DAGsDetailsCommand.self, DAGsTriggerCommand.self, DAGsPauseCommand.self,
-            DAGsUnpauseCommand.self, DAGsNextExecutionCommand.self,
-        ])
+struct DAGsCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "dags", abstract: "Show, start and pause DAGs.",
+            subcommands: [
+                DAGsListCommand.self, DAGsDetailsCommand.self, DAGsTriggerCommand.self, DAGsPauseCommand.self,
+                DAGsUnpauseCommand.self, DAGsNextExecutionCommand.self, DAGsTestCommand<Bundle>.self,
+            ])
+    }
 }
 
 struct DAGsListCommand: AsyncParsableCommand {

@@ -5,12 +5,15 @@ internal import Glibc
 internal import PerchMetastore
 internal import PerchSDK
 
-struct TasksCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "tasks", abstract: "Show, clear and read tasks.",
-        subcommands: [
-            TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksLogsCommand.self,
-        ])
+struct TasksCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "tasks", abstract: "Show, clear and read tasks.",
+            subcommands: [
+                TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksLogsCommand.self,
+                TasksTestCommand<Bundle>.self,
+            ])
+    }
 }
 
 struct TasksListCommand: AsyncParsableCommand {

@@ -27,16 +27,25 @@ struct Engine {
     /// What was there before this engine.
     private let found: (hasHome: Bool, hasMetastore: Bool)
 
+    /// What differs in an engine that is there for one run, in a test.
+    struct Edges {
+        var clock: any PerchClock
+        var launcher: any BundleLauncher
+        var logs: any AttemptLog
+        /// How long the roles keep what is theirs without renewing: long, where the clock jumps.
+        var lease: TimeSpan?
+    }
+
     /// Opens the home and makes the roles; none of them works yet.
-    init(home: Home, configuration: Configuration) throws {
-        let clock = SystemClock()
+    init(home: Home, configuration: Configuration, edges: Edges? = nil) throws {
+        let clock: any PerchClock = edges?.clock ?? SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
         found = home.paths.state
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
         do {
-            executor = try Self.executor(home, configuration, metastore, log)
+            executor = try Self.executor(home, configuration, edges, metastore, log)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
@@ -44,7 +53,7 @@ struct Engine {
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 processes: SystemProcesses(),
-                configuration: Self.triggererConfiguration(configuration), log: log.logger("triggerer"),
+                configuration: Self.triggererConfiguration(configuration, edges), log: log.logger("triggerer"),
                 sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
@@ -101,22 +110,40 @@ struct Engine {
         try metastore.close()
     }
 
+    // MARK: for a test of a run
+
+    /// A reactor for whoever watches the engine; it works from `start` to `stop`.
+    var reactor: any Reactor { scheduler.reactor }
+
+    /// What there is to say about a wait; nil while it is not watched.
+    func explain(_ waitID: Int64) async -> WaitExplanation? { await triggerer.explain(waitID) }
+
+    /// The clock has been moved: every role looks at it.
+    func lookAtClock() {
+        for reactor in [scheduler.reactor, triggerer.reactor, executor.reactor] { reactor.submit {} }
+    }
+
     // MARK: roles
 
-    private static func reactor(_ name: String, _ clock: SystemClock) throws -> any Reactor {
+    private static func reactor(_ name: String, _ clock: any PerchClock) throws -> any Reactor {
         try ThreadReactor(name: name, now: { clock.now.microseconds })
     }
 
     private static func executor(
-        _ home: Home, _ configuration: Configuration, _ metastore: Metastore, _ log: EngineLog
+        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
+        if let edges {
+            settings.drainTimeout = .seconds(1)
+            if let lease = edges.lease { settings.pollPeriod = lease }
+        }
+        let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
         return try Executor(
             metastore: metastore,
-            launcher: ProcessLauncher(
-                home: home.path, memoryLimit: configuration.number("bundle.memory_limit").map(UInt64.init)),
-            logs: AttemptLogStore(directory: home.paths.logs), configuration: settings, logger: log.logger("executor"))
+            launcher: edges?.launcher ?? ProcessLauncher(home: home.path, memoryLimit: memoryLimit),
+            logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
+            logger: log.logger("executor"))
     }
 
     private static func schedulerConfiguration(_ configuration: Configuration) -> SchedulerConfiguration {
@@ -126,9 +153,11 @@ struct Engine {
         return settings
     }
 
-    private static func triggererConfiguration(_ configuration: Configuration) -> TriggererConfiguration {
+    private static func triggererConfiguration(
+        _ configuration: Configuration, _ edges: Edges?
+    ) -> TriggererConfiguration {
         var settings = TriggererConfiguration()
-        if let lease = configuration.number("triggerer.lease") {
+        if let lease = edges?.lease?.microseconds ?? configuration.number("triggerer.lease") {
             settings.lease = TimeSpan(microseconds: lease)
             settings.renewEvery = TimeSpan(microseconds: max(1, lease / 3))
         }

@@ -31,19 +31,25 @@ enum StopSignals {
 
     /// Returns after the first signal.
     static func first(on reactor: any Reactor) async throws {
-        let descriptor = descriptor.load(ordering: .acquiring)
         let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
-            reactor.submit {
-                do {
-                    try reactor.loop.watch(descriptor, for: .read) { _ in
-                        reactor.loop.unwatch(descriptor)
-                        continuation.resume(returning: .success(()))
-                    }
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
+            watch(on: reactor) { continuation.resume(returning: $0) }
         }
         try answer.get()
+    }
+
+    /// Calls back on the reactor after the first signal, or where signals cannot be watched there. Never, if the reactor
+    /// stops before.
+    static func watch(on reactor: any Reactor, _ action: @escaping @Sendable (Result<Void, any Error>) -> Void) {
+        let descriptor = descriptor.load(ordering: .acquiring)
+        reactor.submit {
+            do {
+                try reactor.loop.watch(descriptor, for: .read) { _ in
+                    reactor.loop.unwatch(descriptor)
+                    action(.success(()))
+                }
+            } catch {
+                action(.failure(error))
+            }
+        }
     }
 }

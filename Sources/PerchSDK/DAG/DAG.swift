@@ -72,6 +72,14 @@ public struct DAG: Sendable {
         problems = found + finished.problems
     }
 
+    /// A DAG of parts that were declared before: for running a piece of one alone.
+    package init(definition: DAGDefinition, code: [TaskCode?]) {
+        self.definition = definition
+        self.code = code
+        problems = []
+        place = DeclarationPlace("", 0)
+    }
+
     /// Everything that is wrong with the DAGs of one bundle: the problems of each, and DAG ids that stand twice.
     public static func problems(in dags: [DAG]) -> [DeclarationProblem] {
         var found: [DeclarationProblem] = []

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchSDK
+
+struct DAGsTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "test", abstract: "Run a DAG once, here and now, without a home.",
+            discussion: """
+                Needs no engine and touches no home: the run has one of its own, which is removed after it. Waits are \
+                watched as in an engine; --fast-forward jumps over the time between. With -o json, yaml or plain \
+                the summary alone is on standard output. Exit code 1 where the run failed.
+                """)
+    }
+
+    @Argument(help: "The DAG's id.") var dag: String
+    @OptionGroup var options: TestOptions
+
+    func run() async throws {
+        try await options.carryOut(options.test(OwnDAGs(Bundle.self).dag(dag)))
+    }
+}
