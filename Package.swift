@@ -112,7 +112,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch", log,
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch",
+                log,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
