@@ -126,8 +126,10 @@ let package = Package(
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",
-            ["PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "perch-simulate"]
-                + triggers),
+            [
+                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
+                "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
+            ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(

@@ -8,7 +8,7 @@ internal import PerchSDK
 
 /// A bundle that runs, and what is known of it.
 final class RunningBundle {
-    let connection: BundleConnection
+    let link: any BundleLink
     /// Which start of a bundle it is.
     let number: Int
     /// Its row in the metastore; 0 where it is no process of its own.
@@ -35,8 +35,8 @@ final class RunningBundle {
         case described(BundleDescription)
     }
 
-    init(_ connection: BundleConnection, number: Int) {
-        self.connection = connection
+    init(_ link: any BundleLink, number: Int) {
+        self.link = link
         self.number = number
     }
 
@@ -70,12 +70,12 @@ extension Executor {
 
     /// Ends the bundles of engines that are gone.
     func endDeadBundles() async throws {
-        let workers = try await store.processes(role: "worker").filter { $0.isAliveHere }.map(\.pid)
+        let workers = try await store.processes(role: "worker").filter { processes.isAlive($0) }.map(\.pid)
         var dead: [Int64] = []
-        for row in try await store.processes(role: "bundle") where row.isOfThisBoot {
+        for row in try await store.processes(role: "bundle") where processes.isOfThisBoot(row) {
             // A bundle whose parent is another live worker of this home is not ours to end.
-            if row.isAliveHere, let parent = ProcessIdentity.parent(of: row.pid), workers.contains(parent) { continue }
-            if row.endBundle(mark: launcher.mark) {
+            if processes.isAlive(row), let parent = processes.parent(of: row.pid), workers.contains(parent) { continue }
+            if processes.end(row, mark: launcher.mark) {
                 logger.notice("ended a bundle of a dead engine", metadata: ["pid": "\(row.pid)"])
             }
             dead.append(row.processID)
@@ -121,24 +121,24 @@ extension Executor {
     private struct StartFailure: Error { var words: String }
 
     private func startOnce(_ place: Place, describes: Bool) async throws -> BundleDescription? {
-        let launched: LaunchedBundle
+        bundlesStarted += 1
+        let number = bundlesStarted
+        let link: any BundleLink
         do {
-            launched = try launcher.launch()
+            link = try launcher.launch(loop: reactor.loop, callbacks: callbacks(place, number))
         } catch {
             throw StartFailure(words: "\(error)")
         }
-        bundlesStarted += 1
-        let number = bundlesStarted
-        let bundle = RunningBundle(try connect(launched, place, number), number: number)
+        let bundle = RunningBundle(link, number: number)
         living[number] = bundle
         bundles[place] = bundle
         // Recorded before its first use, so that whoever comes after a crash can end it.
-        if let process = launched.process, let identity = ProcessIdentity(of: process.pid) {
+        if let pid = link.pid, let identity = processes.identity(of: pid) {
             bundle.processID = try await store.register(
                 role: "bundle", identity, lease: TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3))
         }
         let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.startTimeout.microseconds) {
-            bundle.connection.terminate()
+            bundle.link.terminate()
         }
         defer { reactor.loop.cancel(timer) }
         guard case .hello(let version) = await ask(bundle, .hello(protocolVersion: BundleProtocol.version)) else {
@@ -146,7 +146,7 @@ extension Executor {
         }
         guard version == BundleProtocol.version else {
             bundle.isRetired = true
-            bundle.connection.terminate()
+            bundle.link.terminate()
             throw PerchError(
                 .invalid,
                 "the bundle speaks version \(version) of the protocol, this engine version \(BundleProtocol.version); "
@@ -166,7 +166,7 @@ extension Executor {
 
     private func startWords(_ bundle: RunningBundle) -> String {
         let words = bundle.endWords ?? "did not answer in time"
-        let last = bundle.connection.lastErrors.suffix(5).joined(separator: " | ")
+        let last = bundle.link.lastErrors.suffix(5).joined(separator: " | ")
         return last.isEmpty ? words : "\(words): \(last)"
     }
 
@@ -174,13 +174,13 @@ extension Executor {
     private func ask(_ bundle: RunningBundle, _ message: EngineMessage) async -> RunningBundle.Greeting? {
         guard bundle.endWords == nil else { return nil }
         do {
-            try bundle.connection.send(message)
+            try bundle.link.send(message)
         } catch {
             return nil
         }
         return await withCheckedContinuation { continuation in
             bundle.greeting = continuation
-            bundle.connection.flush()
+            bundle.link.flush()
         }
     }
 
@@ -194,20 +194,22 @@ extension Executor {
     func launch(_ place: Place) {
         guard life == .running || life == .draining else { return }
         core.unready(place)
-        Task {
-            do {
-                _ = try await bringUp(place, describes: false)
-            } catch {
-                logger.error("no bundle process", metadata: ["error": "\(error)"])
-            }
-            pump()
+        Task(executorPreference: reactor) { await self.replace(place) }
+    }
+
+    private func replace(_ place: Place) async {
+        do {
+            _ = try await bringUp(place, describes: false)
+        } catch {
+            logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
+        pump()
     }
 
     // MARK: Events
 
-    private func connect(_ launched: LaunchedBundle, _ place: Place, _ number: Int) throws -> BundleConnection {
-        let callbacks = BundleConnection.Callbacks(
+    private func callbacks(_ place: Place, _ number: Int) -> BundleCallbacks {
+        BundleCallbacks(
             messages: { [weak self] messages in
                 guard let self else { return }
                 self.assumeIsolated { $0.received(messages, from: place, number) }
@@ -220,7 +222,6 @@ extension Executor {
                 guard let self else { return }
                 self.assumeIsolated { $0.ended(place, number, words) }
             })
-        return try BundleConnection(launched, loop: reactor.loop, callbacks: callbacks)
     }
 
     private func received(_ messages: [BundleMessage], from place: Place, _ number: Int) {
@@ -251,7 +252,7 @@ extension Executor {
 
     private func send(unknown type: String, to place: Place) {
         do {
-            try bundles[place]?.connection.send(.unknown(messageType: type))
+            try bundles[place]?.link.send(.unknown(messageType: type))
         } catch {
             logger.warning("the answer to it is too long", metadata: ["error": "\(error)"])
         }
@@ -288,14 +289,14 @@ extension Executor {
     func retire(_ place: Place) {
         guard let bundle = bundles.removeValue(forKey: place) else { return }
         bundle.isRetired = true
-        bundle.connection.terminate()
+        bundle.link.terminate()
     }
 
     private func forget(_ processID: Int64) {
         // Whoever stops removes all rows at once.
         if life == .stopped { return deadRows.append(processID) }
         let (store, logger) = (store, logger)
-        Task {
+        Task(executorPreference: reactor) {
             do {
                 try await store.remove(processes: [processID])
             } catch {
@@ -312,16 +313,16 @@ extension Executor {
         guard let bundle = bundles[place], !bundle.isWatched, core.isRunning(in: place) else { return }
         let number = bundle.number
         bundle.isWatched = true
-        bundle.connection.wasHeard = false
+        bundle.link.wasHeard = false
         _ = reactor.loop.schedule(at: reactor.loop.now + Self.silencePeriod.microseconds) { [weak self] in
             guard let self else { return }
             self.assumeIsolated { executor in
                 guard let bundle = executor.bundles[place], bundle.number == number else { return }
                 bundle.isWatched = false
-                bundle.silentPeriods = bundle.connection.wasHeard ? 0 : bundle.silentPeriods + 1
+                bundle.silentPeriods = bundle.link.wasHeard ? 0 : bundle.silentPeriods + 1
                 if bundle.silentPeriods >= Self.longestSilence {
                     executor.logger.error("a bundle process does not answer; it is ended")
-                    bundle.connection.terminate()
+                    bundle.link.terminate()
                 } else {
                     executor.watchSilence(place)
                 }
@@ -338,7 +339,7 @@ extension Executor {
             bundle.isRetired = true
             await withCheckedContinuation { continuation in
                 bundle.whenEnded.append(continuation)
-                bundle.connection.terminate()
+                bundle.link.terminate()
             }
         }
     }

@@ -58,7 +58,7 @@ extension Executor {
         isCommitting = true
         if claims { hasWork = false }
         bellsDuringCommit = false
-        Task { await commit(turn) }
+        Task(executorPreference: reactor) { await self.commit(turn) }
     }
 
     private func commit(_ turn: Turn) async {
@@ -118,7 +118,7 @@ extension Executor {
                 guard executor.life == .running || executor.life == .draining, !executor.isCommitting else { return }
                 let turn = executor.core.takeTurn(claims: false)
                 executor.isCommitting = true
-                Task { await executor.commitAgain(turn) }
+                Task(executorPreference: executor.reactor) { await executor.commitAgain(turn) }
             }
         }
     }
@@ -166,13 +166,13 @@ extension Executor {
     /// Registers this worker, and queues again what workers hold that are gone.
     func join() async throws {
         let old = worker
-        let identity = try ProcessIdentity.current()
+        let identity = try processes.current()
         worker = try await store.register(role: "worker", identity, lease: lease)
         var live = [worker]
         var dead: [Int64] = []
         for row in try await store.processes(role: "worker") where row.processID != worker {
-            let isOwn = row.processID == old || (row.isAliveHere && row.pid == identity.pid)
-            let isAlive = row.isOfThisBoot ? row.isAliveHere : row.leaseUntil > now
+            let isOwn = row.processID == old || (processes.isAlive(row) && row.pid == identity.pid)
+            let isAlive = processes.isOfThisBoot(row) ? processes.isAlive(row) : row.leaseUntil > now
             if isAlive, !isOwn { live.append(row.processID) } else { dead.append(row.processID) }
         }
         if !dead.isEmpty { try await store.remove(processes: dead) }
@@ -189,7 +189,7 @@ extension Executor {
             for action in actions { perform(action) }
             actions = core.takeActions()
         }
-        for (_, bundle) in bundles { bundle.connection.flush() }
+        for (_, bundle) in bundles.sorted(by: { $0.key < $1.key }) { bundle.link.flush() }
         armDeadline()
     }
 
@@ -201,7 +201,7 @@ extension Executor {
             logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber)
         case .kill(let place):
             bundles[place]?.isRetired = true
-            bundles[place]?.connection.terminate()
+            bundles[place]?.link.terminate()
         case .retire(let place):
             retire(place)
         case .launch(let place):
@@ -212,7 +212,7 @@ extension Executor {
     private func send(_ message: EngineMessage, to place: Place) {
         guard let bundle = bundles[place] else { return }
         do {
-            try bundle.connection.send(message)
+            try bundle.link.send(message)
         } catch {
             guard case .run(let order) = message else {
                 return logger.error("a message to the bundle was dropped", metadata: ["error": "\(error)"])

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Logging
+package import Logging
 internal import PerchBundle
-public import PerchMetastore
+package import PerchMetastore
 public import PerchReactor
 public import PerchSDK
 internal import Synchronization
@@ -35,13 +35,14 @@ public actor Executor {
     public nonisolated let reactor: any Reactor
     /// Runs the actor on its reactor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
-    /// The logs of the attempts that ran here.
-    public nonisolated let logs: AttemptLogStore
+    /// The logs of the attempts that run here.
+    nonisolated let logs: any AttemptLog
 
     private nonisolated let wasStopped = Atomic(false)
     let store: any ExecutorStore
     let launcher: any BundleLauncher
     let clock: any PerchClock
+    let processes: any ProcessTable
     let configuration: Configuration
     let logger: Logger
 
@@ -79,24 +80,34 @@ public actor Executor {
     ///   - launcher: How the bundle is started.
     ///   - logs: Where attempts' logs go.
     /// - Throws: `ReactorError` where the kernel gives no more descriptors.
-    public init(
-        metastore: Metastore, launcher: any BundleLauncher, logs: AttemptLogStore,
+    package init(
+        metastore: Metastore, launcher: any BundleLauncher, logs: any AttemptLog,
         configuration: Configuration = Configuration(), logger: Logger = Logger(label: "perch.executor")
     ) throws {
         let clock = metastore.clock
         self.init(
-            store: MetastoreStore(metastore: metastore), clock: clock,
-            reactor: try ThreadReactor(name: "perch-executor", now: { clock.now.microseconds }), launcher: launcher,
-            logs: logs, configuration: configuration, logger: logger)
+            metastore: metastore,
+            reactor: try ThreadReactor(name: "perch-executor", now: { clock.now.microseconds }),
+            processes: SystemProcesses(), launcher: launcher, logs: logs, configuration: configuration, logger: logger)
     }
 
-    /// An executor on anything that keeps its promises; starts the reactor.
+    /// An executor on a reactor of the caller's, which it starts and stops.
+    package init(
+        metastore: Metastore, reactor: any Reactor, processes: any ProcessTable, launcher: any BundleLauncher,
+        logs: any AttemptLog, configuration: Configuration, logger: Logger
+    ) {
+        self.init(
+            store: MetastoreStore(metastore: metastore), clock: metastore.clock, reactor: reactor,
+            processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger)
+    }
+
     init(
-        store: any ExecutorStore, clock: any PerchClock, reactor: any Reactor, launcher: any BundleLauncher,
-        logs: AttemptLogStore, configuration: Configuration, logger: Logger
+        store: any ExecutorStore, clock: any PerchClock, reactor: any Reactor, processes: any ProcessTable,
+        launcher: any BundleLauncher, logs: any AttemptLog, configuration: Configuration, logger: Logger
     ) {
         self.store = store
         self.clock = clock
+        self.processes = processes
         self.launcher = launcher
         self.logs = logs
         self.configuration = configuration
@@ -146,6 +157,6 @@ public actor Executor {
 
     /// The process ids of the bundles at this moment; for tests and for people.
     public var bundleProcesses: [Int32] {
-        living.sorted { $0.key < $1.key }.compactMap { $0.value.connection.launched.process?.pid }
+        living.sorted { $0.key < $1.key }.compactMap { $0.value.link.pid }
     }
 }

@@ -226,13 +226,13 @@ final class EpollLoop: EventLoop {
 }
 
 /// Random numbers for jitter: the system's, or a repeatable sequence (SplitMix64) from a seed.
-struct LoopGenerator: RandomNumberGenerator {
+package struct LoopGenerator: RandomNumberGenerator {
     private var state: UInt64?
     private var system = SystemRandomNumberGenerator()
 
-    init(seed: UInt64?) { state = seed }
+    package init(seed: UInt64?) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         guard let old = state else { return system.next() }
         let new = old &+ 0x9E37_79B9_7F4A_7C15
         state = new

@@ -67,7 +67,7 @@ public actor Scheduler {
     private func ring() {
         guard !isStopped else { return }
         isRung = true
-        if turns == nil { turns = Task { await self.work() } }
+        if turns == nil { turns = Task(executorPreference: reactor) { await self.work() } }
     }
 
     private func work() async {
@@ -208,14 +208,16 @@ public actor Scheduler {
     private func clean() {
         nextCleaning = reactor.loop.now + configuration.cleanEvery.microseconds
         guard cleaning == nil else { return }
-        cleaning = Task {
-            do {
-                try await cleanAll()
-            } catch {
-                log.error("old runs and events could not be removed", metadata: ["error": "\(error)"])
-            }
-            cleaning = nil
+        cleaning = Task(executorPreference: reactor) { await self.cleanUp() }
+    }
+
+    private func cleanUp() async {
+        do {
+            try await cleanAll()
+        } catch {
+            log.error("old runs and events could not be removed", metadata: ["error": "\(error)"])
         }
+        cleaning = nil
     }
 
     private func cleanAll() async throws {

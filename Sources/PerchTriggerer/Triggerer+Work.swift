@@ -79,14 +79,15 @@ extension Triggerer {
     // MARK: the lease
 
     private func acquire(previousOwner: Int64?) {
-        let identity = identity
+        let processes = processes
         let lease = configuration.lease
         run { triggerer in
             do {
+                let identity = try processes.current()
                 let (owner, epoch, lastEvent) = try await triggerer.metastore.write { transaction in
                     // Those that certainly live no more hold nothing: their leases need not run out first.
                     for row in try transaction.processes(role: TriggererState.name)
-                    where row.processID == previousOwner || row.hasEndedHere {
+                    where row.processID == previousOwner || processes.hasEnded(row) {
                         try transaction.removeProcess(row.processID)
                     }
                     let owner = try transaction.registerProcess(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import Logging
-public import PerchMetastore
+package import Logging
+package import PerchMetastore
 public import PerchReactor
 public import PerchSDK
 
@@ -22,7 +22,7 @@ public actor Triggerer {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
     let metastore: Metastore
-    let identity: ProcessIdentity
+    let processes: any ProcessTable
     let configuration: TriggererConfiguration
     let log: Logger
     private let makeSources: SourceFactory
@@ -41,15 +41,15 @@ public actor Triggerer {
 
     /// A triggerer that does nothing yet.
     ///
-    /// - Parameter identity: the process that holds the lease.
-    public init(
-        metastore: Metastore, reactor: any Reactor, identity: ProcessIdentity,
+    /// - Parameter processes: The machine that it runs on; the calling process holds the lease.
+    package init(
+        metastore: Metastore, reactor: any Reactor, processes: any ProcessTable,
         configuration: TriggererConfiguration = TriggererConfiguration(), log: Logger,
         sources: @escaping SourceFactory
     ) {
         self.metastore = metastore
         self.reactor = reactor
-        self.identity = identity
+        self.processes = processes
         self.configuration = configuration
         self.log = log
         makeSources = sources
@@ -82,7 +82,7 @@ public actor Triggerer {
         if let timer { reactor.loop.cancel(timer.handle) }
         timer = nil
         stopSources()
-        while let errand = errands.values.first { await errand.value }
+        while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }
         do {
             try await metastore.write { try $0.removeProcess(owner) }
@@ -175,13 +175,15 @@ public actor Triggerer {
     // MARK: errands
 
     /// Something for the metastore: its answer is taken on this thread, and a turn follows.
-    func run(_ errand: @escaping (isolated Triggerer) async -> Void) {
+    func run(_ errand: @escaping @Sendable (isolated Triggerer) async -> Void) {
         let number = errandCount
         errandCount += 1
-        errands[number] = Task {
-            await errand(self)
-            errands[number] = nil
-            turn()
-        }
+        errands[number] = Task(executorPreference: reactor) { await self.carryOut(errand, number) }
+    }
+
+    private func carryOut(_ errand: @Sendable (isolated Triggerer) async -> Void, _ number: Int) async {
+        await errand(self)
+        errands[number] = nil
+        turn()
     }
 }

@@ -3,4 +3,14 @@
 internal import ArgumentParser
 
 @main
-struct PerchSimulate: ParsableCommand {}
+struct PerchSimulate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "perch-simulate",
+        abstract: "Runs the whole engine in virtual time, with faults, and checks what must hold after every step.",
+        discussion: """
+            A seed is a history: the same seed gives the same one, byte for byte, on every machine. A history that fails \
+            is shrunk to the operations and faults that it takes, and printed with the seed that shows it again.
+            """,
+        subcommands: [HistoriesCommand.self, ExploreCommand.self, SabotageCommand.self, MonthCommand.self],
+        defaultSubcommand: HistoriesCommand.self)
+}

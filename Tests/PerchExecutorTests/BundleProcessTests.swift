@@ -197,7 +197,7 @@ struct BundleProcessTests {
     @Test("a bundle that hears no engine any more ends, with what it has started")
     func hangUp() async throws {
         let launcher = ProcessLauncher(home: "/nowhere", executable: fixture, arguments: [])
-        let launched = try launcher.launch()
+        let launched = try launcher.start()
         let process = try #require(launched.process)
         close(launched.socket)
         var entry = pollfd(fd: process.pidDescriptor, events: Int16(POLLIN), revents: 0)
@@ -228,7 +228,7 @@ struct BundleProcessTests {
         let engine = try await Engine()
         try await engine.executor.start()
         // What an engine that was killed leaves: a bundle under a recorded process, and a task in the hands of a worker.
-        let launched = try ProcessLauncher(home: engine.home, executable: fixture, arguments: []).launch()
+        let launched = try ProcessLauncher(home: engine.home, executable: fixture, arguments: []).start()
         let process = try #require(launched.process)
         let identity = try #require(ProcessIdentity(of: process.pid))
         try await engine.store.write { transaction in

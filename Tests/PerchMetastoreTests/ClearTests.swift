@@ -120,4 +120,118 @@ struct ClearTests {
         _ = try await stage.trigger("d")
         await #expect(throws: PerchError.self) { try await clear(stage, "z") }
     }
+
+    @Test("A clear holds what waits until its cleared upstream has ended again")
+    func deferredDownstream() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a"), .code("b", after: [0])]))
+        let run = try await stage.trigger("d")
+        try await stage.succeed(#require(try await stage.claim().first))
+        try await stage.deferTask(#require(try await stage.claim().first))
+        _ = try await clear(stage, "a", downstream: true)
+        #expect(try await stage.states(run) == ["a": .queued, "b": .none])
+        try await stage.succeed(#require(try await stage.claim().first))
+        #expect(try await stage.states(run) == ["a": .success, "b": .queued])
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("A run that was cancelled before it began runs once it is cleared")
+    func cancelledBeforeItBegan() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a"), .code("b", after: [0])]))
+        let run = try await stage.store.write { try $0.createRun(RunRequest(dagID: "d", runID: "r1")) }
+        #expect(try await stage.store.write { try $0.cancelRun(dagID: "d", runID: "r1", by: "anna") })
+        _ = try await clear(stage, nil, downstream: false)
+        try await stage.advance()
+        #expect(try await stage.states(run) == ["a": .queued, "b": .none])
+        for _ in 0..<2 { try await stage.succeed(#require(try await stage.claim().first)) }
+        #expect(try await stage.state(run) == .success)
+    }
+
+    @Test("What comes after a mapping that is cleared away waits for the new one and for all else")
+    func afterAnUnmappedTask() async throws {
+        let stage = try await Stage()
+        let mapped = TaskDefinition.code("mapped", after: [0]) { $0.mappedOver = 0 }
+        try await stage.deploy(
+            DAGDefinition(dagID: "d", tasks: [.code("list"), .code("slow"), mapped, .code("last", after: [1, 2])]))
+        let run = try await stage.trigger("d")
+        func succeed(_ task: ClaimedTask) async throws {
+            try await stage.succeed(task, output: "[1]", items: task.key.taskID == "list" ? ["1"] : nil)
+            try await stage.advance()
+        }
+        let first = try await stage.claim()
+        let slow = try #require(first.first { $0.key.taskID == "slow" })
+        try await succeed(#require(first.first { $0.key.taskID == "list" }))
+        try await succeed(#require(try await stage.claim().first))
+        _ = try await clear(stage, "list", downstream: true)
+        for _ in 0..<2 { try await succeed(#require(try await stage.claim().first)) }
+        #expect(try await stage.states(run)["last"] == TaskState.none)
+        try await succeed(slow)
+        #expect(try await stage.states(run)["last"] == .queued)
+        #expect(try await stage.faults() == [])
+    }
+
+    @Test("A mapping over a mapping is cleared away with it")
+    func mappingOverMapping() async throws {
+        let stage = try await Stage()
+        let inner = TaskDefinition.code("inner", after: [0]) { $0.mappedOver = 0 }
+        let outer = TaskDefinition.code("outer", after: [1]) { $0.mappedOver = 1 }
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), inner, outer]))
+        let run = try await stage.trigger("d")
+        for _ in 0..<3 {
+            for task in try await stage.claim() {
+                let items = task.key.taskID == "list" ? ["1", "2"] : nil
+                try await stage.succeed(task, output: "[1,2]", items: items)
+            }
+            try await stage.advance()
+        }
+        #expect(try await stage.state(run) == .success)
+        _ = try await clear(stage, "list", downstream: true)
+        try await stage.advance()
+        #expect(try await stage.states(run) == ["list": .queued, "inner": .none, "outer": .none])
+        for _ in 0..<3 {
+            for task in try await stage.claim() {
+                let items = task.key.taskID == "list" ? ["1"] : nil
+                try await stage.succeed(task, output: "[1]", items: items)
+            }
+            try await stage.advance()
+        }
+        #expect(try await stage.states(run) == ["list": .success, "inner[0]": .success, "outer[0]": .success])
+        #expect(try await stage.state(run) == .success)
+    }
+
+    @Test("A mapped instance keeps its element while what it is mapped over runs again")
+    func elementOfAClearedSource() async throws {
+        let stage = try await Stage()
+        let mapped = TaskDefinition.code("mapped", after: [0]) {
+            $0.mappedOver = 0
+            $0.retries = 1
+            $0.retryDelay = .seconds(1)
+        }
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), mapped]))
+        _ = try await stage.trigger("d")
+        try await stage.succeed(#require(try await stage.claim().first), output: "[7]", items: ["7"])
+        try await stage.advance()
+        try await stage.finish(#require(try await stage.claim().first), .failure(message: "no", retryable: true))
+        _ = try await clear(stage, "list", downstream: false)
+        stage.clock.advance(.seconds(2))
+        _ = try await stage.store.write { try $0.retryDue(limit: 10) }
+        let claimed = try await stage.claim()
+        #expect(claimed.first { $0.key.taskID == "mapped" }?.mapElement == "7")
+    }
+
+    @Test("A cancelled sensor journals how its wait ended")
+    func cancelledSensor() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.sensor("s", .file("/a"))]))
+        let run = try await stage.trigger("d")
+        let intent = CancelIntent(finalState: .failed, reason: "enough", by: "anna")
+        let key = TaskInstanceKey(dagID: "d", runID: "r1", taskID: "s")
+        #expect(try await stage.store.write { try $0.cancelTask(key, intent: intent) })
+        let row = try #require(try await stage.store.read { try $0.taskInstances(runKey: run.runKey) }.first)
+        let journal = try await stage.store.read {
+            try $0.journal(taskInstanceID: row.taskInstanceID, tryNumber: row.tryNumber)
+        }
+        #expect(journal.map(\.outcome) == [WaitOutcome.cancelled(intent).json.text])
+    }
 }

@@ -10,14 +10,15 @@ import Testing
 struct ProcessIdentityTests {
     @Test("This process is alive, and one recorded under its number with another start time is not")
     func alive() throws {
+        let processes = SystemProcesses()
         let own = try ProcessIdentity.current()
         #expect(own == ProcessIdentity(of: getpid()))
         var row = ProcessRow(own)
-        #expect(row.isAliveHere && !row.hasEndedHere)
+        #expect(processes.isAlive(row) && !processes.hasEnded(row))
         row.startTime += 1
-        #expect(!row.isAliveHere && row.hasEndedHere)
+        #expect(!processes.isAlive(row) && processes.hasEnded(row))
         row.host = "elsewhere"
-        #expect(!row.isAliveHere && !row.hasEndedHere)
+        #expect(!processes.isAlive(row) && !processes.hasEnded(row))
     }
 
     @Test("A process that has ended counts as ended although its parent has not collected it")

@@ -127,7 +127,7 @@ struct StoreTests {
     func synchronous() async throws {
         let stage = try await Stage()
         let level = try await stage.store.write { try $0.first("PRAGMA synchronous") { $0.int64(0) } }
-        #expect(level == 2)
+        #expect(level == 3)
     }
 
     @Test("Ids that were handed out in a rolled-back block are not given to two rows")

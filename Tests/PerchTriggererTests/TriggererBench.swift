@@ -32,7 +32,7 @@ final class TriggererBench: Sendable {
         reactor = try ThreadReactor(name: "triggerer")
         reactor.start()
         triggerer = Triggerer(
-            metastore: metastore, reactor: reactor, identity: try .current(), configuration: configuration,
+            metastore: metastore, reactor: reactor, processes: SystemProcesses(), configuration: configuration,
             log: Self.log
         ) { loop, report in [TimeSource(loop: loop, report: report), EventSource(report: report)] }
         let continuation = looks.continuation

@@ -245,4 +245,24 @@ struct FileConditionTests {
         try await bench.untilFired(1)
         #expect(bench.fired == [1])
     }
+
+    @Test("A file whose time lies beyond what nanoseconds can count, and a wait for ever, harm nobody")
+    func farTimes() async throws {
+        let scratch = try Scratch()
+        let bench = try await fileBench()
+        defer { bench.end() }
+        try scratch.write("far")
+        try scratch.write("near")
+        // The year 2446 is the last that ext4 knows.
+        var times = [timeval(tv_sec: 15_000_000_000, tv_usec: 0), timeval(tv_sec: 15_000_000_000, tv_usec: 0)]
+        #expect(utimes("\(scratch.path)/far", &times) == 0)
+        try await bench.add([
+            try scratch.wait(1, "far"), try scratch.wait(2, "far", stableFor: .seconds(1)),
+            try scratch.wait(3, "near", stableFor: .seconds(Int64.max)),
+        ])
+        try await bench.untilFired(2)
+        #expect(bench.fired == [1, 2])
+        #expect(try bench.payload(of: 1)?.decode(FileEvent.self).modifiedAt.microseconds ?? 0 > 9_000_000_000_000_000)
+        #expect(try await bench.gauge("files_settling") == 1)
+    }
 }

@@ -187,8 +187,9 @@ final class ScriptedServer: Sendable {
         case "empty":
             return false
         case "retry":
-            let seconds = parts.count > 1 ? parts[1] : "2"
-            return reply(connection, times == 1 ? 503 : 200, headers: "Retry-After: \(seconds)\r\n")
+            return reply(connection, times == 1 ? 503 : 200, headers: "Retry-After: 2\r\n")
+        case "late":
+            return reply(connection, 503, headers: "Retry-After: \(parts[1])\r\n")
         default:
             return reply(connection, 404)
         }

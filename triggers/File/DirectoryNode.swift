@@ -101,6 +101,7 @@ final class DirectoryNode {
     /// Why it is looked at from time to time beside its watch or instead of it; nil: it is not.
     var pollReason: String?
     var scan = Scan.none
+    var isToScanAgain = false
     var looks: Int64 = 0
     var lastLook: Int64?
 

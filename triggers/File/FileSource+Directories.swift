@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CLinux
 internal import Glibc
 internal import PerchReactor
 internal import PerchSDK
@@ -95,22 +94,22 @@ extension FileSource {
 
     /// The new watch, or a negative errno.
     private func watchResult(_ node: DirectoryNode) -> Int32 {
-        var status = clinux_status()
-        let number = clinux_status(node.path, 1, &status)
-        guard number == 0 else { return -number }
-        guard status.is_directory != 0 else { return -ENOTDIR }
-        node.device = status.device
-        node.inode = status.inode
-        guard let inotify else { return -EMFILE }
+        switch files.status(of: node.path, followsLinks: true) {
+        case .failure(let fault): return -fault.number
+        case .success(let status):
+            guard status.isDirectory else { return -ENOTDIR }
+            node.device = status.device
+            node.inode = status.inode
+        }
+        guard let watcher else { return -EMFILE }
         if let limit = options.watchLimit, watched.count >= limit { return -ENOSPC }
         node.watchesWrites = node.wantsWrites
-        return inotify.watch(node.path, writes: node.watchesWrites)
+        return watcher.watch(node.path, writes: node.watchesWrites)
     }
 
     /// Why a watch alone is not to be relied upon there: other machines, or layers below, change files unseen.
     private func unreliability(of node: DirectoryNode) -> String? {
-        var type: UInt64 = 0
-        guard clinux_file_system_type(node.path, &type) == 0, let name = Self.unreliable[type] else { return nil }
+        guard let type = files.type(of: node.path), let name = Self.unreliable[type] else { return nil }
         return "its file system (\(name)) does not report every change"
     }
 
@@ -123,9 +122,13 @@ extension FileSource {
 
     /// Has writes to the files of a directory reported too, where some wait depends on a size.
     func watchWrites(in node: DirectoryNode) {
-        guard node.watch != nil, node.wantsWrites, !node.watchesWrites, let inotify else { return }
-        // A watch that has just ended reports that itself.
-        node.watchesWrites = inotify.watch(node.path, writes: true) >= 0
+        guard node.watch != nil, node.wantsWrites, !node.watchesWrites, let watcher else { return }
+        let watch = watcher.watch(node.path, writes: true)
+        node.watchesWrites = watch == node.watch
+        guard !node.watchesWrites else { return }
+        // Another directory stands at the path by now, or none: the events that tell so are still to come.
+        if watch >= 0, watched[watch] == nil { watcher.unwatch(watch) }
+        verify(node)
     }
 
     /// Ends the watch and the polling of a directory.
@@ -136,7 +139,7 @@ extension FileSource {
         watched[watch]?.removeAll { $0 === node }
         if watched[watch]?.isEmpty == true {
             watched[watch] = nil
-            inotify?.unwatch(watch)
+            watcher?.unwatch(watch)
         }
         stopVerifyingIfIdle()
     }
@@ -209,9 +212,9 @@ extension FileSource {
     /// Finds out whether a directory is still the one that is watched; watches what is there now if it is not.
     func verify(_ node: DirectoryNode) {
         if node.watch != nil || node.pollReason != nil {
-            var status = clinux_status()
-            let number = clinux_status(node.path, 1, &status)
-            if number != 0 || status.device != node.device || status.inode != node.inode {
+            guard case .success(let status) = files.status(of: node.path, followsLinks: true),
+                status.device == node.device, status.inode == node.inode
+            else {
                 disarm(node)
                 return arm(node)
             }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import PerchReactor
 
 /// What the kernel reports.
@@ -7,25 +8,31 @@ extension FileSource {
     /// Takes the next events, up to a bound: the descriptor stays readable while there are more.
     func readEvents() {
         for _ in 0..<8 {
-            guard let events = inotify?.read(), !events.isEmpty else { break }
+            guard let events = watcher?.read(), !events.isEmpty else { break }
             for event in events { take(event) }
         }
         work()
     }
 
-    private func take(_ event: Inotify.Event) {
-        if event.isOverflow { return lookEverywhere() }
+    private func take(_ event: WatchEvent) {
+        if event.kind == .overflow { return lookEverywhere() }
         guard let nodes = watched[event.watch] else { return }
-        if event.isEnd { return ended(event, nodes) }
+        if event.kind != .changed { return ended(event, nodes) }
         // The directory's own attributes: a permission may have changed.
-        guard !event.name.isEmpty else { return nodes.forEach { armAbsentChildren(of: $0) } }
+        guard !event.name.isEmpty else {
+            for node in nodes {
+                armAbsentChildren(of: node)
+                scanLater(node)
+            }
+            return
+        }
         for node in nodes { changed(event.name, in: node, isEvent: true) }
     }
 
     /// A watched directory was deleted, moved or unmounted.
-    private func ended(_ event: Inotify.Event, _ nodes: [DirectoryNode]) {
+    private func ended(_ event: WatchEvent, _ nodes: [DirectoryNode]) {
         watched[event.watch] = nil
-        if event.isMovedSelf { inotify?.unwatch(event.watch) }
+        if event.kind == .movedAway { watcher?.unwatch(event.watch) }
         for node in nodes {
             node.watch = nil
             disarm(node)
@@ -37,6 +44,18 @@ extension FileSource {
     func lookEverywhere() {
         verify(root)
         for nodes in watched.sorted(by: { $0.key < $1.key }).map(\.value) { nodes.forEach { scanLater($0) } }
+    }
+
+    /// Whether an entry is a directory; where that cannot be told now, it is asked again later.
+    private func isDirectory(_ path: String, in node: DirectoryNode) -> Bool {
+        switch files.status(of: path, followsLinks: true) {
+        case .success(let status): return status.isDirectory
+        case .failure(let fault):
+            // What is not there is gone, or what a link leads to.
+            let isMissing = fault.number == ENOENT || fault.number == ENOTDIR
+            if !isMissing || isLink(path) { scanAgain(node) }
+        }
+        return false
     }
 
     /// Something has happened to an entry of a directory, or the entry was met in looking into it.
@@ -54,8 +73,7 @@ extension FileSource {
         }
         guard !node.branches.isEmpty else { return }
         for group in node.branches where group.directory[node.depth].matches(name) {
-            guard FileFacts.isDirectory(node.path(of: name)) else { continue }
-            follow(group, into: name, of: node)
+            if isDirectory(node.path(of: name), in: node) { follow(group, into: name, of: node) }
         }
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CLinux
 internal import Glibc
 internal import PerchReactor
 internal import PerchSDK
@@ -11,15 +10,14 @@ struct FileFacts: Equatable {
     /// Nanoseconds since the epoch.
     var modified: Int64
     var inode: UInt64
-
-    static func isDirectory(_ path: String) -> Bool {
-        var status = clinux_status()
-        return clinux_status(path, 1, &status) == 0 && status.is_directory != 0
-    }
 }
 
 /// Judging one file.
 extension FileSource {
+    func isLink(_ path: String) -> Bool {
+        if case .success(let status) = files.status(of: path, followsLinks: false) { status.isLink } else { false }
+    }
+
     private enum Answer {
         case ready(FileFacts)
         case absent
@@ -76,12 +74,12 @@ extension FileSource {
 
     private func judge(_ waitID: Int64, _ path: String, trustsAge: Bool) -> Answer {
         guard let wait = waits[waitID] else { return .absent }
-        var status = clinux_status()
-        let number = clinux_status(path, 1, &status)
-        guard number == 0 else { return missing(waitID, path, number) }
-        let facts = FileFacts(
-            size: status.size, modified: status.modified_seconds * 1_000_000_000 + status.modified_nanoseconds,
-            inode: status.inode)
+        let facts: FileFacts
+        switch files.status(of: path, followsLinks: true) {
+        case .failure(let fault): return missing(waitID, path, fault.number)
+        case .success(let status):
+            facts = FileFacts(size: status.size, modified: status.modified, inode: status.inode)
+        }
         if facts.size < wait.minimumSize {
             unsettle(waitID, path)
             watchLink(waitID, path)
@@ -123,8 +121,7 @@ extension FileSource {
     /// What a link leads to changes in another directory, which nobody watches: such a file is asked for each period.
     @discardableResult
     private func watchLink(_ waitID: Int64, _ path: String) -> Bool {
-        var status = clinux_status()
-        guard clinux_status(path, 0, &status) == 0, status.is_link != 0 else { return false }
+        guard isLink(path) else { return false }
         pollWait(waitID)
         return true
     }

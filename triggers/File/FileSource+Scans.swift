@@ -6,30 +6,17 @@ internal import PerchReactor
 /// The entries of a directory, read in portions.
 final class DirectoryReader {
     let node: DirectoryNode
-    private var stream: OpaquePointer?
+    private let entries: any FileEntries
 
-    init(_ node: DirectoryNode) {
+    init(_ node: DirectoryNode, _ entries: any FileEntries) {
         self.node = node
-        stream = opendir(node.path)
+        self.entries = entries
     }
 
     /// The next name; nil at the end, and where the directory cannot be read.
-    func next() -> String? {
-        while let stream, let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { return name }
-        }
-        return nil
-    }
+    func next() -> String? { entries.next() }
 
-    func close() {
-        if let stream { closedir(stream) }
-        stream = nil
-    }
-
-    deinit { close() }
+    func close() { entries.close() }
 }
 
 /// Looking into directories and after waits, in portions between the loop's turns.
@@ -99,8 +86,15 @@ extension FileSource {
         let names = node.leaves.reduce(0) { $0 + $1.exact.count }
         let hasPatterns = !node.branches.isEmpty || node.leaves.contains { !$0.patterns.isEmpty }
         if hasPatterns || names > Self.fewNames {
-            node.scan = .running
-            reader = DirectoryReader(node)
+            switch files.entries(of: node.path) {
+            case .success(let entries):
+                node.scan = .running
+                reader = DirectoryReader(node, entries)
+            case .failure(let fault):
+                node.scan = .none
+                // One that is gone is known to be so, or will be. Another may be read again some time.
+                if fault.number != ENOENT, fault.number != ENOTDIR { scanAgain(node) }
+            }
         } else {
             node.scan = .none
             for group in node.leaves { looks += group.exact.values.flatMap(\.ids).sorted() }
@@ -154,6 +148,14 @@ extension FileSource {
         if polledWaits.insert(waitID).inserted { startPolling() }
     }
 
+    /// Has a directory looked into once more when the period is over: something in it could not be asked for.
+    func scanAgain(_ node: DirectoryNode) {
+        guard !node.isToScanAgain else { return }
+        node.isToScanAgain = true
+        toScanAgain.append(node)
+        startPolling()
+    }
+
     private func startPolling() {
         guard pollTimer == nil else { return }
         nextPoll = loop.now + pollPeriod
@@ -161,7 +163,7 @@ extension FileSource {
             guard let self else { return }
             pollTimer = nil
             pollOnce()
-            if !polled.isEmpty || !polledWaits.isEmpty { startPolling() }
+            if !polled.isEmpty || !polledWaits.isEmpty || !toScanAgain.isEmpty { startPolling() }
             work()
         }
     }
@@ -177,6 +179,12 @@ extension FileSource {
                 scanLater(node)
             }
         }
-        looks += polledWaits.sorted()
+        let again = toScanAgain
+        toScanAgain = []
+        for node in again {
+            node.isToScanAgain = false
+            if !node.leaves.isEmpty || !node.branches.isEmpty { scanLater(node) }
+        }
+        for waitID in polledWaits.sorted() { lookLater(waitID) }
     }
 }

@@ -51,7 +51,11 @@ public final class FileSource: TriggerSource {
         var looks: Int64
     }
 
+    /// A hundred years in microseconds: longer spans are cut, so that instants can be counted.
+    private static let longest: Int64 = 3_155_760_000_000_000
+
     let loop: any EventLoop
+    let files: any FileSystem
     let report: (SourceReport) -> Void
     let options: Options
     let pollPeriod: Int64
@@ -61,7 +65,8 @@ public final class FileSource: TriggerSource {
     var groups: [[FilePattern.Component]: WaitGroup] = [:]
 
     let root = DirectoryNode(name: "", parent: nil)
-    var inotify: Inotify?
+    /// Nil where the system gives none.
+    var watcher: (any FileWatcher)?
     /// The directories of each watch: several where links lead to the same one.
     var watched: [Int32: [DirectoryNode]] = [:]
     var directoryCount = 0
@@ -86,27 +91,31 @@ public final class FileSource: TriggerSource {
     /// Directories and waits that are looked at each period.
     var polled: [DirectoryNode] = []
     var polledWaits: Set<Int64> = []
+    /// Directories that are looked into once more, for something in them could not be asked for.
+    var toScanAgain: [DirectoryNode] = []
     var pollTimer: LoopTimer?
     var nextPoll: Int64 = 0
     var verifyTimer: LoopTimer?
 
     /// A source on a loop's thread. Where the system gives no inotify descriptor, all directories are polled.
-    public init(
+    public convenience init(
         loop: any EventLoop, options: Options = Options(), report: @escaping (SourceReport) -> Void
     ) {
+        self.init(loop: loop, options: options, files: SystemFiles(), report: report)
+    }
+
+    /// A source over other files than the machine's.
+    package init(
+        loop: any EventLoop, options: Options = Options(), files: any FileSystem,
+        report: @escaping (SourceReport) -> Void
+    ) {
         self.loop = loop
+        self.files = files
         self.report = report
         self.options = options
         pollPeriod = max(1_000, TimeSpan(options.pollEvery).microseconds)
         verifyPeriod = max(1_000, TimeSpan(options.verifyEvery).microseconds)
-        inotify = Inotify()
-        guard let inotify else { return }
-        do {
-            try loop.watch(inotify.descriptor, for: .read) { [weak self] _ in self?.readEvents() }
-        } catch {  // because without events everything is polled, and says so
-            inotify.close()
-            self.inotify = nil
-        }
+        watcher = files.makeWatcher(on: loop) { [weak self] in self?.readEvents() }
     }
 
     public var kinds: [String] { [FileTrigger.kind] }
@@ -133,7 +142,7 @@ public final class FileSource: TriggerSource {
             group = WaitGroup(directory: pattern.directory)
             groups[pattern.directory] = group
         }
-        let stableFor = trigger.stableFor?.microseconds ?? 0
+        let stableFor = min(trigger.stableFor?.microseconds ?? 0, Self.longest)
         let minimumSize = Int64(trigger.minimumSize ?? 0)
         let target = trigger.path == wait.target ? wait.target : trigger.path
         waits[wait.waitID] = Wait(
@@ -202,11 +211,8 @@ public final class FileSource: TriggerSource {
         for timer in [pollTimer, verifyTimer, settleTimer?.handle].compactMap(\.self) { loop.cancel(timer) }
         reader?.close()
         reader = nil
-        if let inotify {
-            loop.unwatch(inotify.descriptor)
-            inotify.close()
-        }
-        inotify = nil
+        watcher?.close()
+        watcher = nil
         waits = [:]
         groups = [:]
         watched = [:]
@@ -215,5 +221,6 @@ public final class FileSource: TriggerSource {
         looks = []
         polled = []
         polledWaits = []
+        toScanAgain = []
     }
 }

@@ -4,62 +4,42 @@ internal import CCurl
 internal import PerchReactor
 internal import PerchSDK
 
-/// One request to make.
-struct CurlRequest {
-    var method: String
-    var url: String
-    var headers: [(name: String, value: String)]
-    var body: String?
-    var timeout: TimeSpan
-    var bodyLimit: Int
-}
-
-/// How one request ended.
-struct CurlOutcome {
-    var code: CURLcode
-    /// libcurl's own words, where it has any.
-    var message: String
-    var systemError: Int32
-    var status: Int
-    /// Where the answer points to, as an absolute URL.
-    var redirect: String?
-    /// Seconds, from `Retry-After`.
-    var retryAfter: Int64
-    var headers: [String: String]
-    var body: [UInt8]
-    var isBodyTooLong: Bool
-    var areHeadersTooLong: Bool
-}
-
 /// One libcurl multi handle, driven by the event loop through its socket interface. Connections are kept alive and
 /// request handles used again.
-final class CurlMulti {
+final class CurlMulti: HTTPTransport {
     /// Longer headers in all end a request: libcurl itself has no bound in older versions.
     private static let headerLimit = 128 * 1_024
+    /// The most milliseconds that libcurl takes.
+    private static let longestTimeout = Int64(Int32.max)
     private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     /// A request under way.
-    final class Transfer {
-        fileprivate let request: CurlRequest
-        fileprivate let easy: UnsafeMutableRawPointer
-        fileprivate let message: UnsafeMutablePointer<CChar>
+    final class Transfer: HTTPTransfer {
+        private weak var multi: CurlMulti?
+        fileprivate let request: HTTPRequest
+        let easy: UnsafeMutableRawPointer
+        let message: UnsafeMutablePointer<CChar>
         fileprivate var lines: UnsafeMutablePointer<curl_slist>?
-        fileprivate var done: (CurlOutcome) -> Void
-        fileprivate var headers: [String: String] = [:]
+        fileprivate var done: (HTTPOutcome) -> Void
+        fileprivate(set) var headers: [String: String] = [:]
         fileprivate var headerBytes = 0
-        fileprivate var areHeadersTooLong = false
-        fileprivate var body: [UInt8] = []
-        fileprivate var isBodyTooLong = false
+        fileprivate(set) var areHeadersTooLong = false
+        fileprivate(set) var body: [UInt8] = []
+        fileprivate(set) var isBodyTooLong = false
 
         fileprivate init(
-            _ request: CurlRequest, _ easy: UnsafeMutableRawPointer, _ done: @escaping (CurlOutcome) -> Void
+            _ request: HTTPRequest, _ multi: CurlMulti, _ easy: UnsafeMutableRawPointer,
+            _ done: @escaping (HTTPOutcome) -> Void
         ) {
             self.request = request
+            self.multi = multi
             self.easy = easy
             self.done = done
             message = .allocate(capacity: Int(CURL_ERROR_SIZE))
             message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         }
+
+        func cancel() { multi?.cancel(self) }
 
         deinit {
             message.deallocate()
@@ -115,16 +95,13 @@ final class CurlMulti {
         ccurl_multi_number(multi, CURLMOPT_MAXCONNECTS, connections)
     }
 
-    var count: Int { transfers.count }
     var socketCount: Int { sockets.count }
 
-    /// Begins a request; `done` is called in a later turn, unless it is cancelled.
-    /// - Throws: `PerchError` where libcurl takes no more.
-    func start(_ request: CurlRequest, done: @escaping (CurlOutcome) -> Void) throws -> Transfer {
+    func start(_ request: HTTPRequest, done: @escaping (HTTPOutcome) -> Void) throws -> any HTTPTransfer {
         guard let easy = spare.popLast() ?? curl_easy_init() else {
             throw PerchError(.unavailable, "libcurl gives no more requests")
         }
-        let transfer = Transfer(request, easy, done)
+        let transfer = Transfer(request, self, easy, done)
         setUp(transfer)
         transfers[easy] = transfer
         let result = curl_multi_add_handle(multi, easy)
@@ -136,8 +113,7 @@ final class CurlMulti {
         return transfer
     }
 
-    /// Breaks a request off; its `done` is not called.
-    func cancel(_ transfer: Transfer) {
+    private func cancel(_ transfer: Transfer) {
         guard transfers[transfer.easy] === transfer else { return }
         release(transfer)
     }
@@ -172,7 +148,8 @@ final class CurlMulti {
         ccurl_request_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         ccurl_request_number(easy, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
-        ccurl_request_number(easy, CURLOPT_TIMEOUT_MS, Int(max(1, request.timeout.microseconds / 1_000)))
+        ccurl_request_number(
+            easy, CURLOPT_TIMEOUT_MS, Int(min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout)))
         if let body = request.body {
             ccurl_request_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
             ccurl_request_text(easy, CURLOPT_COPYPOSTFIELDS, body)
@@ -267,22 +244,10 @@ final class CurlMulti {
         }
         // Collected first: what follows from an answer may cancel another request or begin a new one.
         for (transfer, code) in ended where transfers[transfer.easy] === transfer {
-            let outcome = outcome(of: transfer, code)
+            let outcome = Self.outcome(of: transfer, code)
             release(transfer)
             transfer.done(outcome)
         }
-    }
-
-    private func outcome(of transfer: Transfer, _ code: CURLcode) -> CurlOutcome {
-        let easy = transfer.easy
-        return CurlOutcome(
-            code: code, message: String(cString: transfer.message),
-            systemError: Int32(truncatingIfNeeded: ccurl_info_number(easy, CURLINFO_OS_ERRNO)),
-            status: ccurl_info_number(easy, CURLINFO_RESPONSE_CODE),
-            redirect: ccurl_info_text(easy, CURLINFO_REDIRECT_URL).map { String(cString: $0) },
-            retryAfter: Int64(ccurl_info_size(easy, CURLINFO_RETRY_AFTER)), headers: transfer.headers,
-            body: transfer.body, isBodyTooLong: transfer.isBodyTooLong,
-            areHeadersTooLong: transfer.areHeadersTooLong)
     }
 }
 

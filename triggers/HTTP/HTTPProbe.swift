@@ -33,7 +33,7 @@ final class HTTPProbe {
     private(set) var count = 0
 
     var activity = Activity.idle
-    var transfer: CurlMulti.Transfer?
+    var transfer: (any HTTPTransfer)?
     /// The URLs asked in this probe: the first and where it was redirected to.
     var visited: [String] = []
     var startedAt: Int64 = 0

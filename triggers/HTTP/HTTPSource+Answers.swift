@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import CCurl
 internal import Glibc
 internal import PerchReactor
 internal import PerchSDK
@@ -26,11 +25,12 @@ extension HTTPSource {
             let headers = probe.headers.filter { header in
                 (isHome || !header.isSecret) && (body != nil || header.name.lowercased() != "content-type")
             }
-            let left = probe.startedAt + probe.timeout - loop.now
+            // The clock may have been set back since.
+            let left = min(probe.startedAt + probe.timeout - loop.now, probe.timeout)
             guard left > 0 else { return end(probe, timedOut(probe)) }
-            guard let curl else { return }
-            probe.transfer = try curl.start(
-                CurlRequest(
+            guard let transport else { return }
+            probe.transfer = try transport.start(
+                HTTPRequest(
                     method: method, url: url, headers: headers.map { ($0.name, $0.value) }, body: body,
                     timeout: TimeSpan(microseconds: left), bodyLimit: options.bodyLimit)
             ) { [weak self] outcome in
@@ -45,9 +45,9 @@ extension HTTPSource {
         }
     }
 
-    private func ended(_ probe: HTTPProbe, _ outcome: CurlOutcome, url: String, method: String, body: String?) {
+    private func ended(_ probe: HTTPProbe, _ outcome: HTTPOutcome, url: String, method: String, body: String?) {
         probe.transfer = nil
-        guard outcome.code == CURLE_OK else { return end(probe, failure(outcome, probe)) }
+        if let fault = outcome.fault { return end(probe, failure(fault, outcome.status, probe)) }
         guard [301, 302, 303, 307, 308].contains(outcome.status), let next = outcome.redirect else {
             let answer = HTTPAnswer(status: outcome.status, headers: outcome.headers, bytes: outcome.body)
             return end(probe, .answer(answer, retryAfter: outcome.retryAfter))
@@ -82,30 +82,23 @@ extension HTTPSource {
         .failure(kind: "timeout", "timed out after \(TimeSpan(microseconds: probe.timeout))")
     }
 
-    /// The words for what libcurl reports.
-    private func failure(_ outcome: CurlOutcome, _ probe: HTTPProbe) -> Result {
-        if outcome.isBodyTooLong {
-            return .unreadable(kind: "large", "\(outcome.status), body larger than \(options.bodyLimit) bytes")
-        }
-        if outcome.areHeadersTooLong { return .unreadable(kind: "large", "\(outcome.status), headers too large") }
-        let words = outcome.message.isEmpty ? String(cString: curl_easy_strerror(outcome.code)) : outcome.message
-        switch outcome.code {
-        case CURLE_OPERATION_TIMEDOUT: return timedOut(probe)
-        case CURLE_COULDNT_RESOLVE_HOST: return .failure(kind: "name", "the host's name is not known: \(words)")
-        case CURLE_COULDNT_CONNECT:
-            let reason =
-                outcome.systemError == ECONNREFUSED
-                ? "connection refused" : "no connection: \(ReactorError.text(of: outcome.systemError))"
-            return .failure(kind: "connect", reason)
-        case CURLE_GOT_NOTHING: return .failure(kind: "empty", "the connection was closed without an answer")
-        case CURLE_PARTIAL_FILE:
-            return .failure(kind: "partial", "\(outcome.status), the connection was closed in the middle of the body")
-        case CURLE_RECV_ERROR, CURLE_SEND_ERROR:
-            return .failure(kind: "reset", "the connection broke: \(words)")
-        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
-            CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS:
-            return .failure(kind: "tls", "TLS: \(words)")
-        default: return .failure(kind: "curl \(outcome.code.rawValue)", words)
+    /// The words for what went wrong.
+    private func failure(_ fault: HTTPFault, _ status: Int, _ probe: HTTPProbe) -> Result {
+        switch fault {
+        case .bodyTooLong:
+            .unreadable(kind: "large", "\(status), body larger than \(options.bodyLimit) bytes")
+        case .headersTooLong: .unreadable(kind: "large", "\(status), headers too large")
+        case .timedOut: timedOut(probe)
+        case .unknownName(let words): .failure(kind: "name", "the host's name is not known: \(words)")
+        case .noConnection(ECONNREFUSED): .failure(kind: "connect", "connection refused")
+        case .noConnection(let number):
+            .failure(kind: "connect", "no connection: \(ReactorError.text(of: number))")
+        case .noAnswer: .failure(kind: "empty", "the connection was closed without an answer")
+        case .partialBody:
+            .failure(kind: "partial", "\(status), the connection was closed in the middle of the body")
+        case .broken(let words): .failure(kind: "reset", "the connection broke: \(words)")
+        case .tls(let words): .failure(kind: "tls", "TLS: \(words)")
+        case .other(let number, let words): .failure(kind: "curl \(number)", words)
         }
     }
 

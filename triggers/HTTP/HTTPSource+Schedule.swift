@@ -110,18 +110,20 @@ extension HTTPSource {
         var wait = probe.period
         if probe.failures > 1 {
             let longest = max(TimeSpan(options.longestBackOff).microseconds, probe.period)
-            wait = probe.period.multipliedReportingOverflow(by: 1 << Int64(min(probe.failures - 1, 20))).partialValue
-            wait = min(max(wait, probe.period), longest)
+            let (longer, overflow) = probe.period.multipliedReportingOverflow(
+                by: 1 << Int64(min(probe.failures - 1, 20)))
+            wait = overflow ? longest : min(longer, longest)
         }
         let tenth = wait / 10
         let jittered = wait - tenth + (tenth > 0 ? loop.random(in: 0...(2 * tenth)) : 0)
-        var next = max(probe.dueAt + jittered, now)
+        // What was due later than now was asked out of turn, or the clock was set back.
+        var next = max(min(probe.dueAt, now) + jittered, now)
         // After a pause, such as a suspended machine, the rhythm begins anew.
         if next == now, now - probe.dueAt > 2 * wait { next = now + jittered }
         if retryAfter > 0 {
-            // Seconds as the server names them, so that they may be more than there are microseconds.
-            let asked = min(TimeSpan.seconds(retryAfter), TimeSpan(options.longestRetryAfter)).microseconds
-            next = max(next, now + asked)
+            let longest = TimeSpan(options.longestRetryAfter).microseconds
+            // A server may name any number.
+            next = max(next, now + (retryAfter > longest / 1_000_000 ? longest : retryAfter * 1_000_000))
         }
         set(probe, at: next)
     }

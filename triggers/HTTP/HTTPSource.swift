@@ -37,12 +37,15 @@ public final class HTTPSource: TriggerSource {
         var timeout: Int64
     }
 
+    /// A hundred years: longer spans are cut, so that instants can be counted.
+    private static let longest = TimeSpan(microseconds: 3_155_760_000_000_000)
+
     let loop: any EventLoop
     let report: (SourceReport) -> Void
     let options: Options
     let environment: (String) -> String?
-    /// Nil where libcurl cannot be set up; every wait says so then.
-    var curl: CurlMulti?
+    /// Nil where it cannot be set up; every wait says so then.
+    var transport: (any HTTPTransport)?
 
     var waits: [Int64: Wait] = [:]
     var probes: [HTTPRequestKey: HTTPProbe] = [:]
@@ -60,20 +63,33 @@ public final class HTTPSource: TriggerSource {
     ///
     /// - Parameters:
     ///   - environment: where `.environment` headers are looked up; the process's own variables by default.
-    public init(
+    public convenience init(
         loop: any EventLoop, options: Options = Options(),
         environment: ((String) -> String?)? = nil,
         report: @escaping (SourceReport) -> Void
     ) {
+        var transport: CurlMulti?
+        do {
+            transport = try CurlMulti(loop: loop, connections: options.inAll)
+        } catch {  // because nobody can be told before the first wait comes, and that one is broken with the reason
+            transport = nil
+        }
+        self.init(
+            loop: loop, options: options,
+            environment: environment ?? { name in getenv(name).map { String(cString: $0) } }, transport: transport,
+            report: report)
+    }
+
+    /// A source whose requests go another way than through libcurl.
+    package init(
+        loop: any EventLoop, options: Options = Options(), environment: @escaping (String) -> String?,
+        transport: (any HTTPTransport)?, report: @escaping (SourceReport) -> Void
+    ) {
         self.loop = loop
         self.report = report
         self.options = options
-        self.environment = environment ?? { name in getenv(name).map { String(cString: $0) } }
-        do {
-            curl = try CurlMulti(loop: loop, connections: options.inAll)
-        } catch {  // because nobody can be told before the first wait comes, and that one is broken with the reason
-            curl = nil
-        }
+        self.environment = environment
+        self.transport = transport
     }
 
     public var kinds: [String] { [HTTPTrigger.kind] }
@@ -95,9 +111,11 @@ public final class HTTPSource: TriggerSource {
 
     /// The probe, if the wait is the first of it.
     private func add(_ wait: ArmedWait) throws -> HTTPProbe? {
-        guard curl != nil else { throw PerchError(.unavailable, "libcurl cannot be set up") }
-        let trigger = try wait.definition.decode(HTTPTrigger.self)
+        guard transport != nil else { throw PerchError(.unavailable, "libcurl cannot be set up") }
+        var trigger = try wait.definition.decode(HTTPTrigger.self)
         if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
+        trigger.every = min(trigger.every, Self.longest)
+        trigger.timeout = min(trigger.timeout, Self.longest)
         remove(wait.waitID)
         let key = HTTPRequestKey(
             method: trigger.method, url: trigger.url, headers: trigger.headers, body: trigger.body)
@@ -148,7 +166,7 @@ public final class HTTPSource: TriggerSource {
         probes[probe.key] = nil
         unschedule(probe)
         if probe.activity == .asking {
-            if let transfer = probe.transfer { curl?.cancel(transfer) }
+            probe.transfer?.cancel()
             probe.transfer = nil
             leave(probe)
         }
@@ -168,13 +186,13 @@ public final class HTTPSource: TriggerSource {
     public var gauges: [(name: String, value: Int)] {
         [
             ("http_waits", waits.count), ("http_probes", probes.count), ("http_requests", active),
-            ("http_sockets", curl?.socketCount ?? 0),
+            ("http_sockets", transport?.socketCount ?? 0),
         ]
     }
 
     public func shutDown() {
-        curl?.close()
-        curl = nil
+        transport?.close()
+        transport = nil
         if let timer { loop.cancel(timer.handle) }
         timer = nil
         schedule = TimerHeap()

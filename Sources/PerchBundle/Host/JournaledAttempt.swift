@@ -17,12 +17,12 @@ final class JournaledAttempt: AttemptRuntime {
 
     let facts: AttemptFacts
     let dispatchID: Int64
-    private let host: BundleHost
+    private let host: DispatchHost
     private let state: Mutex<State>
     /// The longest line that goes to a log as it is, in bytes.
     private static let longestLine = 64 << 10
 
-    init(order: RunOrder, host: BundleHost) {
+    init(order: RunOrder, host: DispatchHost) {
         facts = order.facts
         dispatchID = order.dispatchID
         self.host = host
@@ -64,7 +64,8 @@ final class JournaledAttempt: AttemptRuntime {
             }
             guard isOpen else { return waiter.resume(returning: .failure(StaleDispatch())) }
             do {
-                try host.outbox.send(.step(dispatchID: dispatchID, key: key, payload: payload, keep: keep))
+                try host.outbox.send(
+                    .step(dispatchID: dispatchID, key: key, payload: payload, keep: keep), mayWait: false)
             } catch {
                 let message = "the result of the step '\(key)' is too large to be recorded: \(error)"
                 state.withLock { $0.waiters.removeValue(forKey: key) }?
@@ -106,7 +107,10 @@ final class JournaledAttempt: AttemptRuntime {
     // MARK: Cancel
 
     func onKill(_ handler: @escaping @Sendable () async throws -> Void) {
-        state.withLock { $0.handlers.append(handler) }
+        state.withLock { state in
+            // One that would never run holds nothing: it most likely holds the context, and the context this.
+            if !state.isLast { state.handlers.append(handler) }
+        }
     }
 
     func cancel(_ notice: CancelNotice, isLast: Bool) {
@@ -121,13 +125,19 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// The engine gave the dispatch to another: nothing that this one does counts any more.
     func refuse() {
-        let (body, waiters) = state.withLock { state in
+        let (body, killing, waiters) = state.withLock { state in
             state.replay.refuse()
+            // The clean-up is the other dispatch's work, too.
+            state.isLast = true
+            state.handlers = []
             defer { state.waiters = [:] }
-            return (state.body, state.waiters)
+            return (state.body, state.killing, state.waiters)
         }
         body?.cancel()
-        for (_, waiter) in waiters { waiter.resume(returning: .failure(StaleDispatch())) }
+        killing?.cancel()
+        for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) {
+            waiter.resume(returning: .failure(StaleDispatch()))
+        }
     }
 
     func recorded(_ key: String) {
@@ -161,12 +171,15 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// What to tell the engine at the end, once the clean-up is over.
     func conclude(_ result: Result<TaskOutput, any Error>) async -> BundleMessage {
-        if state.withLock({ $0.replay.cancel != nil && !$0.replay.isRefused }) {
-            startKilling()
-            if let killing = state.withLock({ $0.killing }) { await killing.value }
-            await runHandlers()
+        let isCancelled = state.withLock { $0.replay.cancel != nil && !$0.replay.isRefused }
+        if isCancelled { startKilling() }
+        if let killing = state.withLock({ $0.killing }) { await killing.value }
+        if isCancelled { await runHandlers() }
+        let end = state.withLock { state in
+            state.isLast = true
+            state.handlers = []
+            return state.replay.isRefused ? .outcome(.cancelled) : state.replay.end(result)
         }
-        let end = state.withLock { $0.replay.isRefused ? .outcome(.cancelled) : $0.replay.end(result) }
         switch end {
         case .deferred(let wait):
             return .deferred(dispatchID: dispatchID, key: wait.key, trigger: wait.trigger, timeout: wait.timeout)

@@ -5,7 +5,7 @@ internal import Glibc
 /// The frames that leave the bundle. Any thread may send; whoever finds nobody writing writes, and takes along what
 /// others add meanwhile, so that a busy bundle makes one system call for many frames.
 // The state is only touched under the mutex; mutex and condition never move.
-final class Outbox: @unchecked Sendable {
+final class Outbox: BundleOutbox, @unchecked Sendable {
     private let descriptor: Int32
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let hasRoom = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -29,11 +29,7 @@ final class Outbox: @unchecked Sendable {
         hasRoom.deallocate()
     }
 
-    /// Sends a message after all that were sent before.
-    ///
-    /// - Parameter mayWait: Whether the caller is held up while the engine is far behind. Never the reading thread.
-    /// - Throws: `BundleProtocolError` where the message is too long for a frame; nothing is sent then.
-    func send(_ message: BundleMessage, mayWait: Bool = false) throws(BundleProtocolError) {
+    func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while mayWait, isWriting, writer.bytes.count > Self.most, !isBroken { pthread_cond_wait(hasRoom, mutex) }
@@ -51,6 +47,14 @@ final class Outbox: @unchecked Sendable {
         }
         isWriting = false
         pthread_cond_broadcast(hasRoom)
+    }
+
+    /// Lets whoever reads the descriptor find its end.
+    func endReading() {
+        pthread_mutex_lock(mutex)
+        // After `shutDown` the number may be another descriptor's.
+        if !isBroken { shutdown(descriptor, Int32(SHUT_RD)) }
+        pthread_mutex_unlock(mutex)
     }
 
     /// Sends nothing more; returns once nobody uses the descriptor, so that it may be closed.

@@ -43,7 +43,7 @@ struct Engine {
             let perHost = Int(configuration.number("http.per_host") ?? 8)
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
-                identity: try ProcessIdentity.current(),
+                processes: SystemProcesses(),
                 configuration: Self.triggererConfiguration(configuration), log: log.logger("triggerer"),
                 sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
             events = EventSocket(

@@ -5,7 +5,7 @@ internal import PerchMetastore
 internal import PerchSDK
 
 /// Which bundle process runs an attempt.
-enum Place: Sendable, Hashable {
+enum Place: Sendable, Hashable, Comparable {
     /// The one for everything that is under no suspicion.
     case main
     /// One for an attempt that was in a process that died with several: it has it for itself.

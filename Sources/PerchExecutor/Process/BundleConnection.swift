@@ -6,20 +6,11 @@ internal import PerchBundle
 internal import PerchProcess
 internal import PerchReactor
 
-/// The engine's end of one bundle: its socket, its output, its death. Lives on the reactor's thread.
-final class BundleConnection {
-    /// What a connection tells; called on the reactor's thread, never from within a call of its own.
-    struct Callbacks {
-        var messages: ([BundleMessage]) -> Void
-        /// Lines that the process printed.
-        var printed: (_ lines: [String], _ isError: Bool) -> Void
-        /// Called once, last.
-        var ended: (_ words: String) -> Void
-    }
-
-    let launched: LaunchedBundle
+/// The link to a bundle over descriptors: its socket, its output, its death.
+final class BundleConnection: BundleLink {
+    private let launched: LaunchedBundle
     private let loop: any EventLoop
-    private let callbacks: Callbacks
+    private let callbacks: BundleCallbacks
     private var reader = FrameReader()
     private var writer = FrameWriter()
     private var unsent: [UInt8] = []
@@ -29,18 +20,25 @@ final class BundleConnection {
     private var isSocketOpen = true
     private var hasEnded = false
     private var faultWords: String?
-    /// The last lines of the standard error, for whoever has to explain an early death.
     private(set) var lastErrors: [String] = []
-    /// Whether anything was heard since it was last asked.
     var wasHeard = true
 
     private static let size = 256 << 10
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BundleConnection.size, alignment: 16)
 
-    init(_ launched: LaunchedBundle, loop: any EventLoop, callbacks: Callbacks) throws {
+    init(_ launched: LaunchedBundle, loop: any EventLoop, callbacks: BundleCallbacks) throws {
         self.launched = launched
         self.loop = loop
         self.callbacks = callbacks
+        do {
+            try watchAll()
+        } catch {
+            abandon()
+            throw error
+        }
+    }
+
+    private func watchAll() throws {
         try loop.watch(launched.socket, for: .read) { [unowned self] in socketIs($0) }
         guard let process = launched.process else { return }
         try loop.watch(process.output, for: .read) { [unowned self] _ in drainOutput() }
@@ -48,17 +46,30 @@ final class BundleConnection {
         try loop.watch(process.pidDescriptor, for: .read) { [unowned self] _ in end() }
     }
 
+    /// Ends what cannot be watched, without a word. Nobody is there to collect it; it goes with the engine.
+    private func abandon() {
+        hasEnded = true
+        closeSocket()
+        guard let process = launched.process else { return }
+        kill(process.pid, SIGKILL)
+        _ = clinux_kill_session(process.pid, process.pid, nil)
+        for descriptor in [process.pidDescriptor, process.output, process.error] {
+            loop.unwatch(descriptor)
+            close(descriptor)
+        }
+    }
+
+    var pid: Int32? { launched.process?.pid }
+
     deinit { buffer.deallocate() }
 
     // MARK: Sending
 
-    /// Adds a message; it leaves with the next `flush`.
     func send(_ message: EngineMessage) throws(BundleProtocolError) {
         guard isSocketOpen, !hasEnded else { return }
         try writer.append(message)
     }
 
-    /// Writes what was added.
     func flush() {
         guard isSocketOpen, !hasEnded, unsent.isEmpty, !writer.isEmpty else { return }
         unsent = writer.take()
@@ -105,7 +116,8 @@ final class BundleConnection {
 
     /// Reads what is there. What the code has printed before it reported is read first, so that it lands in its log.
     private func receive(turns: Int = 4) {
-        guard isSocketOpen else { return }
+        // After a fault nothing in the stream can be believed.
+        guard isSocketOpen, faultWords == nil else { return }
         var messages: [BundleMessage] = []
         var fault: String?
         // Bounded: a bundle that says something without end must not keep the reactor for itself.
@@ -183,7 +195,6 @@ final class BundleConnection {
         terminate()
     }
 
-    /// Ends the bundle with everything that it has started; its death is told once it is over.
     func terminate() {
         guard !hasEnded else { return }
         if let process = launched.process {

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Starts bundles: the executable that knows the DAGs, as a process of its own or, in tests, beside the engine.
-public protocol BundleLauncher: Sendable {
+package import PerchReactor
+
+/// Starts bundles: the executable that knows the DAGs, as a process of its own, beside the engine, or in a simulation.
+package protocol BundleLauncher: Sendable {
     /// The name under which the bundle's DAGs are stored.
     var name: String { get }
     /// What stands in the environment of everything that a bundle starts: `NAME=value`.
     var mark: String { get }
-    /// Starts one and gives the descriptors to it, which the caller closes.
+    /// Starts one, on the thread of the loop.
     /// - Throws: `PerchError` (`unavailable`) where it cannot be started.
-    func launch() throws -> LaunchedBundle
+    func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink
 }
 
-/// A bundle that has just been started.
-public struct LaunchedBundle: Sendable {
+/// The descriptors of a bundle that has just been started; its connection closes them.
+struct LaunchedBundle: Sendable {
     /// The engine's end of the socket.
-    public var socket: Int32
+    var socket: Int32
     /// Nil where it is no process of its own.
-    public var process: Process?
+    var process: Process?
 
     /// What only a process has.
-    public struct Process: Sendable {
-        public var pid: Int32
+    struct Process: Sendable {
+        var pid: Int32
         /// Readable once the process has ended.
-        public var pidDescriptor: Int32
-        public var output: Int32
-        public var error: Int32
+        var pidDescriptor: Int32
+        var output: Int32
+        var error: Int32
     }
 }

@@ -2,18 +2,19 @@
 
 internal import Glibc
 internal import PerchBundle
-public import PerchSDK
+package import PerchReactor
+package import PerchSDK
 
 /// A bundle in the engine's own process, for tests: the same messages over the same kind of socket, but no wall between.
-public struct InProcessBundle: BundleLauncher {
-    public let name: String
-    public let mark = "PERCH_BUNDLE_MARK="
+package struct InProcessBundle: BundleLauncher {
+    package let name: String
+    package let mark = "PERCH_BUNDLE_MARK="
     private let dags: [DAG]
     private let clock: any PerchClock
     private let bundleVersion: String
 
     /// A launcher of these DAGs.
-    public init(dags: [DAG], clock: any PerchClock, name: String = "default", bundleVersion: String = "in-process") {
+    package init(dags: [DAG], clock: any PerchClock, name: String = "default", bundleVersion: String = "in-process") {
         self.dags = dags
         self.clock = clock
         self.name = name
@@ -21,7 +22,7 @@ public struct InProcessBundle: BundleLauncher {
     }
 
     /// Starts a host on threads of its own.
-    public func launch() throws -> LaunchedBundle {
+    package func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink {
         var sockets: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else {
@@ -33,6 +34,7 @@ public struct InProcessBundle: BundleLauncher {
             await BundleHost.run(
                 dags: dags, descriptor: descriptor, clock: clock, bundleVersion: bundleVersion, conduct: .inProcess)
         }
-        return LaunchedBundle(socket: sockets[0], process: nil)
+        return try BundleConnection(
+            LaunchedBundle(socket: sockets[0], process: nil), loop: loop, callbacks: callbacks)
     }
 }

@@ -3,15 +3,16 @@
 internal import Glibc
 internal import PerchBundle
 internal import PerchProcess
+package import PerchReactor
 internal import PerchSDK
 
 /// Starts a bundle as a child process: a session of its own, the socket as its standard input, pipes for its output.
 ///
 /// It uses posix_spawn and not swift-subprocess, which ties a child to one asynchronous call, reads its pipes on threads
 /// of its own and gives no session, while here the reactor watches socket, pipes and pidfd for as long as the child lives.
-public struct ProcessLauncher: BundleLauncher {
-    public let name: String
-    public let mark: String
+package struct ProcessLauncher: BundleLauncher {
+    package let name: String
+    package let mark: String
     private let executable: String
     private let arguments: [String]
     private let memoryLimit: UInt64?
@@ -24,7 +25,7 @@ public struct ProcessLauncher: BundleLauncher {
     ///   - arguments: What makes it serve as a bundle.
     ///   - name: The name under which its DAGs are stored.
     ///   - memoryLimit: Bytes of private memory that a bundle process may use; nil: as much as there is.
-    public init(
+    package init(
         home: String, executable: String = "/proc/self/exe", arguments: [String] = ["bundle-host"],
         name: String = "default", memoryLimit: UInt64? = nil
     ) {
@@ -36,7 +37,11 @@ public struct ProcessLauncher: BundleLauncher {
     }
 
     /// Starts the executable.
-    public func launch() throws -> LaunchedBundle {
+    package func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink {
+        try BundleConnection(start(), loop: loop, callbacks: callbacks)
+    }
+
+    func start() throws -> LaunchedBundle {
         var sockets: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else {

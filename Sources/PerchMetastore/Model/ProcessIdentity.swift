@@ -58,20 +58,3 @@ public struct ProcessIdentity: Sendable, Hashable {
         return String(decoding: bytes[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
     }
 }
-
-extension ProcessRow {
-    /// Whether it ran on this machine since it was started.
-    public var isOfThisBoot: Bool { bootID == ProcessIdentity.thisBoot && isOfThisHost }
-
-    /// Whether the process that was recorded is the one that runs under its id now.
-    public var isAliveHere: Bool {
-        guard isOfThisBoot, let now = ProcessIdentity(of: pid) else { return false }
-        return now.startTime == startTime
-    }
-
-    /// Whether it ran on this machine and has certainly ended. False for those of other machines: of them only their lease
-    /// tells.
-    public var hasEndedHere: Bool { isOfThisHost && !isAliveHere }
-
-    private var isOfThisHost: Bool { host == ProcessIdentity.thisHost }
-}

@@ -10,6 +10,9 @@ package final class SQLiteConnection: SQLConnection {
     private var prepared: [UInt: OpaquePointer] = [:]
     private let dialect = SQLDialect.sqlite
     private let rewrite: ((String) -> String)?
+    /// Why SQLite has ended the transaction by itself, as it does where the disk is full or broken. What its owner does
+    /// next is meant to be a part of it, and would be committed alone.
+    private var loss: PerchError?
     /// SQLite copies what is bound: the values may go before the statement is run.
     private static let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
 
@@ -30,19 +33,22 @@ package final class SQLiteConnection: SQLConnection {
     package var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
 
     package func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
+        try requireTransaction()
         let statement = try statement(for: sql)
         defer { reset(statement) }
         try bind(values, to: statement)
+        let wasInside = isInside
         while true {
             switch sqlite3_step(statement) {
             case SQLITE_DONE: return Int(sqlite3_changes(handle))
             case SQLITE_ROW: continue
-            case let code: throw fault(code, "\(sql)")
+            case let code: throw failure(code, "\(sql)", wasInside: wasInside)
             }
         }
     }
 
     package func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        try requireTransaction()
         let statement = try statement(for: sql)
         defer { reset(statement) }
         try bind(values, to: statement)
@@ -57,21 +63,45 @@ package final class SQLiteConnection: SQLConnection {
     }
 
     package func execute(script: String) throws {
+        if loss != nil, script == "ROLLBACK" || script.hasPrefix("BEGIN") {
+            loss = nil
+            // There is nothing left to roll back.
+            if script == "ROLLBACK", !isInside { return }
+        }
+        try requireTransaction()
+        let wasInside = isInside
         let text = dialect.translate(script, placeholder: "?")
         let code = sqlite3_exec(handle, text, nil, nil, nil)
-        guard code == SQLITE_OK else { throw fault(code, script) }
+        guard code == SQLITE_OK else { throw failure(code, script, wasInside: wasInside) }
     }
 
     private func rows(
         of statement: OpaquePointer, _ sql: @autoclosure () -> String, _ body: (borrowing SQLRow) throws -> Void
     ) throws {
+        let wasInside = isInside
         while true {
             switch sqlite3_step(statement) {
             case SQLITE_DONE: return
             case SQLITE_ROW: try body(SQLRow(statement: statement))
-            case let code: throw fault(code, sql())
+            case let code: throw failure(code, sql(), wasInside: wasInside)
             }
         }
+    }
+
+    private var isInside: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+    private func requireTransaction() throws {
+        guard let loss else { return }
+        // Who shares the handle may have begun another one.
+        guard isInside else { throw loss }
+        self.loss = nil
+    }
+
+    /// The error of a statement that ran; remembered where the transaction went with it.
+    private func failure(_ code: Int32, _ sql: String, wasInside: Bool) -> PerchError {
+        let error = fault(code, sql)
+        if wasInside, !isInside { loss = error }
+        return error
     }
 
     private func statement(for sql: StaticString) throws -> OpaquePointer {

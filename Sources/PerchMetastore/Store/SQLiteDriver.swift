@@ -33,7 +33,7 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {  // because con
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             // GRDB lowers it to NORMAL when it switches to WAL; what is acknowledged has to survive a power loss.
-            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = EXTRA") }
         } catch let error as DatabaseError {
             throw Self.fault(error, path: path)
         }

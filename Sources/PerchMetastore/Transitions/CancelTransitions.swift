@@ -72,16 +72,35 @@ extension Transaction {
     }
 
     private func removeWait(_ waitID: Int64, of instance: Instance, _ intent: CancelIntent) throws {
-        try run("DELETE FROM wait WHERE wait_id = :1", waitID)
-        try run(
+        let gone = try first(
             """
-            UPDATE journal SET outcome = :3, fired_at = :4, fired_by = :5
-            WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
-            """, instance.id, instance.tryNumber, WaitOutcome.cancelled(intent).json.text, now, intent.by)
+            DELETE FROM wait WHERE wait_id = :1
+            RETURNING is_sensor, journal_key, since, kind, target, definition
+            """, waitID
+        ) { row in
+            (
+                isSensor: row.bool(0), key: row.text(1), since: row.time(2), kind: row.text(3), target: row.text(4),
+                definition: row.optionalText(5)
+            )
+        }
+        let outcome = WaitOutcome.cancelled(intent).json.text
+        if let gone, gone.isSensor {
+            try journalSensor(
+                instance, key: gone.key, since: gone.since,
+                trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
+                outcome: outcome, eventSeq: nil, by: intent.by)
+        } else {
+            try run(
+                """
+                UPDATE journal SET outcome = :3, fired_at = :4, fired_by = :5
+                WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
+                """, instance.id, instance.tryNumber, outcome, now, intent.by)
+        }
         try noteRemoval(of: waitID)
     }
 
-    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows.
+    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left to the
+    /// clear that is under way.
     func endCancelled(
         _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
     ) throws {
@@ -94,6 +113,7 @@ extension Transaction {
             UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, cancel_state = NULL, first_try = :2
             WHERE ti_id = :1
             """, instance.id, instance.tryNumber + 1)
+        if settlement.isClearing { return }
         try resumeCleared(instance, in: settlement)
     }
 
@@ -106,9 +126,10 @@ extension Transaction {
         switch row.state {
         case .success, .failed: return false
         case .queued:
+            // Its instances are still to be created, should it be cleared.
             try run(
                 """
-                UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3, to_create = 0
+                UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
             try resumeSchedule(afterRun: row.runKey)

@@ -31,12 +31,15 @@ extension Transaction {
 
         let intent = CancelIntent(finalState: .none, reason: "cleared", by: by)
         let settlement = Settlement()
+        settlement.isClearing = true
         var cleared: [TaskInstanceKey] = []
         var clearedTasks: Set<Int> = []
         for index in chosen {
             // The length of a mapping over something that is cleared is not known any more.
-            if let source = version.tasks[index].mappedOver, clearedTasks.contains(source) {
+            if let source = version.tasks[index].mappedOver, clearedTasks.contains(source),
                 try unmap(TaskPlace(runKey: row.runKey, taskIndex: index), task: version.tasks[index])
+            {
+                clearedTasks.insert(index)
             }
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) {
                 let isNamed = version.tasks[index].taskID == taskID
@@ -49,6 +52,7 @@ extension Transaction {
         }
         let affected = clearedTasks.union(clearedTasks.flatMap { version.downstream[$0] }).sorted()
         for index in affected { try recount(TaskPlace(runKey: row.runKey, taskIndex: index), version: version) }
+        settlement.isClearing = false
         for index in affected {
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) where instance.state == .none {
                 try resumeCleared(instance.instance, in: settlement)
@@ -102,8 +106,8 @@ extension Transaction {
         return true
     }
 
+    /// The elements of its output stay until its next end: instances that are mapped over them may be under way.
     private func reset(_ row: TaskInstanceRow) throws {
-        try run("DELETE FROM output_item WHERE ti_id = :1", row.taskInstanceID)
         try run(
             """
             UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, start_date = NULL, end_date = NULL,
@@ -111,13 +115,13 @@ extension Transaction {
             """, row.taskInstanceID, row.tryNumber + 1)
     }
 
-    /// Puts one placeholder back where a mapped task had its instances.
-    private func unmap(_ place: TaskPlace, task: TaskDefinition) throws {
+    /// Puts one placeholder back where a mapped task had its instances. False where it was not mapped yet.
+    private func unmap(_ place: TaskPlace, task: TaskDefinition) throws -> Bool {
         let mapped = try first(
             "SELECT unfinished, failed FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey,
             place.taskIndex
         ) { (unfinished: $0.int(0), failed: $0.int(1)) }
-        guard let mapped else { return }
+        guard let mapped else { return false }
         let instances = try taskInstances(runKey: place.runKey, taskIndex: place.taskIndex)
         if let busy = instances.first(where: { [.queued, .running, .deferred].contains($0.state) }) {
             throw PerchError(
@@ -139,6 +143,7 @@ extension Transaction {
         _ = try insertInstance(
             runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, task: task, pending: task.upstream.count,
             tryNumber: instances.map(\.tryNumber).max() ?? 0)
+        return true
     }
 
     /// Counts a task's upstream again, from the states in which it is now.

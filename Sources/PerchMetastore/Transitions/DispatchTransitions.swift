@@ -123,6 +123,7 @@ extension Transaction {
         switch report.outcome {
         case .success(let output, let items):
             try run("UPDATE task_instance SET output = :2 WHERE ti_id = :1", report.taskInstanceID, output)
+            if items != nil { try run("DELETE FROM output_item WHERE ti_id = :1", report.taskInstanceID) }
             for (position, item) in (items ?? []).enumerated() {
                 try run(
                     "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID,

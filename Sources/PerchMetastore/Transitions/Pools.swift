@@ -122,6 +122,18 @@ extension Transaction {
         return waiting.count == limit
     }
 
+    /// Creates a pool or changes its size. Slots that are held stay held: a pool that shrinks has none to give until enough
+    /// came back.
+    package func setPool(_ name: String, slots: Int) throws {
+        try run(
+            """
+            INSERT INTO pool (name, slots, include_deferred) VALUES (:1, :2, 0)
+            ON CONFLICT (name) DO UPDATE SET slots = excluded.slots
+            """, name, slots)
+        pools[name] = nil
+        ring(.runs)
+    }
+
     /// scheduled → queued, where pools have room and the DAG is not paused. True where more is left to do.
     public func promoteScheduled(limit: Int) throws -> Bool {
         var isMore = false

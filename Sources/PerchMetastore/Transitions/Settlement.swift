@@ -21,6 +21,8 @@ final class Settlement {
         }
     }
 
+    /// A clear is under way: what it takes back must not begin again before all of it is taken back and counted.
+    var isClearing = false
     /// Instances that ended or were added, by run.
     private(set) var runs: [Int64: (ends: Ends, added: Int)] = [:]
     /// Instances of mapped tasks that ended.
@@ -175,6 +177,9 @@ extension Transaction {
             UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL, end_date = :3, message = :4,
                 cancel_state = NULL WHERE ti_id = :1
             """, instance.id, state, now, message)
+        if state != .success, try facts(ofRun: instance.runKey).version.mappedOver.contains(instance.taskIndex) {
+            try run("DELETE FROM output_item WHERE ti_id = :1", instance.id)
+        }
         settlement.ended(instance, as: state)
     }
 }

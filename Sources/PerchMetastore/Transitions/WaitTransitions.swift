@@ -170,15 +170,10 @@ extension Transaction {
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {
-            try run(
-                """
-                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
-                    dispatch_id, recorded_at, fired_at, fired_by)
-                VALUES (:1, :2, :3, 'wait', 0, :4, :5, :6, 0, 0, :7, :8, :9)
-                """, instance.id, instance.tryNumber, gone.key,
-                StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition), outcome,
-                firing.eventSeq,
-                gone.since, now, firing.by)
+            try journalSensor(
+                instance, key: gone.key, since: gone.since,
+                trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
+                outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
             try settleSensor(instance, firing.outcome, payload: payload, firstTry: found.firstTry, in: settlement)
         } else {
             try run(
@@ -195,6 +190,19 @@ extension Transaction {
             }
         }
         return true
+    }
+
+    /// The one journal entry of a pure sensor's try, made when its wait ends.
+    func journalSensor(
+        _ instance: Instance, key: String, since: Timestamp, trigger: String, outcome: String, eventSeq: Int64?,
+        by: String
+    ) throws {
+        try run(
+            """
+            INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
+                dispatch_id, recorded_at, fired_at, fired_by)
+            VALUES (:1, :2, :3, 'wait', 0, :4, :5, :6, 0, 0, :7, :8, :9)
+            """, instance.id, instance.tryNumber, key, trigger, outcome, eventSeq, since, now, by)
     }
 
     private func settleSensor(

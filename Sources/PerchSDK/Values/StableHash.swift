@@ -14,6 +14,11 @@ public struct StableHash: Sendable {
         add(0xFF)  // no byte of UTF-8
     }
 
+    /// Adds a number.
+    public mutating func combine(number: Int64) {
+        for shift in stride(from: 0, to: 64, by: 8) { add(UInt8(truncatingIfNeeded: number >> Int64(shift))) }
+    }
+
     private mutating func add(_ byte: UInt8) {
         value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
     }

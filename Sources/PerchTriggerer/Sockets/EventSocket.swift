@@ -75,7 +75,7 @@ public actor EventSocket {
             }
         }
         if bytes > Self.mostBytes { server?.isPaused = true }
-        if commits == nil { commits = Task { await self.commitAll() } }
+        if commits == nil { commits = Task(executorPreference: reactor) { await self.commitAll() } }
     }
 
     private static func event(_ line: [UInt8]) -> Result<NewEvent, PerchError> {

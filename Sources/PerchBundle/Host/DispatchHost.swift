@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+package import PerchSDK
+internal import Synchronization
+
+/// Where the messages of a bundle leave.
+package protocol BundleOutbox: Sendable {
+    /// Sends a message after all that were sent before.
+    ///
+    /// - Parameter mayWait: Whether the caller may be held up while the engine is far behind.
+    /// - Throws: `BundleProtocolError` where the message is too long for a frame; nothing is sent then.
+    func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError)
+}
+
+/// What a bundle does with the engine's messages: describes its DAGs, runs dispatches against their journals. It knows no
+/// descriptor and no thread: `BundleHost` puts it into a process, a simulation into virtual time.
+package final class DispatchHost: Sendable {
+    let outbox: any BundleOutbox
+    let clock: any PerchClock
+    let executor: any TaskExecutor
+    private let dags: [DAG]
+    private let code: [String: [String: TaskCode]]
+    private let bundleVersion: String
+    private let pid: Int32
+    private let generator: @Sendable () -> UInt64
+    private let flushOutput: @Sendable () -> Void
+    private let onDrained: @Sendable () -> Void
+
+    private struct State {
+        var attempts: [Int64: JournaledAttempt] = [:]
+        var isDraining = false
+    }
+
+    private let state = Mutex(State())
+
+    /// A host of DAGs.
+    ///
+    /// - Parameters:
+    ///   - executor: Where the code of tasks runs.
+    ///   - generator: What `context.random` and `context.uuid` draw from.
+    ///   - flushOutput: Called before each message that ends a dispatch.
+    ///   - onDrained: Called when the last dispatch has ended after a `drain`.
+    package init(
+        dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
+        outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
+        flushOutput: @escaping @Sendable () -> Void = {}, onDrained: @escaping @Sendable () -> Void = {}
+    ) {
+        self.dags = dags
+        self.bundleVersion = bundleVersion
+        self.pid = pid
+        self.clock = clock
+        self.executor = executor
+        self.outbox = outbox
+        self.generator = generator
+        self.flushOutput = flushOutput
+        self.onDrained = onDrained
+        var code: [String: [String: TaskCode]] = [:]
+        for dag in dags {
+            for (task, body) in zip(dag.definition.tasks, dag.code) {
+                code[dag.definition.dagID, default: [:]][task.taskID] = body
+            }
+        }
+        self.code = code
+    }
+
+    func randomBits() -> UInt64 { generator() }
+
+    /// Sends what is always short enough for a frame.
+    func say(_ message: BundleMessage, mayWait: Bool = false) {
+        do {
+            try outbox.send(message, mayWait: mayWait)
+        } catch {
+            write(to: 2, "perch: a message to the engine was dropped: \(error)\n")
+        }
+    }
+
+    /// Whether code runs in it.
+    package var isBusy: Bool { state.withLock { !$0.attempts.isEmpty } }
+
+    /// Whether all is done that was asked for before a `drain`.
+    package var isDrained: Bool { state.withLock { $0.isDraining && $0.attempts.isEmpty } }
+
+    /// Nobody hears this bundle any more: what runs is told that it counts for nothing.
+    package func abandon() {
+        let attempts = state.withLock { state in
+            defer { state.attempts = [:] }
+            return state.attempts
+        }
+        for (_, attempt) in attempts.sorted(by: { $0.key < $1.key }) { attempt.refuse() }
+    }
+
+    // MARK: Messages
+
+    /// Does what a message of the engine says.
+    package func handle(_ message: EngineMessage) {
+        switch message {
+        case .hello:
+            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: bundleVersion, pid: pid))
+        case .describe:
+            describe()
+        case .run(let order):
+            start(order)
+        case .recorded(let dispatchID, let key):
+            attempt(dispatchID)?.recorded(key)
+        case .refused(let dispatchID):
+            attempt(dispatchID)?.refuse()
+        case .cancel(let dispatchID, let notice, let isLast):
+            attempt(dispatchID)?.cancel(notice, isLast: isLast)
+        case .drain:
+            state.withLock { $0.isDraining = true }
+        case .unknown(let type):
+            write(to: 2, "perch: the engine did not understand '\(type)'\n")
+        case .unrecognized(let type):
+            say(.unknown(messageType: type))
+        }
+    }
+
+    private func attempt(_ dispatchID: Int64) -> JournaledAttempt? {
+        state.withLock { $0.attempts[dispatchID] }
+    }
+
+    private func describe() {
+        let problems = DAG.problems(in: dags).map(\.description)
+        var texts: [String] = []
+        var size = 0
+        for text in dags.map(\.definition.text) {
+            size += text.utf8.count
+            if size <= BundleProtocol.longestPiece {
+                texts.append(text)
+            } else {
+                sendInPieces(text)
+            }
+        }
+        let description = BundleDescription(bundleVersion: bundleVersion, dags: texts, problems: problems)
+        do {
+            try outbox.send(.described(description), mayWait: false)
+        } catch {
+            say(
+                .described(
+                    BundleDescription(
+                        bundleVersion: bundleVersion, dags: [],
+                        problems: ["the bundle's DAGs cannot be described: \(error)"])))
+        }
+    }
+
+    /// A definition that makes the description too long for one frame goes ahead of it, piece by piece.
+    private func sendInPieces(_ text: String) {
+        var rest = text.utf8[...]
+        while !rest.isEmpty {
+            var end =
+                rest.index(rest.startIndex, offsetBy: BundleProtocol.longestPiece, limitedBy: rest.endIndex)
+                ?? rest.endIndex
+            // A piece is a string of its own: it ends between two characters.
+            while end < rest.endIndex, rest[end] & 0xC0 == 0x80 { end = rest.index(before: end) }
+            let piece = String(decoding: rest[..<end], as: UTF8.self)
+            rest = rest[end...]
+            say(.definition(text: piece, isLast: rest.isEmpty))
+        }
+    }
+
+    // MARK: Running
+
+    private func start(_ order: RunOrder) {
+        let (dagID, taskID) = (order.facts.dagID, order.facts.taskID)
+        guard let code = code[dagID]?[taskID] else {
+            let message = "this bundle has no code for the task '\(taskID)' of the DAG '\(dagID)'"
+            return say(.result(dispatchID: order.dispatchID, .failure(message: message, retryable: false)))
+        }
+        let attempt = JournaledAttempt(order: order, host: self)
+        state.withLock { $0.attempts[order.dispatchID] = attempt }
+        attempt.start {
+            let result: Result<TaskOutput, any Error>
+            do {
+                let context = TaskContext(runtime: attempt)
+                result = .success(try await code.run(context, order.inputs, order.mapElement))
+            } catch {
+                result = .failure(error)
+            }
+            self.end(attempt, with: await attempt.conclude(result))
+        }
+    }
+
+    private func end(_ attempt: JournaledAttempt, with message: BundleMessage) {
+        flushOutput()
+        do {
+            try outbox.send(message, mayWait: false)
+        } catch {
+            let failure = AttemptOutcome.failure(message: "its output is too large: \(error)", retryable: false)
+            say(.result(dispatchID: attempt.dispatchID, failure))
+        }
+        // Only now: a host that counted as drained before its last word could be closed before it.
+        let isLast = state.withLock { state in
+            guard state.attempts[attempt.dispatchID] === attempt else { return false }
+            state.attempts[attempt.dispatchID] = nil
+            return state.isDraining && state.attempts.isEmpty
+        }
+        if isLast { onDrained() }
+    }
+}

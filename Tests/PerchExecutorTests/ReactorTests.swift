@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import PerchMetastore
+import PerchReactor
+import PerchSDK
+import Synchronization
+import Testing
+
+@testable import PerchExecutor
+
+/// A store that notes what was asked of it away from the executor's reactor.
+private final class ObservedStore: ExecutorStore {
+    let strays = Mutex<[String]>([])
+    private let base: MetastoreStore
+    private let reactor: any Reactor
+    private let removals: AsyncStream<Void>.Continuation
+
+    init(_ base: MetastoreStore, _ reactor: any Reactor, removals: AsyncStream<Void>.Continuation) {
+        self.base = base
+        self.reactor = reactor
+        self.removals = removals
+    }
+
+    private func note(_ name: String) {
+        if !reactor.isCurrent { strays.withLock { $0.append(name) } }
+    }
+
+    func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome {
+        note("commit")
+        return try await base.commit(turn, worker: worker)
+    }
+    func processes(role: String) async throws -> [ProcessRow] {
+        note("processes")
+        return try await base.processes(role: role)
+    }
+    func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64 {
+        note("register")
+        return try await base.register(role: role, identity, lease: lease)
+    }
+    func remove(processes: [Int64]) async throws {
+        note("remove")
+        try await base.remove(processes: processes)
+        removals.yield()
+    }
+    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int {
+        note("requeueOrphans")
+        return try await base.requeueOrphans(liveWorkers: liveWorkers)
+    }
+    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws {
+        note("storeDAGs")
+        try await base.storeDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion)
+    }
+    func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void) {
+        base.subscribe(bells, callback)
+    }
+}
+
+@Suite("The executor's reactor", .timeLimit(.minutes(1)))
+struct ReactorTests {
+    @Test("everything that the executor asks of the metastore it asks on its reactor, a dead bundle's row included")
+    func everythingOnTheReactor() async throws {
+        let home = NSTemporaryDirectory() + "perch-reactor-\(UUID().uuidString.prefix(8))"
+        let metastore = try Metastore.open(home: home, access: .engine, clock: WallClock())
+        let reactor = try ThreadReactor(name: "executor")
+        let (removals, continuation) = AsyncStream.makeStream(of: Void.self)
+        let store = ObservedStore(MetastoreStore(metastore: metastore), reactor, removals: continuation)
+        let logs = AttemptLogStore(directory: home + "/logs")
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let executor = Executor(
+            store: store, clock: WallClock(), reactor: reactor, processes: SystemProcesses(),
+            launcher: ProcessLauncher(home: home, executable: fixture, arguments: []), logs: logs,
+            configuration: Executor.Configuration(), logger: logger)
+        try await executor.start()
+        let pid = try #require(await executor.bundleProcesses.first)
+        kill(pid, SIGKILL)
+        var iterator = removals.makeAsyncIterator()
+        await iterator.next()
+        await executor.stop()
+        #expect(store.strays.withLock { $0 } == [])
+        await logs.close()
+        try metastore.close()
+        try FileManager.default.removeItem(atPath: home)
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+import Testing
+
+@testable import PerchSimulation
+
+@Suite("Trials of the whole engine")
+struct TrialTests {
+    private let small = Workload(
+        dags: [
+            SimulatedDAG(
+                "d",
+                [
+                    SimulatedTask("first", .code, TaskScript([.step("a", work: .seconds(1), keep: false)], items: 2)),
+                    SimulatedTask(
+                        "wait", .sensor(.event(name: "go", key: nil), timeout: .seconds(600), softFail: false),
+                        after: ["first"]),
+                    SimulatedTask(
+                        "sleep", .code,
+                        TaskScript([.sleep("s", .seconds(60)), .step("b", work: .seconds(0), keep: false)]),
+                        after: ["wait"]),
+                ])
+        ],
+        plan: [
+            PlannedOperation(at: .seconds(1), .trigger(dagID: "d", runID: "r")),
+            PlannedOperation(at: .seconds(20), .emit(name: "go", key: nil, eventID: "e", value: 1)),
+        ], horizon: .seconds(60))
+
+    @Test("Without faults a run comes to its end")
+    func calm() {
+        let trial = Trial(small, settings: .init())
+        trial.run()
+        #expect(trial.violations == [])
+    }
+
+    @Test("The same seed gives the same history")
+    func repeats() {
+        let first = History(seed: 3).run()
+        let second = History(seed: 3).run()
+        #expect(first.violations == [])
+        #expect(first.fingerprint == second.fingerprint)
+    }
+}
