@@ -40,6 +40,24 @@ extension Triggerer {
         return explanation
     }
 
+    /// Has the sources of some waits ask once more, out of their periods. Returns when the answers are in, after what was
+    /// found is reported. Waits that are not watched here, or whose kinds ask nothing, are passed over.
+    package func probeNow(_ waitIDs: [Int64]) async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            var open = 1
+            func answered() {
+                open -= 1
+                if open == 0 { continuation.resume() }
+            }
+            for waitID in waitIDs {
+                guard let state, let entry = state.table[waitID] else { continue }
+                open += 1
+                sources[state.kinds.source(of: entry)].probeNow(waitID) { answered() }
+            }
+            answered()
+        }
+    }
+
     /// What the triggerer does at this moment.
     public func summary() -> TriggererSummary {
         var summary = TriggererSummary(

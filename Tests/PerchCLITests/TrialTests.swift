@@ -93,6 +93,16 @@ struct TrialTests {
         try trial.finish()
     }
 
+    @Test("what a task brings about for a wait is found before time passes")
+    func meetings() throws {
+        let trial = try Trial()
+        let params = #"{"folder": "\#(trial.folder.path)"}"#
+        let outcome = try trial.run("dags", "test", "meets", "--fast-forward", "--params", params)
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.contains("… 1m pass") && !outcome.output.contains("… 1h pass"), "\(outcome)")
+        try trial.finish()
+    }
+
     @Test("an event is there from the start where it is given")
     func events() throws {
         let trial = try Trial()

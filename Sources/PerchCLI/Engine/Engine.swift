@@ -118,6 +118,9 @@ struct Engine {
     /// What there is to say about a wait; nil while it is not watched.
     func explain(_ waitID: Int64) async -> WaitExplanation? { await triggerer.explain(waitID) }
 
+    /// Has waits looked at once more, now. Returns when that is done.
+    func probeNow(_ waitIDs: [Int64]) async { await triggerer.probeNow(waitIDs) }
+
     /// The clock has been moved: every role looks at it.
     func lookAtClock() {
         for reactor in [scheduler.reactor, triggerer.reactor, executor.reactor] { reactor.submit {} }

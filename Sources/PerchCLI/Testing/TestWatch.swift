@@ -4,7 +4,6 @@ internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
 internal import PerchTriggersFile
-internal import PerchTriggersHTTP
 internal import Synchronization
 
 /// Starts the run of a test and follows it to its end: looks whenever a doorbell rings, tells what has changed, and
@@ -19,8 +18,6 @@ final class TestWatch {
     private let signal = Signal()
     /// What was told last of each instance.
     private var told: [Int64: Told] = [:]
-    /// When each wait was first seen, by the system's clock.
-    private var seen: [Int64: Timestamp] = [:]
     private var reason: String?
     private var hasSaidThatItIsStuck = false
 
@@ -47,7 +44,7 @@ final class TestWatch {
     private enum Next {
         /// Something is under way, and a bell tells when it is over.
         case work
-        /// A wait is being looked at for the first time: nothing rings when that is over.
+        /// A wait is on its way to the triggerer or has just ended: not every such thing rings.
         case soon
         case jump(Timestamp)
         /// Only somebody outside can help.
@@ -155,7 +152,10 @@ final class TestWatch {
             return false
         case .jump(let instant):
             let span = clock.jump(to: instant)
-            guard span.microseconds > 0 else { return false }
+            guard span.microseconds > 0 else {
+                wake(after: TimeSpan(microseconds: 20_000))
+                return false
+            }
             report.say("… \(Self.rounded(span)) pass")
             engine.lookAtClock()
             return true
@@ -178,27 +178,21 @@ final class TestWatch {
         }
         guard look.instances.contains(where: { $0.state == .deferred || $0.state == .upForRetry }) else { return .work }
         for wait in look.waits {
-            // Not armed yet, or fired and not committed.
-            guard let explanation = await engine.explain(wait.waitID) else { return .soon }
-            if isBeingAsked(wait, explanation) { return .soon }
             consider(wait.due)
             consider(wait.deadline)
+        }
+        // What is due already is about to happen.
+        if let next, next <= clock.now { return .soon }
+        // A wait that is not watched here is not armed yet, or has fired and is not committed.
+        for wait in look.waits where await engine.explain(wait.waitID) == nil { return .soon }
+        // Everything has come to rest: what the tasks themselves brought about, or somebody outside, is found before time
+        // passes.
+        await engine.probeNow(look.waits.map(\.waitID))
+        for wait in look.waits {
+            guard let explanation = await engine.explain(wait.waitID) else { return .soon }
             consider(Self.settled(wait, explanation))
         }
-        guard let next else { return .outside }
-        // What is due already is about to happen.
-        return next > look.now ? .jump(next) : .soon
-    }
-
-    /// Whether the first answer about a wait is still to come: it may be true already.
-    private func isBeingAsked(_ wait: WaitRow, _ explanation: WaitExplanation) -> Bool {
-        guard wait.kind == FileTrigger.kind || wait.kind == HTTPTrigger.kind else { return false }
-        guard explanation.probe?.lastProbeAt == nil else { return false }
-        // A request has an end of its own; a look at files that is never made holds nothing up.
-        let now = SystemClock().now
-        let first = seen[wait.waitID] ?? now
-        seen[wait.waitID] = first
-        return wait.kind == HTTPTrigger.kind || now - first < .seconds(2)
+        return next.map { .jump($0) } ?? .outside
     }
 
     /// When a file that is there, and has to stay as it is for a while, will have done so; nil where none is there.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Perch
 
 /// DAGs for the tests of `dags test` and `tasks test`.
@@ -42,6 +43,17 @@ struct Trials: DAGBundle {
         DAG("settles", params: ["folder": "/nowhere"]) { dag in
             dag.sensor(
                 "settled", .file("{{ params.folder }}/in.csv", stableFor: .hours(1)), timeout: .hours(6))
+        },
+        DAG("meets", params: ["folder": "/nowhere"]) { dag in
+            for number in 1...20 {
+                dag.sensor("found-\(number)", .file("{{ params.folder }}/\(number).txt"), timeout: .hours(1))
+                dag.task("writer-\(number)") { context in
+                    try await context.sleep(for: .minutes(number))
+                    try "x".write(
+                        toFile: "\(try context.param("folder", as: String.self))/\(number).txt", atomically: false,
+                        encoding: .utf8)
+                }
+            }
         },
         DAG("approved") { dag in
             let approval = dag.sensor("approval", .event("orders.approved"))
