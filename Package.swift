@@ -88,7 +88,12 @@ let package = Package(
                 "PerchSDK", "PerchReactor", "PerchMetastore", "PerchScheduler", "PerchExecutor", "PerchTriggerer",
                 "PerchBundle", "CSimulatedDisk", sqlite, deque, log,
             ] + triggers),
-        room("PerchTesting", ["PerchSDK", "PerchSimulation"]),
+        room(
+            "PerchTesting",
+            [
+                "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
+                "PerchTriggerer", "PerchSimulation",
+            ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
@@ -112,7 +117,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch", log,
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch",
+                log,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
@@ -129,7 +135,7 @@ let package = Package(
                 "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
                 "perch-simulate", "PerchTriggersTestSupport",
             ] + triggers),
-        tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
+        tests("PerchTestingTests", ["PerchTesting", "Perch", "PerchSDK"] + triggers),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
             "PerchTriggererTests",
