@@ -322,6 +322,13 @@ package final class Simulation: @unchecked Sendable {
         return isMore
     }
 
+    /// One step without letting time pass. False where nothing can run now.
+    package func runOne() -> Bool {
+        let isMore = world.runOne()
+        reap()
+        return isMore
+    }
+
     /// Steps until a condition holds. False where the limit of `elapsed` came first.
     @discardableResult
     package func run(until limit: Int64, _ isDone: () -> Bool = { false }) -> Bool {
