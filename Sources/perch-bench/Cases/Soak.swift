@@ -14,8 +14,9 @@ import PerchSDK
 /// Two plateaus are compared, after a fifth of the cycles and at the end; nothing waits then. The first lies well behind the
 /// warm-up where the size is 300,000 and more: what the triggerer remembers of probes for ten seconds, and caches. Between
 /// them may grow:
-/// - `descriptor_growth`, `thread_growth`, `watch_growth`: nothing. Threads of the system's pool come and go by themselves; the
-///   least number of several looks is taken.
+/// - `descriptor_growth` and `watch_growth`: nothing. HTTP connections that are kept for the next request are no growth and
+///   stand apart, as `kept_connections`: at most as many as `http.per_host` allows.
+/// - `thread_growth`: 1, for the system's pool starts and ends threads by itself. The least number of several looks is taken.
 /// - `resident_growth`: 8 MB, what an allocator's fragments and caches that fill late may take. In a million cycles that is
 ///   10 bytes a cycle, less than the smallest object takes that could be left behind by each.
 /// - `database_growth`, the file and its write-ahead log: 4 MB, for free pages of the file, which are used again. Finished runs
@@ -35,11 +36,11 @@ enum Soak {
         let driver = try SoakDriver(engine: engine, world: world, perRun: perRun, atOnce: atOnce)
         let runs = max((size + perRun - 1) / perRun, 5)
         try await driver.go(until: runs / 5)
-        let before = try await Plateau(engine)
+        let before = try await Plateau(engine, server)
         let start = Monotonic.seconds
         try await driver.go(until: runs)
         let rate = Double((runs - runs / 5) * perRun) / (Monotonic.seconds - start)
-        let after = try await Plateau(engine)
+        let after = try await Plateau(engine, server)
         try engine.stop()
         server.close()
         func growth(_ what: KeyPath<Plateau, Double>) -> Double { after[keyPath: what] - before[keyPath: what] }
@@ -47,7 +48,8 @@ enum Soak {
             Metric(
                 "resident_growth", growth(\.resident), "bytes", goal: .atMost(8e6), limit: before.resident),
             Metric("descriptor_growth", growth(\.descriptors), "count", goal: .atMost(0), limit: before.descriptors),
-            Metric("thread_growth", growth(\.threads), "count", goal: .atMost(0), limit: before.threads),
+            Metric("kept_connections", after.connections, "count", goal: .atMost(8), limit: before.connections),
+            Metric("thread_growth", growth(\.threads), "count", goal: .atMost(1), limit: before.threads),
             Metric("watch_growth", growth(\.watches), "count", goal: .atMost(0), limit: before.watches),
             Metric("database_growth", growth(\.database), "bytes", goal: .atMost(4e6), limit: before.database),
             Metric("rate", rate, "per_s", goal: .none),
@@ -58,21 +60,24 @@ enum Soak {
 /// What an engine holds while nothing waits.
 private struct Plateau {
     var resident: Double
+    /// Without `connections`.
     var descriptors: Double
+    /// HTTP connections that are kept for the next request.
+    var connections: Double
     var threads: Double
     var watches: Double
     var database: Double
 
     /// The least of several looks, half a second apart: what lingers for a moment is not held.
-    init(_ engine: EngineUnderTest) async throws {
-        (resident, descriptors, threads, watches, database) = (
-            .infinity, .infinity, .infinity, .infinity, .infinity
-        )
+    init(_ engine: EngineUnderTest, _ server: JobServer) async throws {
+        (resident, descriptors, connections) = (.infinity, .infinity, .infinity)
+        (threads, watches, database) = (.infinity, .infinity, .infinity)
         for _ in 0..<10 {
             try await Task.sleep(for: .milliseconds(500))
             let holdings = try engine.tree.holdings()
             resident = min(resident, try engine.tree.resident().all)
-            descriptors = min(descriptors, Double(holdings.descriptors))
+            descriptors = min(descriptors, Double(holdings.descriptors - server.connections))
+            connections = min(connections, Double(server.connections))
             threads = min(threads, Double(holdings.threads))
             watches = min(watches, Double(holdings.watches))
             let home = engine.place.home

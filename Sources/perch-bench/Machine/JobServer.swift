@@ -9,6 +9,10 @@ final class JobServer: Sendable {
     let port: Int
     private let listener: Int32
     private let asked = Mutex<Set<String>>([])
+    private let open = Mutex(0)
+
+    /// How many connections are open.
+    var connections: Int { open.withLock { $0 } }
 
     init() throws {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -29,7 +33,9 @@ final class JobServer: Sendable {
                 let connection = accept(listener, nil, nil)
                 guard connection >= 0 else { return }
                 Thread.detachNewThread { [self] in
+                    open.withLock { $0 += 1 }
                     serve(connection)
+                    open.withLock { $0 -= 1 }
                     Foundation.close(connection)
                 }
             }
