@@ -88,7 +88,12 @@ let package = Package(
                 "PerchSDK", "PerchReactor", "PerchMetastore", "PerchScheduler", "PerchExecutor", "PerchTriggerer",
                 "PerchBundle", "CSimulatedDisk", sqlite, deque, log,
             ] + triggers),
-        room("PerchTesting", ["PerchSDK", "PerchSimulation"]),
+        room(
+            "PerchTesting",
+            [
+                "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
+                "PerchTriggerer", "PerchSimulation",
+            ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
@@ -129,9 +134,9 @@ let package = Package(
             "PerchSimulationTests",
             [
                 "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
-                "perch-simulate", "PerchTriggersTestSupport",
+                "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
             ] + triggers),
-        tests("PerchTestingTests", ["PerchTesting", "PerchSDK"]),
+        tests("PerchTestingTests", ["PerchTesting", "Perch", "PerchSDK"] + triggers),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
             "PerchTriggererTests",

@@ -72,7 +72,7 @@ extension Executor {
     func endDeadBundles() async throws {
         let workers = try await store.processes(role: "worker").filter { processes.isAlive($0) }.map(\.pid)
         var dead: [Int64] = []
-        for row in try await store.processes(role: "bundle") where processes.isOfThisBoot(row) {
+        for row in try await store.processes(role: "bundle") where processes.isOfThisHost(row) {
             // A bundle whose parent is another live worker of this home is not ours to end.
             if processes.isAlive(row), let parent = processes.parent(of: row.pid), workers.contains(parent) { continue }
             if processes.end(row, mark: launcher.mark) {
@@ -134,8 +134,15 @@ extension Executor {
         bundles[place] = bundle
         // Recorded before its first use, so that whoever comes after a crash can end it.
         if let pid = link.pid, let identity = processes.identity(of: pid) {
-            bundle.processID = try await store.register(
-                role: "bundle", identity, lease: TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3))
+            do {
+                bundle.processID = try await store.register(
+                    role: "bundle", identity, lease: TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3))
+            } catch {
+                // One that nobody could end after a crash does nothing; another one is started in a while.
+                bundle.isRetired = true
+                bundle.link.terminate()
+                throw StartFailure(words: "cannot be recorded: \(error)")
+            }
         }
         let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.startTimeout.microseconds) {
             bundle.link.terminate()

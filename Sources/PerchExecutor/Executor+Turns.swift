@@ -172,7 +172,9 @@ extension Executor {
         var dead: [Int64] = []
         for row in try await store.processes(role: "worker") where row.processID != worker {
             let isOwn = row.processID == old || (processes.isAlive(row) && row.pid == identity.pid)
-            let isAlive = processes.isOfThisBoot(row) ? processes.isAlive(row) : row.leaseUntil > now
+            // What ran on this machine before it was started anew is as dead as what has ended since; of other machines
+            // only the lease tells.
+            let isAlive = processes.isOfThisHost(row) ? processes.isAlive(row) : row.leaseUntil > now
             if isAlive, !isOwn { live.append(row.processID) } else { dead.append(row.processID) }
         }
         if !dead.isEmpty { try await store.remove(processes: dead) }

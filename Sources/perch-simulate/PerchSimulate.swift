@@ -11,6 +11,6 @@ struct PerchSimulate: ParsableCommand {
             A seed is a history: the same seed gives the same one, byte for byte, on every machine. A history that fails \
             is shrunk to the operations and faults that it takes, and printed with the seed that shows it again.
             """,
-        subcommands: [HistoriesCommand.self, ExploreCommand.self, MonthCommand.self],
+        subcommands: [HistoriesCommand.self, ExploreCommand.self, SabotageCommand.self, MonthCommand.self],
         defaultSubcommand: HistoriesCommand.self)
 }

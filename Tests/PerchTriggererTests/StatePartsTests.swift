@@ -68,6 +68,20 @@ struct StatePartsTests {
         #expect(book.storeAt == 12_250_000)
     }
 
+    @Test("Probes of targets that come and go are remembered no longer than they keep others from being stored")
+    func probesOfPassingTargets() {
+        var book = ProbeBook(every: 9_000_000, delay: 250_000)
+        // One more target than fits into a batch each time, so that something is always left.
+        for second in 0..<100 {
+            let now = Int64(second) * 1_000_000
+            for index in 0..<(second == 0 ? 11 : 10) {
+                book.take(ProbeState(kind: "http", target: "\(second)/\(index)", lastResult: "200", probes: 1), at: now)
+            }
+            #expect(book.due(at: now + 250_000, limit: 10).count == 10)
+        }
+        #expect(book.remembered <= 200)
+    }
+
     @Test("A lease is believed in from its request on, renewed in time, and over when it has run out")
     func lease() {
         var lease = LeaseState(lease: 30, renewEvery: 10)

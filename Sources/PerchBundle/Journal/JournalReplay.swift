@@ -194,7 +194,8 @@ struct JournalReplay {
     }
 
     private static func kindAndTarget(of entry: RecordedEntry) -> (kind: String?, target: String?) {
-        guard let trigger = try? JSONValue(parsingEnvelope: entry.payload) else {  // because an unreadable entry is a mismatch
+        // An entry that cannot be read is a mismatch.
+        guard let trigger = try? JSONValue(parsingEnvelope: entry.payload) else {
             return (nil, nil)
         }
         var texts: [String?] = []

@@ -91,7 +91,9 @@ struct ProjectTemplate {
             targets: [
                 .executableTarget(
                     name: "\(name)", dependencies: [.product(name: "Perch", package: "\(dependency.package)")]),
-                .testTarget(name: "\(name)Tests", dependencies: ["\(name)"]),
+                .testTarget(
+                    name: "\(name)Tests",
+                    dependencies: ["\(name)", .product(name: "PerchTesting", package: "\(dependency.package)")]),
             ]
         )
 
@@ -128,6 +130,8 @@ struct ProjectTemplate {
 
     private var test: String {
         """
+        import Perch
+        import PerchTesting
         import Testing
 
         @testable import \(name)
@@ -138,6 +142,17 @@ struct ProjectTemplate {
                 #expect(dag.problems.isEmpty, "\\(dag.definition.dagID)")
                 #expect(!dag.definition.tasks.isEmpty)
             }
+        }
+
+        @Test("the greeting waits for its file: hours of it, on a virtual clock")
+        func greeting() async throws {
+            let tester = try DAGTester(\(type)())
+            let run = try await tester.trigger("hello", runID: "first")
+            try await tester.advance(by: .hours(5))
+            #expect(try await tester.state(of: "landed", in: run) == .deferred)
+            try await tester.files.write("/tmp/\(name)/first.txt", "")
+            try await tester.finish(atMost: .minutes(1))
+            #expect(try await tester.output(of: "greet", as: String.self, in: run) == "Hello, world")
         }
 
         """

@@ -15,6 +15,11 @@ public class Snapshot {
         self.now = now
     }
 
+    /// A view of what a connection reads, apart from any metastore that is open.
+    package convenience init(reading connection: any SQLConnection, now: Timestamp) {
+        self.init(connection: connection, catalog: DAGCatalog(), now: now)
+    }
+
     /// The rows of a query, each made into a value.
     func rows<Value, each Input: SQLConvertible>(
         _ sql: StaticString, _ inputs: repeat each Input, as make: (borrowing SQLRow) throws -> Value

@@ -59,6 +59,9 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         end = { [weak self] in self?.die(Self.killed) }
     }
 
+    /// Whether code of a task runs in it.
+    package var isBusy: Bool { !life.isDead && host?.isBusy == true }
+
     // MARK: the engine's end
 
     package func send(_ message: EngineMessage) throws(BundleProtocolError) {
@@ -138,7 +141,11 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
             guard !life.isDead else { return }
             do {
                 bytes.withUnsafeBytes { bundleReader.append($0) }
-                while let fields = try bundleReader.next() { host?.handle(try EngineMessage(fields)) }
+                while let fields = try bundleReader.next() {
+                    let message = try EngineMessage(fields)
+                    if case .run(let order) = message { setting.onDispatch?(order.facts) }
+                    host?.handle(message)
+                }
                 setAliveTimer()
             } catch {
                 die("exited with code 0")

@@ -70,6 +70,7 @@ package final class Simulation: @unchecked Sendable {
     /// Why the engine died last.
     package private(set) var lastFailure: (any Error)?
 
+    private var powerLosses: Int64 = 0
     private var armed: (commits: Int, isBefore: Bool, death: Death)?
     private var bells: [(life: ProcessLife, doorbells: Doorbells)] = []
     private var processes: [ObjectIdentifier: (driver: SimulatedDriver, pid: Int32)] = [:]
@@ -271,11 +272,13 @@ package final class Simulation: @unchecked Sendable {
             self.standby = nil
             world.after(world.random(in: settings.restartDelay)) { [unowned self] in bootStandby() }
         }
+        if disk.counters.powerLosses != powerLosses {
+            powerLosses = disk.counters.powerLosses
+            machine.lostPower()
+        }
         if let client, driver(of: client).isDead {
-            // Only a power loss kills the clients: then nothing at all runs on the machine.
             bury(client, of: machine)
             self.client = nil
-            machine.lostPower()
             world.after(world.random(in: settings.restartDelay)) { [unowned self] in bootClient() }
         }
     }
@@ -315,6 +318,13 @@ package final class Simulation: @unchecked Sendable {
     @discardableResult
     package func step(until limit: Int64 = .max) -> Bool {
         let isMore = world.step(until: limit)
+        reap()
+        return isMore
+    }
+
+    /// One step without letting time pass. False where nothing can run now.
+    package func runOne() -> Bool {
+        let isMore = world.runOne()
         reap()
         return isMore
     }

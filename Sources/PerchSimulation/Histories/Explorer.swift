@@ -13,7 +13,7 @@ package struct Explorer {
     }
 
     /// How the engine dies at a commit.
-    private enum Way: CaseIterable {
+    package enum Way: String, CaseIterable, Sendable {
         case killBefore, killAfter, powerLossBefore, powerLossAfter
 
         var isBefore: Bool { self == .killBefore || self == .powerLossBefore }
@@ -51,6 +51,15 @@ package struct Explorer {
             judge(trial(killAtStep: step) { _ in }, against: calm, "kill after step \(step)", &report)
         }
         return report
+    }
+
+    /// What happens where the engine dies at one commit, line by line.
+    package func trace(boundary: Int, _ way: Way, _ onTrace: @escaping (String) -> Void) {
+        let tried = trial {
+            $0.onTrace = onTrace
+            $0.simulation.dieAtCommit(boundary, isBefore: way.isBefore, way.death)
+        }
+        for line in tried.violations + tried.results { onTrace(line) }
     }
 
     private func judge(_ tried: Trial, against calm: Trial, _ what: String, _ report: inout Report) {

@@ -21,7 +21,7 @@ package struct History: Sendable {
     package init(seed: UInt64, faults kinds: [String] = Fault.names, count: Int = 20, sabotage: Sabotage? = nil) {
         var limits = WorkloadGenerator.Limits()
         // More faults take more time: each costs the engine some seconds.
-        limits.horizon = .seconds(Int64(max(120, count * 8)))
+        limits.horizon = .seconds(Int64(max(120, count * 15)))
         var generator = LoopGenerator(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
         self.seed = seed
         self.sabotage = sabotage

@@ -20,10 +20,13 @@ package struct Scenario: Sendable {
     ) {
         self.name = name
         self.summary = summary
-        let trigger = PlannedOperation(at: .seconds(1), .trigger(dagID: "d", runID: "r"))
+        // Counted from a moment at which the first engine has come up, even where it is killed while it does.
+        let start = TimeSpan.seconds(12)
+        func after(_ span: TimeSpan) -> TimeSpan { TimeSpan(microseconds: start.microseconds + span.microseconds) }
+        let trigger = PlannedOperation(at: after(.seconds(0)), .trigger(dagID: "d", runID: "r"))
         workload = Workload(
-            dags: [SimulatedDAG("d", tasks)], pools: pools, plan: [trigger] + plan.map { PlannedOperation(at: $0, $1) },
-            horizon: horizon)
+            dags: [SimulatedDAG("d", tasks)], pools: pools,
+            plan: [trigger] + plan.map { PlannedOperation(at: after($0), $1) }, horizon: after(horizon))
     }
 
     private func racing() -> Scenario {
@@ -61,7 +64,7 @@ package struct Scenario: Sendable {
                 SimulatedTask("sensor", .sensor(go, timeout: .seconds(600), softFail: false)),
                 code("task", [.wait("w", go, timeout: .seconds(600), onTimeout: .fail), step("after")]),
                 code("end", [step("x")], after: ["sensor", "task"]),
-            ], [(.seconds(5), emit)]),
+            ], [(.seconds(20), emit)]),
         Scenario(
             "timeout", "A wait whose event comes at the moment of its timeout.",
             [
@@ -111,10 +114,10 @@ package struct Scenario: Sendable {
         Scenario(
             "event-first", "The event comes before anybody waits for it.",
             [
-                code("work", [.work(.seconds(8))]),
+                code("work", [.work(.seconds(30))]),
                 SimulatedTask("s", .sensor(go, timeout: .seconds(600), softFail: false), after: ["work"]),
                 code("t", [.wait("w", go, timeout: .seconds(600), onTimeout: .fail)], after: ["work"]),
-            ], [(.seconds(3), emit)]),
+            ], [(.seconds(20), emit)]),
         Scenario(
             "mapped", "A task gives three numbers, and three instances wait each for itself.",
             [
@@ -141,7 +144,7 @@ package struct Scenario: Sendable {
                 SimulatedTask("s", .sensor(.after(.seconds(50)), timeout: .seconds(600), softFail: false)),
                 code("t", [.wait("w", go, timeout: .seconds(600), onTimeout: .fail)]),
             ], [(.seconds(55), emit)], horizon: .seconds(150)
-        ).handingOver([Fault(at: 10_000_000, .stall(60_000_000))]),
+        ).handingOver([Fault(at: 20_000_000, .stall(60_000_000))]),
         Scenario(
             "files", "A sensor on a file and one on an address, both there only after a while.",
             [

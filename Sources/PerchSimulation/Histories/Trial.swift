@@ -142,8 +142,8 @@ package final class Trial: @unchecked Sendable {
 
     // MARK: operations
 
-    private func apply(_ operation: Operation) {
-        say("\(operation)")
+    private func apply(_ operation: Operation, tries: Int = 0) {
+        say("\(operation)\(tries == 0 ? "" : ", again")")
         switch operation {
         case .writeFile(let path, let size): simulation.files.write(path, size: Int64(size))
         case .renameFile(let from, let to): simulation.files.move(from, to: to)
@@ -151,12 +151,17 @@ package final class Trial: @unchecked Sendable {
         case .setAnswer(let url, let status):
             simulation.http.serve(url) { _ in status.map { .status($0) } ?? .fails(.refused) }
         default:
-            guard simulation.client != nil else {
-                // A command on a machine that is down is given again once it is up.
-                return world.after(1_000_000) { [unowned self] in apply(operation) }
-            }
             let acknowledged = acknowledged
+            let known = acknowledged.requests.count
             simulation.asClient { await Client($0, acknowledged: acknowledged).perform(operation) }
+            // What was not answered is asked for again, as people and programs do.
+            guard operation.mayComeTwice, tries < 30 else { return }
+            world.after(5_000_000) { [unowned self] in
+                let isAnswered = acknowledged.requests[known...].contains {
+                    $0.operation == operation && $0.answer != nil
+                }
+                if !isAnswered { apply(operation, tries: tries + 1) }
+            }
         }
     }
 

@@ -25,6 +25,15 @@ package enum Operation: Codable, Hashable, Sendable {
     /// Removes runs and events that are older.
     case clean(olderThan: TimeSpan)
 
+    /// Whether doing it again changes nothing where it was done before.
+    package var mayComeTwice: Bool {
+        switch self {
+        case .trigger, .pause, .resizePool, .cancelRun: true
+        case .emit(_, _, let eventID, _): eventID != nil
+        default: false
+        }
+    }
+
     /// Whether it is done to the world outside, not to the metastore.
     package var isOfTheWorld: Bool {
         switch self {

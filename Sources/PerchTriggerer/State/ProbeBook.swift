@@ -19,6 +19,7 @@ struct ProbeBook {
     private var waiting: [Target: Int] = [:]
     private var states: [ProbeState] = []
     private var sinceWaiting: Int64?
+    private var forgottenAt: Int64 = .min
     private let every: Int64
     private let delay: Int64
 
@@ -26,6 +27,9 @@ struct ProbeBook {
         self.every = every
         self.delay = delay
     }
+
+    /// How many targets it remembers the last state of.
+    var remembered: Int { stored.count }
 
     /// When what was gathered is to be stored; nil where nothing was.
     var storeAt: Int64? { sinceWaiting.map { $0 + delay } }
@@ -52,15 +56,16 @@ struct ProbeBook {
         states.removeFirst(batch.count)
         waiting = [:]
         for (place, state) in states.enumerated() { waiting[Target(kind: state.kind, target: state.target)] = place }
-        if states.isEmpty {
-            sinceWaiting = nil
-            forgetIdle(at: now)
-        }
+        if states.isEmpty { sinceWaiting = nil }
+        forgetOld(at: now)
         return batch
     }
 
-    /// A probe that has been silent for a minute has probably ended.
-    private mutating func forgetIdle(at now: Int64) {
-        stored = stored.filter { now - $0.value.at < 60_000_000 }
+    /// A state that is older than the period keeps no other from being stored: so that targets that come and go are not
+    /// remembered for longer than they say anything.
+    private mutating func forgetOld(at now: Int64) {
+        guard forgottenAt == .min || now - forgottenAt >= every else { return }
+        forgottenAt = now
+        stored = stored.filter { now - $0.value.at < every }
     }
 }

@@ -11,8 +11,11 @@ import PerchSDK
 /// sockets, in runs of `perRun` cycles of which `atOnce` go on at a time. The files, answers and events come from here, and
 /// every target is another one each time, so that probes, watches and connections come and go with their waits.
 ///
-/// Two plateaus are compared, after a fifth of the cycles and at the end; nothing waits then. Between them may grow:
-/// - `descriptor_growth`, `thread_growth`, `watch_growth`: nothing.
+/// Two plateaus are compared, after a fifth of the cycles and at the end; nothing waits then. The first lies well behind the
+/// warm-up where the size is 300,000 and more: what the triggerer remembers of probes for ten seconds, and caches. Between
+/// them may grow:
+/// - `descriptor_growth`, `thread_growth`, `watch_growth`: nothing. Threads of the system's pool come and go by themselves; the
+///   least number of several looks is taken.
 /// - `resident_growth`: 8 MB, what an allocator's fragments and caches that fill late may take. In a million cycles that is
 ///   10 bytes a cycle, less than the smallest object takes that could be left behind by each.
 /// - `database_growth`, the file and its write-ahead log: 4 MB, for free pages of the file, which are used again. Finished runs
