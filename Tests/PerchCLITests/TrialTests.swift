@@ -28,6 +28,24 @@ private struct Trial {
         return found
     }
 
+    /// Tests a DAG and interrupts it, as a person does with Ctrl-C, once it has said something. Gives the exit code.
+    func interrupt(_ dag: String, after sign: String) throws -> Int32 {
+        // A shell with job control: without it the child would ignore the signal, as one in the background does.
+        let script = """
+            set -m
+            "$0" dags test "$1" > "$2" & child=$!
+            until grep -q "$3" "$2"; do :; done
+            kill -INT $child; wait $child; exit $?
+            """
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/bash")
+        shell.arguments = ["-c", script, program.path, dag, folder.path + "/out", sign]
+        shell.environment = program.environment.merging(["PATH": "/usr/bin:/bin"]) { $1 }
+        try shell.run()
+        shell.waitUntilExit()
+        return shell.terminationStatus
+    }
+
     /// Nothing is left: no home of the user's, nothing temporary.
     func finish() throws {
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/home"))
@@ -118,20 +136,12 @@ struct TrialTests {
         let trial = try Trial()
         let late = try trial.run("dags", "test", "approved", "--timeout", "100ms")
         #expect(late.code == 1 && late.errors.contains("it took longer than 100ms"), "\(late)")
-        let script = """
-            "$0" dags test approved > "$1" & child=$!
-            until grep -q deferred "$1"; do :; done
-            kill -INT $child; wait $child; exit $?
-            """
-        let shell = Process()
-        shell.executableURL = URL(filePath: "/bin/bash")
-        shell.arguments = ["-c", script, trial.program.path, trial.folder.path + "/out"]
-        shell.environment = trial.program.environment
-        // So that the child of the shell does not ignore the signal, as children in the background do.
-        shell.arguments?[1] = "set -m; " + script
-        try shell.run()
-        shell.waitUntilExit()
-        #expect(shell.terminationStatus == 130)
+        for (dag, sign) in [("approved", "deferred"), ("hangs", "INFO hangs")] {
+            let stopped = try trial.interrupt(dag, after: sign)
+            #expect(stopped == 130, "\(dag)")
+        }
+        let hung = try trial.run("dags", "test", "hangs", "--timeout", "100ms")
+        #expect(hung.code == 1 && hung.errors.contains("it took longer than 100ms"), "\(hung)")
         try trial.finish()
     }
 

@@ -13,8 +13,9 @@ final class RunReport: AttemptLog {
     private let tasks: Set<String>?
     private let clock: any PerchClock
     private let console: Console
-    /// Lines of several threads do not overtake each other.
-    private let turn = Mutex(())
+    /// Whether the report goes on. Held while lines are written, so that those of several threads do not overtake each
+    /// other.
+    private let isOpen = Mutex(true)
 
     init(tasks: Set<String>?, clock: any PerchClock, console: Console = .shared) {
         self.tasks = tasks
@@ -23,6 +24,9 @@ final class RunReport: AttemptLog {
     }
 
     func isTold(_ key: TaskInstanceKey) -> Bool { tasks?.contains(key.taskID) ?? true }
+
+    /// Tells nothing more: what the engine does on its way out is nothing of the run's.
+    func end() { isOpen.withLock { $0 = false } }
 
     // MARK: AttemptLog
 
@@ -78,7 +82,8 @@ final class RunReport: AttemptLog {
     }
 
     private func write(_ lines: [String]) {
-        turn.withLock { _ in
+        isOpen.withLock { isOpen in
+            guard isOpen else { return }
             do {
                 for line in lines { try console.line(SafeText.neutralised(line)) }
                 try console.flush()

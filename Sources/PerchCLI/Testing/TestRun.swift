@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import ArgumentParser
 internal import CLinux
-internal import Glibc
 internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchSDK
-internal import Synchronization
 
 /// One run of one DAG in this process: every role of `standalone`, on a home that is made for the run and removed after
 /// it, with the code of the tasks beside them. No schedule starts anything.
@@ -60,9 +57,11 @@ struct TestRun {
         _ = try await engine.start()
         do {
             let outcome = try await TestWatch(self, engine, clock, report).untilEnd()
+            report.end()
             try await engine.stop()
             return outcome
         } catch {
+            report.end()
             do {
                 try await engine.stop()
             } catch let second {

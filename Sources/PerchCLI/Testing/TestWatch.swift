@@ -19,6 +19,8 @@ final class TestWatch {
     /// What was told last of each instance.
     private var told: [Int64: Told] = [:]
     private var reason: String?
+    /// How long a cancelled run may take to clean up.
+    private static let grace = TimeSpan.seconds(5)
     private var hasSaidThatItIsStuck = false
 
     /// Whether the process has been told to stop.
@@ -77,13 +79,22 @@ final class TestWatch {
             let look = try await look(run)
             tell(look)
             if look.run.state.isFinished {
-                return TestRun.Outcome(
-                    state: look.run.state, instances: look.instances.filter { report.isTold($0.key) }, reason: reason)
+                return outcome(look.run.state, look)
             }
-            if let limit, reason == nil, SystemClock().now >= limit { try await end(run) }
+            if let limit, SystemClock().now >= limit {
+                if reason == nil { try await end(run) }
+                // Code in this process cannot be ended by force: it is left behind.
+                if SystemClock().now >= limit + Self.grace { return outcome(.failed, look) }
+                wake(at: limit + Self.grace)
+            }
             if test.isFastForward, try await move(look) { wake(at: limit) }
         }
         throw TestRun.Stopped()
+    }
+
+    private func outcome(_ state: RunState, _ look: Look) -> TestRun.Outcome {
+        TestRun.Outcome(
+            state: state, instances: look.instances.filter { report.isTold($0.key) }, reason: reason)
     }
 
     private func start() async throws -> RunRow {

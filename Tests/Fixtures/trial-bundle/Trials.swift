@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 import Perch
 
 /// DAGs for the tests of `dags test` and `tasks test`.
@@ -43,6 +44,12 @@ struct Trials: DAGBundle {
         DAG("settles", params: ["folder": "/nowhere"]) { dag in
             dag.sensor(
                 "settled", .file("{{ params.folder }}/in.csv", stableFor: .hours(1)), timeout: .hours(6))
+        },
+        DAG("hangs") { dag in
+            dag.task("hang") { context in
+                context.log.info("hangs")
+                pause()
+            }
         },
         DAG("meets", params: ["folder": "/nowhere"]) { dag in
             for number in 1...20 {
