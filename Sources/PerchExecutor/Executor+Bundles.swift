@@ -6,61 +6,6 @@ internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
 
-/// A bundle that runs, and what is known of it.
-final class RunningBundle {
-    let link: any BundleLink
-    /// Which start of a bundle it is.
-    let number: Int
-    /// Its row in the metastore; 0 where it is no process of its own.
-    var processID: Int64 = 0
-    var isReady = false
-    /// Whether its end is wanted.
-    var isRetired = false
-    /// How it ended.
-    var endWords: String?
-    /// Whether a timer looks for its silence.
-    var isWatched = false
-    var bundleVersion = ""
-    /// Periods in which nothing was heard of it although code runs in it.
-    var silentPeriods = 0
-    var greeting: CheckedContinuation<Greeting?, Never>?
-    var whenEnded: [CheckedContinuation<Void, Never>] = []
-
-    /// DAGs that were too long for the description, and the pieces so far of the next one.
-    private var definitions: [String] = []
-    private var pieces = ""
-
-    enum Greeting: Sendable {
-        case hello(version: Int)
-        case described(BundleDescription)
-    }
-
-    init(_ link: any BundleLink, number: Int) {
-        self.link = link
-        self.number = number
-    }
-
-    func take(definition text: String, isLast: Bool) {
-        pieces += text
-        guard isLast else { return }
-        definitions.append(pieces)
-        pieces = ""
-    }
-
-    func greet(_ description: BundleDescription) {
-        var whole = description
-        whole.dags += definitions
-        definitions = []
-        greet(.described(whole))
-    }
-
-    func greet(_ greeting: Greeting?) {
-        let waiting = self.greeting
-        self.greeting = nil
-        waiting?.resume(returning: greeting)
-    }
-}
-
 extension Executor {
     /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been silent.
     private static var silencePeriod: TimeSpan { .seconds(20) }
@@ -193,7 +138,13 @@ extension Executor {
 
     private func pause(microseconds: Int64) async {
         await withCheckedContinuation { continuation in
-            _ = reactor.loop.schedule(at: reactor.loop.now + microseconds) { continuation.resume() }
+            pauseCount += 1
+            let number = pauseCount
+            pauses[number] = continuation
+            _ = reactor.loop.schedule(at: reactor.loop.now + microseconds) { [weak self] in
+                guard let self else { return }
+                self.assumeIsolated { $0.pauses.removeValue(forKey: number)?.resume() }
+            }
         }
     }
 
@@ -397,6 +348,8 @@ extension Executor {
         guard life != .stopped else { return }
         life = .stopped
         for timer in [pollTimer, deadlineTimer?.timer, lookTimer] { if let timer { reactor.loop.cancel(timer) } }
+        // Whoever pauses finds that it is over.
+        for number in pauses.keys.sorted() { pauses.removeValue(forKey: number)?.resume() }
         await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }

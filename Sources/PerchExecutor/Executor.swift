@@ -69,6 +69,9 @@ public actor Executor {
     var failedCommits = 0
     /// A commit failed: whether its claim was made is not known, so nothing that is held is sure.
     var mustRejoin = false
+    /// Who waits for a while before something is tried again, by number.
+    var pauses: [Int: CheckedContinuation<Void, Never>] = [:]
+    var pauseCount = 0
     var whenIdle: [CheckedContinuation<Void, Never>] = []
 
     enum Life { case new, starting, running, draining, stopped }

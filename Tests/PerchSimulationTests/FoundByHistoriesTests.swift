@@ -20,13 +20,4 @@ struct FoundByHistoriesTests {
     func seeds(seed: UInt64) async {
         #expect(await violations(of: History(seed: seed)) == [])
     }
-
-    @Test("What ran on a machine that lost its power and came back at once runs again")
-    func reboot() async throws {
-        let scenario = try #require(Scenario.all.first { $0.name == "defer" })
-        let report = await withCheckedContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(returning: Explorer(scenario: scenario).run()) }
-        }
-        #expect(report.failures == [])
-    }
 }

@@ -5,7 +5,7 @@ import ProgramTestSupport
 import Testing
 
 /// The long runs are made by the program, in processes of its own: a trap fails one test, and memory is given back.
-@Suite("perch-simulate", .timeLimit(.minutes(10)))
+@Suite("perch-simulate", .serialized, .timeLimit(.minutes(20)))
 struct SimulateProgramTests {
     private let simulate = Program("perch-simulate")
 

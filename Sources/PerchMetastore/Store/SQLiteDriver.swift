@@ -8,7 +8,9 @@ import Synchronization
 
 /// The metastore's file: GRDB keeps the connections (one writer, a pool of snapshot readers), statements go through their
 /// raw handles.
-final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {  // because connections are only used inside GRDB's own access queues
+///
+/// Unchecked, because connections are only used inside GRDB's own access queues.
+final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
     private let pool: DatabasePool
     private let gate: WriteGate
     private let access: Metastore.Access
