@@ -42,9 +42,12 @@ struct SimulateProgramTests {
 
     @Test("Defects that are put in on purpose are found")
     func sabotages() async throws {
-        let outcome = try await run("sabotage", "--histories", "60")
-        let found = outcome.lines.count { $0.contains(": found by history") }
-        #expect(found >= 8, "\(outcome.output)\(outcome.errors)")
+        // Those that few histories show; `ChecksTests` has all of them on transitions worked by hand.
+        let outcome = try await run(
+            "sabotage", "--histories", "8", "fire-keeps-the-wait", "outcome-overwritten", "slot-not-released",
+            "pending-counted-twice", "run-counted-twice", "event-counter-stands", "retry-keeps-the-dispatch",
+            "event-taken-twice", "retry-inherits-all", "cancel-keeps-the-wait", "deadline-ignored", "doorbells-only")
+        #expect(outcome.code == 0, "\(outcome.output)\(outcome.errors)")
         print(outcome.output)
     }
 

@@ -110,7 +110,9 @@ package struct Scenario: Sendable {
                     .clear(
                         dagID: "d", runID: "r", taskID: "first", mapIndex: nil, downstream: true, onlyFailed: false)
                 )
-            ]),
+            ]
+            // Where no engine hears the clear, nothing is cleared.
+        ).racing(),
         Scenario(
             "event-first", "The event comes before anybody waits for it.",
             [
