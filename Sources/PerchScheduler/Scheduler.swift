@@ -119,7 +119,7 @@ public actor Scheduler {
     private func nextBatch() async throws -> SchedulingBatch? {
         let limit = configuration.dagsPerTransaction
         let review = Array(toReview?.prefix(limit) ?? [])
-        let known = timetables.mapValues(\.versionID)
+        let known = timetables
         let (rows, definitions) = try await metastore.read { snapshot in
             var rows = try review.compactMap { try snapshot.dag($0) }
                 .filter { $0.isActive && !$0.isPaused && $0.nextRunAt == nil }
@@ -127,7 +127,7 @@ public actor Scheduler {
             let more = try snapshot.dagsToSchedule(limit: limit) + snapshot.dagsDue(by: snapshot.now, limit: limit)
             for row in more where rows.count < limit && named.insert(row.dagID).inserted { rows.append(row) }
             var definitions: [Int64: DAGDefinition] = [:]
-            for row in rows where known[row.dagID] != row.versionID {
+            for row in rows where known[row.dagID]?.versionID != row.versionID {
                 definitions[row.versionID] = try snapshot.definition(ofVersion: row.versionID)
             }
             return (rows, definitions)

@@ -40,12 +40,12 @@ struct EntryTable {
     /// One transaction: it is there as a whole once this has returned.
     func add(_ group: Int, bodyLength: Int = 10) throws {
         try driver.write { connection in
-            try connection.execute(script: "BEGIN IMMEDIATE")
+            try connection.perform(.begin)
             do {
                 try Self.insert(group, bodyLength: bodyLength, connection)
-                try connection.execute(script: "COMMIT")
+                try connection.perform(.commit)
             } catch {
-                try? connection.execute(script: "ROLLBACK")  // because it may have been rolled back already
+                try? connection.perform(.rollback)  // because it may have been rolled back already
                 throw error
             }
         }

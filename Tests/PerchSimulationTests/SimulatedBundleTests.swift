@@ -278,7 +278,7 @@ struct SimulatedBundleTests {
         // Its code waits for a record: without a limit it would say for ever that it lives.
         while desk.world.step(until: 25_000_000) {}
         let heard = desk.messages.count
-        desk.engine.die()
+        desk.engine.die(now: desk.world.now)
         desk.bundles.engineDied(desk.engine)
         desk.settle()
         #expect(desk.bundles.all.isEmpty)

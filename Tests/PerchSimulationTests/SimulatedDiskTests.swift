@@ -33,9 +33,9 @@ struct SimulatedDiskTests {
         struct Refusal: Error {}
         #expect(throws: Refusal.self) {
             try table.driver.write { connection in
-                try connection.execute(script: "BEGIN IMMEDIATE")
+                try connection.perform(.begin)
                 try EntryTable.insert(1, bodyLength: 10, connection)
-                try connection.execute(script: "ROLLBACK")
+                try connection.perform(.rollback)
                 throw Refusal()
             }
         }
@@ -52,7 +52,8 @@ struct SimulatedDiskTests {
         #expect(throws: PerchError.self) {
             try table.driver.write { connection in
                 // So small a cache that the log has pages of a transaction that never ends.
-                try connection.execute(script: "PRAGMA cache_size = 5; BEGIN IMMEDIATE")
+                try connection.execute(script: "PRAGMA cache_size = 5")
+                try connection.perform(.begin)
                 try EntryTable.insert(2, bodyLength: 100_000, connection)
                 disk.kill(table.driver.process)
                 try EntryTable.insert(3, bodyLength: 10, connection)
@@ -259,7 +260,8 @@ struct SimulatedDiskTests {
         #expect(try one.groups() == [1, 2])
         #expect(throws: PerchError.self) {
             try one.driver.write { connection in
-                try connection.execute(script: "PRAGMA cache_size = 5; BEGIN IMMEDIATE")
+                try connection.execute(script: "PRAGMA cache_size = 5")
+                try connection.perform(.begin)
                 try EntryTable.insert(3, bodyLength: 100_000, connection)
                 #expect { try other.add(4) } throws: { "\($0)".contains("locked by another process") }
                 #expect(try other.groups() == [1, 2])

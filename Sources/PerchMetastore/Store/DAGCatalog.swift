@@ -5,22 +5,28 @@ import Synchronization
 
 /// DAG versions read once: they never change.
 final class DAGCatalog: Sendable {
-    private static let most = 512
-    private let versions = Mutex<[Int64: DAGVersion]>([:])
+    /// How many tasks the versions that are kept have together; a version without tasks counts as one.
+    private static let mostTasks = 200_000
+    private struct Kept: Sendable {
+        var versions: [Int64: DAGVersion] = [:]
+        var tasks = 0
+    }
+    private let kept = Mutex(Kept())
 
     func version(_ versionID: Int64, load: () throws -> DAGDefinition) throws -> DAGVersion {
-        if let known = versions.withLock({ $0[versionID] }) { return known }
+        if let known = kept.withLock({ $0.versions[versionID] }) { return known }
         let version = DAGVersion(versionID: versionID, definition: try load())
-        versions.withLock { all in
-            if all.count >= Self.most { all = [:] }
-            all[versionID] = version
+        kept.withLock { kept in
+            let size = max(1, version.tasks.count)
+            if kept.tasks + size > Self.mostTasks { kept = Kept() }
+            if kept.versions.updateValue(version, forKey: versionID) == nil { kept.tasks += size }
         }
         return version
     }
 
     /// After a rollback: a version that was never committed may have been read.
     func forget() {
-        versions.withLock { $0 = [:] }
+        kept.withLock { $0 = Kept() }
     }
 }
 

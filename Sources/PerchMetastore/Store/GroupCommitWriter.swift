@@ -98,7 +98,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         var position = start
         do {
             try driver.write { connection in
-                try connection.execute(script: "BEGIN IMMEDIATE")
+                try connection.perform(.begin)
                 do {
                     let begun = clock.now
                     let changesBefore = connection.totalChanges
@@ -109,10 +109,10 @@ final class GroupCommitWriter: @unchecked Sendable {
                         if connection.totalChanges - changesBefore >= Self.rowBudget { break }
                         if clock.now - begun >= Self.timeBudget { break }
                     }
-                    try connection.execute(script: "COMMIT")
+                    try connection.perform(.commit)
                 } catch {
                     // The first error counts; where SQLite has rolled back by itself, there is nothing left to roll back.
-                    try? connection.execute(script: "ROLLBACK")  // because it may have been rolled back already
+                    try? connection.perform(.rollback)  // because it may have been rolled back already
                     ids.forgetBlock()
                     catalog.forget()
                     throw error
@@ -133,14 +133,14 @@ final class GroupCommitWriter: @unchecked Sendable {
     private func runMember(
         _ member: Member, on connection: any SQLConnection, bells: inout DoorbellSet
     ) throws -> MemberEnd {
-        try connection.execute(script: "SAVEPOINT member")
+        try connection.perform(.beginPart)
         let transaction = Transaction(connection: connection, catalog: catalog, ids: ids, now: clock.now)
         let end = member.run(transaction)
         if end.isDone {
-            try connection.execute(script: "RELEASE member")
+            try connection.perform(.endPart)
             bells.formUnion(transaction.doorbells)
         } else {
-            try connection.execute(script: "ROLLBACK TO member; RELEASE member")
+            try connection.perform(.undoPart)
             ids.forgetBlock()
             catalog.forget()
         }

@@ -9,7 +9,7 @@ package enum Migrations {
             let from = try version(connection, path: path)
             guard from <= Schema.current else { throw newer(from, path: path) }
             for version in from..<Schema.current {
-                try connection.execute(script: "BEGIN IMMEDIATE")
+                try connection.perform(.begin)
                 do {
                     try connection.execute(script: Schema.versions[version])
                     _ = try connection.run(
@@ -17,9 +17,9 @@ package enum Migrations {
                         INSERT INTO meta (key, value) VALUES ('schema_version', :1)
                         ON CONFLICT (key) DO UPDATE SET value = excluded.value
                         """, [.text(String(version + 1))])
-                    try connection.execute(script: "COMMIT")
+                    try connection.perform(.commit)
                 } catch {
-                    try connection.execute(script: "ROLLBACK")
+                    try connection.perform(.rollback)
                     throw error
                 }
             }

@@ -13,10 +13,26 @@ package protocol SQLConnection: AnyObject {
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
     /// The same for a text that was put together; prepared for this call alone.
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
-    /// Runs statements without values or results, for schema and transactions.
+    /// Runs statements without values or results, for schema and settings.
     func execute(script: String) throws
+    /// Begins or ends a transaction or a part of one.
+    func perform(_ step: TransactionStep) throws
     /// Rows changed by this connection since it was opened.
     var totalChanges: Int { get }
+}
+
+/// What begins and ends transactions, and the parts of them that can be undone alone.
+package enum TransactionStep: Sendable {
+    /// A transaction that is going to write.
+    case begin
+    /// A transaction that only reads.
+    case beginReading
+    case commit
+    case rollback
+    /// A part; parts do not lie in one another.
+    case beginPart
+    case endPart
+    case undoPart
 }
 
 /// The words in braces.

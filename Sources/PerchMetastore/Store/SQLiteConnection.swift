@@ -62,12 +62,30 @@ package final class SQLiteConnection: SQLConnection {
         try rows(of: statement, sql, body)
     }
 
-    package func execute(script: String) throws {
-        if loss != nil, script == "ROLLBACK" || script.hasPrefix("BEGIN") {
+    package func perform(_ step: TransactionStep) throws {
+        switch step {
+        case .begin:
             loss = nil
-            // There is nothing left to roll back.
-            if script == "ROLLBACK", !isInside { return }
+            _ = try run("BEGIN IMMEDIATE", [])
+        case .beginReading:
+            loss = nil
+            _ = try run("BEGIN DEFERRED", [])
+        case .commit: _ = try run("COMMIT", [])
+        case .rollback:
+            let wasLost = loss != nil
+            loss = nil
+            // Where SQLite has ended it by itself, there is nothing left to roll back.
+            if wasLost, !isInside { return }
+            _ = try run("ROLLBACK", [])
+        case .beginPart: _ = try run("SAVEPOINT part", [])
+        case .endPart: _ = try run("RELEASE part", [])
+        case .undoPart:
+            _ = try run("ROLLBACK TO part", [])
+            _ = try run("RELEASE part", [])
         }
+    }
+
+    package func execute(script: String) throws {
         try requireTransaction()
         let wasInside = isInside
         let text = dialect.translate(script, placeholder: "?")

@@ -173,7 +173,7 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
     /// The process dies at once. The engine hears of it after what was on its way before.
     package func die(_ words: String) {
         guard !life.isDead else { return }
-        life.die()
+        life.die(now: setting.world.now)
         if let pid { setting.machine.remove(pid) }
         thread.leaveWorld()
         // What it was about to write when it died is lost from some byte on.

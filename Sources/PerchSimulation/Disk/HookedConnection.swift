@@ -33,10 +33,15 @@ final class HookedConnection: SQLConnection {
 
     func execute(script: String) throws {
         try requireAlive()
-        guard script == "COMMIT" else { return try base.execute(script: script) }
+        try base.execute(script: script)
+    }
+
+    func perform(_ step: TransactionStep) throws {
+        try requireAlive()
+        guard step == .commit else { return try base.perform(step) }
         try hooks.beforeCommit()
         try requireAlive()
-        try base.execute(script: script)
+        try base.perform(step)
         try hooks.afterCommit()
         // A process that dies in its hook tells nobody that the group was committed.
         try requireAlive()

@@ -70,10 +70,10 @@ package final class SimulatedDriver: MetastoreDriver, @unchecked Sendable {
             var isWhole = false
             // A reader whose transaction could not be ended is not used again.
             defer { if isWhole { idle.append(reader) } else { close(reader) } }
-            try reader.connection.execute(script: "BEGIN DEFERRED")
+            try reader.connection.perform(.beginReading)
             let result = Swift.Result { try body(reader.connection) }
             do {
-                try reader.connection.execute(script: "COMMIT")
+                try reader.connection.perform(.commit)
                 isWhole = true
             } catch {
                 // The error of the body came first, and may be why there is nothing to end.

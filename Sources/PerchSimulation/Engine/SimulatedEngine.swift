@@ -4,7 +4,6 @@ package import Logging
 package import PerchExecutor
 package import PerchMetastore
 package import PerchReactor
-package import PerchSDK
 package import PerchScheduler
 package import PerchTriggerer
 
@@ -16,7 +15,6 @@ package final class SimulatedEngine: @unchecked Sendable {
     /// What an engine is made of that differs from production, and which roles it plays.
     package struct Parts {
         package var driver: any MetastoreDriver
-        package var clock: any PerchClock
         package var log: Logger
         package var latency = Latency.ordinary
         package var scheduler: SchedulerConfiguration?
@@ -29,11 +27,10 @@ package final class SimulatedEngine: @unchecked Sendable {
         package var ring: @Sendable (DoorbellSet) -> Void
 
         package init(
-            driver: any MetastoreDriver, clock: any PerchClock, log: Logger, processes: any ProcessTable,
+            driver: any MetastoreDriver, log: Logger, processes: any ProcessTable,
             sources: @escaping Triggerer.SourceFactory, ring: @escaping @Sendable (DoorbellSet) -> Void
         ) {
             self.driver = driver
-            self.clock = clock
             self.log = log
             self.processes = processes
             self.sources = sources
@@ -68,7 +65,7 @@ package final class SimulatedEngine: @unchecked Sendable {
         runner = VirtualRunner(world: world, process: life, latency: parts.latency)
         main = VirtualExecutor(world: world, process: life)
         metastore = Metastore(
-            clock: parts.clock, driver: parts.driver, runner: runner, doorbells: doorbells, ring: parts.ring)
+            clock: VirtualClock(world, process: life), driver: parts.driver, runner: runner, doorbells: doorbells, ring: parts.ring)
         if let configuration = parts.scheduler {
             scheduler = Scheduler(
                 metastore: metastore, reactor: reactor("scheduler"), configuration: configuration, log: parts.log)
@@ -125,7 +122,7 @@ package final class SimulatedEngine: @unchecked Sendable {
 
     private func leave() {
         isRunning = false
-        life.die()
+        life.die(now: world.now)
         for reactor in reactors { reactor.stop() }
         main.leaveWorld()
     }
@@ -135,7 +132,7 @@ package final class SimulatedEngine: @unchecked Sendable {
     package func kill() {
         guard !life.isDead else { return }
         isRunning = false
-        life.die()
+        life.die(now: world.now)
         for reactor in reactors { reactor.leaveWorld() }
         main.leaveWorld()
         onDeath?()

@@ -70,6 +70,9 @@ package final class Simulation: @unchecked Sendable {
     /// Why the engine died last.
     package private(set) var lastFailure: (any Error)?
 
+    /// Processes of which something ran on after their death, without an end.
+    package private(set) var leftRunning: [String] = []
+
     private var powerLosses: Int64 = 0
     private var armed: (commits: Int, isBefore: Bool, death: Death)?
     private var bells: [(life: ProcessLife, doorbells: Doorbells)] = []
@@ -153,7 +156,7 @@ package final class Simulation: @unchecked Sendable {
             let pid = machine.add {}
             let doorbells = Doorbells()
             var parts = SimulatedEngine.Parts(
-                driver: driver, clock: clock, log: settings.log, processes: machine.view(of: pid),
+                driver: driver, log: settings.log, processes: machine.view(of: pid),
                 sources: { [unowned self] loop, report in sources(loop, report) },
                 ring: { [unowned self] set in ring(set, from: name, own: doorbells) })
             parts.latency = settings.latency
@@ -290,7 +293,7 @@ package final class Simulation: @unchecked Sendable {
         machine.remove(pid)
         bells.removeAll { $0.life === process.life }
         process.kill()
-        if !process.hasEnded { note("\(process.life.name) left something running after its death") }
+        if !process.hasEnded { leftRunning.append(process.life.name) }
     }
 
     /// Stops the engine as a deployment does, and starts it again.

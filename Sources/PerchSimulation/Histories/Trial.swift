@@ -56,9 +56,9 @@ package final class Trial: @unchecked Sendable {
             let disk = SimulatedDisk(seed: 1, template: .migrated)
             let driver = try SimulatedDriver(disk: disk)
             try driver.write { connection in
-                try connection.execute(script: "BEGIN IMMEDIATE")
+                try connection.perform(.begin)
                 try Audit.install(on: connection)
-                try connection.execute(script: "COMMIT")
+                try connection.perform(.commit)
             }
             try driver.close()
             disk.settle()
@@ -250,6 +250,7 @@ package final class Trial: @unchecked Sendable {
     private func checkEnd() {
         guard violations.isEmpty else { return }
         let model = ReferenceModel(workload, acknowledged)
+        for name in simulation.leftRunning { violate("left behind: something of a dead \(name) ran on without an end") }
         do {
             try simulation.look { connection in
                 try connection.query("SELECT COUNT(*) FROM dag_run", []) { runCount = $0.int(0) }

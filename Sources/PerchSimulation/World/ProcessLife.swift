@@ -11,6 +11,9 @@ package final class ProcessLife: @unchecked Sendable {
     /// It gets no time before this instant of the world's `elapsed`.
     package private(set) var stalledUntil: Int64 = 0
 
+    /// After its death: a time of its own, which runs ahead until all that was left in it is quiet.
+    package private(set) var timeAfterDeath: Int64?
+
     /// A process that lives.
     package init(name: String) {
         self.name = name
@@ -25,6 +28,11 @@ package final class ProcessLife: @unchecked Sendable {
     private var sleepers: [Int: CheckedContinuation<Void, Never>] = [:]
     private var lastSleeper = 0
 
+    /// Lets its time after death pass, up to an instant.
+    func passTimeAfterDeath(until instant: Int64) {
+        timeAfterDeath = max(timeAfterDeath ?? instant, instant)
+    }
+
     func addSleeper(_ sleeper: CheckedContinuation<Void, Never>) -> Int {
         lastSleeper += 1
         sleepers[lastSleeper] = sleeper
@@ -35,8 +43,10 @@ package final class ProcessLife: @unchecked Sendable {
         sleepers.removeValue(forKey: number)?.resume()
     }
 
-    func die() {
+    /// - Parameter now: The wall clock at that moment.
+    func die(now: Int64) {
         isDead = true
+        timeAfterDeath = now
         stalledUntil = 0
         // What sleeps wakes up in a dead process, so that it ends.
         for number in sleepers.keys.sorted() { wake(number) }

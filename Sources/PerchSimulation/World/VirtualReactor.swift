@@ -10,8 +10,6 @@ package final class VirtualReactor: Lane, Reactor, @unchecked Sendable {  // bec
     package let name: String
     // Touched by the world's thread alone; `loop` checks that.
     private var virtualLoop: VirtualLoop?
-    /// After the death of its process: its own time, which runs ahead until all is quiet.
-    private var timeAfterDeath: Int64?
     private var isStarted = false
 
     /// A reactor of a process; it runs nothing before `start`.
@@ -32,14 +30,14 @@ package final class VirtualReactor: Lane, Reactor, @unchecked Sendable {  // bec
         return virtualLoop
     }
 
-    var now: Int64 { timeAfterDeath ?? world.now }
+    var now: Int64 { process.timeAfterDeath ?? world.now }
 
     func random(in range: ClosedRange<Int64>) -> Int64 {
         // The dead draw nothing: what the living do must not depend on them.
-        timeAfterDeath == nil ? world.random(in: range) : range.lowerBound
+        process.isDead ? range.lowerBound : world.random(in: range)
     }
 
-    override package var isCurrent: Bool { timeAfterDeath != nil || super.isCurrent }
+    override package var isCurrent: Bool { process.isDead || super.isCurrent }
 
     package func start() { isStarted = true }
 
@@ -112,9 +110,8 @@ package final class VirtualReactor: Lane, Reactor, @unchecked Sendable {  // bec
 
     // MARK: death
 
-    /// Its process is dead: from here on its time is its own, and it belongs to no world.
+    /// Its process is dead: it belongs to no world.
     func leaveWorld() {
-        timeAfterDeath = world.now
         world.remove(self)
     }
 
@@ -125,7 +122,7 @@ package final class VirtualReactor: Lane, Reactor, @unchecked Sendable {  // bec
             return true
         }
         guard let earliest = ownLoop.earliest else { return false }
-        timeAfterDeath = max(now, earliest)
+        process.passTimeAfterDeath(until: earliest)
         ownLoop.runTimer(now: now)
         return true
     }
