@@ -149,6 +149,7 @@ int32_t perch_disk_spawn(perch_disk *disk) {
 }
 
 void perch_kill_locked(perch_disk *disk, int32_t process) {
+    disk->deaths++;
     for (int32_t each = 0; each < disk->process_count; each++) {
         if (process < 0 || each == process) disk->dead[each] = true;
     }
@@ -193,6 +194,13 @@ bool perch_disk_is_dead(perch_disk *disk, int32_t process) {
     bool is_dead = process < 0 || process >= disk->process_count || disk->dead[process];
     pthread_mutex_unlock(&disk->mutex);
     return is_dead;
+}
+
+int64_t perch_disk_deaths(perch_disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    int64_t deaths = disk->deaths;
+    pthread_mutex_unlock(&disk->mutex);
+    return deaths;
 }
 
 void perch_disk_arm(perch_disk *disk, int64_t operations, bool loses_power) {

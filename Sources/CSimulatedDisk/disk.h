@@ -95,6 +95,7 @@ struct perch_disk {
     /// All sizes may come to this; negative: no limit.
     int64_t limit;
     bool is_lying;
+    int64_t deaths;
     perch_disk_counters counters;
 };
 

@@ -99,13 +99,22 @@ public actor Scheduler {
     private func createRuns() async throws {
         if toReview == nil { toReview = try await dagsWithoutNextRun() }
         while !isStopped, let batch = try await nextBatch() {
-            let outcome = try await metastore.write { try batch.commit(in: $0) }
+            let outcome = try await metastore.write { transaction in
+                let outcome = try batch.commit(in: transaction)
+                // The new runs are started next, in this very turn.
+                transaction.silence(.runs)
+                return outcome
+            }
             for (dagID, error) in outcome.failures {
                 log.error(
                     "a DAG cannot be scheduled until it is corrected",
                     metadata: ["dag_id": "\(dagID)", "error": "\(error)"])
             }
             if outcome.created > 0 { log.debug("runs created", metadata: ["count": "\(outcome.created)"]) }
+            // What becomes due from here on is what the timer is set to.
+            guard toReview?.isEmpty == false || batch.size == configuration.dagsPerTransaction
+                || outcome.created >= configuration.runsPerTransaction
+            else { return }
         }
     }
 

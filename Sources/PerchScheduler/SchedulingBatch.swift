@@ -23,6 +23,9 @@ struct SchedulingBatch: Sendable {
     var unusable: [(row: DAGRow, error: PerchError)]
     var runLimit: Int
 
+    /// How many DAGs are in it.
+    var size: Int { members.count + unusable.count }
+
     /// Creates the runs and stores the instants of the next ones: for each DAG, both or neither.
     func commit(in transaction: Transaction) throws -> Outcome {
         var outcome = Outcome(failures: unusable.map { ($0.row.dagID, $0.error) })

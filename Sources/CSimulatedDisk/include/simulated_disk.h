@@ -55,6 +55,8 @@ int64_t perch_disk_durable_bytes(perch_disk *disk, const char *name, void *bytes
 int32_t perch_disk_spawn(perch_disk *disk);
 void perch_disk_kill(perch_disk *disk, int32_t process);
 bool perch_disk_is_dead(perch_disk *disk, int32_t process);
+/// How often something died so far, by whatever means: as long as it stands, nobody has died.
+int64_t perch_disk_deaths(perch_disk *disk);
 /// What survives is decided by the seed alone.
 void perch_disk_lose_power(perch_disk *disk, uint64_t seed);
 /// Lets the n-th operation (write, truncate, delete, sync) from now end in a crash; 0 takes it back.

@@ -88,7 +88,7 @@ package final class SQLiteConnection: SQLConnection {
     package func execute(script: String) throws {
         try requireTransaction()
         let wasInside = isInside
-        let text = dialect.translate(script, placeholder: "?")
+        let text = dialect.translate(rewrite?(script) ?? script, placeholder: "?")
         let code = sqlite3_exec(handle, text, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, script, wasInside: wasInside) }
     }

@@ -23,6 +23,11 @@ public final class Transaction: Snapshot {
         doorbells.formUnion(bells)
     }
 
+    /// Takes back what was rung: for who does himself, next, what the bells ask for.
+    public func silence(_ bells: DoorbellSet) {
+        doorbells.subtract(bells)
+    }
+
     /// Runs a statement and gives the number of rows that it changed.
     @discardableResult
     func run<each Input: SQLConvertible>(_ sql: StaticString, _ inputs: repeat each Input) throws -> Int {

@@ -132,8 +132,7 @@ extension Transaction {
                 UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
-            try resumeSchedule(afterRun: row.runKey)
-            ring([.finished, .runs])
+            try runEnded(of: dagID)
         case .running:
             try run("UPDATE dag_run SET cancelled_by = :2 WHERE run_key = :1", row.runKey, by)
             runs[row.runKey] = nil

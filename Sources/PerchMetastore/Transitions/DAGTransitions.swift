@@ -123,13 +123,13 @@ extension Transaction {
             """, dagID, old, new, lastScheduled, untilRunEnds ? 2 : 1) == 1
     }
 
-    /// A run has ended: whose schedule waited for that goes on.
-    func resumeSchedule(afterRun runKey: Int64) throws {
-        try run(
-            """
-            UPDATE dag SET is_scheduled = 0
-            WHERE dag_id = (SELECT dag_id FROM dag_run WHERE run_key = :1) AND is_scheduled = 2
-            """, runKey)
+    /// A run of the DAG has ended: a schedule that waited for that goes on, and the scheduler is called where the run made
+    /// way for something.
+    func runEnded(of dagID: String) throws {
+        ring(.finished)
+        let resumed = try run("UPDATE dag SET is_scheduled = 0 WHERE dag_id = :1 AND is_scheduled = 2", dagID)
+        let next = try number("SELECT 1 FROM dag_run WHERE dag_id = :1 AND state = 'queued' LIMIT 1", dagID)
+        if resumed > 0 || next != nil { ring(.runs) }
     }
 }
 

@@ -164,10 +164,11 @@ extension Transaction {
         if ends.all > 0 { ring(.finished) }
         guard let after, after.unfinished == 0, after.state == RunState.running.rawValue else { return }
         let state: RunState = after.failed > 0 || after.isCancelled ? .failed : .success
-        try run("UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1", runKey, state, now)
+        let dagID = try first(
+            "UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1 RETURNING dag_id", runKey, state, now
+        ) { $0.text(0) }
         runs[runKey] = nil
-        try resumeSchedule(afterRun: runKey)
-        ring([.finished, .runs])
+        if let dagID { try runEnded(of: dagID) }
     }
 
     /// Ends an instance that no worker holds.

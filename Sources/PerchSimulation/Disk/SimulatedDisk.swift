@@ -98,6 +98,9 @@ package final class SimulatedDisk: @unchecked Sendable {
     /// Whether it was killed, or the power went.
     package func isDead(_ process: Process) -> Bool { perch_disk_is_dead(disk, process.number) }
 
+    /// How often something died so far: as long as it stands, nobody has died.
+    package var deaths: Int64 { perch_disk_deaths(disk) }
+
     /// The process dies now: its locks and connections are gone, what it wrote stays.
     package func kill(_ process: Process) { perch_disk_kill(disk, process.number) }
 

@@ -74,6 +74,7 @@ package final class Simulation: @unchecked Sendable {
     package private(set) var leftRunning: [String] = []
 
     private var powerLosses: Int64 = 0
+    private var deathsSeen: Int64 = 0
     private var armed: (commits: Int, isBefore: Bool, death: Death)?
     private var bells: [(life: ProcessLife, doorbells: Doorbells)] = []
     private var processes: [ObjectIdentifier: (driver: SimulatedDriver, pid: Int32)] = [:]
@@ -263,6 +264,8 @@ package final class Simulation: @unchecked Sendable {
 
     /// Ends what the disk says is dead, and plans its next start.
     private func reap() {
+        guard disk.deaths != deathsSeen || engine?.startFailure != nil else { return }
+        deathsSeen = disk.deaths
         if let engine, driver(of: engine).isDead || engine.startFailure != nil {
             deaths += 1
             lastFailure = engine.startFailure

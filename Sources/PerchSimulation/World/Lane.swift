@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Synchronization
-
 /// What one thread of a simulated process has to do, in order. The world runs one item at a time.
-package class Lane: @unchecked Sendable {  // because all but the mailbox is touched by the world's thread alone
+package class Lane: @unchecked Sendable {  // because it is touched by the world's thread alone
     enum Item {
         case job(UnownedJob)
         case action(@Sendable () -> Void)
     }
 
-    private struct Mailbox: Sendable {
-        var items: [Item] = []
-        var arrivals: Arrivals?
-    }
-
     let world: World
     let process: ProcessLife
     private(set) var number = 0
-    private let mailbox = Mutex(Mailbox())
-    private var items: [Item] = []
-    private var head = 0
+    private var queue = Queue()
+
+    /// What was taken stays until all was taken.
+    private struct Queue {
+        var items: [Item] = []
+        var head = 0
+    }
 
     init(world: World, process: ProcessLife) {
         self.world = world
@@ -31,33 +28,27 @@ package class Lane: @unchecked Sendable {  // because all but the mailbox is tou
         number = world.add(self)
     }
 
-    func attach(_ arrivals: Arrivals) {
-        mailbox.withLock { $0.arrivals = arrivals }
-    }
-
+    /// Puts something on the lane, from whatever thread.
     func put(_ item: Item) {
-        precondition(
-            world.mayArrive, "something of a simulation ran on a thread of its own: its histories do not repeat")
-        let arrivals = mailbox.withLock { mailbox in
-            mailbox.items.append(item)
-            return mailbox.items.count == 1 ? mailbox.arrivals : nil
-        }
-        arrivals?.note()
+        world.put(item, on: self)
     }
 
-    var hasItem: Bool {
-        head < items.count || mailbox.withLock { !$0.items.isEmpty }
+    /// Puts something on the lane, from the thread that steps the world.
+    func append(_ item: Item) {
+        queue.items.append(item)
     }
+
+    var hasItem: Bool { !queue.items.isEmpty }
 
     func takeItem() -> Item? {
-        if head == items.count {
-            items.removeAll(keepingCapacity: true)
-            head = 0
-            mailbox.withLock { swap(&$0.items, &items) }
+        guard queue.head < queue.items.count else { return nil }
+        let item = queue.items[queue.head]
+        queue.head += 1
+        if queue.head == queue.items.count {
+            queue.items.removeAll(keepingCapacity: true)
+            queue.head = 0
         }
-        guard head < items.count else { return nil }
-        defer { head += 1 }
-        return items[head]
+        return item
     }
 
     func isStalled(_ elapsed: Int64) -> Bool { process.stalledUntil > elapsed }

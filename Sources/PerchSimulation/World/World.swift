@@ -104,7 +104,6 @@ package final class World: @unchecked Sendable {
     func add(_ lane: Lane) -> Int {
         lanes.append(lane)
         lastLane += 1
-        lane.attach(arrivals)
         return lastLane
     }
 
@@ -129,6 +128,7 @@ package final class World: @unchecked Sendable {
 
     /// Runs what can run now without letting time pass. False where nothing can.
     package func runOne() -> Bool {
+        receive()
         ready.removeAll(keepingCapacity: true)
         for lane in lanes where lane.isReady(now: now, elapsed: elapsed) { ready.append(lane) }
         let hasEvent = events.earliest.map { $0 <= elapsed } ?? false
@@ -145,8 +145,20 @@ package final class World: @unchecked Sendable {
         return true
     }
 
-    /// Whether the caller may put something on a lane.
-    var mayArrive: Bool { isOpen || UInt(pthread_self()) == home }
+    /// Puts something on a lane. In a world that is not open that happens on its own thread alone.
+    func put(_ item: Lane.Item, on lane: Lane) {
+        if isOpen { return arrivals.add(item, for: lane) }
+        precondition(
+            UInt(pthread_self()) == home,
+            "something of a simulation ran on a thread of its own: its histories do not repeat")
+        lane.append(item)
+    }
+
+    /// Puts on their lanes what has come from other threads.
+    private func receive() {
+        guard isOpen else { return }
+        for (lane, item) in arrivals.take() { lane.append(item) }
+    }
 
     private func run(_ lane: Lane) {
         fingerprintHash.combine(number: Int64(lane.number))
@@ -175,6 +187,7 @@ package final class World: @unchecked Sendable {
 
     /// Lets time pass to the next instant at which something happens, at most to the limit.
     package func advance(until limit: Int64 = .max) -> Bool {
+        receive()
         var earliest = events.earliest ?? .max
         for lane in lanes {
             guard let instant = lane.nextInstant(now: now, elapsed: elapsed) else { continue }
@@ -193,6 +206,7 @@ package final class World: @unchecked Sendable {
 
     /// The next instant of `elapsed` at which something happens; nil where nothing will.
     package var nextInstant: Int64? {
+        receive()
         var earliest = events.earliest ?? .max
         for lane in lanes {
             if lane.isReady(now: now, elapsed: elapsed) { return elapsed }
@@ -208,26 +222,33 @@ package final class World: @unchecked Sendable {
     }
 }
 
-/// What says that another thread has put something on a lane.
-final class Arrivals: @unchecked Sendable {  // because the flag is guarded by the condition
+/// What threads put on the lanes of an open world, until the world takes it.
+final class Arrivals: @unchecked Sendable {  // because what has come is guarded by the condition
     private let condition = NSCondition()
-    private var hasArrived = false
+    private var come: [(lane: Lane, item: Lane.Item)] = []
 
-    func note() {
+    func add(_ item: Lane.Item, for lane: Lane) {
         condition.lock()
-        hasArrived = true
+        come.append((lane, item))
         condition.signal()
         condition.unlock()
     }
 
+    func take() -> [(lane: Lane, item: Lane.Item)] {
+        condition.lock()
+        defer { condition.unlock() }
+        defer { come = [] }
+        return come
+    }
+
+    /// Waits until there is something; false where the time was over first.
     func wait(atMost seconds: Double) -> Bool {
         condition.lock()
         defer { condition.unlock() }
         let limit = Date(timeIntervalSinceNow: seconds)
-        while !hasArrived {
-            if !condition.wait(until: limit) { break }
+        while come.isEmpty {
+            if !condition.wait(until: limit) { return !come.isEmpty }
         }
-        defer { hasArrived = false }
-        return hasArrived
+        return true
     }
 }
