@@ -34,6 +34,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
     private var fromBundle: [[UInt8]] = []
     private var engineReader = FrameReader()
     private var faultWords: String?
+    /// How it ended, once it has.
+    private var endWords: String?
     private var hasAliveTimer = false
     private var hasToldEnd = false
 
@@ -184,9 +186,11 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
         for _ in 0..<10_000 where !thread.runOneAfterDeath() { break }
         host = nil
         setting.remove(self)
+        endWords = words
         if engine.isDead {
-            reactor.submit { self.tellEnd(words) }
+            engineDied()
         } else {
+            setting.waitsToTell(self)
             setting.world.after(setting.latency.draw(setting.world) + 1_000, of: engine) { [self] in
                 reactor.submit { self.tellEnd(words) }
             }
@@ -195,6 +199,7 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
 
     private func tellEnd(_ words: String) {
         guard !hasToldEnd else { return }
+        setting.hasTold(self)
         // What it had written before its death is still read.
         let rest = fromBundle
         fromBundle = []
@@ -215,8 +220,10 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
 
     func isOf(_ engine: ProcessLife) -> Bool { self.engine === engine }
 
-    /// The engine is dead: the bundle notices that a moment later.
+    /// The engine is dead: a bundle that lives notices that a moment later; of one that was dead before, what is left of
+    /// the engine hears now.
     func engineDied() {
+        if let endWords { return reactor.submit { self.tellEnd(endWords) } }
         setting.world.after(setting.latency.draw(setting.world), of: life) { [self] in die("lost its engine") }
     }
 }

@@ -20,6 +20,8 @@ package final class SimulatedBundles: @unchecked Sendable {
     /// Until when each message that changes something comes again, later and with other content.
     private var duplicatingUntil: Int64 = 0
     private var living: [SimulatedBundle] = []
+    /// Dead ones of whose end the engine has not heard yet.
+    private var untold: [SimulatedBundle] = []
 
     /// The bundles of a machine.
     package init(world: World, machine: SimulatedMachine, clock: any PerchClock, latency: Latency, dags: [DAG]) {
@@ -55,9 +57,17 @@ package final class SimulatedBundles: @unchecked Sendable {
         living.removeAll { $0 === bundle }
     }
 
+    func waitsToTell(_ bundle: SimulatedBundle) {
+        untold.append(bundle)
+    }
+
+    func hasTold(_ bundle: SimulatedBundle) {
+        untold.removeAll { $0 === bundle }
+    }
+
     /// An engine is dead.
     package func engineDied(_ engine: ProcessLife) {
-        for bundle in living where bundle.isOf(engine) { bundle.engineDied() }
+        for bundle in living + untold where bundle.isOf(engine) { bundle.engineDied() }
     }
 
     /// The bundles that live, in the order of their starts.

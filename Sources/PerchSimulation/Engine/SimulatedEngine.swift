@@ -108,6 +108,8 @@ package final class SimulatedEngine: @unchecked Sendable {
     package func stop(_ whenDone: @escaping @Sendable () -> Void) {
         Task(executorPreference: main) { [self] in
             await stopRoles()
+            // Killed while it stopped: `kill` has seen to the rest.
+            guard !life.isDead else { return }
             leave()
             do { try metastore.close() } catch { startFailure = error }
             whenDone()

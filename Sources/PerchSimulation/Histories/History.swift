@@ -22,7 +22,7 @@ package struct History: Sendable {
         var limits = WorkloadGenerator.Limits()
         // More faults take more time: each costs the engine some seconds.
         limits.horizon = .seconds(Int64(max(120, count * 15)))
-        var generator = LoopGenerator(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 1)
+        var generator = LoopGenerator(seed: seed, stream: 1)
         self.seed = seed
         self.sabotage = sabotage
         workload = WorkloadGenerator.workload(seed: seed, limits: limits)

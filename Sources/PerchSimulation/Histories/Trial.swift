@@ -31,6 +31,8 @@ package final class Trial: @unchecked Sendable {
     private var isCheckDue = false
     private let mostViolations = 5
     private var faultCount = 0
+    /// What was asked for last, by setting.
+    private var wishes: [String: Operation] = [:]
     private var runCount = 0
 
     /// A trial in which nothing has happened.
@@ -144,6 +146,7 @@ package final class Trial: @unchecked Sendable {
 
     private func apply(_ operation: Operation, tries: Int = 0) {
         say("\(operation)\(tries == 0 ? "" : ", again")")
+        if tries == 0, let setting = operation.setting { wishes[setting] = operation }
         switch operation {
         case .writeFile(let path, let size): simulation.files.write(path, size: Int64(size))
         case .renameFile(let from, let to): simulation.files.move(from, to: to)
@@ -160,7 +163,9 @@ package final class Trial: @unchecked Sendable {
                 let isAnswered = acknowledged.requests[known...].contains {
                     $0.operation == operation && $0.answer != nil
                 }
-                if !isAnswered { apply(operation, tries: tries + 1) }
+                // Nobody asks again for what he has changed his mind about.
+                let isWished = operation.setting.map { wishes[$0] == operation } ?? true
+                if !isAnswered, isWished { apply(operation, tries: tries + 1) }
             }
         }
     }

@@ -34,6 +34,15 @@ package enum Operation: Codable, Hashable, Sendable {
         }
     }
 
+    /// What it sets, where it sets something: of two requests for that the later one counts.
+    package var setting: String? {
+        switch self {
+        case .pause(let dagID, _): "pause of \(dagID)"
+        case .resizePool(let name, _): "size of \(name)"
+        default: nil
+        }
+    }
+
     /// Whether it is done to the world outside, not to the metastore.
     package var isOfTheWorld: Bool {
         switch self {

@@ -29,7 +29,7 @@ package struct WorkloadGenerator {
     /// A generator of one workload.
     package init(seed: UInt64, limits: Limits = Limits()) {
         self.limits = limits
-        source = LoopGenerator(seed: seed)
+        source = LoopGenerator(seed: seed, stream: 2)
     }
 
     /// The workload of a seed.
