@@ -149,6 +149,34 @@ struct StoreTests {
         #expect(Set(ids).count == 150)
     }
 
+    @Test("A run that is being cleaned away is gone at once, before all of it is")
+    func cleaningInParts() async throws {
+        let stage = try await Stage()
+        let tasks = (0..<5).map { TaskDefinition.sensor("s\($0)", .file("/\($0)")) }
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: tasks))
+        let old = try await stage.trigger("d", runID: "old")
+        for wait in try await stage.waits() { _ = try await stage.fire(wait.waitID) }
+        #expect(try await stage.state(old) == .success)
+        stage.clock.advance(.seconds(1_000))
+        let before = stage.clock.now
+        func clean() async throws -> Bool {
+            try await stage.store.write { try $0.clean(runsBefore: before, eventsBefore: nil, limit: 3) }
+        }
+        #expect(try await clean())
+        await #expect(throws: PerchError.self) {
+            _ = try await stage.store.write {
+                try $0.clear(
+                    dagID: "d", runID: "old", taskID: nil, mapIndex: nil, downstream: false, onlyFailed: false, by: "anna")
+            }
+        }
+        // The name is free, and what is left of the old run is no part of the new one.
+        let new = try await stage.trigger("d", runID: "old")
+        for _ in 0..<20 where try await clean() {}
+        #expect(try await stage.store.read { try $0.taskInstances(runKey: old.runKey) }.isEmpty)
+        #expect(try await stage.store.read { try $0.taskInstances(runKey: new.runKey) }.count == 5)
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("Cleaning removes old finished runs and events, and nothing that waits")
     func cleaning() async throws {
         let stage = try await Stage()

@@ -6,7 +6,14 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1]
+    static let versions: [String] = [version1, version2]
+
+    private static let version2 = """
+        -- A run that was removed, of which something is still to be cleaned away.
+        CREATE TABLE removed_run (
+            run_key {int64} PRIMARY KEY
+        ) {table};
+        """
 
     private static let version1 = """
         CREATE TABLE meta (

@@ -23,25 +23,31 @@ extension Transaction {
         return left <= 0
     }
 
+    /// A run goes first and whole: from then on nobody sees it, and nobody can clear what is half there. What hung on it
+    /// goes after it, in as many transactions as it takes.
     private func cleanRuns(before instant: Timestamp, _ left: inout Int) throws {
         let old = try rows(
             "SELECT run_key FROM dag_run WHERE end_date IS NOT NULL AND end_date < :1 ORDER BY end_date LIMIT :2",
-            instant,
-            left
+            instant, max(1, left / 4)
         ) { $0.int64(0) }
         for runKey in old where left > 0 {
-            // An instance is removed with what hangs on it; a run goes when its last instance has gone.
+            left -= try run("INSERT INTO removed_run (run_key) VALUES (:1)", runKey)
+            left -= try run("DELETE FROM mapped_task WHERE run_key = :1", runKey)
+            left -= try run("DELETE FROM dag_run WHERE run_key = :1", runKey)
+        }
+        guard left > 0 else { return }
+        let removed = try rows("SELECT run_key FROM removed_run ORDER BY run_key LIMIT :1", left) { $0.int64(0) }
+        for runKey in removed {
             let instances = try rows(
                 "SELECT ti_id FROM task_instance WHERE run_key = :1 LIMIT :2", runKey, left
             ) { $0.int64(0) }
-            for id in instances {
+            for id in instances where left > 0 {
                 left -= try run("DELETE FROM journal WHERE ti_id = :1", id)
                 left -= try run("DELETE FROM output_item WHERE ti_id = :1", id)
                 left -= try run("DELETE FROM task_instance WHERE ti_id = :1", id)
             }
             guard left > 0 else { return }
-            left -= try run("DELETE FROM mapped_task WHERE run_key = :1", runKey)
-            left -= try run("DELETE FROM dag_run WHERE run_key = :1", runKey)
+            left -= try run("DELETE FROM removed_run WHERE run_key = :1", runKey)
         }
     }
 }
