@@ -83,9 +83,13 @@ struct RowRules {
                     WHERE NOT EXISTS (SELECT 1 FROM task_instance t WHERE t.ti_id = s.ti_id)
                 UNION ALL SELECT 'task instance ' || t.ti_id FROM task_instance t
                     WHERE NOT EXISTS (SELECT 1 FROM dag_run r WHERE r.run_key = t.run_key)
+                        AND NOT EXISTS (SELECT 1 FROM removed_run d WHERE d.run_key = t.run_key)
                 UNION ALL SELECT 'mapped task of ' || m.run_key FROM mapped_task m
                     WHERE NOT EXISTS (SELECT 1 FROM dag_run r WHERE r.run_key = m.run_key)
                 """),
+        RowRules(
+            name: "left behind", sentence: "a run is being removed, and it is there",
+            query: "SELECT d.run_key FROM removed_run d JOIN dag_run r ON r.run_key = d.run_key"),
         RowRules(
             name: "left behind", sentence: "a note says that a wait is gone, and it is there",
             query: "SELECT n.wait_id FROM wait_removal n JOIN wait w ON w.wait_id = n.wait_id"),

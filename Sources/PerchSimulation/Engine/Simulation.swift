@@ -13,7 +13,7 @@ internal import PerchTriggersHTTP
 internal import PerchTriggersTime
 
 /// One simulated installation: a machine with its disk, files and processes, the servers that it asks, one engine, a
-/// triggerer that stands by on another machine where that is wanted, and clients.
+/// process on another machine, that stands by as triggerer or works, where that is wanted, and clients.
 ///
 /// Unchecked, because a simulation runs on one thread.
 package final class Simulation: @unchecked Sendable {
@@ -22,7 +22,10 @@ package final class Simulation: @unchecked Sendable {
         package var seed: UInt64 = 1
         package var start = Timestamp(microseconds: 1_767_225_600_000_000)
         package var latency = Latency.ordinary
+        /// Whether a triggerer stands by on another machine.
         package var hasStandby = false
+        /// Whether a worker on another machine takes tasks from the same queue.
+        package var hasSecondWorker = false
         package var scheduler = SchedulerConfiguration()
         package var triggerer = TriggererConfiguration()
         package var executor = Executor.Configuration()
@@ -49,6 +52,8 @@ package final class Simulation: @unchecked Sendable {
     package let files: SimulatedFiles
     package let http = SimulatedHTTP()
     package let bundles: SimulatedBundles
+    /// Those of the worker on the other machine.
+    package let otherBundles: SimulatedBundles
     package let attemptLog: MemoryLog
     package private(set) var engine: SimulatedEngine?
     package private(set) var standby: SimulatedEngine?
@@ -97,6 +102,8 @@ package final class Simulation: @unchecked Sendable {
         files = SimulatedFiles { [unowned world] in world.now }
         bundles = SimulatedBundles(
             world: world, machine: machine, clock: clock, latency: settings.latency, dags: dags)
+        otherBundles = SimulatedBundles(
+            world: world, machine: standbyMachine, clock: clock, latency: settings.latency, dags: dags)
         sabotaged = settings.sabotage.map { SabotagedStatements($0) }
         if settings.sabotage?.edge == .lyingSync { disk.setLying(true) }
         attemptLog = MemoryLog(keeps: settings.keepsLogs)
@@ -112,7 +119,7 @@ package final class Simulation: @unchecked Sendable {
     package func start() {
         bootClient()
         bootEngine()
-        if settings.hasStandby { bootStandby() }
+        if settings.hasStandby || settings.hasSecondWorker { bootStandby() }
     }
 
     private func bootEngine() {
@@ -120,12 +127,7 @@ package final class Simulation: @unchecked Sendable {
         boot("engine", on: machine, retry: bootEngine) { parts, pid in
             parts.scheduler = settings.scheduler
             parts.triggerer = settings.triggerer
-            parts.executor = { [unowned self] engine, reactor in
-                Executor(
-                    metastore: engine.metastore, reactor: reactor, processes: machine.view(of: pid),
-                    launcher: bundles.launcher(engine: engine.life, pid: pid, reactor: reactor), logs: attemptLog,
-                    configuration: settings.executor, logger: settings.log)
-            }
+            parts.executor = executor(on: machine, bundles, pid)
         }.map { started in
             engine = started
             started.onDeath = { [unowned self, unowned started] in bundles.engineDied(started.life) }
@@ -136,10 +138,25 @@ package final class Simulation: @unchecked Sendable {
 
     package func bootStandby() {
         guard standby == nil, !isHeldDown else { return }
-        standby = boot("standby", on: standbyMachine, retry: bootStandby) { parts, _ in
-            parts.triggerer = settings.triggerer
+        boot("standby", on: standbyMachine, retry: bootStandby) { parts, pid in
+            if settings.hasStandby { parts.triggerer = settings.triggerer }
+            if settings.hasSecondWorker { parts.executor = executor(on: standbyMachine, otherBundles, pid) }
+        }.map { started in
+            standby = started
+            started.onDeath = { [unowned self, unowned started] in otherBundles.engineDied(started.life) }
+            started.start()
         }
-        standby?.start()
+    }
+
+    private func executor(
+        on machine: SimulatedMachine, _ bundles: SimulatedBundles, _ pid: Int32
+    ) -> (SimulatedEngine, any Reactor) -> Executor {
+        { [unowned self] engine, reactor in
+            Executor(
+                metastore: engine.metastore, reactor: reactor, processes: machine.view(of: pid),
+                launcher: bundles.launcher(engine: engine.life, pid: pid, reactor: reactor), logs: attemptLog,
+                configuration: settings.executor, logger: settings.log)
+        }
     }
 
     private func bootClient() {
@@ -264,7 +281,7 @@ package final class Simulation: @unchecked Sendable {
 
     /// Ends what the disk says is dead, and plans its next start.
     private func reap() {
-        guard disk.deaths != deathsSeen || engine?.startFailure != nil else { return }
+        guard disk.deaths != deathsSeen || engine?.startFailure != nil || standby?.startFailure != nil else { return }
         deathsSeen = disk.deaths
         if let engine, driver(of: engine).isDead || engine.startFailure != nil {
             deaths += 1
@@ -273,7 +290,7 @@ package final class Simulation: @unchecked Sendable {
             self.engine = nil
             world.after(world.random(in: settings.restartDelay)) { [unowned self] in bootEngine() }
         }
-        if let standby, driver(of: standby).isDead {
+        if let standby, driver(of: standby).isDead || standby.startFailure != nil {
             bury(standby, of: standbyMachine)
             self.standby = nil
             world.after(world.random(in: settings.restartDelay)) { [unowned self] in bootStandby() }
@@ -374,7 +391,7 @@ package final class Simulation: @unchecked Sendable {
         engine = nil
         standby = nil
         client = nil
-        for bundle in bundles.all { bundle.die("is not needed any more") }
+        for bundle in bundles.all + otherBundles.all { bundle.die("is not needed any more") }
         do {
             try observer?.close()
         } catch {

@@ -10,6 +10,7 @@ package struct History: Sendable {
     package let workload: Workload
     package let faults: [Fault]
     private let hasStandby: Bool
+    private let hasSecondWorker: Bool
     /// Changes a statement before it is prepared, to break a rule on purpose.
     private let sabotage: Sabotage?
 
@@ -27,6 +28,7 @@ package struct History: Sendable {
         self.sabotage = sabotage
         workload = WorkloadGenerator.workload(seed: seed, limits: limits)
         hasStandby = Int.random(in: 1...4, using: &generator) == 1
+        hasSecondWorker = Int.random(in: 1...4, using: &generator) == 1
         var drawn: [Fault] = []
         for _ in 0..<(kinds.isEmpty ? 0 : count) {
             let kind = kinds[Int.random(in: 0..<kinds.count, using: &generator)]
@@ -47,6 +49,7 @@ package struct History: Sendable {
         var settings = Simulation.Settings()
         settings.seed = seed
         settings.hasStandby = hasStandby
+        settings.hasSecondWorker = hasSecondWorker
         settings.executor.slots = 4
         settings.sabotage = sabotage
         let trial = Trial(workload, settings: settings)

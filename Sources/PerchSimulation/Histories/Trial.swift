@@ -30,6 +30,8 @@ package final class Trial: @unchecked Sendable {
     private var checkedCommits = 0
     private var isCheckDue = false
     private let mostViolations = 5
+    /// A history of fifty faults takes some ten thousand; what goes round in a circle would never end.
+    private let mostSteps = 200_000
     private var faultCount = 0
     /// What was asked for last, by setting.
     private var wishes: [String: Operation] = [:]
@@ -110,6 +112,7 @@ package final class Trial: @unchecked Sendable {
             }
             if world.steps == killAtStep { simulation.die(.kill) }
             check()
+            if world.steps >= mostSteps { violate("[livelock] \(world.steps) steps, and there is no end") }
         }
     }
 
@@ -177,7 +180,8 @@ package final class Trial: @unchecked Sendable {
     private func inject(_ fault: Fault) {
         say("fault: \(fault)")
         faultCount += 1
-        let bundle = simulation.bundles.all.first
+        let bundles = simulation.bundles.all + simulation.otherBundles.all
+        let bundle = bundles.isEmpty ? nil : bundles[Int(fault.at) % bundles.count]
         switch fault.kind {
         case .kill: simulation.die(.kill)
         case .killAtCommit(let count, let isBefore): simulation.dieAtCommit(count, isBefore: isBefore)
@@ -191,7 +195,9 @@ package final class Trial: @unchecked Sendable {
         case .killBundle: bundle?.die("was killed by signal 11")
         case .stallBundle(let span): bundle?.life.stall(until: world.elapsed + span)
         case .garbageFromBundle: bundle?.talkNonsense()
-        case .duplicateMessages(let span): simulation.bundles.duplicate(for: span)
+        case .duplicateMessages(let span):
+            simulation.bundles.duplicate(for: span)
+            simulation.otherBundles.duplicate(for: span)
         case .clockJump(let span):
             world.jump(by: span)
             if span < 0 { invariants.clockSlack -= span }

@@ -91,10 +91,8 @@ package struct Client: Sendable {
             try await metastore.write { try $0.setPool(pool, slots: slots) }
             return .done
         case .clean(let age):
-            try await metastore.write { transaction in
-                let limit = transaction.now + TimeSpan(microseconds: -age.microseconds)
-                _ = try transaction.clean(runsBefore: limit, eventsBefore: limit, limit: 500)
-            }
+            let limit = metastore.clock.now + TimeSpan(microseconds: -age.microseconds)
+            while try await metastore.write({ try $0.clean(runsBefore: limit, eventsBefore: limit, limit: 50) }) {}
             return .done
         }
     }
