@@ -52,6 +52,7 @@ extension Executor {
                 words = failure.words
             }
             failures += 1
+            if life == .starting { try requireNotStopped() }
             guard life != .stopped else { throw PerchError(.unavailable, "the executor was stopped") }
             if life == .starting, failures >= configuration.startAttempts {
                 throw PerchError(
@@ -66,6 +67,7 @@ extension Executor {
     private struct StartFailure: Error { var words: String }
 
     private func startOnce(_ place: Place, describes: Bool) async throws -> BundleDescription? {
+        if life == .starting { try requireNotStopped() }
         bundlesStarted += 1
         let number = bundlesStarted
         let link: any BundleLink
@@ -88,6 +90,7 @@ extension Executor {
                 bundle.link.terminate()
                 throw StartFailure(words: "cannot be recorded: \(error)")
             }
+            if bundle.endWords != nil { forget(bundle.processID) }
         }
         let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.startTimeout.microseconds) {
             bundle.link.terminate()
@@ -250,9 +253,9 @@ extension Executor {
         bundle.link.terminate()
     }
 
-    private func forget(_ processID: Int64) {
-        // Whoever stops removes all rows at once.
-        if life == .stopped { return deadRows.append(processID) }
+    func forget(_ processID: Int64) {
+        // Whoever has started, or stops, removes all rows at once.
+        if life == .starting || life == .stopped { return deadRows.append(processID) }
         let (store, logger) = (store, logger)
         Task(executorPreference: reactor) {
             do {
@@ -304,6 +307,12 @@ extension Executor {
 
     /// Stops taking tasks, lets running code end for a while, gives the rest back.
     func drain() async {
+        if life == .starting {
+            // It finds that it was stopped, and ends what it has begun.
+            endPauses()
+            for number in living.keys.sorted() { living[number]?.link.terminate() }
+            await withCheckedContinuation { whenStarted.append($0) }
+        }
         guard life == .running else { return await shutDown() }
         life = .draining
         if !core.attempts.isEmpty {
@@ -331,6 +340,11 @@ extension Executor {
         await shutDown()
     }
 
+    /// Whoever pauses goes on now, and finds what there is.
+    private func endPauses() {
+        for number in pauses.keys.sorted() { pauses.removeValue(forKey: number)?.resume() }
+    }
+
     /// Wakes whoever waits for the last attempt.
     func checkIdle() {
         guard core.attempts.isEmpty, !isCommitting else { return }
@@ -348,8 +362,7 @@ extension Executor {
         guard life != .stopped else { return }
         life = .stopped
         for timer in [pollTimer, deadlineTimer?.timer, lookTimer] { if let timer { reactor.loop.cancel(timer) } }
-        // Whoever pauses finds that it is over.
-        for number in pauses.keys.sorted() { pauses.removeValue(forKey: number)?.resume() }
+        endPauses()
         await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }

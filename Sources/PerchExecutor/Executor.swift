@@ -39,6 +39,8 @@ public actor Executor {
     nonisolated let logs: any AttemptLog
 
     private nonisolated let wasStopped = Atomic(false)
+    /// Who waits for `start` to come to its end.
+    var whenStarted: [CheckedContinuation<Void, Never>] = []
     let store: any ExecutorStore
     let launcher: any BundleLauncher
     let clock: any PerchClock
@@ -130,19 +132,37 @@ public actor Executor {
     ///   not come up.
     @discardableResult
     public func start() async throws -> [DAGDefinition] {
+        try requireNotStopped()
         precondition(life == .new, "an executor is started once")
         life = .starting
+        defer {
+            for waiting in whenStarted { waiting.resume() }
+            whenStarted = []
+        }
         do {
             try await endDeadBundles()
+            try requireNotStopped()
             try await join()
+            try requireNotStopped()
             let definitions = try await startMainBundle()
+            try requireNotStopped()
             life = .running
+            let rows = deadRows
+            deadRows = []
+            for row in rows { forget(row) }
             listen()
             pump()
             return definitions
         } catch {
             await shutDown()
             throw error
+        }
+    }
+
+    /// A stop that came meanwhile is the end of a start.
+    func requireNotStopped() throws {
+        if wasStopped.load(ordering: .acquiring) {
+            throw PerchError(.unavailable, "the executor was stopped while it started")
         }
     }
 

@@ -22,6 +22,23 @@ struct BundleProcessTests {
         try await engine.stop()
     }
 
+    @Test("an executor that is stopped while it starts ends its start, and nothing is left of it")
+    func stopInStart() async throws {
+        // This one never says hello.
+        let engine = try await Engine(launcher: { home in
+            ProcessLauncher(home: home, executable: "/bin/sleep", arguments: ["1000"], memoryLimit: nil)
+        })
+        let start = Task { try await engine.executor.start() }
+        while await engine.executor.bundleProcesses.isEmpty { await Task.yield() }
+        let pids = await engine.executor.bundleProcesses
+        await engine.executor.stop()
+        await #expect(throws: PerchError.self) { try await start.value }
+        for pid in pids { #expect(kill(pid, 0) != 0) }
+        #expect(try await engine.store.read { try $0.processes(role: "worker") }.isEmpty)
+        #expect(try await engine.store.read { try $0.processes(role: "bundle") }.isEmpty)
+        try await engine.stop()
+    }
+
     @Test("what a task prints and logs stands in its attempt's log")
     func talk() async throws {
         let engine = try await Engine()

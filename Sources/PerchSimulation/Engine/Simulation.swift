@@ -397,5 +397,6 @@ package final class Simulation: @unchecked Sendable {
         } catch {
             preconditionFailure("closing a simulated driver never fails: \(error)")
         }
+        world.end()
     }
 }

@@ -38,6 +38,11 @@ package class Lane: @unchecked Sendable {  // because it is touched by the world
         queue.items.append(item)
     }
 
+    /// What is on it is forgotten.
+    func drop() {
+        queue = Queue()
+    }
+
     var hasItem: Bool { !queue.items.isEmpty }
 
     func takeItem() -> Item? {

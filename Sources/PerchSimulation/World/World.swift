@@ -215,6 +215,15 @@ package final class World: @unchecked Sendable {
         return earliest == .max ? nil : earliest
     }
 
+    /// Forgets everything that was still to happen, so that nothing of the world stays in memory.
+    package func end() {
+        for lane in lanes { lane.drop() }
+        lanes = []
+        ready = []
+        actions = [:]
+        events = TimerHeap()
+    }
+
     /// Blocks until another thread has put something on a lane, or the time is over. For worlds in which code runs that
     /// really waits for something outside.
     package func waitForArrival(atMost seconds: Double) -> Bool {
