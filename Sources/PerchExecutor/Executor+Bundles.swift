@@ -307,7 +307,7 @@ extension Executor {
 
     /// Stops taking tasks, lets running code end for a while, gives the rest back.
     func drain() async {
-        if life == .starting {
+        if isStarting {
             // It finds that it was stopped, and ends what it has begun.
             endPauses()
             for number in living.keys.sorted() { living[number]?.link.terminate() }

@@ -39,7 +39,8 @@ public actor Executor {
     nonisolated let logs: any AttemptLog
 
     private nonisolated let wasStopped = Atomic(false)
-    /// Who waits for `start` to come to its end.
+    /// Whether `start` has not come to its end yet, and who waits for that.
+    var isStarting = false
     var whenStarted: [CheckedContinuation<Void, Never>] = []
     let store: any ExecutorStore
     let launcher: any BundleLauncher
@@ -135,7 +136,9 @@ public actor Executor {
         try requireNotStopped()
         precondition(life == .new, "an executor is started once")
         life = .starting
+        isStarting = true
         defer {
+            isStarting = false
             for waiting in whenStarted { waiting.resume() }
             whenStarted = []
         }
