@@ -46,7 +46,8 @@ struct SimulateProgramTests {
         let outcome = try await run(
             "sabotage", "--histories", "8", "fire-keeps-the-wait", "outcome-overwritten", "slot-not-released",
             "pending-counted-twice", "run-counted-twice", "event-counter-stands", "retry-keeps-the-dispatch",
-            "event-taken-twice", "retry-inherits-all", "cancel-keeps-the-wait", "deadline-ignored", "doorbells-only")
+            "event-taken-twice", "retry-inherits-all", "cancel-keeps-the-wait", "deadline-ignored", "doorbells-only",
+            "requeue-keeps-the-dispatch", "synchronous-off", "lying-sync")
         #expect(outcome.code == 0, "\(outcome.output)\(outcome.errors)")
         print(outcome.output)
     }

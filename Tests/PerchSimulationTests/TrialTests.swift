@@ -34,6 +34,16 @@ struct TrialTests {
         #expect(trial.violations == [])
     }
 
+    @Test("Histories that follow one another have faults of all kinds, each its own")
+    func mixture() {
+        let kinds = (1...20).map { seed in History(seed: seed).faults.map { "\($0.kind)".prefix { $0 != "(" } } }
+        #expect(Set(kinds.joined()).count == Fault.names.count)
+        for (one, next) in zip(kinds, kinds.dropFirst()) { #expect(one.dropFirst(2) != next.dropFirst(2)) }
+        // One sequence that is shifted from seed to seed has most of its kinds in common with the next one.
+        let most = kinds.map { Dictionary($0.map { ($0, 1) }, uniquingKeysWith: +).values.max() ?? 0 }.max() ?? 0
+        #expect(most < 8)
+    }
+
     @Test("The same seed gives the same history")
     func repeats() {
         let first = History(seed: 3).run()

@@ -41,7 +41,7 @@ package struct Fault: Sendable, Hashable, CustomStringConvertible {
         case clockJump(Int64)
         /// No room on the disk for a while.
         case diskFull(Int64)
-        /// Writes and syncs of the disk fail for a while.
+        /// Writes to the disk fail for a while. (What syncs that fail may take is told in Failure model.)
         case diskErrors(Int64)
         /// Doorbells ring unheard for a while.
         case loseDoorbells(Int64)
