@@ -127,13 +127,14 @@ extension Executor {
 
     /// Sends a message and waits for its answer; nil where the bundle ended before.
     private func ask(_ bundle: RunningBundle, _ message: EngineMessage) async -> RunningBundle.Greeting? {
-        guard bundle.endWords == nil else { return nil }
-        do {
-            try bundle.link.send(message)
-        } catch {
-            return nil
-        }
-        return await withCheckedContinuation { continuation in
+        await withCheckedContinuation { continuation in
+            // Looked at in here: before this closure the actor may have done something else.
+            guard bundle.endWords == nil else { return continuation.resume(returning: nil) }
+            do {
+                try bundle.link.send(message)
+            } catch {
+                return continuation.resume(returning: nil)
+            }
             bundle.greeting = continuation
             bundle.link.flush()
         }
@@ -299,6 +300,7 @@ extension Executor {
             guard let bundle = living[number] else { continue }
             bundle.isRetired = true
             await withCheckedContinuation { continuation in
+                guard bundle.endWords == nil else { return continuation.resume() }
                 bundle.whenEnded.append(continuation)
                 bundle.link.terminate()
             }
@@ -311,7 +313,7 @@ extension Executor {
             // It finds that it was stopped, and ends what it has begun.
             endPauses()
             for number in living.keys.sorted() { living[number]?.link.terminate() }
-            await withCheckedContinuation { whenStarted.append($0) }
+            await withCheckedContinuation { if isStarting { whenStarted.append($0) } else { $0.resume() } }
         }
         guard life == .running else { return await shutDown() }
         life = .draining
