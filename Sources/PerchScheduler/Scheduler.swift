@@ -112,8 +112,9 @@ public actor Scheduler {
             }
             if outcome.created > 0 { log.debug("runs created", metadata: ["count": "\(outcome.created)"]) }
             // What becomes due from here on is what the timer is set to.
-            guard toReview?.isEmpty == false || batch.size == configuration.dagsPerTransaction
-                || outcome.created >= configuration.runsPerTransaction
+            guard
+                toReview?.isEmpty == false || batch.size == configuration.dagsPerTransaction
+                    || outcome.created >= configuration.runsPerTransaction
             else { return }
         }
     }

@@ -166,7 +166,8 @@ struct StoreTests {
         await #expect(throws: PerchError.self) {
             _ = try await stage.store.write {
                 try $0.clear(
-                    dagID: "d", runID: "old", taskID: nil, mapIndex: nil, downstream: false, onlyFailed: false, by: "anna")
+                    dagID: "d", runID: "old", taskID: nil, mapIndex: nil, downstream: false, onlyFailed: false,
+                    by: "anna")
             }
         }
         // The name is free, and what is left of the old run is no part of the new one.

@@ -23,7 +23,9 @@ struct FoundByHistoriesTests {
                 [
                     SimulatedTask(
                         "t", .code,
-                        TaskScript([.work(.seconds(20)), .sleep("s", .seconds(5)), .step("b", work: .seconds(0), keep: false)])
+                        TaskScript([
+                            .work(.seconds(20)), .sleep("s", .seconds(5)), .step("b", work: .seconds(0), keep: false),
+                        ])
                     )
                 ])
         ],

@@ -65,7 +65,8 @@ package final class SimulatedEngine: @unchecked Sendable {
         runner = VirtualRunner(world: world, process: life, latency: parts.latency)
         main = VirtualExecutor(world: world, process: life)
         metastore = Metastore(
-            clock: VirtualClock(world, process: life), driver: parts.driver, runner: runner, doorbells: doorbells, ring: parts.ring)
+            clock: VirtualClock(world, process: life), driver: parts.driver, runner: runner, doorbells: doorbells,
+            ring: parts.ring)
         if let configuration = parts.scheduler {
             scheduler = Scheduler(
                 metastore: metastore, reactor: reactor("scheduler"), configuration: configuration, log: parts.log)
