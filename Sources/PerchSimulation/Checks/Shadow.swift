@@ -348,7 +348,8 @@ struct Shadow {
             violate("fired early", "'\(entry.key)' of task instance \(entry.id) fired before it was due", row)
         }
         if isTriggerer, text.hasPrefix("{\"timeout\""), let deadline = wait.deadline,
-            let seq = missedEvent(entry, until: deadline)
+            // Decided before the clock was set back, committed after it: what came in between seems to have come in time.
+            let seq = missedEvent(entry, until: deadline - clockSlack)
         {
             violate(
                 "event", "'\(entry.key)' of task instance \(entry.id) timed out, and event \(seq) came before that", row
