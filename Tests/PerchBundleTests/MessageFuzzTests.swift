@@ -25,6 +25,10 @@ struct MessageFuzzTests {
         case 4, 5:
             let due: DueInstant? = source.pick([
                 nil, .at(source.text()), .after(TimeSpan(microseconds: source.integer())),
+                .tick(cron: source.text(), timeZone: source.text()),
+                .within(
+                    TimeWindow(
+                        opens: source.text(), closes: source.text(), days: source.text(), timeZone: source.text())),
             ])
             return .deferred(
                 dispatchID: id, key: source.text(),

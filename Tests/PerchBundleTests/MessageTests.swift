@@ -47,6 +47,12 @@ struct MessageTests {
             dispatchID: 1, key: "w#0",
             trigger: TriggerSpec(kind: "time", target: "t", due: .at("2026-01-01T00:00:00Z")),
             timeout: nil),
+        .deferred(
+            dispatchID: 1, key: "w#0",
+            trigger: .time(.tick(cron: "0 6 * * *", timeZone: "Europe/Paris")), timeout: nil),
+        .deferred(
+            dispatchID: 1, key: "w#0",
+            trigger: .time(.within(TimeWindow(opens: "22:00", closes: "06:00", days: "MON-FRI"))), timeout: nil),
         .result(dispatchID: 1, .success(output: "1", items: ["1", "2"])),
         .result(dispatchID: 1, .success(output: "1", items: nil)),
         .result(dispatchID: 1, .failure(message: "no", retryable: false)),

@@ -84,6 +84,15 @@ import Testing
         let rendered = try spec.rendered(with: Self.scope())
         #expect(rendered.target == "eu" && rendered.due == .at("2026-03-01T12:00:00Z"))
         #expect(rendered.definition == ["{{ ds }}": ["2026-03-01", 5, nil, ["a": "manual__1"]]])
+        let window = TimeWindow(
+            opens: "{{ params.region }}", closes: "x", days: "{{ ds }}", timeZone: "{{ run_id }}")
+        let within = try TriggerSpec.time(.within(window)).rendered(with: Self.scope())
+        #expect(
+            within.due
+                == .within(TimeWindow(opens: "eu", closes: "x", days: "2026-03-01", timeZone: "manual__1")))
+        let tick = try TriggerSpec.time(.tick(cron: "{{ ds }}", timeZone: "UTC")).rendered(with: Self.scope())
+        #expect(
+            tick.due == .tick(cron: "2026-03-01", timeZone: "UTC") && tick.target == "next tick of 2026-03-01 (UTC)")
         let wrong = TriggerSpec(kind: "x", target: "", definition: ["headers": [["a": "{{ params.no }}"]]])
         let error = try #require(throws: PerchError.self) { try wrong.rendered(with: Self.scope()) }
         #expect(error.message.hasPrefix("headers[0].a: template 1:4: params.no"))

@@ -28,6 +28,26 @@ struct DAGTesterTests {
         #expect(try await tester.waits().isEmpty)
     }
 
+    @Test("a sensor waits for the next tick, and a task until its window opens; what comes too late for it waits again")
+    func wallClock() async throws {
+        let dag = DAG("nights") { dag in
+            dag.sensor("tick", .cron("0 7 * * *", timeZone: "Europe/Paris"), timeout: .days(2))
+            dag.task("load") { context in
+                try await context.wait(for: .within("22:00", "23:00"))
+                return try await context.now.description
+            }
+        }
+        let tester = try DAGTester(dags: dag, at: "2026-01-01T05:30:00Z")
+        let run = try await tester.trigger("nights")
+        try await tester.advance(by: .minutes(29))
+        #expect(try await tester.state(of: "tick", in: run) == .deferred)
+        try await tester.advance(by: .minutes(2))
+        #expect(try await tester.state(of: "tick", in: run) == .success)
+        try await tester.finish(atMost: .hours(20))
+        let began = try await tester.output(of: "load", as: String.self, in: run)
+        #expect(began.hasPrefix("2026-01-01T22:00:0"))
+    }
+
     @Test("a file sensor fires when its file is there")
     func file() async throws {
         let dag = DAG("files") { dag in

@@ -23,7 +23,11 @@ struct TimeTriggerTests {
 
     @Test("A trigger survives being stored")
     func coding() throws {
-        for trigger in [TimeTrigger(.at("{{ ts }}")), TimeTrigger(.after(.seconds(5)))] {
+        let triggers: [TimeTrigger] = [
+            .at("{{ ts }}"), .after(.seconds(5)), .cron("0 6 * * MON", timeZone: "Europe/Paris"),
+            .within("22:00", "06:00", days: "MON-FRI", timeZone: "Asia/Tokyo"),
+        ]
+        for trigger in triggers {
             #expect(try TriggerSpec(trigger).trigger(as: TimeTrigger.self) == trigger)
         }
         let event = try JSONValue(parsing: #"{"due_at": 17}"#).decode(TimeEvent.self)
@@ -36,6 +40,57 @@ struct TimeTriggerTests {
         #expect(trigger(.at("{{ data_interval_end }}")).problems.isEmpty)
         #expect(trigger(.after(.seconds(-1))).problems.count == 1)
         #expect(trigger(.after(.zero)).problems.isEmpty)
+        #expect(trigger(.cron("0 6 * * *", timeZone: "Europe/Paris")).problems.isEmpty)
+        #expect(trigger(.cron("{{ params.cron }}")).problems.isEmpty)
+        for wrong in [
+            TimeTrigger.cron("every day"), .cron("0 0 30 2 *"), .cron("0 6 * * *", timeZone: "Europe/Atlantis"),
+            .within("25:00", "06:00"), .within("22:00", "6:00"), .within("-1:00", "06:00"), .within("", ""),
+            .within("22:00", "06:00", days: "MON FRI"), .within("22:00", "06:00", days: "SOMEDAY"),
+            .within("22:00", "06:00", timeZone: "nowhere"),
+        ] { #expect(wrong.problems.count == 1, "\(wrong)") }
+    }
+
+    private func instant(_ text: String) throws -> Timestamp { try Timestamp(parsing: text) }
+
+    @Test("A cron wait is due at the next tick, on the wall clock of its zone, clock changes included")
+    func ticks() throws {
+        let daily = DueInstant.tick(cron: "30 2 * * *", timeZone: "Europe/Paris")
+        #expect(try daily.instant(from: instant("2026-01-10T00:00:00Z")) == instant("2026-01-10T01:30:00Z"))
+        // A wait that is registered at a tick waits for the next one.
+        #expect(try daily.instant(from: instant("2026-01-10T01:30:00Z")) == instant("2026-01-11T01:30:00Z"))
+        // The wall clock skips 02:30 on 29 March 2026, and has it twice on 25 October.
+        #expect(try daily.instant(from: instant("2026-03-28T12:00:00Z")) == instant("2026-03-29T01:00:00Z"))
+        #expect(try daily.instant(from: instant("2026-10-24T12:00:00Z")) == instant("2026-10-25T00:30:00Z"))
+        #expect(try daily.instant(from: instant("2026-10-25T00:30:00Z")) == instant("2026-10-26T01:30:00Z"))
+    }
+
+    @Test(
+        "A window is open from its opening to its closing, over midnight too, and belongs to the day of its opening",
+        arguments: [
+            // 22:00 to 06:00 on weekdays; 2026-01-09 is a Friday.
+            ("22:00", "06:00", "MON-FRI", "2026-01-09T21:59:59.999999Z", "2026-01-09T22:00:00Z"),
+            ("22:00", "06:00", "MON-FRI", "2026-01-09T22:00:00Z", "2026-01-09T22:00:00Z"),
+            ("22:00", "06:00", "MON-FRI", "2026-01-10T05:59:59Z", "2026-01-10T05:59:59Z"),
+            ("22:00", "06:00", "MON-FRI", "2026-01-10T06:00:00Z", "2026-01-12T22:00:00Z"),
+            ("22:00", "06:00", "MON-FRI", "2026-01-12T03:00:00Z", "2026-01-12T22:00:00Z"),
+            ("09:00", "17:00", "*", "2026-01-10T08:00:00Z", "2026-01-10T09:00:00Z"),
+            ("09:00", "17:00", "*", "2026-01-10T12:00:00Z", "2026-01-10T12:00:00Z"),
+            ("09:00", "17:00", "*", "2026-01-10T17:00:00Z", "2026-01-11T09:00:00Z"),
+            // Open the whole day.
+            ("00:00", "00:00", "SAT,SUN", "2026-01-11T23:59:00Z", "2026-01-11T23:59:00Z"),
+            ("00:00", "00:00", "SAT,SUN", "2026-01-12T00:00:00Z", "2026-01-17T00:00:00Z"),
+        ])
+    func windows(opens: String, closes: String, days: String, from: String, opening: String) throws {
+        let window = TimeWindow(opens: opens, closes: closes, days: days)
+        #expect(try window.opening(from: instant(from)) == instant(opening))
+    }
+
+    @Test("A window whose opening is skipped in spring opens after the gap")
+    func windowInGap() throws {
+        let window = TimeWindow(opens: "02:30", closes: "04:00", timeZone: "Europe/Paris")
+        #expect(try window.opening(from: instant("2026-03-29T00:59:00Z")) == instant("2026-03-29T01:00:00Z"))
+        #expect(try window.opening(from: instant("2026-03-29T01:30:00Z")) == instant("2026-03-29T01:30:00Z"))
+        #expect(try window.opening(from: instant("2026-03-29T02:00:00Z")) == instant("2026-03-30T00:30:00Z"))
     }
 }
 
@@ -109,6 +164,55 @@ struct TimeSourceTests {
         offset.withLock { $0 = 7_200_000_000 }
         try await bench.untilFired(3)
         #expect(bench.fired == [1, 3, 2])
+    }
+
+    @Test("A wait that was held up until its window had closed waits for the next one")
+    func lateForItsWindow() async throws {
+        // Half an hour after the window of 22:00 to 06:00 has closed.
+        let morning = try Timestamp(parsing: "2026-01-10T06:30:00Z")
+        let offset = Mutex<Int64>(morning.microseconds - ThreadReactor.wallClock())
+        let bench = try await bench { ThreadReactor.wallClock() + offset.withLock { $0 } }
+        defer { bench.end() }
+        let trigger = TimeTrigger.within("22:00", "06:00")
+        let definition = try TriggerSpec(trigger).definition
+        let night = try Timestamp(parsing: "2026-01-09T22:00:00Z")
+        try await bench.add([
+            ArmedWait(
+                waitID: 1, kind: "time", target: trigger.target, due: night, definition: definition,
+                since: Timestamp(microseconds: 0)),
+            ArmedWait(
+                waitID: 2, kind: "time", target: "t", due: night, since: Timestamp(microseconds: 0)),
+        ])
+        try await bench.untilFired(1)
+        #expect(bench.fired == [2])
+        let explanation = try await bench.on { source, _ in source.explain(1) }
+        #expect(explanation?.sentences.first == "Its window is 22:00 to 06:00 (UTC).")
+        #expect(explanation?.sentences[1].hasPrefix("Waits until 2026-01-10T22:00:00Z") == true)
+        offset.withLock { $0 += 16 * 3_600_000_000 }
+        try await bench.untilFired(2)
+        #expect(bench.fired == [2, 1])
+        #expect(try await bench.on { source, _ in source.explain(1) } == nil)
+    }
+
+    @Test("A wait whose window cannot be read is broken, alone")
+    func brokenWindow() async throws {
+        let bench = try await bench()
+        defer { bench.end() }
+        let now = ThreadReactor.wallClock()
+        let definition = try JSONValue(parsing: #"{"due": {"within": {"opens": "22:00"}}}"#)
+        try await bench.add([
+            ArmedWait(
+                waitID: 1, kind: "time", target: "t", due: Timestamp(microseconds: now), definition: definition,
+                since: Timestamp(microseconds: 0)),
+            Self.wait(2, due: now),
+        ])
+        try await bench.untilFired(1)
+        #expect(bench.fired == [2])
+        guard case .broken(waitID: 1, let message) = bench.reports.first else {
+            Issue.record("the wait without a closing was not refused: \(bench.reports)")
+            return
+        }
+        #expect(message.contains("closes"))
     }
 
     @Test("A million waits are held, and those of one instant fire in batches")

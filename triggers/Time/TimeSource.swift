@@ -16,6 +16,8 @@ public final class TimeSource: TriggerSource {
     private var heap = TimerHeap<Int64>()
     private var timer: (instant: Int64, handle: LoopTimer)?
     private var isFiring = false
+    /// The windows of those that wait for one: whoever comes too late for his, waits for the next.
+    private var windows: [Int64: TimeWindow] = [:]
 
     /// A source on a loop's thread.
     public init(loop: any EventLoop, report: @escaping (SourceReport) -> Void) {
@@ -32,6 +34,14 @@ public final class TimeSource: TriggerSource {
                 report(.broken(waitID: wait.waitID, message: "the time wait for \(wait.target) has no instant"))
                 continue
             }
+            if let window = wait.definition["due"]?["within"] {
+                do {
+                    windows[wait.waitID] = try TimeWindow(json: window)
+                } catch {
+                    report(.broken(waitID: wait.waitID, message: error.message))
+                    continue
+                }
+            }
             heap.insert(deadline: due.microseconds, id: wait.waitID)
         }
         arm()
@@ -39,6 +49,7 @@ public final class TimeSource: TriggerSource {
 
     public func remove(_ waitID: Int64) {
         heap.remove(waitID)
+        windows[waitID] = nil
         arm()
     }
 
@@ -50,7 +61,9 @@ public final class TimeSource: TriggerSource {
             ? "Waits until \(Timestamp(microseconds: due)), for another \(Self.rounded(distance))."
             : "Was due at \(Timestamp(microseconds: due)) and is being fired."
         let count = heap.count
-        return WaitExplanation(sentences: [sentence, "One timer serves all \(count) time waits here."], sharing: count)
+        let window = windows[waitID].map { ["Its window is \($0)."] } ?? []
+        return WaitExplanation(
+            sentences: window + [sentence, "One timer serves all \(count) time waits here."], sharing: count)
     }
 
     public var gauges: [(name: String, value: Int)] { [("time_waits", heap.count)] }
@@ -59,6 +72,7 @@ public final class TimeSource: TriggerSource {
         if let timer { loop.cancel(timer.handle) }
         timer = nil
         heap = TimerHeap()
+        windows = [:]
     }
 
     /// Whole seconds where it is long: nobody counts the milliseconds of three days.
@@ -83,11 +97,25 @@ public final class TimeSource: TriggerSource {
         let now = loop.now
         var fired = 0
         while fired < Self.batch, let (due, waitID) = heap.popDue(now) {
-            report(.fired(waitID: waitID, payload: .object(["due_at": .integer(due)])))
             fired += 1
+            if let window = windows.removeValue(forKey: waitID), isTooLate(waitID, for: window, now: now) { continue }
+            report(.fired(waitID: waitID, payload: .object(["due_at": .integer(due)])))
         }
         isFiring = false
         // What is left of a burst is in the past, so its timer runs in the next turn.
         arm()
+    }
+
+    /// Whether the window of a wait has closed meanwhile: then it is set to the next one.
+    private func isTooLate(_ waitID: Int64, for window: TimeWindow, now: Int64) -> Bool {
+        do {
+            let opening = try window.opening(from: Timestamp(microseconds: now)).microseconds
+            guard opening > now else { return false }
+            windows[waitID] = window
+            heap.insert(deadline: opening, id: waitID)
+        } catch {
+            report(.broken(waitID: waitID, message: error.message))
+        }
+        return true
     }
 }

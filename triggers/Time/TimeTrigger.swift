@@ -3,7 +3,8 @@
 public import Foundation
 public import PerchSDK
 
-/// Waits for an instant, or for a length of time from the moment at which the wait is registered.
+/// Waits for an instant, for a length of time from the moment at which the wait is registered, for the next tick of a cron
+/// expression, or until the time of day lies within a window.
 public struct TimeTrigger: Trigger {
     public typealias Event = TimeEvent
     public static let kind = "time"
@@ -19,21 +20,7 @@ public struct TimeTrigger: Trigger {
     public var target: String { instant.description }
     public var due: DueInstant? { instant }
 
-    public var problems: [String] {
-        switch instant {
-        case .at(let text):
-            // A template has no instant before it is filled in.
-            guard !text.contains("{{") else { return [] }
-            do {
-                _ = try Timestamp(parsing: text)
-                return []
-            } catch {
-                return [error.message]
-            }
-        case .after(let span):
-            return span.microseconds < 0 ? ["a wait cannot be \(span) long"] : []
-        }
-    }
+    public var problems: [String] { instant.problems }
 
     private enum CodingKeys: String, CodingKey {
         case instant = "due"
@@ -68,4 +55,27 @@ extension Trigger where Self == TimeTrigger {
 
     /// Waits so long from the moment at which the wait is registered; a restart does not begin it anew.
     public static func after(_ duration: Duration) -> TimeTrigger { TimeTrigger(.after(TimeSpan(duration))) }
+
+    /// Waits until the first tick of a cron expression after the moment at which the wait is registered.
+    ///
+    /// - Parameters:
+    ///   - expression: Five fields, or a preset such as `@daily`; as for schedules.
+    ///   - timeZone: The IANA name of the zone on whose wall clock it ticks.
+    public static func cron(_ expression: String, timeZone: String = "UTC") -> TimeTrigger {
+        TimeTrigger(.tick(cron: expression, timeZone: timeZone))
+    }
+
+    /// Waits until the time of day lies within a window; where it does already, not at all. A wait that is held up until
+    /// its window has closed again waits for the next one.
+    ///
+    /// - Parameters:
+    ///   - opens: As `HH:MM`.
+    ///   - closes: As `HH:MM`; on the next day where it is not later than `opens`.
+    ///   - days: The days on which it opens, as the day-of-week field of a cron expression: `MON-FRI`.
+    ///   - timeZone: The IANA name of the zone on whose wall clock that is meant.
+    public static func within(
+        _ opens: String, _ closes: String, days: String = "*", timeZone: String = "UTC"
+    ) -> TimeTrigger {
+        TimeTrigger(.within(TimeWindow(opens: opens, closes: closes, days: days, timeZone: timeZone)))
+    }
 }

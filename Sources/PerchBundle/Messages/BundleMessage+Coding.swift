@@ -68,6 +68,7 @@ extension FrameWriter {
         case nil: break
         case .at(let text): object("due") { $0.field("at", text) }
         case .after(let span): object("due") { $0.field("after", span.microseconds) }
+        case .tick, .within: field("due", trigger.due?.json ?? .null)
         }
         field("definition", trigger.definition)
     }
@@ -165,8 +166,14 @@ extension TriggerSpec {
         guard let instant = try fields.optionalObject("due") else { return }
         if let text = try instant.optionalString("at") {
             due = .at(text)
-        } else {
+        } else if instant.value("after") != nil {
             due = .after(TimeSpan(microseconds: try instant.integer("after")))
+        } else {
+            do {
+                due = try DueInstant(json: fields.value("due") ?? .null)
+            } catch {
+                throw BundleProtocolError(error.message)
+            }
         }
     }
 }

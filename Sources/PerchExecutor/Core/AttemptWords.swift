@@ -28,6 +28,7 @@ enum AttemptWords {
         case nil: return "waits for \(trigger.kind) \(trigger.target) ('\(key)'\(limit))"
         case .at(let text): return "sleeps until \(text) ('\(key)'\(limit))"
         case .after(let span): return "sleeps for \(span) ('\(key)'\(limit))"
+        case .tick, .within: return "waits for \(trigger.target) ('\(key)'\(limit))"
         }
     }
 

@@ -17,12 +17,7 @@ extension Transaction {
     /// - Throws: `invalid` where its instant cannot be read.
     func register(_ wait: NewWait) throws {
         let trigger = wait.trigger
-        let due: Timestamp?
-        switch trigger.due {
-        case .at(let text): due = try Timestamp(parsing: text)
-        case .after(let span): due = now + span
-        case nil: due = nil
-        }
+        let due = try trigger.due?.instant(from: now)
         let definition = trigger.definition == .object([:]) ? nil : trigger.definition.text
         try run(
             """

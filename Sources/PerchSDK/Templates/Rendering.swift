@@ -40,7 +40,7 @@ extension TriggerSpec {
     public func rendered(with scope: TemplateScope) throws(PerchError) -> TriggerSpec {
         var result = self
         result.target = try Template.render(target, with: scope)
-        if case .at(let text) = due { result.due = .at(try Template.render(text, with: scope)) }
+        result.due = try due?.rendered(with: scope)
         result.definition = try definition.rendered(with: scope)
         return result
     }

@@ -31,7 +31,7 @@ extension TriggerSpec {
     /// Every string that may hold templates, each once.
     var strings: [String] {
         var found = [target]
-        if case .at(let text) = due { found.append(text) }
+        if let due { found += due.strings }
         Self.collect(definition, into: &found)
         var seen: Set<String> = []
         return found.filter { seen.insert($0).inserted }
@@ -44,16 +44,6 @@ extension TriggerSpec {
         case .object(let members):
             for (_, member) in members.sorted(by: { $0.key < $1.key }) { collect(member, into: &found) }
         case .null, .bool, .integer, .number: break
-        }
-    }
-}
-
-extension DueInstant: CustomStringConvertible {
-    /// In words: `2026-01-01T06:00:00Z`, `after 1h30m`.
-    public var description: String {
-        switch self {
-        case .at(let text): text
-        case .after(let span): "after \(span)"
         }
     }
 }

@@ -21,14 +21,6 @@ public struct TriggerSpec: Hashable, Sendable {
     }
 }
 
-/// The instant of a time wait, absolute or from the moment at which the wait is registered.
-public enum DueInstant: Hashable, Sendable {
-    /// An RFC 3339 instant; may be a template until rendered.
-    case at(String)
-    /// So long after the wait is registered. It becomes an instant then and stays one.
-    case after(TimeSpan)
-}
-
 /// A kind of wait: Codable data with a typed event.
 ///
 /// A trigger does nothing by itself; the engine's source for its `kind` watches for it. Conforming types stand in the
