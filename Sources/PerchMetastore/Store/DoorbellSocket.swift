@@ -10,8 +10,6 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
     private let path: String
     private let finished = DispatchSemaphore(value: 0)
     private var isListening = false
-    /// No doorbell is this one: it ends the listening thread.
-    private static let goodbye: UInt8 = 0
 
     init(path: String) throws {
         self.path = path
@@ -36,7 +34,7 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
             while true {
                 let count = recv(descriptor, &byte, 1, 0)
                 if count < 0 && errno == EINTR { continue }
-                if count <= 0 || byte == Self.goodbye { break }
+                if count <= 0 { break }
                 ring(DoorbellSet(rawValue: byte))
             }
             finished.signal()
@@ -48,7 +46,8 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
 
     func close() {
         if isListening {
-            Self.send(DoorbellSet(rawValue: Self.goodbye), to: path)
+            // Ends the listening thread, even where the path is gone by which a message would reach it.
+            shutdown(descriptor, Int32(SHUT_RDWR))
             finished.wait()
         }
         unlink(path)
