@@ -194,8 +194,7 @@ struct JournalReplay {
     }
 
     private static func kindAndTarget(of entry: RecordedEntry) -> (kind: String?, target: String?) {
-        // An entry that cannot be read is a mismatch.
-        guard let trigger = try? JSONValue(parsingEnvelope: entry.payload) else {
+        guard let trigger = try? JSONValue(parsingEnvelope: entry.payload) else {  // because then it is a mismatch
             return (nil, nil)
         }
         var texts: [String?] = []

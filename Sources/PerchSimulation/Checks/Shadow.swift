@@ -300,9 +300,10 @@ struct Shadow {
         waits[waitID] = entry(row)
         waitOf[row.id] = waitID
         touched.insert(row.id)
-        guard row.oldState == "event", let text = row.text, let definition = try? JSONValue(parsing: text),
+        guard row.oldState == "event", let text = row.text,
+            let definition = try? JSONValue(parsing: text),  // because one that cannot be read matches nothing
             case .string(let name)? = definition["name"]
-        else { return }  // because a definition that cannot be read matches nothing
+        else { return }
         var key: String?
         if case .string(let text)? = definition["key"] { key = text }
         eventWaits[entry(row)] = (row.oldDispatch ?? 0, name, key)
