@@ -142,7 +142,7 @@ let package = Package(
             "PerchTriggererTests",
             [
                 "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent",
-                "PerchSDK", "FuzzSupport",
+                "PerchTriggersFile", "PerchSDK", "FuzzSupport",
                 log,
             ]),
     ],

@@ -79,6 +79,75 @@ struct FileDifferenceTests {
         simulation.end()
     }
 
+    @Test("Waits for files to go, to change and to gather fire alike on real and on simulated files", arguments: 0..<8)
+    func sameAims(seed: Int) async throws {
+        let real = try RealFiles()
+        var options = FileSource.Options()
+        options.pollEvery = .seconds(300)
+        options.verifyEvery = .seconds(300)
+        let bench = try await SourceBench { [options] loop, report in
+            FileSource(loop: loop, options: options, report: report)
+        }
+        defer { bench.end() }
+        let simulation = FileSimulation(options: options)
+        simulation.files.makeDirectories(real.path)
+        var chance = SeededNumbers(seed: UInt64(seed) &* 32_452_843)
+        var lastID: Int64 = 0
+        for step in 0..<150 {
+            var what = ""
+            if chance.below(4) == 0 {
+                lastID += 1
+                let wait = try aim(lastID, real.path, &chance)
+                what = "wait \(lastID) for \(wait.definition.text)"
+                try await bench.add([wait])
+                simulation.source.add([wait])
+            } else {
+                let operation = aimOperation(step, &chance)
+                what = "\(operation)"
+                let numbers = (real.act(operation), act(operation, simulation.files, real.path))
+                #expect(numbers.0 == numbers.1, "seed \(seed), step \(step): \(what)")
+            }
+            try await settle(bench, simulation, real, step)
+            #expect(bench.fired.sorted() == simulation.fired.sorted(), "seed \(seed), step \(step): \(what)")
+            for gauge in ["file_waits", "file_watches", "file_directories"] {
+                let value = try await bench.on { source, _ in source.gauges.first { $0.name == gauge }?.value }
+                #expect(value == simulation.gauge(gauge), "seed \(seed), step \(step): \(what): \(gauge)")
+            }
+            guard bench.fired.sorted() == simulation.fired.sorted() else { return }
+        }
+        #expect(simulation.fired.count > 150)
+        simulation.end()
+    }
+
+    private func aim(_ waitID: Int64, _ base: String, _ chance: inout SeededNumbers) throws -> ArmedWait {
+        let one = "\(base)/\(filePath(&chance))"
+        let many = "\(base)/\(chance.one(of: ["*/f", "a/*", "b/[fg]", "*/*/f", "a/*/*.x"]))"
+        return switch chance.below(5) {
+        case 0, 1: try fileWait(waitID, one, until: .changed)
+        case 2: try fileWait(waitID, one, until: .removed)
+        case 3: try fileWait(waitID, many, until: .removed)
+        default: try fileWait(waitID, many, atLeast: 1 + chance.below(3))
+        }
+    }
+
+    private func filePath(_ chance: inout SeededNumbers) -> String {
+        let parts = (0..<chance.below(3)).map { _ in chance.one(of: Self.directories) }
+        return (parts + [chance.one(of: ["f", "g", "h.x"])]).joined(separator: "/")
+    }
+
+    /// Each file gets a length of its own: two changes within a tick of the kernel's clock have one time.
+    private func aimOperation(_ step: Int, _ chance: inout SeededNumbers) -> FileOperation {
+        let one = filePath(&chance)
+        let directories = (0...chance.below(2)).map { _ in chance.one(of: Self.directories) }.joined(separator: "/")
+        return switch chance.below(8) {
+        case 0, 1: .makeDirectory(directories)
+        case 2: .removeDirectory(directories)
+        case 3, 4: .write(one, 1_000 + step)
+        case 5: .move(one, filePath(&chance))
+        default: .remove(one)
+        }
+    }
+
     /// A file of its own for each step: when its event has come, those before it have.
     private func settle(
         _ bench: SourceBench<FileSource>, _ simulation: FileSimulation, _ real: RealFiles, _ step: Int

@@ -38,6 +38,12 @@ final class FileSimulation {
         return nil
     }
 
+    /// What was stored last of a wait's past.
+    func progress(of waitID: Int64) -> JSONValue? {
+        for case .progressed(waitID, let progress) in reports.reversed() { return progress }
+        return nil
+    }
+
     func gauge(_ name: String) -> Int { source.gauges.first { $0.name == name }?.value ?? -1 }
 
     func add(_ waits: [(Int64, String)], stableFor: TimeSpan? = nil, minimumSize: Int? = nil) throws {
@@ -60,10 +66,12 @@ final class FileSimulation {
 }
 
 func fileWait(
-    _ waitID: Int64, _ path: String, stableFor: TimeSpan? = nil, minimumSize: Int? = nil
+    _ waitID: Int64, _ path: String, stableFor: TimeSpan? = nil, minimumSize: Int? = nil,
+    until: FileTrigger.Until = .there, atLeast: Int? = nil, progress: JSONValue? = nil, since: Int64 = .max / 2
 ) throws -> ArmedWait {
-    let spec = try TriggerSpec(FileTrigger(path: path, stableFor: stableFor, minimumSize: minimumSize))
+    let spec = try TriggerSpec(
+        FileTrigger(path: path, stableFor: stableFor, minimumSize: minimumSize, until: until, atLeast: atLeast))
     return ArmedWait(
         waitID: waitID, kind: spec.kind, target: spec.target, definition: spec.definition,
-        since: Timestamp(microseconds: 0))
+        since: Timestamp(microseconds: since), progress: progress)
 }

@@ -14,6 +14,8 @@ struct SimulatedFilesStormTests {
         var path: String
         var stableFor: TimeSpan?
         var minimumSize: Int?
+        var until = FileTrigger.Until.there
+        var atLeast: Int?
     }
 
     private static let patterns = [
@@ -37,6 +39,18 @@ struct SimulatedFilesStormTests {
                 Issue.record("\(waitID) fired and was not waited for")
                 return
             }
+            guard wait.until == .there else {
+                expectOver(waitID, wait, path, bench)
+                return
+            }
+            if let atLeast = wait.atLeast {
+                let paths = payload["paths"].map(strings) ?? [path]
+                #expect(paths.count >= atLeast)
+                for path in paths {
+                    #expect(bench.files.exists(path))
+                    if let size = bench.files.size(of: path) { #expect(size >= wait.minimumSize ?? 0) }
+                }
+            }
             let now = bench.loop.now
             #expect(bench.files.exists(path), "\(wait.path) fired without \(path)")
             guard let size = bench.files.size(of: path) else { return }
@@ -50,12 +64,12 @@ struct SimulatedFilesStormTests {
             switch chance.below(100) {
             case 0..<12:
                 lastID += 1
-                let wait = Wanted(
-                    path: chance.one(of: Self.patterns),
-                    stableFor: chance.one(of: [nil, nil, .seconds(3)]), minimumSize: chance.one(of: [nil, nil, 20]))
+                let wait = oneWanted(&chance)
                 wanted[lastID] = wait
                 bench.source.add([
-                    try fileWait(lastID, wait.path, stableFor: wait.stableFor, minimumSize: wait.minimumSize)
+                    try fileWait(
+                        lastID, wait.path, stableFor: wait.stableFor, minimumSize: wait.minimumSize, until: wait.until,
+                        atLeast: wait.atLeast)
                 ])
             case 12..<15:
                 guard let waitID = wanted.keys.min() else { break }
@@ -80,10 +94,10 @@ struct SimulatedFilesStormTests {
         bench.files.heal()
         bench.loop.pass(.seconds(isSetBack ? 300 : 70))
         for (waitID, wait) in wanted.sorted(by: { $0.key < $1.key }) {
-            let found = matches(of: wait.path, in: bench.files).filter {
-                bench.files.size(of: $0).map { $0 >= wait.minimumSize ?? 0 } ?? true
-            }
-            #expect(found.isEmpty, "seed \(seed): wait \(waitID) for \(wait.path) has not fired")
+            #expect(
+                !isTrue(waitID, wait, bench),
+                "seed \(seed): wait \(waitID) for \(wait) has not fired: \(bench.source.explain(waitID)?.sentences ?? [])"
+            )
             bench.source.remove(waitID)
         }
         bench.settle()
@@ -93,6 +107,53 @@ struct SimulatedFilesStormTests {
         #expect(bench.gauge("files_settling") == 0, "seed \(seed)")
         #expect(bench.files.watchCount == 0, "seed \(seed)")
         bench.end()
+    }
+
+    private func oneWanted(_ chance: inout SeededNumbers) -> Wanted {
+        var wait = Wanted(path: chance.one(of: Self.patterns))
+        switch chance.below(6) {
+        case 0: wait.until = .removed
+        case 1:
+            wait.until = .changed
+            wait.path = chance.one(of: Self.patterns.filter { !$0.contains("*") && !$0.contains("[") })
+        case 2 where wait.path.contains("*"):
+            wait.atLeast = 1 + chance.below(3)
+            wait.stableFor = chance.one(of: [nil, nil, .seconds(3)])
+            wait.minimumSize = chance.one(of: [nil, nil, 20])
+        default:
+            wait.stableFor = chance.one(of: [nil, nil, .seconds(3)])
+            wait.minimumSize = chance.one(of: [nil, nil, 20])
+        }
+        return wait
+    }
+
+    /// What is so at the moment of a fire, or should have led to one.
+    private func isTrue(_ waitID: Int64, _ wait: Wanted, _ bench: FileSimulation) -> Bool {
+        switch wait.until {
+        case .removed: return matches(of: wait.path, in: bench.files, withDeadLinks: true).isEmpty
+        case .changed:
+            // Nobody has ever been able to look: nothing can be said.
+            guard let before = bench.progress(of: waitID) else { return false }
+            guard case .success(let status) = bench.view.status(of: wait.path, followsLinks: true) else {
+                return before["absent"] == nil
+            }
+            return before["size"] != .integer(status.size) || before["modified"] != .integer(status.modified)
+                || before["inode"] != .integer(Int64(status.inode))
+        case .there:
+            let found = matches(of: wait.path, in: bench.files).filter {
+                bench.files.size(of: $0).map { $0 >= wait.minimumSize ?? 0 } ?? true
+            }
+            return found.count >= wait.atLeast ?? 1
+        }
+    }
+
+    private func expectOver(_ waitID: Int64, _ wait: Wanted, _ path: String, _ bench: FileSimulation) {
+        #expect(isTrue(waitID, wait, bench), "\(waitID) for \(wait) fired too early")
+    }
+
+    private func strings(_ value: JSONValue) -> [String] {
+        guard case .array(let values) = value else { return [] }
+        return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
     }
 
     private func path(_ chance: inout SeededNumbers, most depth: Int) -> String {
@@ -116,7 +177,9 @@ struct SimulatedFilesStormTests {
     }
 
     /// What a pattern matches, found by looking everywhere.
-    private func matches(of pattern: String, in files: SimulatedFiles) -> [String] {
+    private func matches(
+        of pattern: String, in files: SimulatedFiles, withDeadLinks: Bool = false
+    ) -> [String] {
         var found = [""]
         for component in pattern.split(separator: "/").map(String.init) {
             found = found.flatMap { directory in
@@ -125,6 +188,6 @@ struct SimulatedFilesStormTests {
                     .map { "\(directory)/\($0)" }
             }
         }
-        return found.filter(files.exists)
+        return withDeadLinks ? found : found.filter(files.exists)
     }
 }

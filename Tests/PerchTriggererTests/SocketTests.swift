@@ -229,7 +229,7 @@ struct SocketTests {
         client.send("{\"explain\": 999}\n{\"summary\": true}\n{\"fire\": 1}\n")
         #expect(try await client.json()["explanation"] == .null)
         let summary = try await client.json()["summary"]?.decode(TriggererSummary.self)
-        #expect(summary?.waits == ["event": 1, "time": 0])
+        #expect(summary?.waits == ["event": 1, "file": 0, "time": 0])
         #expect(summary?.fired == 1)
         #expect(try await client.json()["error"] != nil)
         client.close()

@@ -7,6 +7,7 @@ import PerchMetastore
 import PerchReactor
 import PerchSDK
 import PerchTriggersEvent
+import PerchTriggersFile
 import PerchTriggersTime
 
 @testable import PerchTriggerer
@@ -34,7 +35,12 @@ final class TriggererBench: Sendable {
         triggerer = Triggerer(
             metastore: metastore, reactor: reactor, processes: SystemProcesses(), configuration: configuration,
             log: Self.log
-        ) { loop, report in [TimeSource(loop: loop, report: report), EventSource(report: report)] }
+        ) { loop, report in
+            [
+                TimeSource(loop: loop, report: report), EventSource(report: report),
+                FileSource(loop: loop, report: report),
+            ]
+        }
         let continuation = looks.continuation
         metastore.doorbells.subscribe([.runs, .finished, .queue]) { _ in continuation.yield() }
     }
@@ -81,6 +87,10 @@ final class TriggererBench: Sendable {
 
     static func time(after span: TimeSpan, timeout: TimeSpan = .seconds(60)) -> SensorDefinition {
         SensorDefinition(trigger: TriggerSpec(kind: "time", target: "later", due: .after(span)), timeout: timeout)
+    }
+
+    static func file(changed path: String) throws -> SensorDefinition {
+        SensorDefinition(trigger: try TriggerSpec(FileTrigger.file(changed: path)), timeout: .seconds(60))
     }
 
     static func event(_ name: String, key: String? = nil, timeout: TimeSpan = .seconds(60)) -> SensorDefinition {

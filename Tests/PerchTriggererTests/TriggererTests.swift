@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import PerchMetastore
 import PerchSDK
 import Testing
@@ -79,7 +80,7 @@ struct TriggererTests {
             try $0.taskInstance(TaskInstanceKey(dagID: "d", runID: "r", taskID: "t0"))?.message
         }
         #expect(message?.contains("'moon'") == true)
-        #expect(message?.contains("event, time") == true)
+        #expect(message?.contains("event, file, time") == true)
         try await bench.end()
     }
 
@@ -94,6 +95,25 @@ struct TriggererTests {
         try await next.emit("go")
         #expect(try await next.states(of: run, dagID: "d") == [.success, .success])
         try await next.end()
+    }
+
+    @Test("What a file was is stored with its wait, and that it has gone is found by the next triggerer")
+    func storedBaseline() async throws {
+        let first = try TriggererBench()
+        let path = first.home + ".json"
+        #expect(FileManager.default.createFile(atPath: path, contents: Data("{}".utf8)))
+        let run = try await first.run("d", [try TriggererBench.file(changed: path)])
+        await first.triggerer.start()
+        while try await first.metastore.read({ try $0.waits(WaitFilter()).first?.progress }) == nil {
+            await Task.yield()
+        }
+        try await first.stop()
+        // Without what was stored, its absence would be what changes are measured from.
+        try FileManager.default.removeItem(atPath: path)
+        let second = try TriggererBench(home: first.home)
+        await second.triggerer.start()
+        #expect(try await second.states(of: run, dagID: "d") == [.success])
+        try await second.end()
     }
 
     @Test("A dead triggerer's lease does not have to run out, a live one's does")
@@ -143,7 +163,7 @@ struct TriggererTests {
         // The removal was read with what came after it.
         let later = try await bench.run("later", [TriggererBench.time(after: soon)])
         _ = try await bench.states(of: later, dagID: "later")
-        #expect(await bench.triggerer.summary().waits == ["event": 0, "time": 0])
+        #expect(await bench.triggerer.summary().waits == ["event": 0, "file": 0, "time": 0])
         #expect(await bench.triggerer.explain(waitID) == nil)
         try await bench.end()
     }

@@ -60,8 +60,12 @@ import Testing
                 "path": .string(Self.path(&source)),
                 "stable_for": source.pick([.integer(source.integer()), source.json(depth: 0)]),
                 "minimum_size": source.pick([.integer(source.integer()), .null, source.json(depth: 0)]),
+                "until": source.pick([.null, "there", "removed", "changed", source.json(depth: 0)]),
+                "at_least": source.pick([.integer(source.integer()), .null, source.json(depth: 0)]),
             ])
             guard let trigger = try Fuzz.accepted({ try FileTrigger(stored: definition) }) else { return }
+            try Fuzz.check((trigger.atLeast ?? 1) >= 0, "\(trigger)")
+            for problem in trigger.problems { try Fuzz.checkMessage(problem) }
             let century = Int64(100 * 366) * 86_400 * 1_000_000
             try Fuzz.check((trigger.stableFor?.microseconds ?? 0) < century, "\(trigger)")
         }

@@ -216,7 +216,13 @@ struct FileSourceTests {
         var worse = bad
         worse.waitID = 3
         worse.definition = ["path": "/tmp/x", "stable_for": "5s"]
-        try await bench.add([bad, try scratch.wait(2, "y"), worse])
+        var conflicting = bad
+        conflicting.waitID = 4
+        conflicting.definition = ["path": "/tmp/x", "until": "removed", "minimum_size": 1]
+        var unknown = bad
+        unknown.waitID = 5
+        unknown.definition = ["path": "/tmp/x", "until": "soon"]
+        try await bench.add([bad, try scratch.wait(2, "y"), worse, conflicting, unknown])
         guard case .broken(1, let message) = bench.reports.first else {
             Issue.record("not broken")
             return
@@ -224,6 +230,12 @@ struct FileSourceTests {
         #expect(message.contains("not absolute"))
         #expect(
             bench.reports.contains { if case .broken(3, let text) = $0 { text.contains("stable_for") } else { false } })
+        for (waitID, words) in [(4, "has no minimumSize"), (5, "'until' is")] as [(Int64, String)] {
+            #expect(
+                bench.reports.contains {
+                    if case .broken(waitID, let text) = $0 { text.contains(words) } else { false }
+                })
+        }
         try scratch.write("y")
         try await bench.untilFired(1)
     }

@@ -46,13 +46,17 @@ final class Scratch: Sendable {
     }
 
     /// A wait for a path in here.
-    func wait(_ id: Int64, _ name: String, stableFor: Duration? = nil, minimumSize: Int? = nil) throws -> ArmedWait {
+    func wait(
+        _ id: Int64, _ name: String, stableFor: Duration? = nil, minimumSize: Int? = nil,
+        until: FileTrigger.Until = .there, atLeast: Int? = nil, progress: JSONValue? = nil, since: Int64 = .max / 2
+    ) throws -> ArmedWait {
         let trigger = FileTrigger(
-            path: "\(path)/\(name)", stableFor: stableFor.map { TimeSpan($0) }, minimumSize: minimumSize)
+            path: "\(path)/\(name)", stableFor: stableFor.map { TimeSpan($0) }, minimumSize: minimumSize,
+            until: until, atLeast: atLeast)
         let spec = try TriggerSpec(trigger)
         return ArmedWait(
             waitID: id, kind: spec.kind, target: spec.target, definition: spec.definition,
-            since: Timestamp(microseconds: 0))
+            since: Timestamp(microseconds: since), progress: progress)
     }
 }
 

@@ -12,6 +12,8 @@ final class WaitGroup {
     var count = 0
     /// Waits that depend on a size, for which writes are watched too.
     var sized = 0
+    /// Those to which it matters that something is not there.
+    var attentive: Set<Int64> = []
     /// Where it stands in the tree of directories.
     var places: [DirectoryNode] = []
 
@@ -102,6 +104,10 @@ final class DirectoryNode {
     var pollReason: String?
     var scan = Scan.none
     var isToScanAgain = false
+    /// The errno with which it could not be looked into; 0: it could be.
+    var fault: Int32 = 0
+    /// Some entry, when it was last looked into or since, could not be asked whether it is a directory.
+    var hasUnclearEntries = false
     var looks: Int64 = 0
     var lastLook: Int64?
 

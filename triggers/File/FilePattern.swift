@@ -24,6 +24,11 @@ struct FilePattern {
     /// The file in it.
     let last: Component
 
+    /// Whether all components are names.
+    var isOneFile: Bool {
+        !(directory + [last]).contains { if case .pattern = $0 { true } else { false } }
+    }
+
     init(_ path: String) throws(PerchError) {
         func fault(_ reason: String) -> PerchError {
             PerchError(.invalid, "the path '\(path.shown(200))' \(reason)")

@@ -29,6 +29,7 @@ extension FileSource {
 
     /// A group has come to a directory: it is watched from now on, and then looked into.
     private func begin(_ node: DirectoryNode) {
+        if node.isAbsent { attend(node) }
         if node.watch != nil {
             watchWrites(in: node)
             scanLater(node)
@@ -170,6 +171,8 @@ extension FileSource {
         for child in node.sortedChildren { release(child) }
         if !node.isAbsent { parent.absentChildren += 1 }
         node.presence = .absent(reason)
+        node.fault = 0
+        attend(node)
         forgetMatched(below: node)
         guard node.isWanted else { return settle(node) }
         // Watching the parent tries its absent children once more, this one among them: what appears before the watch
@@ -183,6 +186,7 @@ extension FileSource {
         disarm(node)
         guard !node.isAbsent else { return }
         node.presence = .absent("does not exist")
+        attend(node)
         node.parent?.absentChildren += 1
     }
 

@@ -53,6 +53,7 @@ extension FileSource {
         case .failure(let fault):
             // What is not there is gone, or what a link leads to.
             let isMissing = fault.number == ENOENT || fault.number == ENOTDIR
+            if !Self.meansNothing(fault.number) { node.hasUnclearEntries = true }
             if !isMissing || isLink(path) { scanAgain(node) }
         }
         return false

@@ -7,7 +7,7 @@ public import PerchSDK
 extension FileSource {
     public func explain(_ waitID: Int64) -> WaitExplanation? {
         guard let wait = waits[waitID] else { return nil }
-        var sentences = [aim(of: wait)]
+        var sentences = [aim(of: waitID, wait)]
         var sharing = wait.group.count
         if let node = wait.group.places.first {
             sentences += way(to: node, of: wait)
@@ -22,14 +22,25 @@ extension FileSource {
         return WaitExplanation(sentences: sentences, probe: probe, sharing: sharing)
     }
 
-    private func aim(of wait: Wait) -> String {
-        var text: String
-        if case .name = wait.last,
-            !wait.group.directory.contains(where: { if case .pattern = $0 { true } else { false } })
-        {
-            text = "Waits for the file \(wait.target)"
+    private func aim(of waitID: Int64, _ wait: Wait) -> String {
+        let isOneFile: Bool
+        if case .name = wait.last {
+            isOneFile = !wait.group.directory.contains { if case .pattern = $0 { true } else { false } }
         } else {
-            text = "Waits for a file that matches \(wait.target)"
+            isOneFile = false
+        }
+        var text = isOneFile ? "Waits for the file \(wait.target)" : "Waits for a file that matches \(wait.target)"
+        switch aims[waitID] {
+        case .removed: return "Waits until nothing is at \(wait.target)."
+        case .changed(let baseline):
+            return
+                "Waits until the file \(wait.target) is another than when the wait began, by its size, modification time "
+                + "or inode. Then: \(baseline.text)."
+        case .counted(let tally) where tally.atLeast == 0: return "Waits until nothing matches \(wait.target)."
+        case .counted(let tally):
+            text = "Waits for at least \(tally.atLeast) files that match \(wait.target)"
+            if wait.minimumSize > 0 || wait.stableFor > 0 { text += ", each" }
+        case nil: break
         }
         if wait.minimumSize > 0 { text += ", of at least \(wait.minimumSize) bytes" }
         if wait.stableFor > 0 { text += ", unchanged for \(TimeSpan(microseconds: wait.stableFor))" }

@@ -18,7 +18,7 @@ extension FileSource {
         if case .success(let status) = files.status(of: path, followsLinks: false) { status.isLink } else { false }
     }
 
-    private enum Answer {
+    enum Answer {
         case ready(FileFacts)
         case absent
         case notYet(kind: String, String)
@@ -48,6 +48,12 @@ extension FileSource {
 
     /// Looks at a path for a wait for one name, and fires the wait if it is as wanted.
     func look(_ waitID: Int64, at path: String, trustsAge: Bool = false) {
+        switch aims.isEmpty ? nil : aims[waitID] {
+        case .removed: return lookForRemoval(waitID, at: path)
+        case .changed(let baseline): return lookForChange(waitID, at: path, since: baseline)
+        case .counted(let tally): return count(waitID, tally, at: path)
+        case nil: break
+        }
         switch judge(waitID, path, trustsAge: trustsAge) {
         case .ready(let facts): fire(waitID, [path: facts])
         case .absent: note(waitID, "absent", "absent")
@@ -57,6 +63,7 @@ extension FileSource {
 
     /// Looks at a path that a wait's pattern has met.
     func match(_ waitID: Int64, at path: String) {
+        if let tally = tally(of: waitID) { return count(waitID, tally, at: path) }
         switch judge(waitID, path, trustsAge: false) {
         case .ready(let facts): matches[waitID, default: [:]][path] = facts
         case .absent: matches[waitID]?[path] = nil
@@ -72,7 +79,7 @@ extension FileSource {
         for (waitID, files) in found where !files.isEmpty { fire(waitID, files) }
     }
 
-    private func judge(_ waitID: Int64, _ path: String, trustsAge: Bool) -> Answer {
+    func judge(_ waitID: Int64, _ path: String, trustsAge: Bool) -> Answer {
         guard let wait = waits[waitID] else { return .absent }
         let facts: FileFacts
         switch files.status(of: path, followsLinks: true) {
@@ -86,6 +93,8 @@ extension FileSource {
             return .notYet(kind: "small", "there, \(facts.size) of at least \(wait.minimumSize) bytes")
         }
         guard wait.stableFor > 0 else { return .ready(facts) }
+        // Counted already, and as it was then.
+        if let tally = tally(of: waitID), tally.files[path] == facts { return .ready(facts) }
         let now = loop.now
         if trustsAge, now - facts.modified / 1_000 >= wait.stableFor { return .ready(facts) }
         if let before = settling[waitID]?[path], before.facts == facts {
@@ -120,7 +129,7 @@ extension FileSource {
 
     /// What a link leads to changes in another directory, which nobody watches: such a file is asked for each period.
     @discardableResult
-    private func watchLink(_ waitID: Int64, _ path: String) -> Bool {
+    func watchLink(_ waitID: Int64, _ path: String) -> Bool {
         guard isLink(path) else { return false }
         pollWait(waitID)
         return true
@@ -128,7 +137,7 @@ extension FileSource {
 
     // MARK: Staying the same
 
-    private func unsettle(_ waitID: Int64, _ path: String) {
+    func unsettle(_ waitID: Int64, _ path: String) {
         guard settling[waitID]?.removeValue(forKey: path) != nil, settling[waitID]?.isEmpty == true else { return }
         settling[waitID] = nil
         settleTimers.remove(waitID)
@@ -149,7 +158,11 @@ extension FileSource {
         var due: [Int64] = []
         while due.count < 1_024, let (_, waitID) = settleTimers.popDue(now) { due.append(waitID) }
         for waitID in due {
-            look(waitID)
+            if let tally = tally(of: waitID) {
+                for path in (settling[waitID] ?? [:]).keys.sorted() { count(waitID, tally, at: path) }
+            } else {
+                look(waitID)
+            }
             guard let wait = waits[waitID], let files = settling[waitID] else { continue }
             let oldest = files.values.map(\.since).min() ?? now
             settleTimers.insert(deadline: max(oldest + wait.stableFor, now + 1_000), id: waitID)
@@ -160,18 +173,29 @@ extension FileSource {
 
     // MARK: The outcome
 
-    private func fire(_ waitID: Int64, _ files: [String: FileFacts]) {
+    func fire(_ waitID: Int64, _ files: [String: FileFacts]) {
         guard let wait = waits[waitID], let (path, facts) = files.min(by: { $0.key < $1.key }) else { return }
         var payload: [String: JSONValue] = [
             "path": .string(path), "size": .integer(facts.size), "modified_at": .integer(facts.modified / 1_000),
         ]
-        if case .pattern = wait.last { payload["paths"] = .array(files.keys.sorted().map { .string($0) }) }
+        let isPattern = if case .pattern = wait.last { true } else { false }
+        if isPattern || files.count > 1 { payload["paths"] = .array(files.keys.sorted().map { .string($0) }) }
+        remove(waitID)
+        report(.fired(waitID: waitID, payload: .object(payload)))
+    }
+
+    /// Fires a wait where nothing is any more.
+    func fireWithoutFile(_ waitID: Int64) {
+        guard let wait = waits[waitID] else { return }
+        let payload: [String: JSONValue] = [
+            "path": .string(wait.target), "size": 0, "modified_at": .integer(loop.now), "paths": [],
+        ]
         remove(waitID)
         report(.fired(waitID: waitID, payload: .object(payload)))
     }
 
     /// Keeps the last answer. What is just absent, as most are, is not worth a word until it was something else.
-    private func note(_ waitID: Int64, _ kind: String, _ text: String) {
+    func note(_ waitID: Int64, _ kind: String, _ text: String) {
         guard let wait = waits[waitID] else { return }
         let before = notes[waitID]
         guard kind != "absent" || before != nil else { return }

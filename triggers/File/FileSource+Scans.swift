@@ -55,7 +55,7 @@ extension FileSource {
         }
     }
 
-    private var hasWork: Bool { nextLook < looks.count || reader != nil || !scans.isEmpty }
+    private var hasWork: Bool { nextLook < looks.count || reader != nil || !scans.isEmpty || !touched.isEmpty }
 
     private func workOnce() -> Bool {
         if nextLook < looks.count {
@@ -83,6 +83,9 @@ extension FileSource {
     private func beginScan(_ node: DirectoryNode) {
         node.looks += 1
         node.lastLook = loop.now
+        node.fault = 0
+        node.hasUnclearEntries = false
+        attend(node)
         let names = node.leaves.reduce(0) { $0 + $1.exact.count }
         let hasPatterns = !node.branches.isEmpty || node.leaves.contains { !$0.patterns.isEmpty }
         if hasPatterns || names > Self.fewNames {
@@ -93,7 +96,10 @@ extension FileSource {
             case .failure(let fault):
                 node.scan = .none
                 // One that is gone is known to be so, or will be. Another may be read again some time.
-                if fault.number != ENOENT, fault.number != ENOTDIR { scanAgain(node) }
+                if fault.number != ENOENT, fault.number != ENOTDIR {
+                    node.fault = Self.meansNothing(fault.number) ? 0 : fault.number
+                    scanAgain(node)
+                }
             }
         } else {
             node.scan = .none
@@ -111,7 +117,9 @@ extension FileSource {
 
     private func beQuiet() {
         fireMatches()
-        guard !whenQuiet.isEmpty else { return }
+        judgeTallies()
+        // What was found may ask for another look.
+        guard !whenQuiet.isEmpty, !hasWork else { return }
         let actions = whenQuiet
         whenQuiet = []
         for action in actions { action() }

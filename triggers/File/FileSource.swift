@@ -11,7 +11,8 @@ public import PerchSDK
 /// look-up of its name; looking into many files or a large directory is done in portions between the loop's turns.
 ///
 /// The files of the source: this one keeps the waits, `+Directories` the tree of directories and their watches, `+Events`
-/// takes what the kernel reports, `+Scans` looks into directories, `+Looks` judges one file, `+Explain` tells of it.
+/// takes what the kernel reports, `+Scans` looks into directories, `+Looks` judges one file, `+Aims` waits for more than one
+/// that is there, `+Explain` tells of it.
 public final class FileSource: TriggerSource {
     /// What may be set.
     public struct Options: Sendable {
@@ -63,6 +64,10 @@ public final class FileSource: TriggerSource {
 
     var waits: [Int64: Wait] = [:]
     var groups: [[FilePattern.Component]: WaitGroup] = [:]
+    /// Of those waits alone that are for something else than one file to be there.
+    var aims: [Int64: FileAim] = [:]
+    /// Waits whose counts have changed since the last quiet moment.
+    var touched: Set<Int64> = []
 
     let root = DirectoryNode(name: "", parent: nil)
     /// Nil where the system gives none.
@@ -134,6 +139,8 @@ public final class FileSource: TriggerSource {
     private func add(_ wait: ArmedWait) throws {
         let trigger = try FileTrigger(stored: wait.definition)
         let pattern = try FilePattern(trigger.path)
+        if let conflict = trigger.conflicts(with: pattern).first { throw PerchError(.invalid, conflict) }
+        let aim = try FileAim(trigger, pattern, wait)
         remove(wait.waitID)
         let group: WaitGroup
         if let known = groups[pattern.directory] {
@@ -148,11 +155,17 @@ public final class FileSource: TriggerSource {
         waits[wait.waitID] = Wait(
             target: target, group: group, last: pattern.last, stableFor: stableFor, minimumSize: minimumSize)
         group.insert(wait.waitID, pattern.last)
-        if minimumSize > 0 { group.sized += 1 }
+        if let aim {
+            aims[wait.waitID] = aim
+            group.attentive.insert(wait.waitID)
+            if case .counted = aim { touched.insert(wait.waitID) }
+        }
+        let isSized = minimumSize > 0 || aim?.watchesWrites == true
+        if isSized { group.sized += 1 }
         if group.places.isEmpty {
             extend(group, to: root)
         } else {
-            if group.sized == 1, minimumSize > 0 { for node in group.places { watchWrites(in: node) } }
+            if group.sized == 1, isSized { for node in group.places { watchWrites(in: node) } }
             lookLater(wait.waitID)
         }
     }
@@ -161,15 +174,21 @@ public final class FileSource: TriggerSource {
     func lookLater(_ waitID: Int64) {
         guard let wait = waits[waitID] else { return }
         switch wait.last {
-        case .name: looks.append(waitID)
-        case .pattern: for node in wait.group.places { scanLater(node) }
+        // Of several directories, some may be there that nobody has met yet.
+        case .name where tally(of: waitID) == nil: looks.append(waitID)
+        case .name, .pattern: for node in wait.group.places { scanLater(node) }
         }
     }
 
     public func remove(_ waitID: Int64) {
         guard let wait = waits.removeValue(forKey: waitID) else { return }
         wait.group.remove(waitID, wait.last)
-        if wait.minimumSize > 0 { wait.group.sized -= 1 }
+        let aim = aims.removeValue(forKey: waitID)
+        if aim != nil {
+            wait.group.attentive.remove(waitID)
+            touched.remove(waitID)
+        }
+        if wait.minimumSize > 0 || aim?.watchesWrites == true { wait.group.sized -= 1 }
         if settling.removeValue(forKey: waitID) != nil { settleTimers.remove(waitID) }
         notes[waitID] = nil
         matches[waitID] = nil
@@ -191,7 +210,7 @@ public final class FileSource: TriggerSource {
 
     public func probeNow(_ waitID: Int64, done: @escaping () -> Void) {
         guard let wait = waits[waitID] else { return done() }
-        guard case .name = wait.last else {
+        guard case .name = wait.last, tally(of: waitID) == nil else {
             lookLater(waitID)
             whenQuiet.append(done)
             return work()
@@ -215,6 +234,8 @@ public final class FileSource: TriggerSource {
         watcher = nil
         waits = [:]
         groups = [:]
+        aims = [:]
+        touched = []
         watched = [:]
         root.children = [:]
         scans = []

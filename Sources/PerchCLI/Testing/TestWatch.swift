@@ -209,7 +209,7 @@ final class TestWatch {
     /// When a file that is there, and has to stay as it is for a while, will have done so; nil where none is there.
     private static func settled(_ wait: WaitRow, _ explanation: WaitExplanation) -> Timestamp? {
         guard wait.kind == FileTrigger.kind, let probe = explanation.probe, let last = probe.lastProbeAt,
-            !probe.lastResult.hasPrefix("absent"), let text = wait.definition
+            !probe.lastResult.hasPrefix("absent"), !probe.lastResult.hasSuffix(" are there"), let text = wait.definition
         else { return nil }
         do {
             guard case .integer(let span)? = try JSONValue(parsingEnvelope: text)["stable_for"] else { return nil }
