@@ -136,7 +136,7 @@ let package = Package(
                 "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
                 "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
             ] + triggers),
-        tests("PerchTestingTests", ["PerchTesting", "Perch", "PerchSDK"] + triggers),
+        tests("PerchTestingTests", ["PerchTesting", "PerchMetastore", "Perch", "PerchSDK"] + triggers),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
         tests(
             "PerchTriggererTests",

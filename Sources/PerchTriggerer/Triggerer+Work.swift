@@ -133,7 +133,7 @@ extension Triggerer {
                 let page = try await triggerer.metastore.read { snapshot in
                     WaitsPage(
                         waits: try snapshot.waitsToArm(after: request.after, limit: request.limit),
-                        removed: try snapshot.removedWaits(after: request.removedAfter, limit: request.limit))
+                        notes: try snapshot.waitNotes(after: request.notedAfter, limit: request.limit))
                 }
                 triggerer.state?.waitsRead(request, page, now: triggerer.reactor.loop.now)
             } catch {
@@ -171,9 +171,10 @@ extension Triggerer {
                 let won = try await triggerer.metastore.write { transaction in
                     if !group.progress.isEmpty { try transaction.storeProgress(group.progress) }
                     if !group.probes.isEmpty { try transaction.storeProbes(group.probes, owner: group.owner) }
-                    if let seq = group.forgetRemovedUpTo { try transaction.forgetRemovedWaits(upTo: seq) }
+                    if let seq = group.forgetNotesUpTo { try transaction.forgetWaitNotes(upTo: seq) }
                     guard !group.firings.isEmpty else { return [Bool]() }
-                    return try transaction.fire(group.firings, lease: (group.owner, group.epoch))
+                    return try transaction.fire(
+                        group.firings, lease: (group.owner, group.epoch), noted: group.noted)
                 }
                 for (firing, isFirst) in zip(group.firings, won) where !isFirst {
                     triggerer.log.debug("the wait was over already", metadata: ["wait_id": "\(firing.waitID)"])

@@ -77,6 +77,67 @@ struct CommandTests {
         #expect(try home.program("deferred", "list").lines.count == 3)
     }
 
+    @Test("deferred list takes its filters and orders together")
+    func deferredOrders() async throws {
+        let home = try await WaitingHome()
+        defer { home.folder.remove() }
+        func kinds(_ arguments: String...) throws -> [JSONValue?] {
+            let outcome = try home.program.run(["deferred", "list", "-o", "json"] + arguments)
+            #expect(outcome.code == 0, "\(outcome)")
+            return try JSONValue(parsing: outcome.output).elements.map { $0["kind"] }
+        }
+        #expect(try kinds("--due-within", "30m") == ["file"])
+        #expect(try kinds("--due-within", "2h", "--sort", "deadline") == ["file", "time"])
+        #expect(try kinds("--sort", "target", "--reverse", "--limit", "1").count == 1)
+        #expect(try kinds("--sort", "due") == ["time", "file"])
+        #expect(try kinds("--sort", "due", "--reverse") == ["time", "file"])
+        #expect(try kinds("--older-than", "1h").isEmpty)
+        #expect(try kinds("--older-than", "0s").count == 2)
+        #expect(try kinds("--owner", "nobody:1").isEmpty)
+    }
+
+    @Test("a deadline is moved and shown, and what cannot be is refused in a line")
+    func extend() async throws {
+        let home = try await WaitingHome()
+        defer { home.folder.remove() }
+        guard case .integer(let id)? = try home.json("deferred", "list", "--kind", "file").elements.first?["wait_id"]
+        else {
+            Issue.record("no wait id")
+            return
+        }
+        let until = try home.program("deferred", "extend", "\(id)", "--until", "2126-01-01T00:00:00Z")
+        #expect(until.code == 0 && until.output.contains("times out at 2126-01-01T00:00:00"), "\(until)")
+        #expect(until.errors.contains("note: no engine is running"))
+        #expect(try home.program("deferred", "extend", "\(id)", "--by", "1d").output.contains("2126-01-02T00:00:00"))
+        #expect(
+            try home.program("deferred", "extend", "\(id)", "--no-deadline").output.contains("no deadline any more"))
+        #expect(try home.json("deferred", "show", "\(id)")["deadline"] == .null)
+        for (arguments, words) in [
+            (["\(id)", "--by", "1d"], "no deadline"), (["\(id)", "--until", "2020-01-01"], "past already"),
+            (["999", "--by", "1d"], "nothing waits"),
+        ] {
+            let outcome = try home.program.run(["deferred", "extend"] + arguments)
+            #expect(outcome.code == 1 && outcome.output.isEmpty && outcome.errors.contains(words), "\(outcome)")
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+        }
+        #expect(try home.program("db", "check").lines == ["the metastore is sound"])
+    }
+
+    @Test("the forecast counts what comes, in every format")
+    func forecast() async throws {
+        let home = try await WaitingHome()
+        defer { home.folder.remove() }
+        let forecast = try home.json("deferred", "forecast", "--within", "2h", "--buckets", "2")
+        #expect(forecast["waits"] == 2 && forecast["open"] == 0 && forecast["oldest_wait_id"] == 1)
+        #expect(forecast["buckets"]?.elements.count == 2)
+        #expect(forecast["buckets"]?.elements.first?["timeouts"] == 1)
+        #expect(forecast["kinds"] == [["kind": "file", "waits": 1], ["kind": "time", "waits": 1]])
+        #expect(forecast["most_shared"] == [])
+        let table = try home.program("deferred", "forecast")
+        #expect(table.code == 0 && table.output.contains("buckets:") && table.output.contains("TIMEOUTS"), "\(table)")
+        #expect(try home.program("deferred", "forecast", "-o", "yaml").output.contains("overdue: 0"))
+    }
+
     @Test("a run's details have the run's and the tasks' fields")
     func runDetails() async throws {
         let home = try await WaitingHome()

@@ -16,6 +16,11 @@ struct UsageTests {
             "tasks states x y --state z", "tasks clear x", "tasks clear x y --map-index 3",
             "tasks clear x y --downstream",
             "tasks logs x y", "tasks logs x y z --try 0", "tasks logs x y z --map-index -2", "deferred list --limit 0",
+            "deferred list --sort name", "deferred list --older-than soon", "deferred list --due-within 3",
+            "deferred extend", "deferred extend 1", "deferred extend x --by 1m", "deferred extend 1 --by 0s",
+            "deferred extend 1 --by 1x", "deferred extend 1 --until never", "deferred extend 1 --by 1m --no-deadline",
+            "deferred forecast --within 0s", "deferred forecast --within x", "deferred forecast --buckets 0",
+            "deferred forecast --buckets 1001",
             "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
             "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
             "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",
@@ -47,7 +52,8 @@ struct UsageTests {
             "runs list", "runs details x y", "runs cancel x y", "tasks list x", "tasks states x y",
             "tasks clear x y -y",
             "tasks logs x y z", "deferred list", "deferred show 1", "deferred explain 1", "deferred fire 1",
-            "deferred cancel 1", "events emit x", "events list", "db check", "db backup /tmp/never",
+            "deferred cancel 1", "deferred extend 1 --by 1m", "deferred forecast", "events emit x", "events list",
+            "db check", "db backup /tmp/never",
         ])
     func missingHome(line: String) throws {
         let folder = try Folder()

@@ -160,10 +160,10 @@ struct WaitTransitionTests {
                 try $0.cancelTask(key, intent: CancelIntent(finalState: .failed, reason: "enough", by: "anna"))
             })
         #expect(try await stage.states(run) == ["a": .success, "b": .failed])
-        let notes = try await stage.store.read { try $0.removedWaits(after: 0, limit: 10) }
+        let notes = try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }
         #expect(notes.map(\.waitID) == waits.map(\.waitID))
-        try await stage.store.write { try $0.forgetRemovedWaits(upTo: notes[1].seq) }
-        #expect(try await stage.store.read { try $0.removedWaits(after: 0, limit: 10) }.isEmpty)
+        try await stage.store.write { try $0.forgetWaitNotes(upTo: notes[1].seq) }
+        #expect(try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }.isEmpty)
     }
 
     @Test("A waiting task with onKill is dispatched once more to clean up, and ends as intended whatever it returns")

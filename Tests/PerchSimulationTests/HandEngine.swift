@@ -190,8 +190,8 @@ final class HandEngine {
 
     private func forgetRemovals() async throws {
         try await store.write { transaction in
-            guard let last = try transaction.removedWaits(after: 0, limit: 10_000).last else { return }
-            try transaction.forgetRemovedWaits(upTo: last.seq)
+            guard let last = try transaction.waitNotes(after: 0, limit: 10_000).last else { return }
+            try transaction.forgetWaitNotes(upTo: last.seq)
         }
     }
 

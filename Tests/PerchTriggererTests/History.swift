@@ -75,6 +75,15 @@ struct History {
         }
     }
 
+    /// Until everything that was noted has been read.
+    mutating func settle() {
+        for _ in 0..<40 {
+            work()
+            now += 500_000
+            progress()
+        }
+    }
+
     // MARK: the world
 
     private mutating func act() {
@@ -102,6 +111,14 @@ struct History {
         case 8:
             // Another triggerer took over, and has gone again.
             if random.chance(faults) { _ = store.acquire() }
+        case 9:
+            if random.chance(60), let waitID = store.open.randomElement(using: &random),
+                let deadline = store.waits[waitID]?.row.deadline
+            {
+                let later = max(now, deadline.microseconds) + Int64.random(in: 1...2_000_000, using: &random)
+                store.extend(waitID, to: random.chance(20) ? nil : later)
+                ring(.waits)
+            }
         default: break
         }
     }
@@ -210,7 +227,7 @@ struct History {
         case .readInbox(let request): return .inbox(store.page(request, now: now))
         case .commit(let group):
             do {
-                let won = try store.fire(group.firings, owner: group.owner, epoch: group.epoch)
+                let won = try store.fire(group, now: now)
                 // It took effect, and nobody learns of it.
                 if random.chance(faults / 2) { return .failed(PerchError(.unavailable, "the answer was lost")) }
                 return .committed(won)
@@ -232,7 +249,12 @@ struct History {
         case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
         case (.readInbox(let request), .inbox(let page)): state.inboxRead(request, page)
         case (.readInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
-        case (.commit(let group), .committed(let won)): state.committed(group, won: won)
+        case (.commit(let group), .committed(let won)):
+            // A timeout that did not count may be handed over again: the deadline was moved.
+            for (firing, isFirst) in zip(group.firings, won) where !isFirst && firing.outcome == .timeout {
+                handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1
+            }
+            state.committed(group, won: won)
         case (.commit(let group), .failed(let error)):
             for firing in group.firings { handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1 }
             state.commitFailed(group, error, now: now)
@@ -260,6 +282,8 @@ struct History {
             default: problems.append("wait \(waitID) ended as \(outcome)")
             }
         }
+        for waitID in store.early { problems.append("wait \(waitID) timed out before its deadline") }
+        if state.table.count > 0 { problems.append("waits are still watched after all have ended") }
         for (fire, count) in handedOver.sorted(by: { $0.key < $1.key }) where count > 1 {
             problems.append("fire \(fire) was handed over \(count) times")
         }

@@ -11,6 +11,7 @@ struct HistoryTests {
         for seed in 0..<40 {
             var history = History(seed: UInt64(block * 1_000 + seed))
             history.run(steps: 150)
+            history.settle()
             let problems = history.judge()
             #expect(problems.isEmpty, "seed \(block * 1_000 + seed): \(problems.prefix(3))")
         }

@@ -19,11 +19,13 @@ struct ModelStore {
     var waits: [Int64: Wait] = [:]
     var open: [Int64] = []
     var events: [InboxEvent] = []
-    var removals: [(seq: Int64, waitID: Int64)] = []
+    var notes: [(seq: Int64, waitID: Int64)] = []
+    /// Waits that timed out before their deadlines.
+    var early: [Int64] = []
     var owner: Int64 = 0
     var epoch: Int64 = 0
     private var lastWait: Int64 = 0
-    private var lastRemoval: Int64 = 0
+    private var lastNote: Int64 = 0
     private var lastOwner: Int64 = 0
 
     mutating func register(kind: String, wanted: Int? = nil, deadline: Int64?, floor: Int64 = 0, now: Int64) {
@@ -54,13 +56,31 @@ struct ModelStore {
     mutating func fireByHand(_ waitID: Int64) {
         guard win(waitID, .event(.null), seq: nil) else { return }
         waits[waitID]?.firedByHand = true
-        lastRemoval += 1
-        removals.append((lastRemoval, waitID))
+        note(waitID)
     }
 
-    mutating func fire(_ firings: [Firing], owner: Int64, epoch: Int64) throws -> [Bool] {
-        guard owner == self.owner, epoch == self.epoch else { throw PerchError(.conflict, "not yours") }
-        return firings.map { win($0.waitID, $0.outcome, seq: $0.eventSeq) }
+    /// Moves the deadline of a wait, if it is still there.
+    mutating func extend(_ waitID: Int64, to deadline: Int64?) {
+        guard open.contains(waitID) else { return }
+        waits[waitID]?.row.deadline = deadline.map(Timestamp.init(microseconds:))
+        note(waitID)
+    }
+
+    private mutating func note(_ waitID: Int64) {
+        lastNote += 1
+        notes.append((lastNote, waitID))
+    }
+
+    mutating func fire(_ group: CommitGroup, now: Int64) throws -> [Bool] {
+        guard group.owner == owner, group.epoch == epoch else { throw PerchError(.conflict, "not yours") }
+        return group.firings.map { firing in
+            if firing.outcome == .timeout {
+                if notes.contains(where: { $0.seq > group.noted && $0.waitID == firing.waitID }) { return false }
+                let isOver = waits[firing.waitID]?.row.deadline.map { $0.microseconds <= now } ?? false
+                if open.contains(firing.waitID), !isOver { early.append(firing.waitID) }
+            }
+            return win(firing.waitID, firing.outcome, seq: firing.eventSeq)
+        }
     }
 
     private mutating func win(_ waitID: Int64, _ outcome: WaitOutcome, seq: Int64?) -> Bool {
@@ -74,7 +94,11 @@ struct ModelStore {
     func page(_ request: WaitsRequest) -> WaitsPage {
         WaitsPage(
             waits: open.filter { $0 > request.after }.prefix(request.limit).compactMap { waits[$0]?.row },
-            removed: Array(removals.filter { $0.seq > request.removedAfter }.prefix(request.limit)))
+            notes: notes.filter { $0.seq > request.notedAfter }.prefix(request.limit).map { note in
+                WaitNote(
+                    seq: note.seq, waitID: note.waitID, wait: open.contains(note.waitID) ? waits[note.waitID]?.row : nil
+                )
+            })
     }
 
     func page(_ request: InboxRequest, now: Int64) -> InboxPage {

@@ -130,7 +130,7 @@ struct StatePartsTests {
         let wait = WaitToArm(
             waitID: 4, kind: "level", target: "t", due: nil, deadline: Timestamp(microseconds: start - 5),
             since: Timestamp(microseconds: 0), definition: nil, progress: nil, eventFloor: 0)
-        state.waitsRead(request, WaitsPage(waits: [wait], removed: []), now: start)
+        state.waitsRead(request, WaitsPage(waits: [wait], notes: []), now: start)
         let probe = works(start).contains { if case .probe(waitID: 4, source: 0) = $0 { true } else { false } }
         #expect(probe)
         let bound = start + configuration.overdueProbe.microseconds

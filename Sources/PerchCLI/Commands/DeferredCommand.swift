@@ -6,68 +6,12 @@ internal import PerchSDK
 
 struct DeferredCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "deferred", abstract: "Show, explain and end what waits.",
+        commandName: "deferred", abstract: "Show, explain, extend and end what waits.",
         subcommands: [
-            DeferredListCommand.self, DeferredShowCommand.self, DeferredExplainCommand.self, DeferredFireCommand.self,
+            DeferredListCommand.self, DeferredShowCommand.self, DeferredExplainCommand.self,
+            DeferredForecastCommand.self, DeferredExtendCommand.self, DeferredFireCommand.self,
             DeferredCancelCommand.self,
         ])
-}
-
-struct DeferredListCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Everything that waits, the oldest first.",
-        discussion: "What is said of probes is what the triggerer stored last; `deferred explain` asks it.")
-
-    @Option(name: .long, help: "Only waits of this DAG.") var dag: String?
-    @Option(name: .long, help: "Only waits of this run.") var run: String?
-    @Option(name: .long, help: "Only waits of this task.") var task: String?
-    @Option(name: .long, help: "Only waits of this kind: time, file, http, event.") var kind: String?
-    @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
-    @Option(name: .long, help: "At most so many. Default: all.") var limit: Int?
-    @OptionGroup var home: HomeOption
-    @OptionGroup var output: FormatOption
-
-    func validate() throws {
-        if let limit { try checkedLimit(limit) }
-    }
-
-    func run() async throws {
-        var filter = WaitFilter()
-        filter.dagID = dag
-        filter.runID = run
-        filter.taskID = task
-        filter.kind = kind
-        filter.targetContains = target
-        let first = filter
-        let limit = limit ?? .max
-        var listing = Listing(
-            output.format,
-            columns: [
-                "wait_id", "dag_id", "run_id", "task_id", "map_index", "kind", "target", "since", "deadline",
-                "next_probe_at", "last_result",
-            ])
-        try await home.withMetastore { _, metastore in
-            // Page by page, each in a snapshot of its own: a million waits hold no reader for long.
-            var after: Int64 = 0
-            var left = limit
-            while left > 0 {
-                var filter = first
-                filter.after = after
-                filter.limit = min(1000, left)
-                let page = filter
-                let (records, last) = try await metastore.read { snapshot in
-                    let waits = try snapshot.waits(page)
-                    var book = WaitRecords(owner: try WaitRecords.owner(snapshot))
-                    return (try waits.map { try book.summary($0, snapshot) }, waits.last?.waitID)
-                }
-                try listing.add(records)
-                guard let last, records.count == page.limit else { break }
-                after = last
-                left -= records.count
-            }
-        }
-        try listing.finish(empty: "nothing waits")
-    }
 }
 
 struct DeferredShowCommand: AsyncParsableCommand {

@@ -88,3 +88,19 @@ func stateOption<State: RawRepresentable<String> & CaseIterable>(_ text: String)
     let names = State.allCases.map(\.rawValue).joined(separator: ", ")
     throw ValidationError("there is no state '\(text)'; there are \(names)")
 }
+
+extension TimeSpan {
+    /// Reads an option's value, a length that is not negative; what is wrong with it is wrong usage.
+    static func option(_ name: String, _ text: String) throws -> TimeSpan {
+        let span: TimeSpan
+        do {
+            span = try TimeSpan(parsing: text)
+        } catch {
+            throw ValidationError("\(name): \(error.message)")
+        }
+        guard span.microseconds >= 0 else {
+            throw ValidationError("\(name): \(span) is negative; write a span such as 30m or 2d")
+        }
+        return span
+    }
+}

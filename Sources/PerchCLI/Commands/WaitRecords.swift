@@ -15,15 +15,13 @@ struct WaitRecords {
 
     /// The process that owns the waits: `host:pid` of the triggerer whose lease holds.
     static func owner(_ snapshot: Snapshot) throws -> String? {
-        let live = try snapshot.processes(role: nil).filter { $0.leaseUntil >= snapshot.now }
-        let process = live.first { $0.role == "triggerer" } ?? live.first { $0.role == "engine" }
-        return process.map { "\($0.host):\($0.pid)" }
+        try snapshot.holder()
     }
 
     /// The owner of a probe, which is stored as a process's number, as `host:pid`; nil where that process is gone.
     static func name(ofOwner owner: String?, _ snapshot: Snapshot) throws -> String? {
         guard let number = owner.flatMap({ Int64($0) }) else { return nil }
-        return try snapshot.processes(role: nil).first { $0.processID == number }.map { "\($0.host):\($0.pid)" }
+        return try snapshot.processes(role: nil).first { $0.processID == number }?.name
     }
 
     /// The fields of `deferred list`.

@@ -67,6 +67,26 @@ public struct WaitToArm: Sendable {
     public var eventFloor: Int64
 }
 
+/// What a triggerer is told of a wait that somebody else has ended or changed.
+public struct WaitNote: Sendable {
+    public var seq: Int64
+    public var waitID: Int64
+    /// The wait as it stands now; nil where it has ended.
+    public var wait: WaitToArm?
+
+    /// A note from its parts.
+    public init(seq: Int64, waitID: Int64, wait: WaitToArm?) {
+        self.seq = seq
+        self.waitID = waitID
+        self.wait = wait
+    }
+}
+
+/// The orders of a listing of waits; what is equal stands in the order of ids.
+public enum WaitSort: String, Sendable, Hashable, CaseIterable {
+    case id, since, due, deadline, target
+}
+
 /// Which waits a listing shows.
 public struct WaitFilter: Sendable {
     public var dagID: String?
@@ -74,8 +94,17 @@ public struct WaitFilter: Sendable {
     public var taskID: String?
     public var kind: String?
     public var targetContains: String?
+    /// Only what the process of this name, `host:pid`, holds.
+    public var owner: String?
+    /// Only waits that were registered before this instant.
+    public var registeredBefore: Timestamp?
+    /// Only waits that come due or time out at this instant or before.
+    public var nextBy: Timestamp?
+    public var sort = WaitSort.id
+    /// Whether the order is turned round. What has no due instant or deadline comes last either way.
+    public var isReversed = false
     /// Page after this wait.
-    public var after: Int64 = 0
+    public var after: WaitRow?
     public var limit = 1000
 
     /// Every wait, a page at a time.

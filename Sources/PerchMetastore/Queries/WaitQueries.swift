@@ -18,47 +18,25 @@ extension Snapshot {
         }
     }
 
-    /// Waits that somebody else than their triggerer has ended, after a note.
-    public func removedWaits(after seq: Int64, limit: Int) throws -> [(seq: Int64, waitID: Int64)] {
-        try rows("SELECT seq, wait_id FROM wait_removal WHERE seq > :1 ORDER BY seq LIMIT :2", seq, limit) {
-            ($0.int64(0), $0.int64(1))
-        }
-    }
-
-    /// Waits for people: filtered, by id, a page at a time.
-    public func waits(_ filter: WaitFilter) throws -> [WaitRow] {
-        var conditions = ["w.wait_id > :1"]
-        var values: [SQLValue] = [.integer(filter.after), .integer(Int64(filter.limit))]
-        func add(_ condition: String, _ value: String?) {
-            guard let value else { return }
-            values.append(.text(value))
-            conditions.append("\(condition) :\(values.count)")
-        }
-        add("r.dag_id =", filter.dagID)
-        add("r.run_id =", filter.runID)
-        add("w.kind =", filter.kind)
-        if let part = filter.targetContains {
-            let escaped = part.map { "%_!".contains($0) ? "!\($0)" : String($0) }.joined()
-            values.append(.text("%" + escaped + "%"))
-            conditions.append("w.target LIKE :\(values.count) ESCAPE '!'")
-        }
-        var found: [WaitRow] = []
-        // The task's name stands in the DAG version, so it is compared here; the page is cut here then.
-        if filter.taskID != nil { values[1] = .integer(.max) }
-        try connection.query(
-            text: """
-                SELECT w.wait_id, w.ti_id, r.dag_id, r.run_id, r.version_id, t.task_index, t.map_index, w.try_number,
-                    w.journal_key, w.kind, w.target, w.due_at, w.deadline, w.since, w.is_sensor, w.shard, w.host, w.queue,
-                    w.definition, w.progress, w.event_floor
-                FROM wait w JOIN task_instance t ON t.ti_id = w.ti_id JOIN dag_run r ON r.run_key = t.run_key
-                WHERE \(conditions.joined(separator: " AND ")) ORDER BY w.wait_id LIMIT :2
-                """, values
+    /// Waits that somebody else than their triggerer has ended or changed, after a note.
+    public func waitNotes(after seq: Int64, limit: Int) throws -> [WaitNote] {
+        try rows(
+            """
+            SELECT n.seq, n.wait_id, w.kind, w.target, w.due_at, w.deadline, w.since, w.definition, w.progress,
+                w.event_floor
+            FROM wait_removal n LEFT JOIN wait w ON w.wait_id = n.wait_id
+            WHERE n.seq > :1 ORDER BY n.seq LIMIT :2
+            """, seq, limit
         ) { row in
-            let wait = try waitRow(row)
-            if let taskID = filter.taskID, wait.key.taskID != taskID { return }
-            if found.count < filter.limit { found.append(wait) }
+            let kind = row.optionalText(2)
+            let wait = kind.map { kind in
+                WaitToArm(
+                    waitID: row.int64(1), kind: kind, target: row.text(3), due: row.optionalTime(4),
+                    deadline: row.optionalTime(5), since: row.time(6), definition: row.optionalText(7),
+                    progress: row.optionalText(8), eventFloor: row.int64(9))
+            }
+            return WaitNote(seq: row.int64(0), waitID: row.int64(1), wait: wait)
         }
-        return found
     }
 
     /// One wait; nil where it has fired or never was.
@@ -74,7 +52,7 @@ extension Snapshot {
         ) { try waitRow($0) }
     }
 
-    private func waitRow(_ row: borrowing SQLRow) throws -> WaitRow {
+    func waitRow(_ row: borrowing SQLRow) throws -> WaitRow {
         let task = try version(row.int64(4)).tasks[row.int(5)]
         return WaitRow(
             waitID: row.int64(0), taskInstanceID: row.int64(1),

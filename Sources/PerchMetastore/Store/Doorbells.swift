@@ -15,7 +15,7 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let queue = DoorbellSet(rawValue: 2)
     /// Running tasks are to be cancelled: executors look.
     public static let cancels = DoorbellSet(rawValue: 4)
-    /// Waits were registered, or removed by somebody else than their owner: triggerers look.
+    /// Waits were registered, or removed or changed by somebody else than their owner: triggerers look.
     public static let waits = DoorbellSet(rawValue: 8)
     /// The inbox grew: triggerers look.
     public static let events = DoorbellSet(rawValue: 16)

@@ -96,7 +96,7 @@ extension Transaction {
                 WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
                 """, instance.id, instance.tryNumber, outcome, now, intent.by)
         }
-        try noteRemoval(of: waitID)
+        try noteChange(of: waitID)
     }
 
     /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left to the

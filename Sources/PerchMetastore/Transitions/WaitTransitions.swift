@@ -130,11 +130,22 @@ extension Transaction {
     ///
     /// `lease` is the triggerer's process and the epoch under which it holds its shards. Without one, a fire by hand or a
     /// cancel, the triggerer is left a note that the wait is gone.
+    ///
+    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its wait:
+    /// its deadline was moved, and the triggerer does not know the new one yet.
     /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
-    public func fire(_ firings: [Firing], lease: (owner: Int64, epoch: Int64)?) throws -> [Bool] {
+    public func fire(
+        _ firings: [Firing], lease: (owner: Int64, epoch: Int64)?, noted: Int64 = .max
+    ) throws -> [Bool] {
         if let lease { try checkLease(owner: lease.owner, epoch: lease.epoch) }
+        let changed =
+            firings.contains { $0.outcome == .timeout }
+            ? Set(try rows("SELECT wait_id FROM wait_removal WHERE seq > :1", noted) { $0.int64(0) }) : []
         let settlement = Settlement()
-        let won = try firings.map { try fire($0, isByOwner: lease != nil, in: settlement) }
+        let won = try firings.map { firing in
+            if firing.outcome == .timeout, changed.contains(firing.waitID) { return false }
+            return try fire(firing, isByOwner: lease != nil, in: settlement)
+        }
         try settle(settlement)
         return won
     }
@@ -152,7 +163,7 @@ extension Transaction {
             )
         }
         guard let gone else { return false }
-        if !isByOwner { try noteRemoval(of: firing.waitID) }
+        if !isByOwner { try noteChange(of: firing.waitID) }
         let found = try first(
             "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
             gone.id
@@ -226,7 +237,8 @@ extension Transaction {
         }
     }
 
-    func noteRemoval(of waitID: Int64) throws {
+    /// Leaves the triggerer a note that a wait is not what it was: gone, or with another deadline.
+    func noteChange(of waitID: Int64) throws {
         let seq = try advanceCounter("removal_seq", by: 1)
         try run("INSERT INTO wait_removal (seq, wait_id) VALUES (:1, :2)", seq, waitID)
         ring(.waits)
@@ -255,7 +267,7 @@ extension Transaction {
     }
 
     /// Removes the notes that the triggerer has read.
-    public func forgetRemovedWaits(upTo seq: Int64) throws {
+    public func forgetWaitNotes(upTo seq: Int64) throws {
         try run("DELETE FROM wait_removal WHERE seq <= :1", seq)
     }
 }

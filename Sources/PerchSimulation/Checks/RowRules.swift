@@ -90,6 +90,7 @@ struct RowRules {
         RowRules(
             name: "left behind", sentence: "a run is being removed, and it is there",
             query: "SELECT d.run_key FROM removed_run d JOIN dag_run r ON r.run_key = d.run_key"),
+        // A moved deadline leaves a note, too; nothing in the simulation moves one.
         RowRules(
             name: "left behind", sentence: "a note says that a wait is gone, and it is there",
             query: "SELECT n.wait_id FROM wait_removal n JOIN wait w ON w.wait_id = n.wait_id"),

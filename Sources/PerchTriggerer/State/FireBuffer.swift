@@ -8,6 +8,8 @@ import PerchSDK
 struct FireBuffer {
     private var waiting: Deque<Firing> = []
     private(set) var inFlight: [Firing] = []
+    /// How many are under way, with those that were withdrawn meanwhile.
+    private var groupSize = 0
     private var size: Int
     private let fullSize: Int
     private var failures = 0
@@ -26,11 +28,27 @@ struct FireBuffer {
         waiting.append(firing)
     }
 
+    /// Takes back a timeout of a wait whose deadline was moved. False where the wait is fired for another reason.
+    ///
+    /// One that is under way does not win, and is not tried again.
+    mutating func withdrawTimeout(of waitID: Int64) -> Bool {
+        if let place = waiting.firstIndex(where: { $0.waitID == waitID }) {
+            guard waiting[place].outcome == .timeout else { return false }
+            waiting.remove(at: place)
+        }
+        if let place = inFlight.firstIndex(where: { $0.waitID == waitID }) {
+            guard inFlight[place].outcome == .timeout else { return false }
+            inFlight.remove(at: place)
+        }
+        return true
+    }
+
     /// The next group.
     mutating func take() -> [Firing] {
         let count = min(size, waiting.count)
         inFlight = Array(waiting.prefix(count))
         waiting.removeFirst(count)
+        groupSize = count
         return inFlight
     }
 
@@ -50,7 +68,7 @@ struct FireBuffer {
         failures += 1
         retryAt = now + min(5_000_000, 50_000 << Int64(min(failures - 1, 7)))
         var setAside: Firing?
-        if inFlight.count == 1, let refusal = error as? PerchError, Self.concernsOne(refusal) {
+        if groupSize == 1, !inFlight.isEmpty, let refusal = error as? PerchError, Self.concernsOne(refusal) {
             if case .broken = inFlight[0].outcome {
                 setAside = inFlight.removeLast()
             } else {
@@ -59,7 +77,7 @@ struct FireBuffer {
             }
         }
         size = max(1, size / 2)
-        if inFlight.count == 1 {
+        if groupSize == 1 {
             waiting.append(contentsOf: inFlight)
         } else {
             waiting.prepend(contentsOf: inFlight)

@@ -93,6 +93,18 @@ struct InboxPump {
         }
     }
 
+    /// Takes a wait whose past is being looked through out of everything, so that it can begin again.
+    mutating func forget(_ waitID: Int64) {
+        newcomers.removeAll { $0.wait.waitID == waitID }
+        members.removeAll { $0.newcomer.wait.waitID == waitID }
+        deliveries.removeAll { delivery in
+            switch delivery {
+            case .past(let member, _), .pastEnd(let member, _, _): member.newcomer.wait.waitID == waitID
+            case .tail, .end: false
+            }
+        }
+    }
+
     /// Lines up what was read; `isBarrier` as it was asked.
     mutating func lineUp(_ page: InboxPage, isBarrier: Bool) {
         for member in members {

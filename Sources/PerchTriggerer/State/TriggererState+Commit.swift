@@ -10,16 +10,16 @@ extension TriggererState {
     mutating func nextCommit(owner: Int64, now: Int64) -> CommitGroup? {
         guard !isCommitting, now >= fires.retryAt else { return nil }
         let probesDue = probes.storeAt.map { $0 <= now } ?? false
-        // Notes of removals that were read are of no use any more; while loading they are left for later.
-        let forgets = lastRemoval > forgottenRemoval && loadingSince == nil
+        // Notes that were read are of no use any more; while loading they are left for later.
+        let forgets = lastNote > forgottenNote && loadingSince == nil
         guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets else { return nil }
         isCommitting = true
         let count = configuration.firesPerCommit
         inFlightProgress = progress.keys.sorted().prefix(count).map { ($0, progress.removeValue(forKey: $0) ?? .null) }
         return CommitGroup(
             generation: generation, owner: owner, epoch: lease.epoch, firings: fires.take(),
-            progress: inFlightProgress, probes: probes.due(at: now, limit: Self.mostProbesPerCommit),
-            forgetRemovedUpTo: forgets ? lastRemoval : nil)
+            noted: lastNote, progress: inFlightProgress, probes: probes.due(at: now, limit: Self.mostProbesPerCommit),
+            forgetNotesUpTo: forgets ? lastNote : nil)
     }
 
     /// The group is durable. `won`: for each fire, whether it was the first of its wait.
@@ -29,7 +29,13 @@ extension TriggererState {
         inFlightProgress = []
         fires.committed()
         lease.proved()
-        if let seq = group.forgetRemovedUpTo { forgottenRemoval = max(forgottenRemoval, seq) }
+        if let seq = group.forgetNotesUpTo { forgottenNote = max(forgottenNote, seq) }
+        if isReadingWaits {
+            // What is being read may still show them.
+            for (firing, isFirst) in zip(group.firings, won) where isFirst || firing.outcome != .timeout {
+                firedMeanwhile.insert(firing.waitID)
+            }
+        }
         let winners = won.count { $0 }
         counters.fired += winners
         counters.lostRaces += won.count - winners

@@ -14,7 +14,7 @@ extension TriggererState {
         areWaitsDirty = false
         isReadingWaits = true
         return WaitsRequest(
-            generation: generation, after: lastWait, removedAfter: lastRemoval, limit: configuration.waitsPerRead)
+            generation: generation, after: lastWait, notedAfter: lastNote, limit: configuration.waitsPerRead)
     }
 
     /// Takes in what was read: arms the new waits, forgets the removed ones.
@@ -28,9 +28,16 @@ extension TriggererState {
             commands.append(.arm(waits, source: source))
         }
         lastWait = page.waits.last?.waitID ?? lastWait
-        for (_, waitID) in page.removed { drop(waitID) }
-        lastRemoval = page.removed.last?.seq ?? lastRemoval
-        let isMore = page.waits.count >= request.limit || page.removed.count >= request.limit
+        lastNote = page.notes.last?.seq ?? lastNote
+        var changed: [[WaitToArm]] = []
+        for note in page.notes {
+            if let wait = note.wait { change(wait, into: &changed, now: now) } else { drop(note.waitID) }
+        }
+        for (source, waits) in changed.enumerated() where !waits.isEmpty {
+            commands.append(.arm(waits, source: source))
+        }
+        firedMeanwhile = []
+        let isMore = page.waits.count >= request.limit || page.notes.count >= request.limit
         if isMore { areWaitsDirty = true }
         if !isMore, let since = loadingSince {
             loadingSince = nil
@@ -50,6 +57,40 @@ extension TriggererState {
         }
     }
 
+    /// The deadline of a wait was moved.
+    private mutating func change(_ wait: WaitToArm, into bySource: inout [[WaitToArm]], now: Int64) {
+        // One that is still to be read comes as it is.
+        guard wait.waitID <= lastWait else { return }
+        guard let entry = table[wait.waitID] else {
+            // Its timeout, if that was it, does not count. Every other fire of it stands.
+            guard fires.withdrawTimeout(of: wait.waitID), !firedMeanwhile.contains(wait.waitID) else { return }
+            admit(wait, into: &bySource, now: now)
+            return
+        }
+        guard !kinds.isInbox[Int(entry.kind)] else {
+            // Events that came after the old deadline may be in time for the new one: it is looked through again.
+            pump.forget(wait.waitID)
+            drop(wait.waitID)
+            admit(wait, into: &bySource, now: now)
+            return
+        }
+        if entry.flags.contains(.hasDeadline) { deadlines.remove(wait.waitID) }
+        if entry.flags.contains(.isProbing) {
+            probeBounds.remove(wait.waitID)
+            probing -= 1
+        }
+        table.clear([.hasDeadline, .isProbing, .isOverdue], of: wait.waitID)
+        guard let deadline = Self.timer(of: wait) else { return }
+        table.set(deadline.microseconds <= now ? [.hasDeadline, .isOverdue] : .hasDeadline, of: wait.waitID)
+        deadlines.insert(deadline: deadline.microseconds, id: wait.waitID)
+    }
+
+    /// The deadline that has to be watched: what comes at it or before needs none.
+    private static func timer(of wait: WaitToArm) -> Timestamp? {
+        if let due = wait.due, let last = wait.deadline, due <= last { return nil }
+        return wait.deadline
+    }
+
     private mutating func admit(_ wait: WaitToArm, into bySource: inout [[WaitToArm]], now: Int64) {
         guard let kind = kinds.place(of: wait.kind) else {
             let known = kinds.names.sorted().joined(separator: ", ")
@@ -64,9 +105,7 @@ extension TriggererState {
             pump.newcomers.append(.init(wait: wait, after: wait.eventFloor))
             return
         }
-        var deadline = wait.deadline
-        // What comes at the deadline or before needs no deadline.
-        if let due = wait.due, let last = deadline, due <= last { deadline = nil }
+        let deadline = Self.timer(of: wait)
         if let deadline {
             entry.flags.insert(.hasDeadline)
             if deadline.microseconds <= now { entry.flags.insert(.isOverdue) }
@@ -141,7 +180,10 @@ extension TriggererState {
             }
         }
         while probing < Self.mostProbes, let waitID = toProbe.popFirst() {
-            guard let entry = table[waitID] else { continue }
+            // Its deadline may have been moved meanwhile.
+            guard let entry = table[waitID], entry.flags.isDisjoint(with: [.hasDeadline, .isProbing]),
+                entry.flags.contains(.isOverdue)
+            else { continue }
             table.set(.isProbing, of: waitID)
             probing += 1
             probeBounds.insert(deadline: now + configuration.overdueProbe.microseconds, id: waitID)

@@ -22,10 +22,12 @@ struct TriggererState {
 
     // Reading waits.
     var lastWait: Int64 = 0
-    var lastRemoval: Int64 = 0
-    var forgottenRemoval: Int64 = 0
+    var lastNote: Int64 = 0
+    var forgottenNote: Int64 = 0
     var areWaitsDirty = false
     var isReadingWaits = false
+    /// Waits whose fires were stored while waits were being read.
+    var firedMeanwhile: Set<Int64> = []
     /// When the generation began to load; nil once every wait that was there is armed.
     var loadingSince: Int64?
     /// After a failed read, nothing is read before this instant.
@@ -158,10 +160,11 @@ struct TriggererState {
         table = WaitTable(kinds: kinds.names.count)
         commands = []
         lastWait = 0
-        lastRemoval = 0
-        forgottenRemoval = 0
+        lastNote = 0
+        forgottenNote = 0
         areWaitsDirty = false
         isReadingWaits = false
+        firedMeanwhile = []
         loadingSince = nil
         readFailures = 0
         readAt = .min

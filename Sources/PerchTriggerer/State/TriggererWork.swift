@@ -31,14 +31,15 @@ enum TriggererWork {
 struct WaitsRequest: Sendable, Hashable {
     var generation: Int
     var after: Int64
-    var removedAfter: Int64
+    var notedAfter: Int64
     var limit: Int
 }
 
 /// Waits as they were read, in one snapshot.
 struct WaitsPage: Sendable {
     var waits: [WaitToArm]
-    var removed: [(seq: Int64, waitID: Int64)]
+    /// Waits that others have ended or changed.
+    var notes: [WaitNote]
 }
 
 /// What to read of the inbox, in one snapshot.
@@ -74,7 +75,9 @@ struct CommitGroup: Sendable {
     var owner: Int64
     var epoch: Int64
     var firings: [Firing]
+    /// The last note that was read before: a timeout of a wait that was changed since does not count.
+    var noted: Int64
     var progress: [(waitID: Int64, progress: JSONValue)]
     var probes: [ProbeState]
-    var forgetRemovedUpTo: Int64?
+    var forgetNotesUpTo: Int64?
 }

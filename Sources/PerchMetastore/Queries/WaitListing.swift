@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchSDK
+
+/// A query on waits as it is put together from a filter.
+private struct WaitConditions {
+    var texts: [String] = []
+    var values: [SQLValue] = []
+
+    /// A placeholder for a value.
+    mutating func place(_ value: some SQLConvertible) -> String {
+        values.append(value.sqlValue)
+        return ":\(values.count)"
+    }
+
+    mutating func add(_ condition: String, _ value: (some SQLConvertible)?) {
+        guard let value else { return }
+        texts.append("\(condition) \(place(value))")
+    }
+
+    var text: String { texts.isEmpty ? "1 = 1" : texts.joined(separator: " AND ") }
+}
+
+extension Snapshot {
+    /// Waits for people: filtered, in an order, a page at a time.
+    ///
+    /// By id a page costs no more than the rows that are looked at to fill it. Every other order looks at all of them and
+    /// keeps a page.
+    public func waits(_ filter: WaitFilter) throws -> [WaitRow] {
+        var conditions = WaitConditions()
+        conditions.add("r.dag_id =", filter.dagID)
+        conditions.add("r.run_id =", filter.runID)
+        conditions.add("w.kind =", filter.kind)
+        conditions.add("w.since <", filter.registeredBefore)
+        if let part = filter.targetContains {
+            let escaped = part.map { "%_!".contains($0) ? "!\($0)" : String($0) }.joined()
+            conditions.texts.append("w.target LIKE \(conditions.place("%" + escaped + "%")) ESCAPE '!'")
+        }
+        if let instant = filter.nextBy {
+            let place = conditions.place(instant)
+            conditions.texts.append("(w.due_at <= \(place) OR w.deadline <= \(place))")
+        }
+        if let taskID = filter.taskID {
+            guard let condition = try condition(ofTask: taskID, dagID: filter.dagID) else { return [] }
+            conditions.texts.append(condition)
+        }
+        if let owner = filter.owner {
+            let holder = try holder()
+            let isKnown = try processes(role: nil).contains { $0.name == owner }
+            guard isKnown || owner == holder else { return [] }
+            // The process that stored the target's probe last, and where there is none, the one that holds all.
+            conditions.texts.append(
+                """
+                COALESCE((SELECT o.host || ':' || o.pid FROM process o WHERE o.process_id =
+                    (SELECT p.owner FROM probe p WHERE p.target_key = w.target_key ORDER BY p.as_of DESC LIMIT 1)),
+                    \(conditions.place(holder))) = \(conditions.place(owner))
+                """)
+        }
+        let order = Self.order(filter, &conditions)
+        var found: [WaitRow] = []
+        try connection.query(
+            text: """
+                SELECT w.wait_id, w.ti_id, r.dag_id, r.run_id, r.version_id, t.task_index, t.map_index, w.try_number,
+                    w.journal_key, w.kind, w.target, w.due_at, w.deadline, w.since, w.is_sensor, w.shard, w.host, w.queue,
+                    w.definition, w.progress, w.event_floor
+                FROM wait w JOIN task_instance t ON t.ti_id = w.ti_id JOIN dag_run r ON r.run_key = t.run_key
+                WHERE \(conditions.text) ORDER BY \(order) LIMIT \(conditions.place(filter.limit))
+                """, conditions.values
+        ) { row in found.append(try waitRow(row)) }
+        return found
+    }
+
+    /// The order of a listing, and the condition that its page comes after the last one.
+    private static func order(_ filter: WaitFilter, _ conditions: inout WaitConditions) -> String {
+        let direction = filter.isReversed ? "DESC" : "ASC"
+        let comparison = filter.isReversed ? "<" : ">"
+        let last = filter.isReversed ? Int64.min : .max
+        func add(_ key: String, _ value: (WaitRow) -> some SQLConvertible) -> String {
+            if let after = filter.after {
+                let place = "(\(conditions.place(value(after))), \(conditions.place(after.waitID)))"
+                conditions.texts.append("(\(key), w.wait_id) \(comparison) \(place)")
+            }
+            return "\(key) \(direction), w.wait_id \(direction)"
+        }
+        // The lowest integer cannot be written as one.
+        let none = filter.isReversed ? "(-9223372036854775807 - 1)" : "9223372036854775807"
+        switch filter.sort {
+        case .id:
+            conditions.add("w.wait_id \(comparison)", filter.after?.waitID)
+            return "w.wait_id \(direction)"
+        case .since: return add("w.since") { $0.since }
+        case .due: return add("COALESCE(w.due_at, \(none))") { $0.due?.microseconds ?? last }
+        case .deadline: return add("COALESCE(w.deadline, \(none))") { $0.deadline?.microseconds ?? last }
+        case .target: return add("w.target") { $0.target }
+        }
+    }
+
+    /// The condition that a wait is of a task: its name stands in the DAG's versions. Nil where no version has it.
+    private func condition(ofTask taskID: String, dagID: String?) throws -> String? {
+        let versions = try rows(
+            "SELECT version_id FROM dag_version WHERE :1 IS NULL OR dag_id = :1 ORDER BY version_id", dagID
+        ) { $0.int64(0) }
+        var byIndex: [Int: [String]] = [:]
+        for version in versions {
+            guard let index = try self.version(version).tasks.firstIndex(where: { $0.taskID == taskID }) else {
+                continue
+            }
+            byIndex[index, default: []].append(String(version))
+        }
+        guard !byIndex.isEmpty else { return nil }
+        let parts = byIndex.sorted { $0.key < $1.key }.map { index, versions in
+            "(t.task_index = \(index) AND r.version_id IN (\(versions.joined(separator: ", "))))"
+        }
+        return "(" + parts.joined(separator: " OR ") + ")"
+    }
+
+    /// The process that holds the waits, `host:pid`: the triggerer whose lease holds, else the engine's.
+    public func holder() throws -> String? {
+        let live = try processes(role: nil).filter { $0.leaseUntil >= now }
+        return (live.first { $0.role == "triggerer" } ?? live.first { $0.role == "engine" })?.name
+    }
+}
+
+extension ProcessRow {
+    /// As people see it: `host:pid`.
+    public var name: String { "\(host):\(pid)" }
+}
