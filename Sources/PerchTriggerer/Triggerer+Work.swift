@@ -24,6 +24,10 @@ extension Triggerer {
         case .lookBack(let waitID, let source, let event):
             (sources[source] as? any InboxSource)?.lookBack(waitID, [event])
         case .offer(let event): for source in inboxSources { source.offer([event]) }
+        case .checkpoint(let waitID, let source, let instant):
+            let source = sources[source] as? any InboxSource
+            source?.reached(waitID, instant)
+            state?.checkpointed(waitID, next: source?.interest(of: waitID)?.checkpoint)
         case .probe(let waitID, let source): probe(waitID, at: source)
         case .loaded(let waits, let after):
             log.info("waits armed", metadata: ["waits": "\(waits)", "after_ms": "\(after / 1_000)"])

@@ -40,6 +40,8 @@ struct History {
     /// Fires that were handed over for a wait under one lease.
     private var handedOver: [String: Int] = [:]
     var problems: [String] = []
+    /// How many checkpoints have come.
+    private(set) var checkpoints = 0
 
     init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
@@ -170,13 +172,20 @@ struct History {
             for (place, wait) in waits.enumerated() {
                 listeners[wait.waitID] = store.waits[wait.waitID]?.wanted
                 floors[wait.waitID] = wait.eventFloor
-                state.listens(at: place, to: ("event", nil))
+                let checkpoint = wait.waitID % 3 == 0 ? wait.since + .seconds(1) : nil
+                state.listens(at: place, to: InboxInterest(addresses: [.init(name: "event")], checkpoint: checkpoint))
             }
         case .disarm(let waitID, _):
             levels.remove(waitID)
             listeners[waitID] = nil
         case .lookBack(let waitID, _, let event): match(waitID, event)
         case .offer(let event): for waitID in listeners.keys.sorted() { match(waitID, event) }
+        case .checkpoint(let waitID, _, let instant):
+            checkpoints += 1
+            for event in store.events where event.receivedAt <= instant && event.seq > state.pump.cursor {
+                problems.append("event \(event.seq) was missing at a checkpoint after it")
+            }
+            state.checkpointed(waitID, next: nil)
         case .probe(let waitID, _): state.probed(waitID, generation: state.generation)
         case .loaded: break
         }

@@ -82,8 +82,8 @@ public final class EventSource: InboxSource {
         return wait.name == address.name && wait.key == address.key
     }
 
-    public func interest(of waitID: Int64) -> (name: String, key: String?)? {
-        waits[waitID].map { ($0.name, $0.key) }
+    public func interest(of waitID: Int64) -> InboxInterest? {
+        waits[waitID].map { InboxInterest(addresses: [.init(name: $0.name, key: $0.key)]) }
     }
 
     public func offer(_ events: [InboxEvent]) {

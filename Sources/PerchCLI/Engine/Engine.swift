@@ -8,6 +8,7 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
+internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
@@ -173,9 +174,12 @@ struct Engine {
     ) -> [any TriggerSource] {
         var http = HTTPSource.Options()
         http.perHost = perHost
-        return [
-            TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
-            HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
+        let composites = CompositeSource(loop: loop, report: report)
+        let members: [any TriggerSource] = [
+            TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
+            HTTPSource(loop: loop, options: http, report: composites.take), EventSource(report: composites.take),
         ]
+        composites.serve(members)
+        return members + [composites]
     }
 }

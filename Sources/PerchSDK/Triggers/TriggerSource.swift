@@ -140,11 +140,44 @@ public struct InboxEvent: Hashable, Sendable {
 /// A source whose waits are decided by the inbox. The triggerer reads the inbox for it: it feeds the tail as it grows,
 /// and looks back for a wait that has just been armed.
 public protocol InboxSource: TriggerSource {
-    /// The event name that a wait listens to; nil if the wait is unknown here.
-    func interest(of waitID: Int64) -> (name: String, key: String?)?
+    /// What a wait wants of the inbox; nil if the wait is unknown here.
+    func interest(of waitID: Int64) -> InboxInterest?
     /// Matches events, in `seq` order, against every wait. Matching is idempotent: an event at or below a wait's floor,
     /// or for a wait that is gone, is ignored.
     func offer(_ events: [InboxEvent])
     /// Matches events from the past against one wait that has just been armed.
     func lookBack(_ waitID: Int64, _ events: [InboxEvent])
+    /// The checkpoint of a wait has come: every event that was received at or before it has been offered.
+    func reached(_ waitID: Int64, _ checkpoint: Timestamp)
+}
+
+extension InboxSource {
+    /// Nothing is done at checkpoints by those that name none.
+    public func reached(_ waitID: Int64, _ checkpoint: Timestamp) {}
+}
+
+/// What a wait wants of the inbox.
+public struct InboxInterest: Hashable, Sendable {
+    /// An event's name and key; a nil key stands for any.
+    public struct Address: Hashable, Sendable {
+        public var name: String
+        public var key: String?
+
+        /// An address from its parts.
+        public init(name: String, key: String? = nil) {
+            self.name = name
+            self.key = key
+        }
+    }
+
+    /// What it listens to; none where nothing of the inbox concerns it any more.
+    public var addresses: [Address]
+    /// The instant of which it wants to know that no event from before it is missing.
+    public var checkpoint: Timestamp?
+
+    /// An interest from its parts.
+    public init(addresses: [Address], checkpoint: Timestamp? = nil) {
+        self.addresses = addresses
+        self.checkpoint = checkpoint
+    }
 }

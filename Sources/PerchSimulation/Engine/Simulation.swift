@@ -7,6 +7,7 @@ internal import PerchReactor
 package import PerchSDK
 package import PerchScheduler
 package import PerchTriggerer
+internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
@@ -217,12 +218,16 @@ package final class Simulation: @unchecked Sendable {
     private func sources(
         _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void
     ) -> [any TriggerSource] {
-        [
-            TimeSource(loop: loop, report: report), FileSource(loop: loop, files: files.view(), report: report),
+        let composites = CompositeSource(loop: loop, report: report)
+        let members: [any TriggerSource] = [
+            TimeSource(loop: loop, report: composites.take),
+            FileSource(loop: loop, files: files.view(), report: composites.take),
             HTTPSource(
-                loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: report),
-            EventSource(report: report),
+                loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
+            EventSource(report: composites.take),
         ]
+        composites.serve(members)
+        return members + [composites]
     }
 
     /// A command's bells go to the engine; an engine hears itself.

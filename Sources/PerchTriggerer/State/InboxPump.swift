@@ -22,8 +22,16 @@ struct InboxPump {
     /// A newcomer in the step that is under way.
     struct Member {
         var newcomer: Newcomer
-        /// The place of its look back in the request; nil where it has no past.
-        var lookBack: Int?
+        /// The places of its looks back in the request; none where it has no past.
+        var lookBacks: [Int] = []
+        /// See `InboxInterest.checkpoint`.
+        var checkpoint: Int64?
+    }
+
+    /// The next checkpoint of a wait, with the deadline that is to be watched after it.
+    struct Checkpoint {
+        var instant: Int64
+        var deadline: Int64?
     }
 
     enum Delivery {
@@ -50,13 +58,10 @@ struct InboxPump {
     var lookBacks: [InboxRequest.LookBack] = []
     var deliveries: Deque<Delivery> = []
     /// Deadlines of waits whose past has been looked through. An event received at or before them wins.
+    /// A wait with a checkpoint stands here with whichever comes first.
     var deadlines = TimerHeap<Int64>()
-    private var places: [Interest: Int] = [:]
-
-    private struct Interest: Hashable {
-        var name: String
-        var key: String?
-    }
+    var checkpoints: [Int64: Checkpoint] = [:]
+    private var places: [InboxInterest.Address: Int] = [:]
 
     var isReading: Bool {
         if case .reading = phase { true } else { false }
@@ -79,18 +84,34 @@ struct InboxPump {
     }
 
     /// Notes what a member listens to; waits of the same name and key share one look back.
-    mutating func listens(_ place: Int, name: String, key: String?) {
+    mutating func listens(_ place: Int, to interest: InboxInterest) {
+        members[place].checkpoint = interest.checkpoint?.microseconds
         let after = members[place].newcomer.after
         guard after < cursor else { return }
-        let interest = Interest(name: name, key: key)
-        if let known = places[interest] {
-            lookBacks[known].after = min(lookBacks[known].after, after)
-            members[place].lookBack = known
-        } else {
-            places[interest] = lookBacks.count
-            members[place].lookBack = lookBacks.count
-            lookBacks.append(.init(name: name, key: key, after: after))
+        for address in interest.addresses {
+            if let known = places[address] {
+                lookBacks[known].after = min(lookBacks[known].after, after)
+                members[place].lookBacks.append(known)
+            } else {
+                places[address] = lookBacks.count
+                members[place].lookBacks.append(lookBacks.count)
+                lookBacks.append(.init(name: address.name, key: address.key, after: after))
+            }
         }
+    }
+
+    /// Begins to mind the deadline of a wait, and its checkpoint. False where it has neither.
+    mutating func mind(_ waitID: Int64, deadline: Int64?, checkpoint: Int64?) -> Bool {
+        guard let earliest = [deadline, checkpoint].compactMap({ $0 }).min() else { return false }
+        deadlines.insert(deadline: earliest, id: waitID)
+        if let checkpoint { checkpoints[waitID] = Checkpoint(instant: checkpoint, deadline: deadline) }
+        return true
+    }
+
+    /// Minds a wait no longer.
+    mutating func release(_ waitID: Int64) {
+        deadlines.remove(waitID)
+        checkpoints[waitID] = nil
     }
 
     /// Takes a wait whose past is being looked through out of everything, so that it can begin again.
@@ -105,23 +126,34 @@ struct InboxPump {
         }
     }
 
+    /// The past of a member in the order of commits, each event once.
+    private func past(of member: Member, _ page: InboxPage) -> [InboxEvent] {
+        guard member.lookBacks.count != 1 else { return page.lookBacks[member.lookBacks[0]].events }
+        var seen: Set<Int64> = []
+        return member.lookBacks.flatMap { page.lookBacks[$0].events }.filter { seen.insert($0.seq).inserted }
+            .sorted { $0.seq < $1.seq }
+    }
+
+    /// Up to which event everything that concerns a member has been read.
+    private func lookedUpTo(_ member: Member, _ page: InboxPage) -> Int64 {
+        var upTo = cursor
+        for place in member.lookBacks where !page.lookBacks[place].isComplete {
+            upTo = min(
+                upTo, max(member.newcomer.after, page.lookBacks[place].events.last?.seq ?? lookBacks[place].after))
+        }
+        return upTo
+    }
+
     /// Lines up what was read; `isBarrier` as it was asked.
     mutating func lineUp(_ page: InboxPage, isBarrier: Bool) {
         for member in members {
-            guard let place = member.lookBack else {
-                deliveries.append(.pastEnd(member, isComplete: true, upTo: cursor))
-                continue
-            }
-            let past = page.lookBacks[place]
-            for event in past.events where event.seq > member.newcomer.after {
+            let upTo = lookedUpTo(member, page)
+            for event in past(of: member, page) where event.seq > member.newcomer.after && event.seq <= upTo {
                 if let deadline = member.newcomer.wait.deadline, event.receivedAt > deadline { continue }
                 deliveries.append(.past(member, event))
             }
-            let seen = past.events.last?.seq ?? lookBacks[place].after
-            deliveries.append(
-                .pastEnd(
-                    member, isComplete: past.isComplete,
-                    upTo: past.isComplete ? cursor : max(member.newcomer.after, seen)))
+            let isComplete = member.lookBacks.allSatisfy { page.lookBacks[$0].isComplete }
+            deliveries.append(.pastEnd(member, isComplete: isComplete, upTo: upTo))
         }
         members = []
         for event in page.tail { deliveries.append(.tail(event)) }

@@ -7,7 +7,7 @@ import PerchSDK
 extension TriggererState {
     mutating func nextInboxWork(now: Int64) -> TriggererWork? {
         while let delivery = pump.deliveries.first {
-            if let work = deliver(delivery) { return work }
+            if let work = deliver(delivery, now: now) { return work }
         }
         guard case .reading = pump.phase else { return nextInboxStep(now: now) }
         return nil
@@ -41,9 +41,9 @@ extension TriggererState {
     }
 
     /// What the wait at a place of `armInbox` listens to, now that its source has it; nil where the source does not want it.
-    mutating func listens(at place: Int, to interest: (name: String, key: String?)?) {
+    mutating func listens(at place: Int, to interest: InboxInterest?) {
         guard let interest else { return }
-        pump.listens(place, name: interest.name, key: interest.key)
+        pump.listens(place, to: interest)
     }
 
     mutating func inboxRead(_ request: InboxRequest, _ page: InboxPage) {
@@ -60,7 +60,7 @@ extension TriggererState {
     }
 
     /// Makes the first delivery in the line. Nil where it was none for a source; it is then gone from the line.
-    private mutating func deliver(_ delivery: InboxPump.Delivery) -> TriggererWork? {
+    private mutating func deliver(_ delivery: InboxPump.Delivery, now: Int64) -> TriggererWork? {
         switch delivery {
         case .past(let member, let event):
             pump.deliveries.removeFirst()
@@ -70,12 +70,11 @@ extension TriggererState {
             return .lookBack(waitID: waitID, source: kinds.source(of: entry), event)
         case .pastEnd(let member, let isComplete, let upTo):
             pump.deliveries.removeFirst()
-            return endPast(member, isComplete: isComplete, upTo: upTo)
+            return endPast(member, isComplete: isComplete, upTo: upTo, now: now)
         case .tail(let event):
             // Who had to have it before this event was received gets none any more.
             if let (_, waitID) = pump.deadlines.popDue(event.receivedAt.microseconds - 1) {
-                table.clear(.hasInboxDeadline, of: waitID)
-                return timeOut(waitID)
+                return inboxReached(waitID, now: now)
             }
             pump.deliveries.removeFirst()
             pump.cursor = event.seq
@@ -83,26 +82,50 @@ extension TriggererState {
             return .offer(event)
         case .end(let readAt, let isComplete, let isBarrier):
             if isComplete, isBarrier, let (_, waitID) = pump.deadlines.popDue(readAt - 1) {
-                table.clear(.hasInboxDeadline, of: waitID)
-                return timeOut(waitID)
+                return inboxReached(waitID, now: now)
             }
             pump.deliveries.removeFirst()
             return nil
         }
     }
 
-    private mutating func endPast(_ member: InboxPump.Member, isComplete: Bool, upTo: Int64) -> TriggererWork? {
-        let wait = member.newcomer.wait
+    private mutating func endPast(
+        _ member: InboxPump.Member, isComplete: Bool, upTo: Int64, now: Int64
+    ) -> TriggererWork? {
+        var wait = member.newcomer.wait
         guard let entry = table[wait.waitID] else { return nil }
         guard isComplete else {
+            if let latest = inboxProgress[wait.waitID] { wait.progress = latest.text }
             pump.newcomers.append(.init(wait: wait, after: upTo))
             return .disarm(waitID: wait.waitID, source: kinds.source(of: entry))
         }
         table.clear(.isLookingBack, of: wait.waitID)
-        if let deadline = wait.deadline {
+        let deadline = wait.deadline?.microseconds
+        if pump.mind(wait.waitID, deadline: deadline, checkpoint: member.checkpoint) {
             table.set(.hasInboxDeadline, of: wait.waitID)
-            pump.deadlines.insert(deadline: deadline.microseconds, id: wait.waitID)
         }
+        if let deadline, deadline <= now { table.set(.isOverdue, of: wait.waitID) }
         return nil
+    }
+
+    /// The deadline of a wait has come, or its checkpoint, and no event from before it is missing.
+    private mutating func inboxReached(_ waitID: Int64, now: Int64) -> TriggererWork? {
+        table.clear(.hasInboxDeadline, of: waitID)
+        guard let entry = table[waitID] else { return nil }
+        if let checkpoint = pump.checkpoints[waitID], checkpoint.instant <= checkpoint.deadline ?? .max {
+            return .checkpoint(
+                waitID: waitID, source: kinds.source(of: entry), Timestamp(microseconds: checkpoint.instant))
+        }
+        pump.checkpoints[waitID] = nil
+        guard entry.flags.contains(.isOverdue) else { return timeOut(waitID) }
+        return lastProbe(waitID, entry, now: now)
+    }
+
+    /// The source of a wait knows of its checkpoint; `next` is the one after it.
+    mutating func checkpointed(_ waitID: Int64, next: Timestamp?) {
+        guard let passed = pump.checkpoints.removeValue(forKey: waitID), table[waitID] != nil else { return }
+        if pump.mind(waitID, deadline: passed.deadline, checkpoint: next?.microseconds) {
+            table.set(.hasInboxDeadline, of: waitID)
+        }
     }
 }

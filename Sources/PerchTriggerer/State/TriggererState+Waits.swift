@@ -69,9 +69,15 @@ extension TriggererState {
         }
         guard !kinds.isInbox[Int(entry.kind)] else {
             // Events that came after the old deadline may be in time for the new one: it is looked through again.
+            var wait = wait
+            let latest = inboxProgress[wait.waitID]
+            if let latest { wait.progress = latest.text }
+            let unsaved = progress[wait.waitID]
             pump.forget(wait.waitID)
             drop(wait.waitID)
             admit(wait, into: &bySource, now: now)
+            inboxProgress[wait.waitID] = latest
+            if let unsaved { progress[wait.waitID] = unsaved }
             return
         }
         if entry.flags.contains(.hasDeadline) { deadlines.remove(wait.waitID) }
@@ -127,12 +133,13 @@ extension TriggererState {
     mutating func forget(_ waitID: Int64) -> WaitEntry? {
         guard let entry = table.remove(waitID) else { return nil }
         if entry.flags.contains(.hasDeadline) { deadlines.remove(waitID) }
-        if entry.flags.contains(.hasInboxDeadline) { pump.deadlines.remove(waitID) }
+        if entry.flags.contains(.hasInboxDeadline) { pump.release(waitID) }
         if entry.flags.contains(.isProbing) {
             probeBounds.remove(waitID)
             probing -= 1
         }
         if !progress.isEmpty { progress[waitID] = nil }
+        if !inboxProgress.isEmpty { inboxProgress[waitID] = nil }
         return entry
     }
 
@@ -152,8 +159,9 @@ extension TriggererState {
             guard forget(waitID) != nil else { return }
             fires.append(Firing(waitID: waitID, outcome: .broken(message), by: Self.name))
         case .progressed(let waitID, let value):
-            guard table[waitID] != nil else { return }
+            guard let entry = table[waitID] else { return }
             progress[waitID] = value
+            if kinds.isInbox[Int(entry.kind)] { inboxProgress[waitID] = value }
         case .probed(let state):
             probes.take(state, at: now)
         }
@@ -184,12 +192,17 @@ extension TriggererState {
             guard let entry = table[waitID], entry.flags.isDisjoint(with: [.hasDeadline, .isProbing]),
                 entry.flags.contains(.isOverdue)
             else { continue }
-            table.set(.isProbing, of: waitID)
-            probing += 1
-            probeBounds.insert(deadline: now + configuration.overdueProbe.microseconds, id: waitID)
-            return .probe(waitID: waitID, source: kinds.source(of: entry))
+            return lastProbe(waitID, entry, now: now)
         }
         return nil
+    }
+
+    /// Has an overdue wait probed once before its timeout.
+    mutating func lastProbe(_ waitID: Int64, _ entry: WaitEntry, now: Int64) -> TriggererWork {
+        table.set(.isProbing, of: waitID)
+        probing += 1
+        probeBounds.insert(deadline: now + configuration.overdueProbe.microseconds, id: waitID)
+        return .probe(waitID: waitID, source: kinds.source(of: entry))
     }
 
     /// The last probe of an overdue wait has its answer, and it was not yes.

@@ -47,6 +47,8 @@ struct TriggererState {
     // Committing.
     var fires: FireBuffer
     var progress: [Int64: JSONValue] = [:]
+    /// The last progress of each wait that looks through the inbox, stored or not: it may be armed again at any time.
+    var inboxProgress: [Int64: JSONValue] = [:]
     var probes: ProbeBook
     var isCommitting = false
     var inFlightProgress: [(waitID: Int64, progress: JSONValue)] = []
@@ -175,6 +177,7 @@ struct TriggererState {
         probing = 0
         fires = FireBuffer(size: configuration.firesPerCommit)
         progress = [:]
+        inboxProgress = [:]
         probes = Self.probeBook(configuration)
         isCommitting = false
         inFlightProgress = []

@@ -21,6 +21,8 @@ enum TriggererWork {
     case disarm(waitID: Int64, source: Int)
     case lookBack(waitID: Int64, source: Int, InboxEvent)
     case offer(InboxEvent)
+    /// Then the state is to be told, by `checkpointed`, which comes next.
+    case checkpoint(waitID: Int64, source: Int, Timestamp)
     case probe(waitID: Int64, source: Int)
 
     // To the log.
