@@ -13,7 +13,7 @@ struct ChecksTests {
 
     @Test("Histories worked by hand on the real transitions break no rule", arguments: 1...last)
     func histories(seed: UInt64) async throws {
-        let engine = try await HandEngine(WorkloadGenerator.workload(seed: seed), seed: seed &* 31)
+        let engine = try await HandEngine(HandEngine.workload(seed: seed), seed: seed &* 31)
         try await engine.run()
         let violations = try engine.verdict()
         #expect(violations.isEmpty, "\(violations.prefix(3).map(\.description).joined(separator: "\n"))")
@@ -28,7 +28,7 @@ struct ChecksTests {
         // Those first that are known to find some.
         for seed in [1, 2, 6, 7, 10, 79] + Array(1...200 as ClosedRange<UInt64>) {
             let engine = try await HandEngine(
-                WorkloadGenerator.workload(seed: seed), seed: seed &* 31, sabotage: sabotage)
+                HandEngine.workload(seed: seed), seed: seed &* 31, sabotage: sabotage)
             try await engine.run()
             let statements = try #require(engine.statements)
             #expect(statements.changed.allSatisfy { $0.count <= 1 }, "more than one statement was changed")

@@ -14,6 +14,13 @@ final class StandingClock: PerchClock, @unchecked Sendable {  // because it is u
 /// The roles in a few lines, worked by hand on the real transitions, in whatever order a seed says: to try the checks
 /// before, and beside, the real engine. Crashes, lost dispatches, and late and repeated messages are among what it does.
 final class HandEngine {
+    /// The workload of a seed, of waits that it knows how to watch.
+    static func workload(seed: UInt64) -> Workload {
+        var limits = WorkloadGenerator.Limits()
+        limits.hasComposites = false
+        return WorkloadGenerator.workload(seed: seed, limits: limits)
+    }
+
     let workload: Workload
     let clock = StandingClock()
     let driver: MemoryDriver
@@ -148,7 +155,7 @@ final class HandEngine {
             let unfinished = try model.unfinished(
                 on: connection, now: clock.now, patience: .seconds(30),
                 mayFire: { kind, target in
-                    kind == "http" ? answers[target] == 200 : false
+                    kind == "http" ? self.answers[target] == 200 : false
                 })
             return violations + ledger.violations + (try Invariants.full(on: connection, isQuiet: true))
                 + (try model.verify(on: connection)) + (try acknowledged.verify(on: connection)) + unfinished.stuck

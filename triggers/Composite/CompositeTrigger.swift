@@ -32,7 +32,20 @@ public struct CompositeTrigger: Trigger {
         memberProblems = problems
     }
 
-    init<Member: Trigger>(none member: Member, within span: TimeSpan) {
+    /// A composite of members that are only known when the program runs.
+    ///
+    /// - Parameters:
+    ///   - count: How many of them have to come; nil: all.
+    ///   - members: The members.
+    public init(atLeast count: Int?, of members: [any Trigger]) {
+        var problems: [String] = []
+        let nodes = members.map { Self.node($0, &problems) }
+        root = .atLeast(count ?? nodes.count, nodes)
+        memberProblems = problems
+    }
+
+    /// A composite that wants something not to come within a time.
+    public init(none member: some Trigger, within span: TimeSpan) {
         var problems: [String] = []
         root = .none(Self.node(member, &problems), within: span)
         memberProblems = problems

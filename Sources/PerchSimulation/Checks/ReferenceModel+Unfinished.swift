@@ -20,7 +20,7 @@ extension ReferenceModel {
     ///   - mayFire: Whether a wait for the world outside, by kind and target, is known to be answered with yes now.
     package func unfinished(
         on connection: any SQLConnection, now: Timestamp, patience: TimeSpan,
-        mayFire: (_ kind: String, _ target: String) -> Bool = { _, _ in false }
+        mayFire: @escaping (_ kind: String, _ target: String) -> Bool = { _, _ in false }
     ) throws -> Unfinished {
         var result = Unfinished()
         let late = now.microseconds - patience.microseconds
@@ -79,7 +79,7 @@ extension ReferenceModel {
     }
 
     private func waits(
-        on connection: any SQLConnection, _ late: Int64, _ mayFire: (String, String) -> Bool,
+        on connection: any SQLConnection, _ late: Int64, _ mayFire: @escaping (String, String) -> Bool,
         _ pausedDAGs: Set<String>, _ result: inout Unfinished
     ) throws {
         struct Wait {
@@ -112,33 +112,16 @@ extension ReferenceModel {
             } else if let deadline = wait.deadline, deadline < late {
                 result.stuck.append(
                     Violation("stuck", "\(name) had its deadline at \(Timestamp(microseconds: deadline))"))
-            } else if wait.kind == "event",
-                let seq = try matchingEvent(
-                    on: connection, wait.definition, wait.floor, until: min(late, wait.deadline ?? .max))
+            } else if let definition = wait.definition,
+                let reason = try Overdue(
+                    connection: connection, floor: wait.floor, since: Timestamp(microseconds: wait.since),
+                    until: min(late, wait.deadline ?? .max), mayFire: mayFire
+                ).reason(kind: wait.kind, target: wait.target, try JSONValue(parsing: definition))
             {
-                result.stuck.append(Violation("stuck", "\(name) has not seen event \(seq)"))
-            } else if mayFire(wait.kind, wait.target) {
-                result.stuck.append(Violation("stuck", "\(name) would be answered with yes"))
+                result.stuck.append(Violation("stuck", "\(name): \(reason)"))
             } else {
                 result.waiting.append(name)
             }
         }
-    }
-
-    /// An event in the inbox that the wait is for, received early enough.
-    private func matchingEvent(
-        on connection: any SQLConnection, _ definition: String?, _ floor: Int64, until instant: Int64
-    ) throws -> Int64? {
-        guard let definition, case .string(let name)? = try JSONValue(parsing: definition)["name"] else { return nil }
-        var key: SQLValue = .null
-        if case .string(let text)? = try JSONValue(parsing: definition)["key"] { key = .text(text) }
-        var found: Int64?
-        try connection.query(
-            """
-            SELECT MIN(seq) FROM event WHERE name = :1 AND (CAST(:2 AS TEXT) IS NULL OR key = :2) AND seq > :3
-                AND received_at <= :4
-            """, [.text(name), key, .integer(floor), .integer(instant)]
-        ) { found = $0.optionalInt64(0) }
-        return found
     }
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PerchSDK
+internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
 internal import PerchTriggersTime
 
 /// What a simulated task or sensor waits for, as data.
-package enum SimulatedWait: Codable, Hashable, Sendable {
+package indirect enum SimulatedWait: Codable, Hashable, Sendable {
     /// So long after the wait is registered.
     case after(TimeSpan)
     /// Until an instant, which may have passed.
@@ -18,6 +19,10 @@ package enum SimulatedWait: Codable, Hashable, Sendable {
     case file(path: String, stableFor: TimeSpan?, minimumSize: Int?)
     /// An answer with a status, asked for every so often.
     case http(url: String, every: TimeSpan, status: Int)
+    /// At least so many of several.
+    case atLeast(Int, [SimulatedWait])
+    /// That something does not come within a time.
+    case none(SimulatedWait, within: TimeSpan)
 
     /// The real trigger.
     var trigger: any Trigger {
@@ -29,6 +34,17 @@ package enum SimulatedWait: Codable, Hashable, Sendable {
             FileTrigger(path: path, stableFor: stableFor, minimumSize: minimumSize)
         case .http(let url, let every, let status):
             HTTPTrigger(url: url, every: every, until: .status(status))
+        case .atLeast(let count, let members): CompositeTrigger(atLeast: count, of: members.map(\.trigger))
+        case .none(let member, let span): CompositeTrigger(none: member.trigger, within: span)
+        }
+    }
+
+    /// The waits of which a composite is made; of every other wait, itself.
+    var leaves: [SimulatedWait] {
+        switch self {
+        case .atLeast(_, let members): members.flatMap(\.leaves)
+        case .none(let member, _): member.leaves
+        case .after, .at, .event, .file, .http: [self]
         }
     }
 
@@ -40,6 +56,7 @@ package enum SimulatedWait: Codable, Hashable, Sendable {
             Self.handMadePayload(kind: EventTrigger.kind, target: key.map { "\(name)/\($0)" } ?? name, at: instant)
         case .file(let path, _, _): Self.handMadePayload(kind: FileTrigger.kind, target: path, at: instant)
         case .http(let url, _, _): Self.handMadePayload(kind: HTTPTrigger.kind, target: url, at: instant)
+        case .atLeast, .none: Self.handMadePayload(kind: CompositeTrigger.kind, target: "", at: instant)
         }
     }
 
@@ -54,6 +71,7 @@ package enum SimulatedWait: Codable, Hashable, Sendable {
         case FileTrigger.kind:
             .object(["path": .string(target), "size": 1, "modified_at": .integer(instant.microseconds)])
         case HTTPTrigger.kind: .object(["status": 200, "headers": [:], "body": "by hand"])
+        case CompositeTrigger.kind: .object(["met": .array([])])
         default: .object(["due_at": .integer(instant.microseconds)])
         }
     }

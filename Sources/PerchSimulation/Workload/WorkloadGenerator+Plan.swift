@@ -41,6 +41,7 @@ extension WorkloadGenerator {
                 if case .wait(_, let wait, let timeout, _) = action { (wait, timeout) } else { nil }
             }
         }
+        .flatMap { wait, timeout in wait.leaves.map { ($0, timeout) } }
     }
 
     /// What a wait waits for comes: before the run, soon, at its deadline or a little beside it, or late.
@@ -56,7 +57,7 @@ extension WorkloadGenerator {
         }
         let instant = TimeSpan(microseconds: min(max(0, at), limits.horizon.microseconds))
         switch wait {
-        case .after, .at: return []
+        case .after, .at, .atLeast, .none: return []
         case .event(let name, let key):
             lastEvent += 1
             let event = Operation.emit(

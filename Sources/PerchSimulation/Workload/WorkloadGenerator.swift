@@ -18,6 +18,7 @@ package struct WorkloadGenerator {
         package var hasFiles = true
         package var hasHTTP = true
         package var hasSchedules = true
+        package var hasComposites = true
 
         /// The limits above.
         package init() {}
@@ -140,6 +141,21 @@ package struct WorkloadGenerator {
     }
 
     private mutating func drawWait() -> SimulatedWait {
+        guard limits.hasComposites else { return drawLeaf() }
+        switch number(in: 1...100) {
+        case 1...8:
+            let members = (0..<number(in: 1...4)).map { _ in drawLeaf() }
+            let part = SimulatedWait.atLeast(number(in: 1...members.count), members)
+            guard chance(30) else { return part }
+            return .atLeast(number(in: 1...2), [part, chance(50) ? drawLeaf() : drawAbsence()])
+        case 9...12: return drawAbsence()
+        default: return drawLeaf()
+        }
+    }
+
+    private mutating func drawAbsence() -> SimulatedWait { .none(drawLeaf(), within: span(500...30_000)) }
+
+    private mutating func drawLeaf() -> SimulatedWait {
         var kinds = [0, 1, 2, 2, 2]
         if limits.hasFiles { kinds.append(3) }
         if limits.hasHTTP { kinds.append(4) }
