@@ -98,7 +98,7 @@ let package = Package(
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
-        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", arguments, sqlite]),
+        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", "CLinux", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
 

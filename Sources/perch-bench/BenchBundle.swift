@@ -8,17 +8,56 @@ struct BenchBundle: DAGBundle {
     static let caseVariable = "PERCH_BENCH_CASE"
     static let sizeVariable = "PERCH_BENCH_SIZE"
     static let reportVariable = "PERCH_BENCH_REPORT"
+    /// The directory or the server that is waited for.
+    static let placeVariable = "PERCH_BENCH_PLACE"
+    /// The period of probes, in milliseconds.
+    static let periodVariable = "PERCH_BENCH_PERIOD"
 
     let dags: [DAG]
 
     init() {
         let environment = ProcessInfo.processInfo.environment
         let size = Int(environment[Self.sizeVariable] ?? "") ?? 0
-        dags = Self.dag(environment[Self.caseVariable] ?? "", size).map { [$0] } ?? []
+        dags = Self.dag(environment[Self.caseVariable] ?? "", size, environment).map { [$0] } ?? []
     }
 
-    private static func dag(_ name: String, _ size: Int) -> DAG? {
+    private static func dag(_ name: String, _ size: Int, _ environment: [String: String]) -> DAG? {
+        let place = environment[placeVariable] ?? ""
+        let period = Duration.milliseconds(Int(environment[periodVariable] ?? "") ?? 1_000)
         switch name {
+        case "timers-burst":
+            let due = Timestamp(microseconds: Int64(environment[TimersBurst.dueVariable] ?? "") ?? 0)
+            return DAG(name) { dag in
+                let list = dag.task("list") { _ in Array(0..<size) }
+                dag.map("sleep", over: list) { context, _ in try await context.sleep(until: due) }
+            }
+        case "files":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                for index in 0..<size { dag.sensor("file_\(index)", .file("\(place)/{{ run_id }}/file_\(index)")) }
+            }
+        case "http-distinct":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                for index in 0..<size {
+                    dag.sensor(
+                        "http_\(index)",
+                        .http(
+                            "\(place)/{{ run_id }}/\(index)", every: period, until: .json("$.state", equals: "DONE")))
+                }
+            }
+        case "http-shared":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                for index in 0..<size {
+                    dag.sensor(
+                        "http_\(index)",
+                        .http(
+                            "\(place)/bench_0/0", every: .milliseconds(1_000 + 10 * index),
+                            until: .json("$.state", equals: .string("DONE_\(index)"))))
+                }
+            }
+        case "events":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                for index in 0..<size { dag.sensor("event_\(index)", .event("bench", key: "{{ run_id }}/\(index)")) }
+            }
         case "timers-hold":
             return DAG(name, maxActiveRuns: 1_000_000) { dag in
                 for index in 0..<size { dag.sensor("timer_\(index)", .after(.days(1))) }

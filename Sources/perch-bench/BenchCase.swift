@@ -13,6 +13,22 @@ struct BenchCase: Sendable {
             name: "timers-hold", size: 1_000_000, summary: "timer waits held by one standalone",
             measure: TimersHold.measure),
         BenchCase(
+            name: "reload", size: 1_000_000, summary: "timer waits that are armed again after a kill",
+            measure: Reload.measure),
+        BenchCase(
+            name: "timers-burst", size: 100_000, summary: "sleeping tasks due at one second",
+            measure: TimersBurst.measure),
+        BenchCase(
+            name: "files", size: 100_000, summary: "file waits in a hundred directories", measure: Files.measure),
+        BenchCase(
+            name: "http-distinct", size: 10_000, summary: "HTTP waits on distinct addresses of one host",
+            measure: HTTPDistinct.measure),
+        BenchCase(
+            name: "http-shared", size: 10_000, summary: "HTTP waits on one address", measure: HTTPShared.measure),
+        BenchCase(
+            name: "events", size: 100_000, summary: "events through the socket, each waking one wait",
+            measure: Events.measure),
+        BenchCase(
             name: "fire-latency", size: 200, summary: "events, one after another, each waking a waiting task",
             measure: FireLatency.measure),
         BenchCase(

@@ -9,6 +9,8 @@ import PerchSDK
 final class EngineUnderTest: Sendable {
     let place: Place
     let metastore: Metastore
+    /// When the process was started, by `Monotonic`.
+    let startedAt: Double
     /// From the start of the process until it said that it is ready, in seconds.
     let readyAfter: Double
     let tree: ProcessTree
@@ -38,11 +40,11 @@ final class EngineUnderTest: Sendable {
         process.environment = environment
         let errors = Pipe()
         process.standardError = errors
-        let started = Monotonic.seconds
+        startedAt = Monotonic.seconds
         try process.run()
         tree = ProcessTree(root: process.processIdentifier)
         try Self.waitForReadiness(errors.fileHandleForReading)
-        readyAfter = Monotonic.seconds - started
+        readyAfter = Monotonic.seconds - startedAt
         metastore = try Metastore.open(home: place.home, access: .command, clock: WallClock())
         // A bundle describes its DAGs after the engine is ready.
         if !bench.isEmpty { try await until("the DAG is stored", within: 60) { try !$0.dags().isEmpty } }
@@ -96,13 +98,13 @@ final class EngineUnderTest: Sendable {
     }
 
     /// Returns when the triggerer holds so many waits in memory.
-    func untilArmed(_ count: Int, within seconds: Double) async throws {
+    func untilArmed(_ count: Int, kind: String = "time", within seconds: Double) async throws {
         let inspection = try LineSocket(path: place.home + "/inspect.sock")
         let end = Monotonic.seconds + seconds
         while true {
             try inspection.send(#"{"summary":true}"#)
             let summary = try JSONValue(parsing: try inspection.receive())["summary"]
-            if case .integer(let waits)? = summary?["waits"]?["time"], waits >= count { return }
+            if case .integer(let waits)? = summary?["waits"]?[kind], waits >= count { return }
             guard Monotonic.seconds < end else {
                 throw BenchError("not all of \(count) waits were armed: \(summary?.text ?? "")")
             }
@@ -128,6 +130,13 @@ final class EngineUnderTest: Sendable {
         let start = Monotonic.seconds
         try await Task.sleep(for: .seconds(seconds))
         return (try tree.processorTime() - before) / (Monotonic.seconds - start) * 100
+    }
+
+    /// Ends the engine as a crash does.
+    func kill() throws {
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        try metastore.close()
     }
 
     /// Ends the engine.

@@ -15,19 +15,7 @@ final class JobServer: Sendable {
     var connections: Int { open.withLock { $0 } }
 
     init() throws {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        listener = descriptor
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
-                [bind(descriptor, raw, length), listen(descriptor, 512), getsockname(descriptor, raw, &length)].min()
-            }
-        }
-        guard result == 0 else { throw BenchError("cannot listen on a port of 127.0.0.1") }
-        port = Int(UInt16(bigEndian: address.sin_port))
+        (listener, port) = try LoopbackListener.open()
         Thread.detachNewThread { [self] in
             while true {
                 let connection = accept(listener, nil, nil)

@@ -32,6 +32,36 @@ final class LineSocket: Sendable {
         throw BenchError("the engine closed its socket")
     }
 
+    /// Sends lines as fast as they are taken, and returns when each has been answered.
+    func exchange(_ lines: [String]) throws {
+        let descriptor = descriptor
+        Thread.detachNewThread {
+            var bytes: [UInt8] = []
+            for (index, line) in lines.enumerated() {
+                bytes += line.utf8
+                bytes.append(UInt8(ascii: "\n"))
+                guard bytes.count > 32_000 || index == lines.count - 1 else { continue }
+                var sent = 0
+                while sent < bytes.count {
+                    let count = bytes[sent...].withUnsafeBytes {
+                        Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                    }
+                    // Whoever reads the answers finds out.
+                    guard count > 0 else { return }
+                    sent += count
+                }
+                bytes = []
+            }
+        }
+        var answers = 0
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while answers < lines.count {
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { throw BenchError("the engine closed its socket after \(answers) answers") }
+            answers += buffer[..<count].count { $0 == UInt8(ascii: "\n") }
+        }
+    }
+
     /// Sends a line.
     func send(_ line: String) throws {
         let bytes = Array((line + "\n").utf8)

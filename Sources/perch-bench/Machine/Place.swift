@@ -11,6 +11,15 @@ struct Place: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
+    private init(path: String) { self.path = path }
+
+    /// A place within this one, for a case with several engines.
+    func inner(_ name: String) throws -> Place {
+        let inner = Place(path: path + "/" + name)
+        try FileManager.default.createDirectory(atPath: inner.path, withIntermediateDirectories: true)
+        return inner
+    }
+
     var home: String { path + "/home" }
     var reportSocket: String { path + "/report.sock" }
 

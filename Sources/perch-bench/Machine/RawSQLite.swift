@@ -80,6 +80,25 @@ struct RawSQLite {
         return times.sorted()[times.count / 2]
     }
 
+    /// How long it takes to read all rows of a query on a home's metastore, every column touched, in seconds.
+    static func readTime(_ sql: String, home: String) throws -> Double {
+        let database = try RawSQLite(path: home + "/perch.db")
+        defer { database.close() }
+        var statement: OpaquePointer?
+        guard sqlite3_prepare_v2(database.handle, sql, -1, &statement, nil) == SQLITE_OK else {
+            throw BenchError("\(String(cString: sqlite3_errmsg(database.handle))): \(sql)")
+        }
+        defer { sqlite3_finalize(statement) }
+        let start = Monotonic.seconds
+        let columns = sqlite3_column_count(statement)
+        var bytes: Int64 = 0
+        while sqlite3_step(statement) == SQLITE_ROW {
+            for column in 0..<columns { bytes += Int64(sqlite3_column_bytes(statement, column)) }
+        }
+        guard bytes > 0 else { throw BenchError("there are no rows to read") }
+        return Monotonic.seconds - start
+    }
+
     /// Makes the default pool of a home so large that it limits nothing.
     static func widenPool(home: String, slots: Int) throws {
         let database = try RawSQLite(path: home + "/perch.db")
