@@ -19,7 +19,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
-    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent",
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
 ]
 
 func room(
@@ -65,6 +65,7 @@ let package = Package(
         room(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
+        room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -127,6 +128,7 @@ let package = Package(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
+        tests("PerchTriggersRunTests", ["PerchTriggersRun", "PerchSDK"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),

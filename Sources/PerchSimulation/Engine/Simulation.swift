@@ -10,6 +10,7 @@ package import PerchTriggerer
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersRun
 internal import PerchTriggersTime
 
 /// One simulated installation: a machine with its disk, files and processes, the servers that it asks, one engine, a
@@ -221,7 +222,7 @@ package final class Simulation: @unchecked Sendable {
             TimeSource(loop: loop, report: report), FileSource(loop: loop, files: files.view(), report: report),
             HTTPSource(
                 loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: report),
-            EventSource(report: report),
+            EventSource(report: report), RunSource(report: report),
         ]
     }
 
