@@ -155,9 +155,9 @@ struct RunWaitTests {
     @Test("A cancelled run has failed, whether it had begun or not")
     func cancelled() async throws {
         let (stage, _, run) = try await stage(.run(of: "up"), .run(of: "up", which: .id("r2")))
+        _ = try await stage.claim()
         try await stage.store.write { try $0.setPaused("up", true) }
         _ = try await stage.trigger("up", runID: "r2")
-        _ = try await stage.claim()
         for runID in ["r1", "r2"] {
             _ = try await stage.store.write { try $0.cancelRun(dagID: "up", runID: runID, by: "anna") }
         }
