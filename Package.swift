@@ -20,6 +20,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
+    "PerchTriggersApproval",
 ]
 
 func room(
@@ -65,6 +66,7 @@ let package = Package(
         room(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
+        room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
         room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
@@ -118,7 +120,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
+                "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", log,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
@@ -128,6 +131,7 @@ let package = Package(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests("PerchTriggersTimeTests", ["PerchTriggersTime", "PerchTriggersTestSupport"]),
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
+        tests("PerchTriggersApprovalTests", ["PerchTriggersApproval", "PerchSDK"]),
         tests("PerchTriggersRunTests", ["PerchTriggersRun", "PerchSDK"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),

@@ -4,6 +4,7 @@
 // line.
 @_exported public import PerchOperators
 @_exported public import PerchSDK
+@_exported public import PerchTriggersApproval
 @_exported public import PerchTriggersEvent
 @_exported public import PerchTriggersFile
 @_exported public import PerchTriggersHTTP

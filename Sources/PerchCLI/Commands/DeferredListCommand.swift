@@ -12,7 +12,7 @@ struct DeferredListCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Only waits of this DAG.") var dag: String?
     @Option(name: .long, help: "Only waits of this run.") var run: String?
     @Option(name: .long, help: "Only waits of this task.") var task: String?
-    @Option(name: .long, help: "Only waits of this kind: time, file, http, event, run.") var kind: String?
+    @Option(name: .long, help: "Only waits of this kind: time, file, http, event, run, approval.") var kind: String?
     @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
     @Option(
         name: .long,

@@ -2,6 +2,7 @@
 
 internal import PerchMetastore
 internal import PerchSDK
+internal import PerchTriggersApproval
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
@@ -27,6 +28,11 @@ enum HandMadeEvent {
                 encoding: ExternalEvent(
                     eventID: "by-hand-\(wait.waitID)", seq: wait.eventFloor, name: trigger?.name ?? wait.target,
                     key: trigger?.key, payload: payload ?? .null, receivedAt: now))
+        case ApprovalTrigger.kind:
+            throw PerchError(
+                .invalid,
+                "wait \(wait.waitID) is a question to a person: `\(ProgramName.current) approvals answer \(wait.waitID)` "
+                    + "answers it")
         case RunTrigger.kind:
             if let payload { return payload }
             let definition = try wait.definition.map { try JSONValue(parsingEnvelope: $0) } ?? .null

@@ -8,6 +8,7 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
+internal import PerchTriggersApproval
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
@@ -177,7 +178,7 @@ struct Engine {
         return [
             TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
             HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
-            RunSource(report: report),
+            RunSource(report: report), ApprovalSource(report: report),
         ]
     }
 }

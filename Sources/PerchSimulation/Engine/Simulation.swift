@@ -7,6 +7,7 @@ internal import PerchReactor
 package import PerchSDK
 package import PerchScheduler
 package import PerchTriggerer
+internal import PerchTriggersApproval
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
@@ -223,6 +224,7 @@ package final class Simulation: @unchecked Sendable {
             HTTPSource(
                 loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: report),
             EventSource(report: report), RunSource(report: report),
+            ApprovalSource(report: report),
         ]
     }
 
