@@ -146,7 +146,7 @@ extension ApprovalField {
     func parsed(_ text: String) throws(PerchError) -> JSONValue {
         switch kind {
         case .string: return .string(text)
-        case .choice: return try checked(.string(text))
+        case .choice: if choices?.contains(text) == true { return .string(text) }
         case .int: if let number = Int64(text) { return .integer(number) }
         case .number:
             if let number = Int64(text) { return .integer(number) }
