@@ -95,7 +95,7 @@ let package = Package(
             "PerchTesting",
             [
                 "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchSimulation",
+                "PerchTriggerer", "PerchSimulation", "PerchTriggersApproval",
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),

@@ -289,6 +289,19 @@ struct RunWaitTests {
         #expect(try await stage.states(other)["s"] == .deferred)
     }
 
+    @Test("A wait whose definition cannot be read fails alone, and holds up neither the end nor the others")
+    func damaged() async throws {
+        let (stage, up, run) = try await stage(.run(of: "up"), .run(of: "up"))
+        let waits = try await stage.waits()
+        try await stage.store.write { transaction in
+            _ = try transaction.run("UPDATE wait SET definition = '{}' WHERE wait_id = :1", waits[0].waitID)
+        }
+        try await stage.succeed(try #require(try await stage.claim().first))
+        #expect(try await stage.state(up) == .success)
+        #expect(try await stage.states(run)[waits[0].key.taskID] == .failed)
+        #expect(try await stage.states(run)[waits[1].key.taskID] == .success)
+    }
+
     @Test("A wait for what there is not yet goes on, and is explained")
     func unknown() async throws {
         let (stage, _, _) = try await stage(

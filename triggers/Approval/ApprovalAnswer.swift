@@ -37,6 +37,11 @@ public struct ApprovalAnswer: Codable, Hashable, Sendable {
         try JSONValue.object(values).decode(type)
     }
 
+    /// Why a sensor fails: nobody after it would look at a no.
+    package var rejection: String? {
+        approved ? nil : "rejected by \(by)" + (note.map { ": \($0)" } ?? "")
+    }
+
     enum CodingKeys: String, CodingKey {
         case decision, values, by, note
         case answeredAt = "answered_at"

@@ -62,6 +62,16 @@ extension ApprovalTrigger {
             guard values[name] == nil else { throw PerchError(.invalid, "the field '\(name.shown())' is given twice") }
             values[name] = try field.parsed(text)
         }
+        return try answer(decision, values: values, by: by, note: note, at: instant)
+    }
+
+    /// The same of values that have their types already.
+    package func answer(
+        _ decision: ApprovalAnswer.Decision, values given: [String: JSONValue], by: String, note: String?,
+        at instant: Timestamp
+    ) throws(PerchError) -> ApprovalAnswer {
+        var values = given
+        for (name, value) in given.sorted(by: { $0.key < $1.key }) { _ = try field(name).checked(value) }
         if decision == .approve {
             for field in fields where values[field.name] == nil {
                 if let value = field.defaultValue {

@@ -148,9 +148,7 @@ struct OpenApproval: Sendable {
 
     /// What the answer means for the wait: a no fails a sensor, for nothing after it would look at the answer.
     func outcome(_ answer: ApprovalAnswer) throws -> WaitOutcome {
-        if wait.isSensor, !answer.approved {
-            return .broken("rejected by \(answer.by)" + (answer.note.map { ": \($0)" } ?? ""))
-        }
+        if wait.isSensor, let rejection = answer.rejection { return .broken(rejection) }
         return .event(try JSONValue(encoding: answer))
     }
 

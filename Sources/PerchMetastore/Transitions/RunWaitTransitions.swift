@@ -114,10 +114,17 @@ extension Transaction {
             settlement.reached.firesLeft -= 1
             place.after = (wait.key, wait.waitID)
             // Two targets may have one key.
-            guard targets.contains(wait.target), end.map({ settlement.reached.concerns($0, wait.waitID) }) ?? true,
-                let verdict = try RunAim(parsing: wait.definition).verdict(of: event)
+            guard targets.contains(wait.target), end.map({ settlement.reached.concerns($0, wait.waitID) }) ?? true
             else { continue }
-            _ = try fire(Self.firing(wait.waitID, event, verdict), isByOwner: false, in: settlement)
+            let firing: Firing
+            do {
+                guard let verdict = try RunAim(parsing: wait.definition).verdict(of: event) else { continue }
+                firing = Self.firing(wait.waitID, event, verdict)
+            } catch let error as PerchError where error.code == .invalid {
+                // It must not hold up the run that has ended, nor those who wait for it too.
+                firing = Firing(waitID: wait.waitID, outcome: .broken(error.message), by: "engine")
+            }
+            _ = try fire(firing, isByOwner: false, in: settlement)
         }
         return waits.count > most ? place : nil
     }
