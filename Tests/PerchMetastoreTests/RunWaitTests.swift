@@ -53,6 +53,10 @@ struct RunWaitTests {
             ])
         let notes = try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }
         #expect(notes.map(\.waitID).sorted() == waits.filter { $0.key.taskID != "s4" }.map(\.waitID).sorted())
+        // A report that comes twice, and a fire that comes too late, change nothing.
+        #expect(try await stage.succeed(task) == false)
+        #expect(try await stage.fire(waits[0].waitID) == false)
+        #expect(try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }.count == 4)
         let key = TaskInstanceKey(dagID: "waits", runID: "w", taskID: "s1")
         let output = try await stage.store.read { try $0.taskInstance(key)?.output }
         let event = try JSONValue(parsing: try #require(output)).decode(RunEvent.self)

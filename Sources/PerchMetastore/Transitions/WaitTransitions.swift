@@ -20,8 +20,8 @@ extension Transaction {
         var trigger = wait.trigger
         let aim = trigger.kind == RunAim.kind ? try aim(of: wait) : nil
         if let aim { trigger.target = try aim.target(from: facts(ofRun: wait.instance.runKey).row.logicalDate) }
-        let waitID = try nextWaitID()
         let due = try trigger.due?.instant(from: now)
+        let waitID = try nextWaitID()
         let definition = trigger.definition == .object([:]) ? nil : trigger.definition.text
         try run(
             """
