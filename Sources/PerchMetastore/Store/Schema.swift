@@ -9,8 +9,10 @@ enum Schema {
     static let versions: [String] = [version1, version2, version3]
 
     private static let version3 = """
-        -- Waits for the end of a run or task: found by it, and known to be none where there are none.
-        CREATE INDEX wait_run ON wait (target_key, wait_id) WHERE kind = 'run';
+        -- Of a wait for the end of a run: the DAG. Of one for the end of a task: the DAG, as one whose tasks are waited for.
+        ALTER TABLE wait ADD COLUMN edge_key {int64};
+        CREATE INDEX wait_edge ON wait (edge_key) WHERE edge_key IS NOT NULL;
+        CREATE INDEX wait_edge_target ON wait (target_key, wait_id) WHERE edge_key IS NOT NULL;
         CREATE INDEX dag_run_date ON dag_run (dag_id, logical_date);
 
         -- An end for which more wait than one transaction fires: who comes after this place is still to be told.

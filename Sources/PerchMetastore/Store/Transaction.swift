@@ -11,8 +11,10 @@ public final class Transaction: Snapshot {
     /// What the member has read or changed and will need again; thrown away with it.
     var runs: [Int64: RunFacts] = [:]
     var pools: [String: PoolRoom] = [:]
-    /// Whether anything waits for the end of a run or task; nil before the first look.
+    /// Whether anything waits for the end of any run or task; nil before the first look.
     var hasRunWaits: Bool?
+    /// Whether anything waits for ends of a DAG's runs, or of its tasks, by edge key.
+    var isEdgeWaitedFor: [Int64: Bool] = [:]
     private var lastWaitID: Int64?
 
     init(connection: any SQLConnection, catalog: DAGCatalog, ids: IDAllocator, now: Timestamp) {

@@ -37,6 +37,7 @@ extension Transaction {
     /// Looks whether what a wait that has just been registered is for has ended already.
     func look(_ waitID: Int64, _ aim: RunAim, of instance: Instance, in settlement: Settlement) throws {
         hasRunWaits = true
+        isEdgeWaitedFor[Self.edgeKey(aim.dagID, isTask: aim.taskID != nil)] = true
         if case .next = aim.selection {
             settlement.reached.registeredForNext(waitID)
             return
@@ -74,6 +75,7 @@ extension Transaction {
         guard !ends.isEmpty, try isAnyRunWaitedFor() else { return }
         for end in ends {
             let facts = try facts(ofRun: end.runKey)
+            guard try isWaitedFor(Self.edgeKey(facts.row.dagID, isTask: end.taskIndex >= 0)) else { continue }
             let event = RunEvent(
                 dagID: facts.row.dagID, runID: facts.row.runID, logicalDate: facts.row.logicalDate,
                 taskID: end.taskIndex < 0 ? nil : facts.version.tasks[end.taskIndex].taskID,
@@ -86,10 +88,23 @@ extension Transaction {
         }
     }
 
+    /// The number by which the waits for ends of a DAG's runs, or of its tasks, are found.
+    static func edgeKey(_ dagID: String, isTask: Bool) -> Int64 {
+        ContentHash.targetKey(kind: RunAim.kind, target: isTask ? "\(dagID)/" : dagID)
+    }
+
+    /// One look-up for each DAG of a transaction: ends of what nobody waits for cost no more.
+    private func isWaitedFor(_ edgeKey: Int64) throws -> Bool {
+        if let known = isEdgeWaitedFor[edgeKey] { return known }
+        let found = try number("SELECT 1 FROM wait WHERE edge_key = :1 LIMIT 1", edgeKey) != nil
+        isEdgeWaitedFor[edgeKey] = found
+        return found
+    }
+
     /// One look-up a transaction, so that ends cost nothing where nobody waits for any.
     private func isAnyRunWaitedFor() throws -> Bool {
         if let hasRunWaits { return hasRunWaits }
-        let found = try number("SELECT 1 FROM wait WHERE kind = 'run' LIMIT 1") != nil
+        let found = try number("SELECT 1 FROM wait WHERE edge_key IS NOT NULL LIMIT 1") != nil
         hasRunWaits = found
         return found
     }
@@ -104,10 +119,11 @@ extension Transaction {
         let waits = try rows(
             """
             SELECT wait_id, target_key, target, definition FROM wait
-            WHERE kind = 'run' AND target_key IN (:1, :2, :3) AND wait_id <= :6
+            WHERE edge_key IS NOT NULL AND target_key IN (:1, :2, :3) AND wait_id <= :6
                 AND (target_key > :4 OR target_key = :4 AND wait_id > :5)
             ORDER BY target_key, wait_id LIMIT :7
-            """, keys[0], keys[1], keys[2], place.after?.key ?? .min, place.after?.waitID ?? 0, place.lastWait, most + 1
+            """, keys[0], keys[1], keys[2], place.after?.key ?? .min, place.after?.waitID ?? 0, place.lastWait,
+            most + 1
         ) { (waitID: $0.int64(0), key: $0.int64(1), target: $0.text(2), definition: $0.text(3)) }
         var place = place
         for wait in waits.prefix(most) {

@@ -26,13 +26,13 @@ extension Transaction {
         try run(
             """
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
-                deadline, since, is_sensor, definition, event_floor)
-            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14)
+                deadline, since, is_sensor, definition, event_floor, edge_key)
+            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14, :15)
             """, waitID, wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, wait.eventFloor)
+            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) })
         ring(.waits)
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
