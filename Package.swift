@@ -19,7 +19,8 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
-    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersComposite",
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
+    "PerchTriggersApproval", "PerchTriggersComposite",
 ]
 
 func room(
@@ -67,6 +68,8 @@ let package = Package(
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
+        room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
+        room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -94,7 +97,7 @@ let package = Package(
             "PerchTesting",
             [
                 "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchSimulation",
+                "PerchTriggerer", "PerchSimulation", "PerchTriggersApproval",
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
@@ -119,7 +122,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
+                "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", log,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
@@ -135,6 +139,8 @@ let package = Package(
                 "PerchTriggersComposite", "PerchTriggersTime", "PerchTriggersEvent", "PerchTriggersFile",
                 "PerchTriggersTestSupport",
             ]),
+        tests("PerchTriggersApprovalTests", ["PerchTriggersApproval", "PerchSDK"]),
+        tests("PerchTriggersRunTests", ["PerchTriggersRun", "PerchSDK"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),

@@ -8,10 +8,12 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
+internal import PerchTriggersApproval
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersRun
 internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
@@ -180,6 +182,7 @@ struct Engine {
             HTTPSource(loop: loop, options: http, report: composites.take), EventSource(report: composites.take),
         ]
         composites.serve(members)
-        return members + [composites]
+        // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
+        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
     }
 }
