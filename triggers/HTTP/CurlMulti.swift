@@ -93,6 +93,7 @@ final class CurlMulti: HTTPTransport {
         ccurl_multi_on_socket(multi, Self.onSocket, context)
         ccurl_multi_on_timer(multi, Self.onTimer, context)
         ccurl_multi_number(multi, CURLMOPT_MAXCONNECTS, connections)
+        ccurl_multi_number(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
     }
 
     var socketCount: Int { sockets.count }
@@ -150,6 +151,11 @@ final class CurlMulti: HTTPTransport {
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
         ccurl_request_number(
             easy, CURLOPT_TIMEOUT_MS, Int(min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout)))
+        // One connection for all requests to a host that speaks HTTP/2; a new request waits for it to be found out.
+        ccurl_request_number(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        if request.url.hasPrefix("https") { ccurl_request_number(easy, CURLOPT_PIPEWAIT, 1) }
+        if let proxy = request.proxy { ccurl_request_text(easy, CURLOPT_PROXY, proxy) }
+        if let ca = request.ca { ccurl_request_text(easy, CURLOPT_CAINFO, ca) }
         if let body = request.body {
             ccurl_request_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
             ccurl_request_text(easy, CURLOPT_COPYPOSTFIELDS, body)

@@ -50,12 +50,15 @@ struct Engine {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 8)
+            var http = HTTPSource.Options()
+            http.perHost = Int(configuration.number("http.per_host") ?? 8)
+            http.perHostRate = Int(configuration.number("http.per_host_rate") ?? 1_000)
+            let options = http
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 processes: SystemProcesses(),
                 configuration: Self.triggererConfiguration(configuration, edges), log: log.logger("triggerer"),
-                sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
+                sources: { loop, report in Self.sources(loop, report, options) })
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             inspection = InspectionSocket(
@@ -170,10 +173,8 @@ struct Engine {
 
     /// The sources of every kind of wait.
     private static func sources(
-        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
     ) -> [any TriggerSource] {
-        var http = HTTPSource.Options()
-        http.perHost = perHost
         let composites = CompositeSource(loop: loop, report: report)
         let members: [any TriggerSource] = [
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
