@@ -34,7 +34,7 @@ struct HTTPOptionsTests {
             }
         let missing = try httpWait(100, .http(server.url("/"), headers: ["X-Key": .secret("NOT_THERE")]))
         try await bench.add(waits + [missing])
-        var told = "\((waits + [missing]).map { "\($0.definition.text) \($0.target)" })"
+        var told = (waits + [missing]).map { "\($0.definition.text) \($0.target)" }.joined()
         for wait in waits {
             try await bench.untilSource("asked twice") { ($0.explain(wait.waitID)?.probe?.probes ?? 0) >= 2 }
             told += try await bench.explanation(of: wait.waitID)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PerchSDK
+internal import PerchSDK
 
 /// The value of a header: a text, or a reference to a secret that is never stored or shown.
 public enum HTTPHeaderValue: Hashable, Sendable {
@@ -78,5 +78,35 @@ extension HTTPHeaderValue: Codable {
             try container.encode(name, forKey: .secret)
             if !prefix.isEmpty { try container.encode(prefix, forKey: .prefix) }
         }
+    }
+}
+
+extension HTTPHeaderValue {
+    /// Headers with what their references stand for, by name.
+    /// - Throws: `PerchError` that names the reference which stands for nothing, never a value.
+    static func filled(
+        _ headers: [String: HTTPHeaderValue], environment: (String) -> String?, secrets: any SecretResolver
+    ) throws(PerchError) -> [(name: String, value: String, isSecret: Bool)] {
+        var filled: [(name: String, value: String, isSecret: Bool)] = []
+        for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
+            let text: String
+            switch value {
+            case .text(let plain): text = plain
+            case .environment(let variable, let prefix):
+                text = prefix + (try checked(environment(variable), name, "the environment variable \(variable)"))
+            case .secret(let secret, let prefix):
+                text = prefix + (try checked(secrets.secret(secret), name, secrets.place(of: secret)))
+            }
+            // What authorizes is as secret as what is referred to.
+            let isSecret = value.isSecret || ["authorization", "cookie"].contains(name.lowercased())
+            filled.append((name, text, isSecret))
+        }
+        return filled
+    }
+
+    private static func checked(_ secret: String?, _ header: String, _ place: String) throws(PerchError) -> String {
+        guard let secret else { throw PerchError(.notFound, "the header '\(header)' needs \(place), which is not set") }
+        guard problem(in: secret) == nil else { throw PerchError(.invalid, "\(place) holds a line break") }
+        return secret
     }
 }

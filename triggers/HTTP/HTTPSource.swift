@@ -148,35 +148,13 @@ public final class HTTPSource: TriggerSource {
 
     private func makeProbe(_ key: HTTPRequestKey, _ target: String) throws -> HTTPProbe {
         let address = try HTTPAddress(key.url)
-        var headers: [(name: String, value: String, isSecret: Bool)] = []
-        for (name, value) in key.headers.sorted(by: { $0.key < $1.key }) {
-            let text: String
-            switch value {
-            case .text(let plain): text = plain
-            case .environment(let variable, let prefix):
-                text = prefix + (try Self.checked(environment(variable), name, "the environment variable \(variable)"))
-            case .secret(let secret, let prefix):
-                text = prefix + (try Self.checked(secrets.secret(secret), name, secrets.place(of: secret)))
-            }
-            // What authorizes is as secret as what is referred to.
-            let isSecret = value.isSecret || ["authorization", "cookie"].contains(name.lowercased())
-            headers.append((name, text, isSecret))
-        }
+        var headers = try HTTPHeaderValue.filled(key.headers, environment: environment, secrets: secrets)
         if key.body != nil, !key.headers.keys.contains(where: { $0.lowercased() == "content-type" }) {
             headers.append(("Content-Type", "application/json", false))
         }
         // The way through a proxy may be barred where the straight one is open.
         let way = key.proxy.map { "\(address.origin) by \($0)" } ?? address.origin
         return HTTPProbe(key: key, host: host(way), origin: address.origin, headers: headers, target: target)
-    }
-
-    /// A secret that was looked up; messages name its place alone.
-    private static func checked(_ secret: String?, _ header: String, _ place: String) throws(PerchError) -> String {
-        guard let secret else { throw PerchError(.notFound, "the header '\(header)' needs \(place), which is not set") }
-        guard HTTPHeaderValue.problem(in: secret) == nil else {
-            throw PerchError(.invalid, "\(place) holds a line break")
-        }
-        return secret
     }
 
     public func remove(_ waitID: Int64) {

@@ -32,6 +32,9 @@ package struct HTTPRequest {
     package var ca: String?
     /// The longest body that is taken, in bytes.
     package var bodyLimit: Int
+    /// Takes the body of an answer that has no end, as it comes, with its status and headers; such a request has no timeout
+    /// but for its connection, and its outcome no body.
+    package var stream: ((_ status: Int, _ headers: [String: String], _ bytes: [UInt8]) -> Void)?
 
     /// A request from its parts.
     package init(

@@ -178,7 +178,8 @@ struct Engine {
         let composites = CompositeSource(loop: loop, report: report)
         let members: [any TriggerSource] = [
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
-            HTTPSource(loop: loop, options: http, report: composites.take), EventSource(report: composites.take),
+            HTTPSource(loop: loop, options: http, report: composites.take),
+            StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
         ]
         composites.serve(members)
         return members + [composites]

@@ -46,7 +46,8 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
         var latency = answer.latency?.microseconds ?? loop.random(in: servers.latency)
         var outcome = Self.outcome(of: answer, to: request)
         // As libcurl counts it: in whole milliseconds, at least one.
-        let timeout = max(1, request.timeout.microseconds / 1_000) * 1_000
+        let timeout =
+            request.stream == nil ? max(1, request.timeout.microseconds / 1_000) * 1_000 : 30_000_000
         if answer.fault == .hang || answer.fault == .silence || latency >= timeout {
             latency = timeout
             outcome = HTTPOutcome(fault: answer.fault == .silence ? .connectTimedOut : .timedOut)
@@ -54,6 +55,10 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
         transfer.timer = loop.schedule(at: now + max(0, latency)) { [weak self] in
             guard let self, transfers.removeValue(forKey: transfer.number) != nil else { return }
             servers.ended()
+            if let stream = request.stream, outcome.fault == nil {
+                stream(outcome.status, outcome.headers, outcome.body)
+                outcome.body = []
+            }
             done(outcome)
         }
         return transfer
@@ -97,7 +102,7 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
             headers[name] = headers[name].map { "\($0), \(value)" } ?? value
         }
         let body = request.method == "HEAD" ? [] : answer.body
-        guard body.count <= request.bodyLimit else {
+        guard request.stream != nil || body.count <= request.bodyLimit else {
             return HTTPOutcome(fault: .bodyTooLong, status: answer.status, headers: headers)
         }
         return HTTPOutcome(
