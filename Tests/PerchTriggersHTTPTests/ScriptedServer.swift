@@ -181,6 +181,15 @@ final class ScriptedServer: Sendable {
             return reply(connection, 302, headers: "Location: ftp://127.0.0.1/file\r\n")
         case "form":
             return reply(connection, 302, headers: "Location: /status/200\r\n")
+        case "stream":
+            // Two events in pieces, then the connection stays open.
+            let head = "HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\n"
+            for piece in [head, "id: 1\r\ndata: {\"n\"", ": 1}\r", "\n\r\nid: 2\ndata: {\"n\": 2}\n", "\n"] {
+                guard send(connection, piece) else { return false }
+            }
+            var byte: UInt8 = 0
+            _ = recv(connection, &byte, 1, 0)
+            return false
         case "partial":
             send(connection, "HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\nhalf")
             return false

@@ -46,6 +46,11 @@ final class CurlMulti: HTTPTransport {
             curl_slist_free_all(lines)
         }
 
+        fileprivate func takeBody() -> [UInt8] {
+            defer { body = [] }
+            return body
+        }
+
         fileprivate func take(header line: String) -> Bool {
             headerBytes += line.utf8.count
             guard headerBytes <= CurlMulti.headerLimit else {
@@ -64,6 +69,12 @@ final class CurlMulti: HTTPTransport {
         }
 
         fileprivate func take(body bytes: UnsafeRawBufferPointer) -> Bool {
+            if request.stream != nil {
+                // Handed on when libcurl has returned: what takes it may break this request off.
+                if body.isEmpty { multi?.streaming.append(self) }
+                body.append(contentsOf: bytes)
+                return true
+            }
             guard body.count + bytes.count <= request.bodyLimit else {
                 isBodyTooLong = true
                 body = []
@@ -77,6 +88,8 @@ final class CurlMulti: HTTPTransport {
     private let loop: any EventLoop
     private let multi: UnsafeMutableRawPointer
     private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
+    /// Those with bytes to hand on.
+    fileprivate var streaming: [Transfer] = []
     private var spare: [UnsafeMutableRawPointer] = []
     private var timer: LoopTimer?
     private var sockets: Set<Int32> = []
@@ -93,6 +106,7 @@ final class CurlMulti: HTTPTransport {
         ccurl_multi_on_socket(multi, Self.onSocket, context)
         ccurl_multi_on_timer(multi, Self.onTimer, context)
         ccurl_multi_number(multi, CURLMOPT_MAXCONNECTS, connections)
+        ccurl_multi_number(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
     }
 
     var socketCount: Int { sockets.count }
@@ -149,7 +163,14 @@ final class CurlMulti: HTTPTransport {
         ccurl_request_number(easy, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
         ccurl_request_number(
-            easy, CURLOPT_TIMEOUT_MS, Int(min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout)))
+            easy, request.stream == nil ? CURLOPT_TIMEOUT_MS : CURLOPT_CONNECTTIMEOUT_MS,
+            Int(request.stream == nil ? min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout) : 30_000)
+        )
+        // One connection for all requests to a host that speaks HTTP/2; a new request waits for it to be found out.
+        ccurl_request_number(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        if request.url.hasPrefix("https") { ccurl_request_number(easy, CURLOPT_PIPEWAIT, 1) }
+        if let proxy = request.proxy { ccurl_request_text(easy, CURLOPT_PROXY, proxy) }
+        if let ca = request.ca { ccurl_request_text(easy, CURLOPT_CAINFO, ca) }
         if let body = request.body {
             ccurl_request_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
             ccurl_request_text(easy, CURLOPT_COPYPOSTFIELDS, body)
@@ -229,11 +250,24 @@ final class CurlMulti: HTTPTransport {
         act(socket, bits)
     }
 
+    /// What streams have brought.
+    private func handOn() {
+        let ready = streaming
+        streaming = []
+        for transfer in ready where transfers[transfer.easy] === transfer {
+            let bytes = transfer.takeBody()
+            transfer.request.stream?(
+                ccurl_info_number(transfer.easy, CURLINFO_RESPONSE_CODE), transfer.headers, bytes)
+        }
+    }
+
     private func act(_ socket: Int32, _ bits: Int32) {
         guard !isClosed else { return }
         var running: Int32 = 0
         // What goes wrong with a request comes as its message.
         _ = curl_multi_socket_action(multi, socket, bits, &running)
+        handOn()
+        guard !isClosed else { return }
         var ended: [(Transfer, CURLcode)] = []
         var left: Int32 = 0
         while let message = curl_multi_info_read(multi, &left) {

@@ -38,6 +38,20 @@ struct HTTPAddress {
     /// What two URLs share that may share secrets and a limit of requests.
     var origin: String { "\(scheme)://\(host):\(port)" }
 
+    /// What is wrong with a proxy's address, in a sentence.
+    static func problem(ofProxy text: String) -> String? {
+        let schemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"]
+        guard let end = text.firstRange(of: "://"), schemes.contains(String(text[..<end.lowerBound])) else {
+            return "the proxy '\(shown(text))' is none of \(schemes.joined(separator: ", ")); write http://host:port"
+        }
+        do {
+            _ = try HTTPAddress("http://" + text[end.upperBound...])
+            return nil
+        } catch {
+            return "the proxy '\(shown(text))' is no address of a host, or holds a name or password"
+        }
+    }
+
     /// A URL without what may be secret in it: name, password and query. Of a text that is no URL less is shown rather than
     /// more: all that stands before its last '@'.
     static func shown(_ url: String) -> String {

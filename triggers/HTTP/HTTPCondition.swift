@@ -148,6 +148,18 @@ final class HTTPAnswer {
         try? JSONValue(parsing: bytes)  // because a body that is no JSON is an answer like another
     }()
 
+    /// The same for the same status and body, in this process. Headers have times in them.
+    var fingerprint: Int {
+        var hasher = Hasher()
+        hasher.combine(status)
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        return hasher.finalize()
+    }
+
+    convenience init(_ outcome: HTTPOutcome) {
+        self.init(status: outcome.status, headers: outcome.headers, bytes: outcome.body)
+    }
+
     init(status: Int, headers: [String: String], bytes: [UInt8]) {
         self.status = status
         self.headers = headers

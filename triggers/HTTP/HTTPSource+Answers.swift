@@ -8,7 +8,11 @@ internal import PerchSDK
 extension HTTPSource {
     /// What came of a probe.
     private enum Result {
-        case answer(HTTPAnswer, retryAfter: Int64)
+        case answer(HTTPAnswer)
+        /// The last answer stands.
+        case unchanged
+        /// Nobody was met at the host.
+        case missed(kind: String, String)
         /// No answer that could be looked at. `kind` tells classes of failures apart.
         case failure(kind: String, String)
         /// An answer that is too large to be looked at; asking again is no harm.
@@ -19,20 +23,16 @@ extension HTTPSource {
 
     func request(_ probe: HTTPProbe, url: String, method: String, body: String?) {
         do {
-            let address = try HTTPAddress(url)
-            // Secrets are for the host that they were meant for.
-            let isHome = address.origin == probe.address.origin
-            let headers = probe.headers.filter { header in
-                (isHome || !header.isSecret) && (body != nil || header.name.lowercased() != "content-type")
-            }
             // The clock may have been set back since.
             let left = min(probe.startedAt + probe.timeout - loop.now, probe.timeout)
             guard left > 0 else { return end(probe, timedOut(probe)) }
             guard let transport else { return }
+            let headers = try headers(of: probe, for: url, hasBody: body != nil)
             probe.transfer = try transport.start(
                 HTTPRequest(
-                    method: method, url: url, headers: headers.map { ($0.name, $0.value) }, body: body,
-                    timeout: TimeSpan(microseconds: left), bodyLimit: options.bodyLimit)
+                    method: method, url: url, headers: headers, body: body,
+                    timeout: TimeSpan(microseconds: left), bodyLimit: options.bodyLimit, proxy: probe.key.proxy,
+                    ca: probe.key.ca)
             ) { [weak self] outcome in
                 self?.ended(probe, outcome, url: url, method: method, body: body)
             }
@@ -45,13 +45,33 @@ extension HTTPSource {
         }
     }
 
+    private func headers(
+        of probe: HTTPProbe, for url: String, hasBody: Bool
+    ) throws -> [(name: String, value: String)] {
+        if probe.visited.isEmpty {
+            guard probe.isConditional, let validators = probe.validators else { return probe.homeHeaders }
+            return probe.homeHeaders + validators.headers
+        }
+        // Secrets are for the host that they were meant for.
+        let isHome = try HTTPAddress(url).origin == probe.origin
+        return probe.headers.filter { header in
+            (isHome || !header.isSecret) && (hasBody || header.name.lowercased() != "content-type")
+        }.map { ($0.name, $0.value) }
+    }
+
     private func ended(_ probe: HTTPProbe, _ outcome: HTTPOutcome, url: String, method: String, body: String?) {
         probe.transfer = nil
         if let fault = outcome.fault { return end(probe, failure(fault, outcome.status, probe)) }
-        guard [301, 302, 303, 307, 308].contains(outcome.status), let next = outcome.redirect else {
-            let answer = HTTPAnswer(status: outcome.status, headers: outcome.headers, bytes: outcome.body)
-            return end(probe, .answer(answer, retryAfter: outcome.retryAfter))
+        if outcome.status == 304, probe.isConditional {
+            guard probe.isUnjudged else { return end(probe, .unchanged) }
+            // A wait that has come meanwhile has not seen the answer that still stands.
+            probe.isConditional = false
+            probe.host.charge(now: loop.now)
+            return request(probe, url: url, method: method, body: body)
         }
+        guard outcome.status >= 301, outcome.status <= 308, ![304, 305, 306].contains(outcome.status),
+            let next = outcome.redirect
+        else { return end(probe, .answer(HTTPAnswer(outcome))) }
         // As browsers do it: the answer to a form is fetched, everything else is asked again as it was.
         let isFetched = outcome.status == 303 && method != "HEAD" || outcome.status < 303 && method == "POST"
         follow(probe, to: next, method: isFetched ? "GET" : method, body: isFetched ? nil : body)
@@ -59,18 +79,20 @@ extension HTTPSource {
 
     private func follow(_ probe: HTTPProbe, to url: String, method: String, body: String?) {
         let shown = HTTPAddress.shown(url)
-        if probe.visited.contains(url), method == "GET" || method == "HEAD" {
+        probe.isConditional = false
+        if url == probe.key.url || probe.visited.contains(url), method == "GET" || method == "HEAD" {
             return end(
                 probe,
-                .failure(kind: "redirect", "redirected in a circle, back to \(shown) after \(probe.visited.count)"))
+                .failure(kind: "redirect", "redirected in a circle, back to \(shown) after \(probe.visited.count + 1)"))
         }
-        guard probe.visited.count <= Self.mostRedirects else {
+        guard probe.visited.count < Self.mostRedirects else {
             return end(
                 probe,
                 .failure(kind: "redirect", "redirected more than \(Self.mostRedirects) times, at last to \(shown)"))
         }
         do {
-            _ = try HTTPAddress(url)
+            // A hop at home is one more of the requests that the host gets.
+            if try HTTPAddress(url).origin == probe.origin { probe.host.charge(now: loop.now) }
         } catch {
             return end(probe, .failure(kind: "redirect", "redirected to what is not asked: \(error.message)"))
         }
@@ -89,10 +111,13 @@ extension HTTPSource {
             .unreadable(kind: "large", "\(status), body larger than \(options.bodyLimit) bytes")
         case .headersTooLong: .unreadable(kind: "large", "\(status), headers too large")
         case .timedOut: timedOut(probe)
-        case .unknownName(let words): .failure(kind: "name", "the host's name is not known: \(words)")
-        case .noConnection(ECONNREFUSED): .failure(kind: "connect", "connection refused")
+        case .connectTimedOut:
+            missed(
+                probe, kind: "connect timeout", "no connection within \(TimeSpan(microseconds: probe.timeout))")
+        case .unknownName(let words): missed(probe, kind: "name", "the host's name is not known: \(words)")
+        case .noConnection(ECONNREFUSED): missed(probe, kind: "connect", "connection refused")
         case .noConnection(let number):
-            .failure(kind: "connect", "no connection: \(ReactorError.text(of: number))")
+            missed(probe, kind: "connect", "no connection: \(ReactorError.text(of: number))")
         case .noAnswer: .failure(kind: "empty", "the connection was closed without an answer")
         case .partialBody:
             .failure(kind: "partial", "\(status), the connection was closed in the middle of the body")
@@ -102,6 +127,11 @@ extension HTTPSource {
         }
     }
 
+    /// Nobody was met: at the host itself, or where it had redirected to, which says nothing about the host.
+    private func missed(_ probe: HTTPProbe, kind: String, _ words: String) -> Result {
+        probe.visited.isEmpty ? .missed(kind: kind, words) : .failure(kind: kind, words)
+    }
+
     /// A probe is over: its waits that have what they wait for fire, the others go on.
     private func end(_ probe: HTTPProbe, _ result: Result) {
         guard probe.activity == .asking else { return }
@@ -109,30 +139,47 @@ extension HTTPSource {
         probe.lastAt = loop.now
         var fired: [Int64] = []
         var payload: JSONValue = .null
-        var retryAfter: Int64 = 0
+        var patience: Int64 = 0
         let kind: String
         switch result {
-        case .answer(let answer, let seconds):
+        case .answer(let answer):
             fired = probe.conditions.filter { $0.key.evaluate(answer) }.flatMap(\.value).sorted()
             if !fired.isEmpty { payload = Self.payload(of: answer) }
-            retryAfter = seconds
+            // What a redirect led to has validators of its own.
+            let isDirect = probe.mayBeConditional && probe.visited.isEmpty
+            probe.judged(answer, keeping: isDirect ? HTTPValidators(answer) : nil)
+            patience = self.patience(answer)
+            if answer.status == 429, patience > 0 { block(probe.host, for: patience) }
             // A server in trouble is given room; any other answer shows that it is well.
             probe.failures = answer.status >= 500 || answer.status == 429 ? probe.failures + 1 : 0
             kind = "\(answer.status)"
             // Those that stay are those whose condition was not met.
             let isOver = fired.count == probe.count
             probe.lastResult = "\(answer.status), condition \(isOver ? "met" : "not met")"
+            met(probe)
+        case .unchanged:
+            probe.failures = 0
+            probe.count(unchanged: true)
+            kind = "304"
+            probe.lastResult = "\(probe.validators?.status ?? 200) as before (304), condition not met"
+            met(probe)
         case .unreadable(let what, let text):
             probe.failures = 0
+            probe.forgetAnswer()
             (kind, probe.lastResult) = (what, text)
+            met(probe)
         case .failure(let what, let text):
             probe.failures += 1
             (kind, probe.lastResult) = (what, text)
+        case .missed(let what, let text):
+            // The host is tried more seldom, not this probe.
+            (kind, probe.lastResult) = (what, text)
+            missed(probe, text)
         }
         leave(probe)
         for waitID in fired { remove(waitID) }
         if probe.count > 0 {
-            scheduleNext(probe, retryAfter: retryAfter)
+            scheduleNext(probe, patience: patience)
             arm()
         }
         tell(probe, kind)

@@ -17,9 +17,9 @@ extension HTTPSource {
     }
 
     /// Another wait has come to a probe: it is not asked more often than that one wants, and not less often.
-    func joined(_ probe: HTTPProbe, every: Int64) {
+    func joined(_ probe: HTTPProbe) {
         guard probe.activity == .idle, probe.failures < 2, let last = probe.lastAt else { return }
-        let wanted = max(last + every, loop.now)
+        let wanted = max(last + probe.period, loop.now)
         if wanted < probe.dueAt { set(probe, at: wanted) }
     }
 
@@ -28,7 +28,7 @@ extension HTTPSource {
         lastTicket += 1
         probe.ticket = lastTicket
         probe.dueAt = instant
-        tickets[lastTicket] = probe
+        tickets[lastTicket] = .probe(probe)
         schedule.insert(deadline: instant, id: lastTicket)
     }
 
@@ -40,6 +40,8 @@ extension HTTPSource {
     }
 
     func arm() {
+        // Armed at the end of the turn.
+        guard !isInTurn else { return }
         let earliest = schedule.earliest
         guard earliest != timer?.instant else { return }
         if let timer { loop.cancel(timer.handle) }
@@ -51,61 +53,24 @@ extension HTTPSource {
     private func askDue() {
         timer = nil
         let now = loop.now
+        isInTurn = true
         while let (_, ticket) = schedule.popDue(now) {
-            guard let probe = tickets.removeValue(forKey: ticket) else { continue }
-            probe.ticket = nil
-            ask(probe)
+            switch tickets.removeValue(forKey: ticket) {
+            case .probe(let probe):
+                probe.ticket = nil
+                ask(probe)
+            case .host(let host):
+                host.ticket = nil
+                advance(host)
+            case nil: break
+            }
         }
+        isInTurn = false
         arm()
     }
 
-    /// Makes a probe as soon as its host and the sum of all requests allow.
-    func ask(_ probe: HTTPProbe) {
-        let origin = probe.address.origin
-        let host = hosts[origin] ?? HTTPHost(origin: origin)
-        hosts[origin] = host
-        probe.activity = .queued
-        host.line.append(probe)
-        advance(host)
-    }
-
-    private func advance(_ host: HTTPHost) {
-        while host.active < options.perHost, !host.line.isEmpty {
-            guard active < options.inAll else {
-                if !host.isInLine {
-                    host.isInLine = true
-                    hostsInLine.append(host)
-                }
-                return
-            }
-            guard let probe = host.line.popFirst() else { return }
-            // One whose waits have all gone meanwhile.
-            guard probe.count > 0, probe.activity == .queued else { continue }
-            probe.activity = .asking
-            host.active += 1
-            active += 1
-            probe.startedAt = loop.now
-            probe.visited = [probe.key.url]
-            request(probe, url: probe.key.url, method: probe.key.method, body: probe.key.body)
-        }
-        if host.active == 0, host.line.isEmpty { hosts[host.origin] = nil }
-    }
-
-    /// A probe has ended: its place goes to those in line.
-    func leave(_ probe: HTTPProbe) {
-        probe.activity = .idle
-        active -= 1
-        guard let host = hosts[probe.address.origin] else { return }
-        host.active -= 1
-        while active < options.inAll, let next = hostsInLine.popFirst() {
-            next.isInLine = false
-            advance(next)
-        }
-        advance(host)
-    }
-
     /// When a probe is made again: its period on, give or take a tenth; longer after failures in a row.
-    func scheduleNext(_ probe: HTTPProbe, retryAfter: Int64) {
+    func scheduleNext(_ probe: HTTPProbe, patience: Int64) {
         let now = loop.now
         var wait = probe.period
         if probe.failures > 1 {
@@ -120,11 +85,7 @@ extension HTTPSource {
         var next = max(min(probe.dueAt, now) + jittered, now)
         // After a pause, such as a suspended machine, the rhythm begins anew.
         if next == now, now - probe.dueAt > 2 * wait { next = now + jittered }
-        if retryAfter > 0 {
-            let longest = TimeSpan(options.longestRetryAfter).microseconds
-            // A server may name any number.
-            next = max(next, now + (retryAfter > longest / 1_000_000 ? longest : retryAfter * 1_000_000))
-        }
+        if patience > 0 { next = max(next, now + patience) }
         set(probe, at: next)
     }
 }

@@ -6,17 +6,19 @@ public import PerchSDK
 
 /// Watches all waits for HTTP answers with one libcurl multi handle on the event loop.
 ///
-/// Waits for the same request (method, URL, headers, body) share one probe, at the shortest period that any of them wants;
+/// Waits for the same request (method, URL, headers, body, proxy, authorities) share one probe, at the shortest period that any of them wants;
 /// each keeps its condition, and conditions that are equal are checked once. Whatever a probe meets, the wait goes on, and
 /// `explain` tells of it.
 ///
-/// The files of the source: this one keeps the waits, `+Schedule` says when which probe is made, `+Answers` makes of what
-/// came back a result, `+Explain` tells of it.
+/// The files of the source: this one keeps the waits, `+Schedule` says when which probe is due, `+Hosts` when it has its
+/// turn, `+Answers` makes of what came back a result, `+Explain` tells of it.
 public final class HTTPSource: TriggerSource {
     /// What may be set.
     public struct Options: Sendable {
         /// The most requests to one host (scheme, name, port) at a time.
         public var perHost = 8
+        /// The most requests to one host a second; 0: as many as there are.
+        public var perHostRate = 1_000
         /// The most requests at a time.
         public var inAll = 256
         /// The longest body that is looked at, in bytes.
@@ -33,8 +35,14 @@ public final class HTTPSource: TriggerSource {
     struct Wait {
         var probe: HTTPProbe
         var condition: HTTPCondition
-        var every: Int64
+        var period: HTTPPeriod
         var timeout: Int64
+    }
+
+    /// What is due at an instant.
+    enum Due {
+        case probe(HTTPProbe)
+        case host(HTTPHost)
     }
 
     /// A hundred years: longer spans are cut, so that instants can be counted.
@@ -44,6 +52,7 @@ public final class HTTPSource: TriggerSource {
     let report: (SourceReport) -> Void
     let options: Options
     let environment: (String) -> String?
+    let secrets: any SecretResolver
     /// Nil where it cannot be set up; every wait says so then.
     var transport: (any HTTPTransport)?
 
@@ -51,8 +60,9 @@ public final class HTTPSource: TriggerSource {
     var probes: [HTTPRequestKey: HTTPProbe] = [:]
 
     var schedule = TimerHeap<Int64>()
-    var tickets: [Int64: HTTPProbe] = [:]
+    var tickets: [Int64: Due] = [:]
     var lastTicket: Int64 = 0
+    var isInTurn = false
     var timer: (instant: Int64, handle: LoopTimer)?
 
     var hosts: [String: HTTPHost] = [:]
@@ -62,7 +72,8 @@ public final class HTTPSource: TriggerSource {
     /// A source on a loop's thread.
     ///
     /// - Parameters:
-    ///   - environment: where `.environment` headers are looked up; the process's own variables by default.
+    ///   - environment: where `.environment` headers are looked up, and `.secret` ones behind
+    ///     `PERCH_SECRET_`; the process's own variables by default.
     public convenience init(
         loop: any EventLoop, options: Options = Options(),
         environment: ((String) -> String?)? = nil,
@@ -83,12 +94,13 @@ public final class HTTPSource: TriggerSource {
     /// A source whose requests go another way than through libcurl.
     package init(
         loop: any EventLoop, options: Options = Options(), environment: @escaping (String) -> String?,
-        transport: (any HTTPTransport)?, report: @escaping (SourceReport) -> Void
+        secrets: (any SecretResolver)? = nil, transport: (any HTTPTransport)?, report: @escaping (SourceReport) -> Void
     ) {
         self.loop = loop
         self.report = report
         self.options = options
         self.environment = environment
+        self.secrets = secrets ?? EnvironmentSecrets(environment: environment)
         self.transport = transport
     }
 
@@ -116,59 +128,49 @@ public final class HTTPSource: TriggerSource {
         if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
         trigger.every = min(trigger.every, Self.longest)
         trigger.timeout = min(trigger.timeout, Self.longest)
+        trigger.slowest = trigger.slowest.map { min($0, Self.longest) }
         remove(wait.waitID)
-        let key = HTTPRequestKey(
-            method: trigger.method, url: trigger.url, headers: trigger.headers, body: trigger.body)
+        let key = HTTPRequestKey(trigger)
         let known = probes[key]
         let probe = try known ?? makeProbe(key, wait.target)
-        probes[key] = probe
+        if known == nil {
+            probes[key] = probe
+            probe.host.probes += 1
+        }
         probe.insert(wait.waitID, trigger)
         waits[wait.waitID] = Wait(
-            probe: probe, condition: trigger.until, every: trigger.every.microseconds,
+            probe: probe, condition: trigger.until, period: trigger.period,
             timeout: trigger.timeout.microseconds)
         guard known != nil else { return probe }
-        joined(probe, every: trigger.every.microseconds)
+        joined(probe)
         return nil
     }
 
     private func makeProbe(_ key: HTTPRequestKey, _ target: String) throws -> HTTPProbe {
         let address = try HTTPAddress(key.url)
-        var headers: [(name: String, value: String, isSecret: Bool)] = []
-        for (name, value) in key.headers.sorted(by: { $0.key < $1.key }) {
-            let text: String
-            switch value {
-            case .text(let plain): text = plain
-            case .environment(let variable, let prefix):
-                guard let secret = environment(variable) else {
-                    throw PerchError(
-                        .notFound, "the header '\(name)' needs the environment variable \(variable), which is not set")
-                }
-                guard HTTPHeaderValue.problem(in: secret) == nil else {
-                    throw PerchError(.invalid, "the environment variable \(variable) holds a line break")
-                }
-                text = prefix + secret
-            }
-            // What authorizes is as secret as what is referred to.
-            let isSecret = value.isSecret || ["authorization", "cookie"].contains(name.lowercased())
-            headers.append((name, text, isSecret))
-        }
+        var headers = try HTTPHeaderValue.filled(key.headers, environment: environment, secrets: secrets)
         if key.body != nil, !key.headers.keys.contains(where: { $0.lowercased() == "content-type" }) {
             headers.append(("Content-Type", "application/json", false))
         }
-        return HTTPProbe(key: key, address: address, headers: headers, target: target)
+        // The way through a proxy may be barred where the straight one is open.
+        let way = key.proxy.map { "\(address.origin) by \($0)" } ?? address.origin
+        return HTTPProbe(key: key, host: host(way), origin: address.origin, headers: headers, target: target)
     }
 
     public func remove(_ waitID: Int64) {
         guard let wait = waits.removeValue(forKey: waitID) else { return }
         let probe = wait.probe
-        probe.remove(waitID, condition: wait.condition, every: wait.every, timeout: wait.timeout)
+        probe.remove(waitID, condition: wait.condition, period: wait.period, timeout: wait.timeout)
         guard probe.count == 0 else { return }
         probes[probe.key] = nil
+        probe.host.probes -= 1
         unschedule(probe)
         if probe.activity == .asking {
             probe.transfer?.cancel()
             probe.transfer = nil
             leave(probe)
+        } else {
+            settle(probe.host)
         }
         for done in probe.asked { loop.enqueue(done) }
         probe.asked = []
@@ -176,17 +178,28 @@ public final class HTTPSource: TriggerSource {
 
     public func probeNow(_ waitID: Int64, done: @escaping () -> Void) {
         guard let probe = waits[waitID]?.probe else { return done() }
-        probe.asked.append(done)
-        guard probe.activity == .idle else { return }
+        let host = probe.host
+        if host.outage != nil, probe.activity != .asking {
+            // One of all that want it tries the host, at once unless that was done just now.
+            host.asked.append((probe, done))
+            if host.asked.count == 1, let outage = host.outage, outage.trier == nil {
+                host.outage?.tryAt = min(outage.tryAt, loop.now + 1_000_000)
+            }
+            guard probe.activity == .idle else { return advance(host) }
+        } else {
+            probe.asked.append(done)
+            guard probe.activity == .idle else { return }
+        }
         unschedule(probe)
         probe.dueAt = loop.now
-        ask(probe)
+        ask(probe, isUrgent: true)
+        arm()
     }
 
     public var gauges: [(name: String, value: Int)] {
         [
-            ("http_waits", waits.count), ("http_probes", probes.count), ("http_requests", active),
-            ("http_sockets", transport?.socketCount ?? 0),
+            ("http_waits", waits.count), ("http_probes", probes.count), ("http_hosts", hosts.count),
+            ("http_requests", active), ("http_sockets", transport?.socketCount ?? 0),
         ]
     }
 
@@ -199,6 +212,13 @@ public final class HTTPSource: TriggerSource {
         tickets = [:]
         waits = [:]
         probes = [:]
+        // They and their probes hold each other.
+        for host in hosts.values {
+            host.clearLine()
+            host.outage = nil
+            host.asked = []
+        }
+        hostsInLine = FirstInFirstOut()
         hosts = [:]
     }
 }

@@ -26,13 +26,20 @@ package struct HTTPRequest {
     package var headers: [(name: String, value: String)]
     package var body: String?
     package var timeout: TimeSpan
+    /// The proxy; nil: what the environment says.
+    package var proxy: String?
+    /// The file of authorities that vouch for the server; nil: those of the machine.
+    package var ca: String?
     /// The longest body that is taken, in bytes.
     package var bodyLimit: Int
+    /// Takes the body of an answer that has no end, as it comes, with its status and headers; such a request has no timeout
+    /// but for its connection, and its outcome no body.
+    package var stream: ((_ status: Int, _ headers: [String: String], _ bytes: [UInt8]) -> Void)?
 
     /// A request from its parts.
     package init(
         method: String, url: String, headers: [(name: String, value: String)], body: String?, timeout: TimeSpan,
-        bodyLimit: Int
+        bodyLimit: Int, proxy: String? = nil, ca: String? = nil
     ) {
         self.method = method
         self.url = url
@@ -40,6 +47,8 @@ package struct HTTPRequest {
         self.body = body
         self.timeout = timeout
         self.bodyLimit = bodyLimit
+        self.proxy = proxy
+        self.ca = ca
     }
 }
 
@@ -54,20 +63,17 @@ package struct HTTPOutcome {
     package var body: [UInt8]
     /// Where the answer points to, as an absolute URL.
     package var redirect: String?
-    /// Seconds, from `Retry-After`; 0 where the answer names none.
-    package var retryAfter: Int64
 
     /// An outcome from its parts.
     package init(
         fault: HTTPFault? = nil, status: Int = 0, headers: [String: String] = [:], body: [UInt8] = [],
-        redirect: String? = nil, retryAfter: Int64 = 0
+        redirect: String? = nil
     ) {
         self.fault = fault
         self.status = status
         self.headers = headers
         self.body = body
         self.redirect = redirect
-        self.retryAfter = retryAfter
     }
 }
 
@@ -76,6 +82,8 @@ package enum HTTPFault: Equatable, Sendable {
     case bodyTooLong
     case headersTooLong
     case timedOut
+    /// No connection came about in the time.
+    case connectTimedOut
     case unknownName(String)
     /// The errno.
     case noConnection(Int32)

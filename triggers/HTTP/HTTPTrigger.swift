@@ -13,8 +13,10 @@ public struct HTTPTrigger: Trigger {
 
     /// An `http` or `https` URL. May hold templates, as headers and body may.
     public var url: String
-    /// The time from one probe to the next.
+    /// The time from one probe to the next; of an adaptive period the shortest.
     public var every: TimeSpan
+    /// The longest time to which the period grows while answers stay the same; nil: it does not grow.
+    public var slowest: TimeSpan?
     /// What ends the wait.
     public var until: HTTPCondition
     public var method: String
@@ -22,14 +24,28 @@ public struct HTTPTrigger: Trigger {
     public var body: String?
     /// How long one probe may take, redirects included.
     public var timeout: TimeSpan
+    /// The proxy by which the request goes; nil: what the triggerer's environment says (`https_proxy`, `no_proxy`, …).
+    public var proxy: String?
+    /// The path of a PEM file with the authorities that vouch for the server; nil: those of the machine.
+    public var ca: String?
+
+    /// How often the URL is asked.
+    public var period: HTTPPeriod {
+        get { HTTPPeriod(every: every, slowest: slowest) }
+        set { (every, slowest) = (newValue.every, newValue.slowest) }
+    }
 
     /// A wait for an answer.
     public init(
         url: String, every: TimeSpan = .seconds(60), until: HTTPCondition = .success, method: String = "GET",
-        headers: [String: HTTPHeaderValue] = [:], body: String? = nil, timeout: TimeSpan = .seconds(10)
+        headers: [String: HTTPHeaderValue] = [:], body: String? = nil, timeout: TimeSpan = .seconds(10),
+        slowest: TimeSpan? = nil, proxy: String? = nil, ca: String? = nil
     ) {
         self.url = url
         self.every = every
+        self.slowest = slowest
+        self.proxy = proxy
+        self.ca = ca
         self.until = until
         self.method = method.uppercased()
         self.headers = headers
@@ -53,7 +69,17 @@ public struct HTTPTrigger: Trigger {
             problems.append("'every' is \(every); the shortest is \(Self.shortestPeriod)")
         }
         if timeout.microseconds <= 0 { problems.append("a probe's timeout is longer than nothing") }
-        for (name, span) in [("every", every), ("timeout", timeout)] where span > Self.longest {
+        if let slowest, slowest < every {
+            problems.append("the period grows from \(every) to \(slowest), which is shorter")
+        }
+        if let proxy, !proxy.contains("{{"), let problem = HTTPAddress.problem(ofProxy: proxy) {
+            problems.append(problem)
+        }
+        if let ca, !ca.hasPrefix("{{"), !ca.hasPrefix("/") || ca.utf8.contains(0) {
+            problems.append("'ca' is '\(ca.shown(200))'; it is the absolute path of a PEM file")
+        }
+        for (name, span) in [("every", every), ("timeout", timeout), ("slowest", slowest ?? every)]
+        where span > Self.longest {
             problems.append("'\(name)' is \(span); the longest is \(Self.longest)")
         }
         if method.isEmpty || !method.utf8.allSatisfy({ Self.isTokenByte($0) }) {
@@ -87,11 +113,14 @@ public struct HTTPTrigger: Trigger {
             method: try container.decodeIfPresent(String.self, forKey: .method) ?? "GET",
             headers: try container.decodeIfPresent([String: HTTPHeaderValue].self, forKey: .headers) ?? [:],
             body: try container.decodeIfPresent(String.self, forKey: .body),
-            timeout: try container.decodeIfPresent(TimeSpan.self, forKey: .timeout) ?? .seconds(10))
+            timeout: try container.decodeIfPresent(TimeSpan.self, forKey: .timeout) ?? .seconds(10),
+            slowest: try container.decodeIfPresent(TimeSpan.self, forKey: .slowest),
+            proxy: try container.decodeIfPresent(String.self, forKey: .proxy),
+            ca: try container.decodeIfPresent(String.self, forKey: .ca))
     }
 
     enum CodingKeys: String, CodingKey {
-        case url, every, until, method, headers, body, timeout
+        case url, every, until, method, headers, body, timeout, slowest, proxy, ca
     }
 }
 
@@ -117,63 +146,6 @@ public struct HTTPEvent: Codable, Hashable, Sendable {
     }
 }
 
-/// The value of a header: a text, or a reference to a secret that is never stored or shown.
-public enum HTTPHeaderValue: Hashable, Sendable {
-    case text(String)
-    /// What stands in an environment variable of the triggerer when the wait is armed, behind a prefix.
-    case environment(String, prefix: String = "")
-
-    var isSecret: Bool { if case .environment = self { true } else { false } }
-
-    var problem: String? {
-        switch self {
-        case .text(let text): Self.problem(in: text)
-        case .environment(let name, let prefix):
-            name.isEmpty ? "an environment variable has a name" : Self.problem(in: prefix)
-        }
-    }
-
-    static func problem(in text: String) -> String? {
-        text.utf8.contains { $0 == 0x0A || $0 == 0x0D || $0 == 0 } ? "it holds a line break or a zero byte" : nil
-    }
-}
-
-extension HTTPHeaderValue: ExpressibleByStringInterpolation {
-    /// A text.
-    public init(stringLiteral value: String) { self = .text(value) }
-}
-
-extension HTTPHeaderValue: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case environment, prefix
-    }
-
-    /// Reads a text, or `{"environment": "TOKEN", "prefix": "Bearer "}`.
-    public init(from decoder: any Decoder) throws {
-        do {
-            self = .text(try decoder.singleValueContainer().decode(String.self))
-        } catch DecodingError.typeMismatch {
-            let container = try decoder.container(keyedBy: CodingKeys.self)
-            self = .environment(
-                try container.decode(String.self, forKey: .environment),
-                prefix: try container.decodeIfPresent(String.self, forKey: .prefix) ?? "")
-        }
-    }
-
-    /// Writes the text or the reference, never what the reference stands for.
-    public func encode(to encoder: any Encoder) throws {
-        switch self {
-        case .text(let text):
-            var container = encoder.singleValueContainer()
-            try container.encode(text)
-        case .environment(let name, let prefix):
-            var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encode(name, forKey: .environment)
-            if !prefix.isEmpty { try container.encode(prefix, forKey: .prefix) }
-        }
-    }
-}
-
 extension Trigger where Self == HTTPTrigger {
     /// Asks a URL until its answer meets a condition. Waits for the same request share it, each with its own condition.
     ///
@@ -182,14 +154,29 @@ extension Trigger where Self == HTTPTrigger {
     ///   - every: The time from one probe to the next, give or take a tenth; longer while probes fail.
     ///   - until: What ends the wait: `.status(200)`, `.json("$.state", in: ["DONE"])`, …; any status from 200 to 299 by
     ///     default.
-    ///   - headers: Texts, or secrets by reference: `.environment("TOKEN", prefix: "Bearer ")`.
+    ///   - headers: Texts, or secrets by reference: `.secret("API_TOKEN", prefix: "Bearer ")`.
     ///   - timeout: How long one probe may take.
+    ///   - proxy: `http://host:port`, `socks5h://host:port`, …; what the triggerer's environment says by default.
+    ///   - ca: The path of a PEM file with the authorities that vouch for the server.
     public static func http(
         _ url: String, every: Duration = .seconds(60), until: HTTPCondition = .success, method: String = "GET",
-        headers: [String: HTTPHeaderValue] = [:], body: String? = nil, timeout: Duration = .seconds(10)
+        headers: [String: HTTPHeaderValue] = [:], body: String? = nil, timeout: Duration = .seconds(10),
+        proxy: String? = nil, ca: String? = nil
+    ) -> HTTPTrigger {
+        .http(
+            url, period: .every(every), until: until, method: method, headers: headers, body: body, timeout: timeout,
+            proxy: proxy, ca: ca)
+    }
+
+    /// Asks a URL until its answer meets a condition, more seldom while answers stay the same:
+    /// `period: .adaptive(from: .seconds(5), to: .minutes(5))`.
+    public static func http(
+        _ url: String, period: HTTPPeriod, until: HTTPCondition = .success, method: String = "GET",
+        headers: [String: HTTPHeaderValue] = [:], body: String? = nil, timeout: Duration = .seconds(10),
+        proxy: String? = nil, ca: String? = nil
     ) -> HTTPTrigger {
         HTTPTrigger(
-            url: url, every: TimeSpan(every), until: until, method: method, headers: headers, body: body,
-            timeout: TimeSpan(timeout))
+            url: url, every: period.every, until: until, method: method, headers: headers, body: body,
+            timeout: TimeSpan(timeout), slowest: period.slowest, proxy: proxy, ca: ca)
     }
 }

@@ -52,12 +52,15 @@ struct Engine {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            let perHost = Int(configuration.number("http.per_host") ?? 8)
+            var http = HTTPSource.Options()
+            http.perHost = Int(configuration.number("http.per_host") ?? 8)
+            http.perHostRate = Int(configuration.number("http.per_host_rate") ?? 1_000)
+            let options = http
             triggerer = Triggerer(
                 metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
                 processes: SystemProcesses(),
                 configuration: Self.triggererConfiguration(configuration, edges), log: log.logger("triggerer"),
-                sources: { loop, report in Self.sources(loop, report, perHost: perHost) })
+                sources: { loop, report in Self.sources(loop, report, options) })
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             inspection = InspectionSocket(
@@ -172,14 +175,13 @@ struct Engine {
 
     /// The sources of every kind of wait.
     private static func sources(
-        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, perHost: Int
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
     ) -> [any TriggerSource] {
-        var http = HTTPSource.Options()
-        http.perHost = perHost
         let composites = CompositeSource(loop: loop, report: report)
         let members: [any TriggerSource] = [
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
-            HTTPSource(loop: loop, options: http, report: composites.take), EventSource(report: composites.take),
+            HTTPSource(loop: loop, options: http, report: composites.take),
+            StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.

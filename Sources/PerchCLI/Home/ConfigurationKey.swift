@@ -34,6 +34,9 @@ struct ConfigurationKey: Sendable {
             name: "http.per_host", kind: .integer(1...100_000), fallback: "8",
             summary: "connections that HTTP waits open to one host"),
         ConfigurationKey(
+            name: "http.per_host_rate", kind: .integer(0...1_000_000), fallback: "1000",
+            summary: "requests a second that HTTP waits make to one host; 0 for as many as there are"),
+        ConfigurationKey(
             name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),
         ConfigurationKey(
             name: "retention.events_days", kind: .integer(1...36_500), fallback: "7",

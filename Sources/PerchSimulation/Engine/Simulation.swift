@@ -226,6 +226,8 @@ package final class Simulation: @unchecked Sendable {
             FileSource(loop: loop, files: files.view(), report: composites.take),
             HTTPSource(
                 loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
+            StreamSource(
+                loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
             EventSource(report: composites.take),
         ]
         composites.serve(members)

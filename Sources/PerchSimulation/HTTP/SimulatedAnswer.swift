@@ -8,6 +8,8 @@ package struct SimulatedAnswer: Sendable {
     package enum Fault: Sendable {
         /// Nothing ever comes: the request ends by its own timeout.
         case hang
+        /// The network is gone: no connection comes about, and nobody says so.
+        case silence
         case refused
         case unknownName
         /// The connection is closed without an answer.

@@ -46,14 +46,19 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
         var latency = answer.latency?.microseconds ?? loop.random(in: servers.latency)
         var outcome = Self.outcome(of: answer, to: request)
         // As libcurl counts it: in whole milliseconds, at least one.
-        let timeout = max(1, request.timeout.microseconds / 1_000) * 1_000
-        if answer.fault == .hang || latency >= timeout {
+        let timeout =
+            request.stream == nil ? max(1, request.timeout.microseconds / 1_000) * 1_000 : 30_000_000
+        if answer.fault == .hang || answer.fault == .silence || latency >= timeout {
             latency = timeout
-            outcome = HTTPOutcome(fault: .timedOut)
+            outcome = HTTPOutcome(fault: answer.fault == .silence ? .connectTimedOut : .timedOut)
         }
         transfer.timer = loop.schedule(at: now + max(0, latency)) { [weak self] in
             guard let self, transfers.removeValue(forKey: transfer.number) != nil else { return }
             servers.ended()
+            if let stream = request.stream, outcome.fault == nil {
+                stream(outcome.status, outcome.headers, outcome.body)
+                outcome.body = []
+            }
             done(outcome)
         }
         return transfer
@@ -80,6 +85,7 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
     private static func outcome(of answer: SimulatedAnswer, to request: HTTPRequest) -> HTTPOutcome {
         switch answer.fault {
         case .hang: return HTTPOutcome(fault: .timedOut)
+        case .silence: return HTTPOutcome(fault: .connectTimedOut)
         case .refused: return HTTPOutcome(fault: .noConnection(ECONNREFUSED))
         case .unknownName: return HTTPOutcome(fault: .unknownName("Could not resolve host"))
         case .noAnswer: return HTTPOutcome(fault: .noAnswer)
@@ -96,13 +102,12 @@ package final class SimulatedTransport: HTTPTransport, @unchecked Sendable {
             headers[name] = headers[name].map { "\($0), \(value)" } ?? value
         }
         let body = request.method == "HEAD" ? [] : answer.body
-        guard body.count <= request.bodyLimit else {
+        guard request.stream != nil || body.count <= request.bodyLimit else {
             return HTTPOutcome(fault: .bodyTooLong, status: answer.status, headers: headers)
         }
         return HTTPOutcome(
             status: answer.status, headers: headers, body: body,
-            redirect: headers["location"].map { absolute($0, from: request.url) },
-            retryAfter: headers["retry-after"].flatMap { Int64($0) } ?? 0)
+            redirect: headers["location"].map { absolute($0, from: request.url) })
     }
 
     /// A location as a URL of its own.

@@ -30,6 +30,7 @@ enum HTTPDistinct {
             variables: [
                 BenchBundle.placeVariable: "http://127.0.0.1:\(server.port)",
                 BenchBundle.periodVariable: "\(milliseconds)", "PERCH__HTTP__PER_HOST": "64",
+                "PERCH__HTTP__PER_HOST_RATE": "0",
             ])
         try await engine.trigger("http-distinct", runs: runs)
         try await engine.until("all addresses are waited for", within: 120) { try $0.waitCount() >= runs * sensors }
