@@ -65,6 +65,9 @@ let package = Package(
         room(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
+        room(
+            "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
+            exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -129,6 +132,7 @@ let package = Package(
         tests("PerchTriggersEventTests", ["PerchTriggersEvent"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
+        tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",
