@@ -70,6 +70,32 @@ struct ProcessTests {
         #expect(try DetachedProcess.start("/bin/true", in: folder, key: "l") == other)
     }
 
+    @Test("Starts of one key at the same time give one process, in a session of its own and without a bundle's mark")
+    func contention() async throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }  // a leftover folder harms nobody
+        setenv("PERCH_BUNDLE_MARK", "/some/home", 1)
+        defer { unsetenv("PERCH_BUNDLE_MARK") }
+        let folder = folder
+        let jobs = try await withThrowingTaskGroup(of: DetachedProcess.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    try DetachedProcess.start(
+                        "/bin/sh", ["-c", "echo one >> runs; echo mark $PERCH_BUNDLE_MARK"], in: folder, key: "k")
+                }
+            }
+            return try await group.reduce(into: Set<DetachedProcess>()) { $0.insert($1) }
+        }
+        #expect(jobs.count == 1)
+        let job = try #require(jobs.first)
+        let bench = try await bench()
+        defer { bench.end() }
+        try await bench.add([wait(1, job)])
+        try await bench.untilFired(1)
+        #expect(try end(bench, 1).exitCode == 0)
+        #expect(try String(contentsOfFile: "\(folder)/runs", encoding: .utf8) == "one\n")
+        #expect(try String(contentsOfFile: #require(job.output), encoding: .utf8) == "mark\n")
+    }
+
     @Test("terminate() ends the program, and the signal is told", arguments: [SIGTERM, SIGKILL])
     func termination(signal: Int32) async throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }  // a leftover folder harms nobody
