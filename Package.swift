@@ -19,7 +19,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
-    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent",
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersProcess",
 ]
 
 func room(

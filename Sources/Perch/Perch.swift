@@ -7,4 +7,5 @@
 @_exported public import PerchTriggersEvent
 @_exported public import PerchTriggersFile
 @_exported public import PerchTriggersHTTP
+@_exported public import PerchTriggersProcess
 @_exported public import PerchTriggersTime

@@ -11,6 +11,7 @@ internal import PerchTriggerer
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersProcess
 internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
@@ -176,6 +177,7 @@ struct Engine {
         return [
             TimeSource(loop: loop, report: report), FileSource(loop: loop, report: report),
             HTTPSource(loop: loop, options: http, report: report), EventSource(report: report),
+            ProcessSource(loop: loop, report: report),
         ]
     }
 }
