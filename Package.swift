@@ -20,7 +20,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
-    "PerchTriggersApproval", "PerchTriggersComposite",
+    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersComposite",
 ]
 
 func room(
@@ -70,6 +70,9 @@ let package = Package(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
         room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
         room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
+        room(
+            "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
+            exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -143,6 +146,7 @@ let package = Package(
         tests("PerchTriggersRunTests", ["PerchTriggersRun", "PerchSDK"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
+        tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",

@@ -9,5 +9,6 @@
 @_exported public import PerchTriggersEvent
 @_exported public import PerchTriggersFile
 @_exported public import PerchTriggersHTTP
+@_exported public import PerchTriggersProcess
 @_exported public import PerchTriggersRun
 @_exported public import PerchTriggersTime

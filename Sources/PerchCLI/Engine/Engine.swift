@@ -13,6 +13,7 @@ internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersProcess
 internal import PerchTriggersRun
 internal import PerchTriggersTime
 
@@ -182,6 +183,7 @@ struct Engine {
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
             HTTPSource(loop: loop, options: http, report: composites.take),
             StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
+            ProcessSource(loop: loop, report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
