@@ -72,6 +72,8 @@ struct StreamSourceTests {
         first.servers.serve(Self.url) { _ in Self.stream("id: 41\ndata: 1\n\n") }
         try first.add(1, .stream(Self.url, event: "never"))
         first.loop.pass(.seconds(1))
+        try first.add(2, .stream(Self.url, event: "never"))
+        #expect(first.reports.contains(.progressed(waitID: 2, progress: .object(["last_id": "41"]))))
         var stored: JSONValue?
         for case .progressed(1, let progress) in first.reports { stored = progress }
         first.end()

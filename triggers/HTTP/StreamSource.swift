@@ -98,7 +98,13 @@ public final class StreamSource: TriggerSource {
         channel.waits[wish, default: []].insert(wait.waitID)
         channel.count += 1
         waits[wait.waitID] = Wait(channel: channel, wish: wish)
-        guard known == nil else { return }
+        guard known == nil else {
+            // After a restart it goes on from where the stream was when it came.
+            if resume == nil, !channel.lastID.isEmpty {
+                report(.progressed(waitID: wait.waitID, progress: .object(["last_id": .string(channel.lastID)])))
+            }
+            return
+        }
         channels[key, default: []].append(channel)
         channelCount += 1
         // Streams that are armed together are not all connected to in one instant.
