@@ -19,7 +19,8 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
-    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersComposite",
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersSocket",
+    "PerchTriggersComposite",
 ]
 
 func room(
@@ -64,6 +65,9 @@ let package = Package(
             "PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
         room(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+        room(
+            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
@@ -137,6 +141,7 @@ let package = Package(
             ]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
+        tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",

@@ -8,4 +8,5 @@
 @_exported public import PerchTriggersEvent
 @_exported public import PerchTriggersFile
 @_exported public import PerchTriggersHTTP
+@_exported public import PerchTriggersSocket
 @_exported public import PerchTriggersTime

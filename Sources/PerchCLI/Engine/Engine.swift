@@ -12,6 +12,7 @@ internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
@@ -178,6 +179,7 @@ struct Engine {
         let members: [any TriggerSource] = [
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
             HTTPSource(loop: loop, options: http, report: composites.take), EventSource(report: composites.take),
+            SocketSource(loop: loop, report: composites.take),
         ]
         composites.serve(members)
         return members + [composites]

@@ -11,6 +11,7 @@ internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
 /// One simulated installation: a machine with its disk, files and processes, the servers that it asks, one engine, a
@@ -225,6 +226,7 @@ package final class Simulation: @unchecked Sendable {
             HTTPSource(
                 loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
             EventSource(report: composites.take),
+            SocketSource(loop: loop, transport: SimulatedSockets(loop: loop), report: composites.take),
         ]
         composites.serve(members)
         return members + [composites]
