@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import PerchSDK
 
 /// Where a connection goes.
@@ -36,23 +37,25 @@ public enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     private static func problem(inHost host: String) -> String? {
         let shown = "'\(host.shown(80))'"
+        let refusal =
+            "\(shown) is no name and no address of a host; write db.example.org, 10.0.0.1 or ::1, the port apart"
         if host.isEmpty { return "the host is empty" }
         if host.utf8.count > longestHost { return "the host \(shown) is longer than \(longestHost) bytes" }
         if host.hasPrefix("[") { return "the host \(shown) stands without brackets: ::1" }
-        let isVersion6 = host.contains(":")
-        for byte in host.utf8 {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."): continue
-            case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"): continue
-            case UInt8(ascii: ":") where isVersion6: continue
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "-"), UInt8(ascii: "_"):
-                if !isVersion6 { continue }
-            default: break
-            }
-            return "\(shown) is no name and no address of a host; write db.example.org, 10.0.0.1 or ::1, the port apart"
+        if host.contains(":") {
+            var bytes = in6_addr()
+            let isAddress = !host.utf8.contains(0) && inet_pton(AF_INET6, host, &bytes) == 1
+            return isAddress ? nil : refusal
         }
-        return nil
+        let isName = host.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        return isName ? nil : refusal
     }
 
     private static func problem(inPath path: String) -> String? {
