@@ -16,8 +16,8 @@ final class SocketProbe {
     private(set) var open: Set<Int64> = []
     private(set) var closed: Set<Int64> = []
     private var periods: [Int64: Int] = [:]
-    /// The shortest that any of its waits wants.
-    private(set) var period: Int64 = 0
+    /// Nil where it has to be looked for again: once after a thousand removals, not a thousand times.
+    private var shortest: Int64?
 
     var activity = Activity.idle
     var attempt: (any SocketAttempt)?
@@ -40,12 +40,20 @@ final class SocketProbe {
         self.target = target
     }
 
+    /// The shortest that any of its waits wants.
+    var period: Int64 {
+        if let shortest { return shortest }
+        let found = periods.keys.min() ?? 0
+        shortest = found
+        return found
+    }
+
     var count: Int { open.count + closed.count }
 
     func waits(until state: SocketTrigger.State) -> Set<Int64> { state == .open ? open : closed }
 
     func insert(_ waitID: Int64, until state: SocketTrigger.State, every: Int64) {
-        period = count == 0 ? every : min(period, every)
+        shortest = count == 0 ? every : min(period, every)
         if state == .open { open.insert(waitID) } else { closed.insert(waitID) }
         periods[every, default: 0] += 1
     }
@@ -54,6 +62,6 @@ final class SocketProbe {
         if state == .open { open.remove(waitID) } else { closed.remove(waitID) }
         guard let number = periods[every] else { return }
         periods[every] = number == 1 ? nil : number - 1
-        if number == 1, every == period { period = periods.keys.min() ?? 0 }
+        if number == 1, every == shortest { shortest = nil }
     }
 }
