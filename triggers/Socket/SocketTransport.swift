@@ -20,7 +20,8 @@ package protocol SocketAttempt: AnyObject {
     func cancel()
 }
 
-/// How an attempt ended. Addresses are those that answered, as people write them.
+/// How an attempt ended. Addresses are those that answered where that is known,
+/// else those that were asked for.
 package enum SocketOutcome: Equatable, Sendable {
     case accepted(by: String)
     case refused(by: String)
