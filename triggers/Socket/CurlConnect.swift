@@ -5,8 +5,8 @@ internal import Glibc
 internal import PerchReactor
 internal import PerchSDK
 
-/// Tries TCP connections with one libcurl multi handle on the event loop: names are looked up on libcurl's threads, and all
-/// addresses of a name are tried.
+/// Tries TCP connections with one libcurl multi handle on the event loop: names are looked up on libcurl's threads, and
+/// all addresses of a name are tried.
 final class CurlConnect {
     private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
@@ -82,7 +82,8 @@ final class CurlConnect {
         ccurl_request_number(easy, CURLOPT_FRESH_CONNECT, 1)
         ccurl_request_number(easy, CURLOPT_FORBID_REUSE, 1)
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
-        // Else ending an attempt would wait for the thread that looks its name up, for as long as the name server is silent.
+        // Else ending an attempt would wait for the thread that looks its name up, for as long as the name server is
+        // silent.
         ccurl_request_number(easy, CURLOPT_QUICK_EXIT, 1)
         let milliseconds = Int(min(max(1, timeout.microseconds / 1_000), Int64(Int32.max)))
         ccurl_request_number(easy, CURLOPT_TIMEOUT_MS, milliseconds)

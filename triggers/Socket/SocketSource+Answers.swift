@@ -5,7 +5,7 @@ internal import PerchSDK
 
 /// Trying a connection, and what comes of it.
 extension SocketSource {
-    /// What an outcome means: the state that it shows, if any, and how it is told. `kind` tells classes of results apart.
+    /// What an outcome means: the state that it shows, if any, and how it is told. `kind` tells classes apart.
     private struct Finding {
         var state: SocketTrigger.State?
         var kind: String

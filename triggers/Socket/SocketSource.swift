@@ -6,8 +6,8 @@ public import PerchSDK
 
 /// Watches all waits for ports and Unix sockets by connecting to them.
 ///
-/// Waits for the same address share one probe, at the shortest period that any of them wants. Whatever a probe meets, the
-/// wait goes on, and `explain` tells of it. This file keeps the waits, `+Schedule` says when which probe is made,
+/// Waits for the same address share one probe, at the shortest period that any of them wants. Whatever a probe meets,
+/// the wait goes on, and `explain` tells of it. This file keeps the waits, `+Schedule` says when which probe is made,
 /// `+Answers` what comes of it, `+Explain` tells of it.
 public final class SocketSource: TriggerSource {
     /// What may be set.

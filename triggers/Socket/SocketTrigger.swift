@@ -83,8 +83,8 @@ public struct SocketEvent: Codable, Hashable, Sendable {
     public var state: SocketTrigger.State
     /// When it was found so: for an open one when the connection was made.
     public var at: Timestamp
-    /// The address that accepted, such as `10.0.0.1:5432` or `[::1]:5432`; of one that refused, and of a Unix socket, as the
-    /// wait names it.
+    /// The address that accepted, such as `10.0.0.1:5432` or `[::1]:5432`; of one that refused, and of a Unix socket, as
+    /// the wait names it.
     public var address: String
 
     /// An event from its parts.
@@ -96,8 +96,8 @@ public struct SocketEvent: Codable, Hashable, Sendable {
 }
 
 extension Trigger where Self == SocketTrigger {
-    /// Waits until a TCP port accepts connections, or with `until: .closed` until it refuses them. Waits for the same port
-    /// share one probe.
+    /// Waits until a TCP port accepts connections, or with `until: .closed` until it refuses them. Waits for the same
+    /// port share one probe.
     ///
     /// - Parameters:
     ///   - host: A name or an address of IP version 4 or 6; may hold templates.
@@ -108,8 +108,8 @@ extension Trigger where Self == SocketTrigger {
         SocketTrigger(.port(host: host, number: number), until: until, every: TimeSpan(every))
     }
 
-    /// Waits until a Unix socket accepts connections, or with `until: .closed` until nobody listens on it or its file has
-    /// gone. Waits for the same path share one probe.
+    /// Waits until a Unix socket accepts connections, or with `until: .closed` until nobody listens on it or its file
+    /// has gone. Waits for the same path share one probe.
     ///
     /// - Parameters:
     ///   - path: An absolute path of at most 107 bytes; may hold templates.
