@@ -83,8 +83,8 @@ public struct SocketEvent: Codable, Hashable, Sendable {
     public var state: SocketTrigger.State
     /// When it was found so: for an open one when the connection was made.
     public var at: Timestamp
-    /// The address that accepted, such as `10.0.0.1:5432` or `[::1]:5432`; of one that refused, and of a Unix socket, as
-    /// the wait names it.
+    /// The address that accepted, such as `10.0.0.1:5432` or `[::1]:5432`; of one that refused, and of a Unix socket,
+    /// as the wait names it.
     public var address: String
 
     /// An event from its parts.

@@ -37,7 +37,7 @@ package final class SimulatedSockets: SocketTransport {
         self.loop = loop
     }
 
-    /// From now on attempts at an address end so. `timedOut` takes as long as the attempt grants, all else a millisecond.
+    /// From now on attempts at an address end so. `timedOut` takes as long as it may, all else a millisecond.
     package func set(_ address: SocketAddress, _ answer: SocketOutcome) { answers[address] = answer }
 
     package func connect(
