@@ -19,8 +19,8 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
-    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersSocket",
-    "PerchTriggersComposite",
+    "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
+    "PerchTriggersApproval", "PerchTriggersSocket", "PerchTriggersComposite",
 ]
 
 func room(
@@ -71,6 +71,8 @@ let package = Package(
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
+        room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
+        room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -98,7 +100,7 @@ let package = Package(
             "PerchTesting",
             [
                 "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchSimulation",
+                "PerchTriggerer", "PerchSimulation", "PerchTriggersApproval",
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
@@ -123,7 +125,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
+                "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", log,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
@@ -139,6 +142,8 @@ let package = Package(
                 "PerchTriggersComposite", "PerchTriggersTime", "PerchTriggersEvent", "PerchTriggersFile",
                 "PerchTriggersTestSupport",
             ]),
+        tests("PerchTriggersApprovalTests", ["PerchTriggersApproval", "PerchSDK"]),
+        tests("PerchTriggersRunTests", ["PerchTriggersRun", "PerchSDK"]),
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),

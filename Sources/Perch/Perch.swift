@@ -4,9 +4,11 @@
 // line.
 @_exported public import PerchOperators
 @_exported public import PerchSDK
+@_exported public import PerchTriggersApproval
 @_exported public import PerchTriggersComposite
 @_exported public import PerchTriggersEvent
 @_exported public import PerchTriggersFile
 @_exported public import PerchTriggersHTTP
+@_exported public import PerchTriggersRun
 @_exported public import PerchTriggersSocket
 @_exported public import PerchTriggersTime

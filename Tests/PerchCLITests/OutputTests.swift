@@ -51,3 +51,64 @@ struct OutputTests {
         #expect(SafeText.neutralised("größe") == "größe")
     }
 }
+
+@Suite("A live view on a terminal")
+struct LiveViewTests {
+    private let size = Screen.Size(columns: 60, rows: 6)
+
+    private func text(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self).replacing("\u{1B}", with: "^")
+    }
+
+    @Test("A screen writes what has changed and nothing else")
+    func differences() {
+        var screen = Screen()
+        #expect(text(screen.show(["a", "b"], size: size)) == "^[2J^[1;1Ha^[K^[2;1Hb^[K")
+        #expect(screen.show(["a", "b"], size: size).isEmpty)
+        #expect(text(screen.show(["a", "c"], size: size)) == "^[2;1Hc^[K")
+        #expect(text(screen.show(["a"], size: size)) == "^[2;1H^[K")
+        #expect(text(screen.show(["a", "", "d"], size: size)) == "^[2;1H^[K^[3;1Hd^[K")
+        let smaller = Screen.Size(columns: 60, rows: 1)
+        #expect(text(screen.show(["a", "b"], size: smaller)) == "^[2J^[1;1Ha^[K")
+    }
+
+    @Test("Keys are read as terminals send them, several at once, and what means nothing is passed over")
+    func keys() {
+        let sent = Array("jk\u{1B}[A\u{1B}[B\u{1B}OA\u{1B}[5~\u{1B}[6~\u{1B}[Hx b g\u{1B}[1;5Cq\u{3}\u{1B}".utf8)
+        let read = Terminal.keys(in: sent[...])
+        #expect(
+            read == [
+                .down, .up, .up, .down, .up, .pageUp, .pageDown, .top, .pageDown, .pageUp, .pageDown, .top, .quit,
+                .quit,
+                .quit,
+            ])
+        for count in 0..<sent.count { _ = Terminal.keys(in: sent[..<count]) }
+    }
+
+    private func row(_ target: String, next: Int64?) -> WaitView.Row {
+        WaitView.Row(
+            waitID: 7, task: "orders r1 landed", kind: "file", target: target, since: Timestamp(microseconds: 0),
+            next: next.map { (Timestamp(microseconds: $0 * 1_000_000), "due") }, lastResult: "absent")
+    }
+
+    @Test("No line is wider than the screen or holds what a terminal obeys, whatever the waits are")
+    func view() {
+        let rows = [
+            row("/in/\u{1B}[2Ja", next: 93_784), row(String(repeating: "長", count: 90), next: 50), row("x", next: nil),
+        ]
+        for columns in [1, 10, 40, 60, 200] {
+            let view = WaitView(
+                rows: rows, total: 3, owner: "host:1", offset: 0, now: Timestamp(microseconds: 60_000_000))
+            let lines = view.lines(Screen.Size(columns: columns, rows: 6))
+            #expect(lines.count == 6)
+            #expect(lines.allSatisfy { Table.columns(of: $0) <= columns && !$0.contains("\u{1B}") })
+            guard columns == 200 else { continue }
+            #expect(lines[0].hasPrefix("3 waits, 1 to 3; watched by host:1; q quits"))
+            #expect(lines[3].contains("due in 1d2h") && lines[3].contains("\\e[2Ja") && lines[3].contains("  1m  "))
+            #expect(lines[4].contains("due 10s ago"))
+        }
+        let empty = WaitView(rows: [], total: 0, owner: nil, offset: 0, now: Timestamp(microseconds: 0))
+        #expect(empty.lines(size)[0].hasPrefix("0 waits, nothing is shown; nobody watches"))
+        #expect(empty.lines(Screen.Size(columns: 20, rows: 1)).count == 3)
+    }
+}

@@ -20,7 +20,9 @@ struct UsageTests {
             "deferred extend", "deferred extend 1", "deferred extend x --by 1m", "deferred extend 1 --by 0s",
             "deferred extend 1 --by 1x", "deferred extend 1 --until never", "deferred extend 1 --by 1m --no-deadline",
             "deferred forecast --within 0s", "deferred forecast --within x", "deferred forecast --buckets 0",
-            "deferred forecast --buckets 1001",
+            "deferred forecast --buckets 1001", "approvals list --limit 0", "approvals show x", "approvals answer 1",
+            "approvals answer 1 --approve --reject", "approvals answer 1 --approve --set x",
+            "approvals answer 1 --approve --by=",
             "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
             "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
             "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",
@@ -52,7 +54,8 @@ struct UsageTests {
             "runs list", "runs details x y", "runs cancel x y", "tasks list x", "tasks states x y",
             "tasks clear x y -y",
             "tasks logs x y z", "deferred list", "deferred show 1", "deferred explain 1", "deferred fire 1",
-            "deferred cancel 1", "deferred extend 1 --by 1m", "deferred forecast", "events emit x", "events list",
+            "deferred cancel 1", "deferred extend 1 --by 1m", "deferred forecast", "approvals list", "approvals show 1",
+            "approvals answer 1 --approve", "events emit x", "events list",
             "db check", "db backup /tmp/never",
         ])
     func missingHome(line: String) throws {

@@ -9,8 +9,8 @@ struct DeferredCommand: AsyncParsableCommand {
         commandName: "deferred", abstract: "Show, explain, extend and end what waits.",
         subcommands: [
             DeferredListCommand.self, DeferredShowCommand.self, DeferredExplainCommand.self,
-            DeferredForecastCommand.self, DeferredExtendCommand.self, DeferredFireCommand.self,
-            DeferredCancelCommand.self,
+            DeferredWatchCommand.self, DeferredForecastCommand.self, DeferredExtendCommand.self,
+            DeferredFireCommand.self, DeferredCancelCommand.self,
         ])
 }
 

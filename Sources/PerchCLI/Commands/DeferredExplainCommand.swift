@@ -22,7 +22,8 @@ struct DeferredExplainCommand: AsyncParsableCommand {
         if live == nil {
             Console.shared.say("note: no triggerer answers on this home; this is what was stored last")
         }
-        let explanation = live ?? stored.explanation
+        var explanation = live ?? stored.explanation
+        explanation.sentences += stored.runSentences
         guard output.format == .table else {
             try Listing.show(stored.record(explanation, isLive: live != nil), output.format)
             return
@@ -52,11 +53,14 @@ struct StoredExplanation: Sendable {
     let explanation: WaitExplanation
     let asOf: Timestamp?
     let owner: String?
+    /// How the run that is waited for stands.
+    let runSentences: [String]
     private let now: Timestamp
 
     init(_ waitID: Int64, _ snapshot: Snapshot) throws {
         wait = try snapshot.knownWait(waitID)
         now = snapshot.now
+        runSentences = try snapshot.runWaitSentences(wait)
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
         owner = try WaitRecords.name(ofOwner: probe?.owner, snapshot) ?? WaitRecords.owner(snapshot)
         asOf = probe?.asOf
@@ -69,7 +73,7 @@ struct StoredExplanation: Sendable {
                 "The last probe\(last) said: \(probe.state.lastResult). Probes so far: \(probe.state.probes).")
             if let next = probe.state.nextProbeAt { sentences.append("The next probe was planned for \(next).") }
             sentences.append("Stored at \(probe.asOf).")
-        } else if wait.due == nil {
+        } else if wait.due == nil, runSentences.isEmpty {
             sentences.append("Nothing was stored about it yet.")
         }
         if sharing > 1 { sentences.append("\(sharing) waits share it.") }

@@ -2,9 +2,11 @@
 
 internal import PerchMetastore
 internal import PerchSDK
+internal import PerchTriggersApproval
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersRun
 internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
@@ -31,6 +33,20 @@ enum HandMadeEvent {
                 encoding: ExternalEvent(
                     eventID: "by-hand-\(wait.waitID)", seq: wait.eventFloor, name: trigger?.name ?? wait.target,
                     key: trigger?.key, payload: payload ?? .null, receivedAt: now))
+        case ApprovalTrigger.kind:
+            throw PerchError(
+                .invalid,
+                "wait \(wait.waitID) is a question to a person: `\(ProgramName.current) approvals answer \(wait.waitID)` "
+                    + "answers it")
+        case RunTrigger.kind:
+            if let payload { return payload }
+            let definition = try wait.definition.map { try JSONValue(parsingEnvelope: $0) } ?? .null
+            let aim = try RunAim(json: definition)
+            let runID = if case .id(let runID) = aim.selection { runID } else { "by-hand-\(wait.waitID)" }
+            return try JSONValue(
+                encoding: RunEvent(
+                    dagID: aim.dagID, runID: runID, logicalDate: now, taskID: aim.taskID, mapIndex: aim.mapIndex,
+                    state: aim.allowed.first ?? .success, endedAt: now))
         default:
             guard let payload else {
                 throw PerchError(.invalid, "what is the event of a '\(wait.kind)' wait? Give it with --payload")

@@ -8,10 +8,12 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
+internal import PerchTriggersApproval
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersRun
 internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
@@ -182,6 +184,7 @@ struct Engine {
             SocketSource(loop: loop, report: composites.take),
         ]
         composites.serve(members)
-        return members + [composites]
+        // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
+        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
     }
 }

@@ -25,11 +25,16 @@ final class ChangeWatch {
         if !paths.contains(path) { paths.append(path) }
     }
 
-    /// Returns after a change, and after a second at the latest. Changes within 20 ms of one another are one.
-    func wait() {
+    /// Returns after a change, when another descriptor can be read, after a signal, and after a second at the latest.
+    /// Changes within 20 ms of one another are one.
+    func wait(orReadable other: Int32 = -1) {
         arm()
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, 1000) > 0 else { return }
+        // The kernel passes over a descriptor below 0.
+        var entries = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+        ]
+        guard poll(&entries, 2, 1000) > 0, entries[0].revents != 0 else { return }
         _ = poll(nil, 0, 20)
         var buffer = [UInt8](repeating: 0, count: 4096)
         while read(descriptor, &buffer, buffer.count) > 0 {}

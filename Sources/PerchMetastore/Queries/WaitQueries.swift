@@ -52,6 +52,12 @@ extension Snapshot {
         ) { try waitRow($0) }
     }
 
+    /// Whether there ever was a wait of this id.
+    public func wasRegistered(_ waitID: Int64) throws -> Bool {
+        let last = try number("SELECT value FROM counter WHERE name = 'wait_id'") ?? 0
+        return (1...max(1, last)).contains(waitID) && last > 0
+    }
+
     func waitRow(_ row: borrowing SQLRow) throws -> WaitRow {
         let task = try version(row.int64(4)).tasks[row.int(5)]
         return WaitRow(

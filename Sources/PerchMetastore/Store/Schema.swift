@@ -6,7 +6,24 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2]
+    static let versions: [String] = [version1, version2, version3]
+
+    private static let version3 = """
+        -- Of a wait for the end of a run: the DAG. Of one for the end of a task: the DAG, as one whose tasks are waited for.
+        ALTER TABLE wait ADD COLUMN edge_key {int64};
+        CREATE INDEX wait_edge ON wait (edge_key) WHERE edge_key IS NOT NULL;
+        CREATE INDEX wait_edge_target ON wait (target_key, wait_id) WHERE edge_key IS NOT NULL;
+        CREATE INDEX dag_run_date ON dag_run (dag_id, logical_date);
+
+        -- An end for which more wait than one transaction fires: who comes after this place is still to be told.
+        CREATE TABLE run_end (
+            run_end_id {int64} PRIMARY KEY,
+            event TEXT NOT NULL,
+            after_key {int64} NOT NULL,
+            after_wait {int64} NOT NULL,
+            last_wait {int64} NOT NULL
+        ) {table};
+        """
 
     private static let version2 = """
         -- A run that was removed, of which something is still to be cleaned away.

@@ -11,6 +11,10 @@ public final class Transaction: Snapshot {
     /// What the member has read or changed and will need again; thrown away with it.
     var runs: [Int64: RunFacts] = [:]
     var pools: [String: PoolRoom] = [:]
+    /// Whether anything waits for the end of any run or task; nil before the first look.
+    var hasRunWaits: Bool?
+    /// Whether anything waits for ends of a DAG's runs, or of its tasks, by edge key.
+    var isEdgeWaitedFor: [Int64: Bool] = [:]
     private var lastWaitID: Int64?
 
     init(connection: any SQLConnection, catalog: DAGCatalog, ids: IDAllocator, now: Timestamp) {
@@ -52,6 +56,11 @@ public final class Transaction: Snapshot {
         last += 1
         lastWaitID = last
         return last
+    }
+
+    /// The id of the last wait that was registered.
+    func lastRegisteredWait() throws -> Int64 {
+        try lastWaitID ?? number("SELECT value FROM counter WHERE name = 'wait_id'") ?? 0
     }
 
     /// Adds to a counter; gives the value afterwards.

@@ -133,6 +133,9 @@ extension Transaction {
                 WHERE run_key = :1
                 """, row.runKey, by, now)
             try runEnded(of: dagID)
+            let settlement = Settlement()
+            settlement.runEnded(row.runKey, as: .failed)
+            try settle(settlement)
         case .running:
             try run("UPDATE dag_run SET cancelled_by = :2 WHERE run_key = :1", row.runKey, by)
             runs[row.runKey] = nil

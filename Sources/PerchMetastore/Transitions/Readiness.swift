@@ -39,7 +39,7 @@ extension Transaction {
                     trigger: try sensor.trigger.rendered(with: scope),
                     deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor)
-                try register(wait)
+                try register(wait, in: settlement)
             } catch let error as PerchError where error.code == .invalid {
                 // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
                 try end(instance, as: .failed, message: error.message, in: settlement)

@@ -66,13 +66,14 @@ extension Transaction {
     }
 
     /// Starts queued runs of unpaused DAGs below their `max_active_runs`, creates task instances, expands mapped tasks and
-    /// carries cancels of runs on, within a budget of rows. True where more is left: call again in another transaction.
+    /// carries cancels and ends of runs on, within a budget of rows. True where more is left: call again in another transaction.
     public func advanceRuns(budget: Int) throws -> Bool {
         var left = budget
         try startRuns(&left)
         try createInstances(&left)
         try expandMappedTasks(&left)
         try continueCancels(&left)
+        try continueRunEnds(&left)
         return left <= 0
     }
 

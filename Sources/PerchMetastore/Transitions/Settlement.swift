@@ -29,10 +29,13 @@ final class Settlement {
     private(set) var mapped: [TaskPlace: Ends] = [:]
     /// Tasks that ended, to be told to what comes after.
     private(set) var tasks: [(place: TaskPlace, state: TaskState)] = []
+    /// What ended, to be told to who waits for it.
+    var reached = ReachedEnds()
 
     /// An instance has ended for good.
     func ended(_ instance: Instance, as state: TaskState) {
         runs[instance.runKey, default: (Ends(), 0)].ends.add(state)
+        reached.add(instance.place, mapIndex: instance.mapIndex, state)
         if instance.mapIndex >= 0 {
             mapped[instance.place, default: Ends()].add(state)
         } else {
@@ -42,7 +45,13 @@ final class Settlement {
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
+        reached.add(place, mapIndex: -1, state)
         tasks.append((place, state))
+    }
+
+    /// A run has ended.
+    func runEnded(_ runKey: Int64, as state: RunState) {
+        reached.add(runKey: runKey, state)
     }
 
     /// A run has more instances than it had.
@@ -56,6 +65,7 @@ final class Settlement {
     }
 
     var hasNews: Bool { !mapped.isEmpty || !tasks.isEmpty }
+    var isSettled: Bool { !hasNews && runs.isEmpty }
 
     func takeMapped() -> [(TaskPlace, Ends)] {
         defer { mapped = [:] }
@@ -93,25 +103,29 @@ enum UpstreamVerdict {
 }
 
 extension Transaction {
-    /// Tells everything that comes after what ended, until nothing is left to tell; then the runs; then fills the pools.
+    /// Tells everything that comes after what ended, until nothing is left to tell; then the runs; then who waits for what
+    /// ended, which may end more; then fills the pools.
     func settle(_ settlement: Settlement) throws {
-        while settlement.hasNews {
-            for (place, ends) in settlement.takeMapped() {
-                try settleMapped(place, ends, in: settlement)
-            }
-            var downstream: [TaskPlace: Settlement.Ends] = [:]
-            for (place, state) in settlement.takeTasks() {
-                for index in try facts(ofRun: place.runKey).version.downstream[place.taskIndex] {
-                    downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()].add(state)
+        repeat {
+            while settlement.hasNews {
+                for (place, ends) in settlement.takeMapped() {
+                    try settleMapped(place, ends, in: settlement)
+                }
+                var downstream: [TaskPlace: Settlement.Ends] = [:]
+                for (place, state) in settlement.takeTasks() {
+                    for index in try facts(ofRun: place.runKey).version.downstream[place.taskIndex] {
+                        downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()].add(state)
+                    }
+                }
+                for (place, ends) in downstream.sorted(by: { $0.key < $1.key }) {
+                    try settleDownstream(place, ends, in: settlement)
                 }
             }
-            for (place, ends) in downstream.sorted(by: { $0.key < $1.key }) {
-                try settleDownstream(place, ends, in: settlement)
+            for (runKey, ends, added) in settlement.takeRuns() {
+                try settleRun(runKey, ends, added: added, in: settlement)
             }
-        }
-        for (runKey, ends, added) in settlement.takeRuns() {
-            try settleRun(runKey, ends, added: added)
-        }
+            try fireRunWaits(in: settlement)
+        } while !settlement.isSettled
         try refillPools()
     }
 
@@ -154,7 +168,9 @@ extension Transaction {
         }
     }
 
-    private func settleRun(_ runKey: Int64, _ ends: Settlement.Ends, added: Int) throws {
+    private func settleRun(
+        _ runKey: Int64, _ ends: Settlement.Ends, added: Int, in settlement: Settlement
+    ) throws {
         let after = try first(
             """
             UPDATE dag_run SET unfinished = unfinished - :2 + :4, failed = failed + :3
@@ -168,6 +184,7 @@ extension Transaction {
             "UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1 RETURNING dag_id", runKey, state, now
         ) { $0.text(0) }
         runs[runKey] = nil
+        settlement.runEnded(runKey, as: state)
         if let dagID { try runEnded(of: dagID) }
     }
 

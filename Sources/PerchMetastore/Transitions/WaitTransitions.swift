@@ -13,23 +13,28 @@ struct NewWait {
 }
 
 extension Transaction {
-    /// Inserts the wait's row. The state of its task is the caller's.
-    /// - Throws: `invalid` where its instant cannot be read.
-    func register(_ wait: NewWait) throws {
-        let trigger = wait.trigger
+    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired when
+    /// the settlement is settled.
+    /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
+    func register(_ wait: NewWait, in settlement: Settlement) throws {
+        var trigger = wait.trigger
+        let aim = trigger.kind == RunAim.kind ? try aim(of: wait) : nil
+        if let aim { trigger.target = try aim.target(from: facts(ofRun: wait.instance.runKey).row.logicalDate) }
         let due = try trigger.due?.instant(from: now)
+        let waitID = try nextWaitID()
         let definition = trigger.definition == .object([:]) ? nil : trigger.definition.text
         try run(
             """
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
-                deadline, since, is_sensor, definition, event_floor)
-            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14)
-            """, try nextWaitID(), wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
+                deadline, since, is_sensor, definition, event_floor, edge_key)
+            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14, :15)
+            """, waitID, wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, wait.eventFloor)
+            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) })
         ring(.waits)
+        if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
 
     /// running → deferred: wait row, journal, deadline, slot released and state in one transaction. Where a cancel is
@@ -90,7 +95,7 @@ extension Transaction {
             deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
             eventFloor: max(facts.row.eventFloor, received ?? 0))
         do {
-            try register(wait)
+            try register(wait, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
             try fail(instance, message: error.message, isRetryable: false, firstTry: found.firstTry, in: settlement)
             return true
@@ -150,7 +155,7 @@ extension Transaction {
         return won
     }
 
-    private func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
+    func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
         let gone = try first(
             """
             DELETE FROM wait WHERE wait_id = :1

@@ -7,10 +7,12 @@ internal import PerchReactor
 package import PerchSDK
 package import PerchScheduler
 package import PerchTriggerer
+internal import PerchTriggersApproval
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
+internal import PerchTriggersRun
 internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
@@ -229,7 +231,8 @@ package final class Simulation: @unchecked Sendable {
             SocketSource(loop: loop, transport: SimulatedSockets(loop: loop), report: composites.take),
         ]
         composites.serve(members)
-        return members + [composites]
+        // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
+        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
     }
 
     /// A command's bells go to the engine; an engine hears itself.
