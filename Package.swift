@@ -20,7 +20,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
-    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersComposite",
+    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersSocket", "PerchTriggersComposite",
 ]
 
 func room(
@@ -65,6 +65,9 @@ let package = Package(
             "PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
         room(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+        room(
+            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
@@ -147,6 +150,7 @@ let package = Package(
         tests("PerchTriggersFileTests", ["PerchTriggersFile", "PerchTriggersTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
+        tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",

@@ -162,6 +162,8 @@ final class CurlMulti: HTTPTransport {
         ccurl_request_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         ccurl_request_number(easy, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_request_number(easy, CURLOPT_NOSIGNAL, 1)
+        // Else the end of a request whose name is still being looked up waits for the thread that looks.
+        ccurl_request_number(easy, CURLOPT_QUICK_EXIT, 1)
         ccurl_request_number(
             easy, request.stream == nil ? CURLOPT_TIMEOUT_MS : CURLOPT_CONNECTTIMEOUT_MS,
             Int(request.stream == nil ? min(max(1, request.timeout.microseconds / 1_000), Self.longestTimeout) : 30_000)

@@ -7,6 +7,7 @@ internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
 internal import PerchTriggersRun
+internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
 /// What a task receives whose wait was fired by hand: an event of the wait's kind.
@@ -21,6 +22,10 @@ enum HandMadeEvent {
             return try payload ?? JSONValue(encoding: FileEvent(path: wait.target, size: 0, modifiedAt: now))
         case HTTPTrigger.kind:
             return try JSONValue(encoding: HTTPEvent(status: 200, body: (payload ?? .null).text))
+        case SocketTrigger.kind:
+            let trigger = try wait.definition.map { try JSONValue(parsingEnvelope: $0).decode(SocketTrigger.self) }
+            return try payload
+                ?? JSONValue(encoding: SocketEvent(state: trigger?.until ?? .open, at: now, address: wait.target))
         case EventTrigger.kind:
             let definition = try wait.definition.map { try JSONValue(parsingEnvelope: $0) }
             let trigger = try definition?.decode(EventTrigger.self)

@@ -9,8 +9,10 @@ struct WaitChoice: ParsableArguments {
     @Option(name: .long, help: "Only waits of this DAG.") var dag: String?
     @Option(name: .long, help: "Only waits of this run.") var run: String?
     @Option(name: .long, help: "Only waits of this task.") var task: String?
-    @Option(name: .long, help: "Only waits of this kind: time, file, http, event, run, approval, composite.") var kind:
-        String?
+    @Option(
+        name: .long,
+        help: "Only waits of this kind: time, file, http, sse, event, run, approval, process, socket, composite.")
+    var kind: String?
     @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
     @Option(
         name: .long,

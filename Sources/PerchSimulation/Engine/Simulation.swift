@@ -13,6 +13,7 @@ internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
 internal import PerchTriggersRun
+internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
 /// One simulated installation: a machine with its disk, files and processes, the servers that it asks, one engine, a
@@ -229,6 +230,7 @@ package final class Simulation: @unchecked Sendable {
             StreamSource(
                 loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
             EventSource(report: composites.take),
+            SocketSource(loop: loop, transport: SimulatedSockets(loop: loop), report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
