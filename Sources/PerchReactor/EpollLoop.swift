@@ -16,6 +16,7 @@ final class EpollLoop: EventLoop {
 
     private let mailbox: Mailbox
     private let clock: @Sendable () -> Int64
+    private let stopwatch: @Sendable () -> Int64
     private let epoll: Int32
     private let timer: Int32
 
@@ -32,9 +33,13 @@ final class EpollLoop: EventLoop {
     private var generator: LoopGenerator
     private(set) var turns = 0
 
-    init(mailbox: Mailbox, now: @escaping @Sendable () -> Int64, seed: UInt64?) throws {
+    init(
+        mailbox: Mailbox, now: @escaping @Sendable () -> Int64, uptime: @escaping @Sendable () -> Int64,
+        seed: UInt64?
+    ) throws {
         self.mailbox = mailbox
         clock = now
+        stopwatch = uptime
         generator = LoopGenerator(seed: seed)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw ReactorError(call: "epoll_create1", number: errno) }
@@ -54,6 +59,8 @@ final class EpollLoop: EventLoop {
     // MARK: What callers ask for
 
     var now: Int64 { clock() }
+
+    var uptime: Int64 { stopwatch() }
 
     func schedule(at instant: Int64, _ action: @escaping () -> Void) -> LoopTimer {
         lastTimer += 1

@@ -28,6 +28,8 @@ public struct LoopTimer: Sendable, Hashable {
 public protocol EventLoop: AnyObject {
     /// The wall clock.
     var now: Int64 { get }
+    /// Microseconds that only grow and never jump, for measuring how long something took.
+    var uptime: Int64 { get }
     /// Calls back once at the instant, or as soon after as the loop gets to it; an instant in the past means the next turn.
     func schedule(at instant: Int64, _ action: @escaping () -> Void) -> LoopTimer
     /// Takes a timer back; one that has run is ignored.
@@ -41,4 +43,9 @@ public protocol EventLoop: AnyObject {
     func enqueue(_ action: @escaping () -> Void)
     /// A random number in a range, from the injected generator.
     func random(in range: ClosedRange<Int64>) -> Int64
+}
+
+extension EventLoop {
+    /// The clock itself, where it never jumps by itself: in simulations.
+    public var uptime: Int64 { now }
 }

@@ -29,20 +29,29 @@ public final class ThreadReactor: Reactor {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 
+    /// Microseconds since the machine was started, which no change of the wall clock moves.
+    public static let monotonicClock: @Sendable () -> Int64 = {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+    }
+
     /// A reactor whose thread does not run yet.
     ///
     /// - Parameters:
     ///   - name: the thread's name; the kernel keeps 15 bytes.
     ///   - now: the wall clock, in microseconds since the epoch, UTC. With another clock than the system's, timers run
     ///     by that clock as long as it goes at the system's pace; after it was moved, any submission makes the loop look.
+    ///   - uptime: measures how long something took; in microseconds.
     ///   - seed: makes the loop's random numbers repeatable.
     /// - Throws: `ReactorError` where the kernel gives no more descriptors.
-    public init(name: String, now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock, seed: UInt64? = nil)
-        throws
-    {
+    public init(
+        name: String, now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock,
+        uptime: @escaping @Sendable () -> Int64 = ThreadReactor.monotonicClock, seed: UInt64? = nil
+    ) throws {
         self.name = name
         mailbox = try Mailbox()
-        epoll = try EpollLoop(mailbox: mailbox, now: now, seed: seed)
+        epoll = try EpollLoop(mailbox: mailbox, now: now, uptime: uptime, seed: seed)
     }
 
     /// Starts the thread. To be called once.

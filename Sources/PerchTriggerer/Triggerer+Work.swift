@@ -20,10 +20,14 @@ extension Triggerer {
             startSources(generation: state?.generation ?? 0)
         case .arm(let waits, let source): arm(waits, at: source, now: now)
         case .armInbox(let waits): armInbox(waits, now: now)
-        case .disarm(let waitID, let source): sources[source].remove(waitID)
+        case .disarm(let waitID, let source):
+            let source = sources[source]
+            timed(source, "remove", wait: waitID) { source.remove(waitID) }
         case .lookBack(let waitID, let source, let event):
-            (sources[source] as? any InboxSource)?.lookBack(waitID, [event])
-        case .offer(let event): for source in inboxSources { source.offer([event]) }
+            guard let source = sources[source] as? any InboxSource else { return }
+            timed(source, "lookBack", wait: waitID, target: event.name) { source.lookBack(waitID, [event]) }
+        case .offer(let event):
+            for source in inboxSources { timed(source, "offer", target: event.name) { source.offer([event]) } }
         case .checkpoint(let waitID, let source, let instant):
             let source = sources[source] as? any InboxSource
             source?.reached(waitID, instant)
@@ -37,7 +41,13 @@ extension Triggerer {
     // MARK: sources
 
     private func arm(_ waits: [WaitToArm], at source: Int, now: Int64) {
-        sources[source].add(waits.compactMap { armed($0, now: now) })
+        add(waits.compactMap { armed($0, now: now) }, to: sources[source])
+    }
+
+    private func add(_ waits: [ArmedWait], to source: any TriggerSource) {
+        // Of many waits none can be blamed: their number is said instead.
+        let only = waits.count == 1 ? waits.first : nil
+        timed(source, "add", wait: only?.waitID, target: only?.target, waits: waits.count) { source.add(waits) }
     }
 
     private func armInbox(_ waits: [WaitToArm], now: Int64) {
@@ -48,7 +58,7 @@ extension Triggerer {
             places.append(source)
             if let source, let armed = armed(wait, now: now) { bySource[source].append(armed) }
         }
-        for (source, waits) in bySource.enumerated() where !waits.isEmpty { sources[source].add(waits) }
+        for (source, waits) in bySource.enumerated() where !waits.isEmpty { add(waits, to: sources[source]) }
         for (place, wait) in waits.enumerated() {
             guard let source = places[place] else { continue }
             state?.listens(at: place, to: (sources[source] as? any InboxSource)?.interest(of: wait.waitID))
@@ -72,10 +82,13 @@ extension Triggerer {
 
     private func probe(_ waitID: Int64, at source: Int) {
         let generation = state?.generation ?? 0
-        sources[source].probeNow(waitID) { [weak self] in
-            self?.assumeIsolated {
-                $0.state?.probed(waitID, generation: generation)
-                $0.planTurn()
+        let source = sources[source]
+        timed(source, "probeNow", wait: waitID) {
+            source.probeNow(waitID) { [weak self] in
+                self?.assumeIsolated {
+                    $0.state?.probed(waitID, generation: generation)
+                    $0.planTurn()
+                }
             }
         }
     }

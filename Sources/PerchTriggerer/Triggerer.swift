@@ -38,6 +38,8 @@ public actor Triggerer {
     /// What is under way to the metastore, by its number.
     private var errands: [Int: Task<Void, Never>] = [:]
     private var errandCount = 0
+    /// Calls that held the thread.
+    var slowCalls = SlowCalls()
 
     /// A triggerer that does nothing yet.
     ///

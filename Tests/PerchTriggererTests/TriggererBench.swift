@@ -27,19 +27,23 @@ final class TriggererBench: Sendable {
     static let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 
     /// A triggerer on a new home, or on one that another bench has left.
-    init(home: String? = nil, configuration: TriggererConfiguration = TriggererConfiguration()) throws {
+    init(
+        home: String? = nil, configuration: TriggererConfiguration = TriggererConfiguration(),
+        uptime: @escaping @Sendable () -> Int64 = ThreadReactor.monotonicClock, log: Logger = TriggererBench.log,
+        more: @escaping @Sendable (@escaping (SourceReport) -> Void) -> [any TriggerSource] = { _ in [] }
+    ) throws {
         self.home = home ?? FileManager.default.temporaryDirectory.path + "/perch-triggerer-\(UUID().uuidString)"
         metastore = try Metastore.open(home: self.home, access: .engine, clock: WallClock())
-        reactor = try ThreadReactor(name: "triggerer")
+        reactor = try ThreadReactor(name: "triggerer", uptime: uptime)
         reactor.start()
         triggerer = Triggerer(
             metastore: metastore, reactor: reactor, processes: SystemProcesses(), configuration: configuration,
-            log: Self.log
+            log: log
         ) { loop, report in
             [
                 TimeSource(loop: loop, report: report), EventSource(report: report),
                 FileSource(loop: loop, report: report),
-            ]
+            ] + more(report)
         }
         let continuation = looks.continuation
         metastore.doorbells.subscribe([.runs, .finished, .queue]) { _ in continuation.yield() }
