@@ -106,12 +106,16 @@ extension Triggerer {
         run { triggerer in
             do {
                 let identity = try processes.current()
-                let (owner, share, lastEvent) = try await triggerer.metastore.write { transaction in
+                let (owner, share, peers, lastEvent) = try await triggerer.metastore.write { transaction in
                     try transaction.removeEnded(processes, orOwner: previousOwner)
                     let owner = try transaction.registerTriggerer(identity, terms: terms, lease: lease)
-                    return (owner, try transaction.shareShards(owner), try transaction.lastEventSeq())
+                    return (
+                        owner, try transaction.shareShards(owner), try transaction.peers(of: owner),
+                        try transaction.lastEventSeq()
+                    )
                 }
                 triggerer.owner = owner
+                triggerer.peers.watch(peers)
                 triggerer.state?.acquired(
                     owner: owner, share: share, lastEvent: lastEvent, now: triggerer.reactor.loop.now)
             } catch {
@@ -127,13 +131,14 @@ extension Triggerer {
         let generation = state?.generation ?? 0
         run { triggerer in
             do {
-                let share = try await triggerer.metastore.write { transaction -> ShardShare? in
+                let renewed = try await triggerer.metastore.write { transaction -> (ShardShare, [ProcessRow])? in
                     guard try transaction.renewLease(owner, lease: lease) else { return nil }
                     try transaction.removeEnded(processes)
                     try transaction.storeWatched(watched, owner: owner)
-                    return try transaction.shareShards(owner)
+                    return (try transaction.shareShards(owner), try transaction.peers(of: owner))
                 }
-                triggerer.state?.renewed(generation: generation, share: share, now: triggerer.reactor.loop.now)
+                triggerer.peers.watch(renewed?.1 ?? [])
+                triggerer.state?.renewed(generation: generation, share: renewed?.0, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.log.warning(
                     "the lease on the waits could not be renewed; trying again", metadata: ["error": "\(error)"])
@@ -218,6 +223,11 @@ extension Transaction {
         where row.processID == previous || processes.hasEnded(row) {
             try removeTriggerer(row.processID)
         }
+    }
+
+    /// The other triggerers.
+    func peers(of owner: Int64) throws -> [ProcessRow] {
+        try processes(role: TriggererRow.role).filter { $0.processID != owner }
     }
 }
 

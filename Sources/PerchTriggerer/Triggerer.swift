@@ -38,6 +38,13 @@ public actor Triggerer {
     /// What is under way to the metastore, by its number.
     private var errands: [Int: Task<Void, Never>] = [:]
     private var errandCount = 0
+    /// The other triggerers of this machine.
+    private(set) lazy var peers = PeerWatch(loop: reactor.loop, processes: processes) { [weak self] in
+        self?.assumeIsolated {
+            $0.state?.rang(.owners)
+            $0.planTurn()
+        }
+    }
     /// Calls that held the thread.
     var slowCalls = SlowCalls()
 
@@ -84,6 +91,7 @@ public actor Triggerer {
         if let timer { reactor.loop.cancel(timer.handle) }
         timer = nil
         stopSources()
+        peers.watch([])
         while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }
         do {

@@ -39,6 +39,11 @@ private struct SharedHome {
         }
     }
 
+    /// With a lease of an hour, so that nothing happens because one has ended.
+    func startForLong(_ role: String) throws -> RunningEngine {
+        try start(role, "--set", "triggerer.lease=1h")
+    }
+
     func start(_ role: String, _ arguments: String...) throws -> RunningEngine {
         try RunningEngine(
             program, role: role, home: folder.path, log: folder.path + "/\(UUID().uuidString).log",
@@ -173,6 +178,20 @@ struct TriggererTests {
         let sockets = try FileManager.default.contentsOfDirectory(atPath: home.folder.path)
             .filter { $0.hasSuffix(".sock") }
         #expect(sockets.isEmpty)
+        try home.finish()
+    }
+
+    @Test("the waits of one that was killed are taken over at once, however long its lease lasts")
+    func killed() async throws {
+        let home = try await SharedHome(sensors: 60)
+        let engine = try home.startForLong("standalone")
+        let other = try home.startForLong("triggerer")
+        try await home.untilShared([(engine, 512), (other, 512)])
+        other.kill()
+        try await home.untilShared([(engine, 1_024)])
+        try await home.emit(0..<60)
+        try await home.untilSucceeded(60)
+        #expect(engine.stop() == 0)
         try home.finish()
     }
 

@@ -43,7 +43,7 @@ struct Engine {
             executor = try Self.executor(home, configuration, edges, metastore, log)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
-                configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
+                configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
             triggerer = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection, clock: clock,
                 configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
@@ -136,10 +136,14 @@ struct Engine {
             logger: log.logger("executor"))
     }
 
-    private static func schedulerConfiguration(_ configuration: Configuration) -> SchedulerConfiguration {
+    private static func schedulerConfiguration(
+        _ configuration: Configuration, _ edges: Edges?
+    ) -> SchedulerConfiguration {
         var settings = SchedulerConfiguration()
         settings.keepRuns = configuration.number("retention.runs_days").map { TimeSpan.seconds($0 * 86_400) }
         settings.keepEvents = TimeSpan.seconds((configuration.number("retention.events_days") ?? 7) * 86_400)
+        settings.unwatchedGrace = max(
+            settings.unwatchedGrace, TriggererRole.settings(configuration, lease: edges?.lease).lease)
         return settings
     }
 }

@@ -226,6 +226,25 @@ extension Snapshot {
         return try processes(role: TriggererRow.role).first { $0.processID == owner }
     }
 
+    /// The queues of waits that no living triggerer serves, by name.
+    public func unservedQueues() throws -> [String] {
+        let living = try triggerers().filter { !$0.isDraining && $0.process.leaseUntil > now }
+        return try waitQueues().filter { queue in !living.contains { $0.terms.serves(queue) } }
+    }
+
+    /// Waits of a queue whose deadline was before an instant, in the order of their ids. Looks at every wait.
+    public func overdueWaits(ofQueue queue: String, before instant: Timestamp, limit: Int) throws -> [Int64] {
+        try rows(
+            "SELECT wait_id FROM wait WHERE queue = :1 AND deadline < :2 ORDER BY wait_id LIMIT :3", queue, instant,
+            limit
+        ) { $0.int64(0) }
+    }
+
+    /// How many waits of a queue there are. Looks at every wait.
+    public func waitCount(ofQueue queue: String) throws -> Int {
+        Int(try number("SELECT COUNT(*) FROM wait WHERE queue = :1", queue) ?? 0)
+    }
+
     /// Who holds which shards.
     public func shardOwners() throws -> ShardOwners {
         var owners = ShardOwners()
