@@ -27,6 +27,8 @@ public actor Scheduler {
     private var timer: LoopTimer?
     private var failures = 0
     private var nextCleaning: Int64?
+    private var nextLook: Int64 = .min
+    private var unwatched = UnwatchedQueues()
     private var timetables: [String: (versionID: Int64, timetable: Timetable)] = [:]
     /// DAGs without a next run that are looked at once after the start, for what hindered them may be gone.
     private var toReview: [String]?
@@ -92,6 +94,7 @@ public actor Scheduler {
     private func turn() async throws {
         try await createRuns()
         try await moveTasks()
+        try await timeOutUnwatched()
     }
 
     // MARK: runs
@@ -181,6 +184,44 @@ public actor Scheduler {
         }
     }
 
+    // MARK: waits that nobody watches
+
+    /// A wait is bounded even where no triggerer serves its queue: its deadline is minded here then, for want of better
+    /// without a last probe.
+    private func timeOutUnwatched() async throws {
+        guard reactor.loop.now >= nextLook else { return }
+        nextLook = reactor.loop.now + configuration.slowPoll.microseconds
+        let (queues, now) = try await metastore.read { (try $0.unservedQueues(), $0.now) }
+        let grace = configuration.unwatchedGrace
+        let (alone, new) = unwatched.look(queues, at: now, grace: grace)
+        for queue in new {
+            let waits = try await metastore.read { try $0.waitCount(ofQueue: queue) }
+            guard waits > 0 else { continue }
+            log.warning(
+                "no triggerer serves the queue: nobody watches its waits, they can only time out",
+                metadata: ["queue": "\(queue)", "waits": "\(waits)"])
+        }
+        let before = now + TimeSpan(microseconds: -grace.microseconds)
+        let limit = configuration.rowsPerTransaction / 10
+        for queue in alone {
+            var isMore = true
+            while isMore, !isStopped {
+                let overdue = try await metastore.read {
+                    try $0.overdueWaits(ofQueue: queue, before: before, limit: limit)
+                }
+                isMore = overdue.count == limit
+                guard !overdue.isEmpty else { break }
+                let fired = try await metastore.write { transaction in
+                    guard try transaction.unservedQueues().contains(queue) else { return false }
+                    _ = try transaction.fire(
+                        overdue.map { Firing(waitID: $0, outcome: .timeout, by: "scheduler") }, lease: nil)
+                    return true
+                }
+                guard fired else { break }
+            }
+        }
+    }
+
     // MARK: sleeping
 
     /// Sets the timer to the next instant at which there is something to do.
@@ -190,7 +231,7 @@ public actor Scheduler {
         let now = reactor.loop.now
         if let nextCleaning, nextCleaning <= now { clean() }
         var instant = now + configuration.slowPoll.microseconds
-        for next in [run?.microseconds, retry?.microseconds, nextCleaning] {
+        for next in [run?.microseconds, retry?.microseconds, nextCleaning, nextLook] {
             if let next { instant = min(instant, next) }
         }
         // An instant that has passed meanwhile is not worth a loop without a pause.

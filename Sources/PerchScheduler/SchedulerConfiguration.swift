@@ -12,6 +12,9 @@ public struct SchedulerConfiguration: Sendable {
     public var keepEvents = TimeSpan.seconds(7 * 86_400)
     /// How often what is kept no longer is removed.
     public var cleanEvery = TimeSpan.seconds(3_600)
+    /// How long no triggerer has to serve a queue before overdue waits of it are timed out without one. At least as long
+    /// as a triggerer's lease.
+    public var unwatchedGrace = TimeSpan.seconds(30)
     /// How many DAGs are scheduled in one transaction.
     public var dagsPerTransaction = 500
     /// How many runs are created in one transaction.

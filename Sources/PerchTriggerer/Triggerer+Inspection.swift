@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PerchMetastore
 public import PerchSDK
 
 /// What a triggerer does at this moment, in numbers.
 public struct TriggererSummary: Codable, Hashable, Sendable {
     /// The triggerer as a process of the metastore; nil while it does not hold the waits.
     public var owner: Int64?
-    /// Whether every wait that was there at the start is armed.
+    /// How many shards it holds, those that it is handing over left out.
+    public var shards: Int
+    /// Whether every wait that was there at the start is armed, and of every shard that came later.
     public var isLoaded: Bool
     /// How many waits are watched, by kind.
     public var waits: [String: Int]
@@ -61,12 +64,14 @@ extension Triggerer {
     /// What the triggerer does at this moment.
     public func summary() -> TriggererSummary {
         var summary = TriggererSummary(
-            owner: nil, isLoaded: false, waits: [:], gauges: [:], uncommitted: 0, fired: 0, lostRaces: 0, leasesLost: 0,
+            owner: nil, shards: 0, isLoaded: false, waits: [:], gauges: [:], uncommitted: 0, fired: 0, lostRaces: 0,
+            leasesLost: 0,
             lastEvent: 0)
         for source in sources { for (name, value) in source.gauges { summary.gauges[name, default: 0] += value } }
         guard let state else { return summary }
         summary.owner = state.lease.isHeld ? state.lease.owner : nil
-        summary.isLoaded = state.lease.isHeld && state.loadingSince == nil
+        summary.shards = state.shards.watched.count
+        summary.isLoaded = state.lease.isHeld && state.loadingSince == nil && state.shards.catchUps.isEmpty
         for (kind, count) in zip(state.kinds.names, state.table.countByKind) { summary.waits[kind] = count }
         summary.uncommitted = state.fires.count
         summary.fired = state.counters.fired

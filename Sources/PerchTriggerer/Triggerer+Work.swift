@@ -10,7 +10,7 @@ extension Triggerer {
     func perform(_ work: TriggererWork, now: Int64) {
         switch work {
         case .acquire(let previous): acquire(previousOwner: previous)
-        case .renew(let owner): renew(owner)
+        case .renew(let owner, let watched): renew(owner, watched: watched)
         case .readWaits(let request): read(request)
         case .readInbox(let request): read(request)
         case .commit(let group): commit(group)
@@ -35,6 +35,10 @@ extension Triggerer {
         case .probe(let waitID, let source): probe(waitID, at: source)
         case .loaded(let waits, let after):
             log.info("waits armed", metadata: ["waits": "\(waits)", "after_ms": "\(after / 1_000)"])
+        case .shared(let gained, let lost):
+            log.info("shards shared anew", metadata: ["gained": "\(gained)", "handed_over": "\(lost)"])
+        case .caughtUp(let waits, let after):
+            log.info("waits taken over", metadata: ["waits": "\(waits)", "after_ms": "\(after / 1_000)"])
         }
     }
 
@@ -98,28 +102,22 @@ extension Triggerer {
     private func acquire(previousOwner: Int64?) {
         let processes = processes
         let lease = configuration.lease
+        let terms = configuration.terms
         run { triggerer in
             do {
                 let identity = try processes.current()
-                let (owner, epoch, lastEvent) = try await triggerer.metastore.write { transaction in
-                    // Those that certainly live no more hold nothing: their leases need not run out first.
-                    for row in try transaction.processes(role: TriggererState.name)
-                    where row.processID == previousOwner || processes.hasEnded(row) {
-                        try transaction.removeProcess(row.processID)
-                    }
-                    let owner = try transaction.registerProcess(
-                        role: TriggererState.name, pid: identity.pid, startTime: identity.startTime,
-                        bootID: identity.bootID, host: identity.host, lease: lease)
-                    let epoch = try transaction.acquireShards(owner: owner)
-                    let holder = try transaction.owner(ofShard: 0)?.processID
-                    guard holder == owner else {
-                        throw PerchError(.conflict, "another triggerer (process \(holder ?? 0)) holds the waits")
-                    }
-                    return (owner, epoch, try transaction.lastEventSeq())
+                let (owner, share, peers, lastEvent) = try await triggerer.metastore.write { transaction in
+                    try transaction.removeEnded(processes, orOwner: previousOwner)
+                    let owner = try transaction.registerTriggerer(identity, terms: terms, lease: lease)
+                    return (
+                        owner, try transaction.shareShards(owner), try transaction.peers(of: owner),
+                        try transaction.lastEventSeq()
+                    )
                 }
                 triggerer.owner = owner
+                triggerer.peers.watch(peers)
                 triggerer.state?.acquired(
-                    owner: owner, epoch: epoch, lastEvent: lastEvent, now: triggerer.reactor.loop.now)
+                    owner: owner, share: share, lastEvent: lastEvent, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.log.warning("the lease on the waits was not given", metadata: ["error": "\(error)"])
                 triggerer.state?.acquireFailed(now: triggerer.reactor.loop.now)
@@ -127,13 +125,20 @@ extension Triggerer {
         }
     }
 
-    private func renew(_ owner: Int64) {
+    private func renew(_ owner: Int64, watched: Int) {
+        let processes = processes
         let lease = configuration.lease
         let generation = state?.generation ?? 0
         run { triggerer in
             do {
-                let isHeld = try await triggerer.metastore.write { try $0.renewLease(owner, lease: lease) }
-                triggerer.state?.renewed(generation: generation, isHeld: isHeld, now: triggerer.reactor.loop.now)
+                let renewed = try await triggerer.metastore.write { transaction -> (ShardShare, [ProcessRow])? in
+                    guard try transaction.renewLease(owner, lease: lease) else { return nil }
+                    try transaction.removeEnded(processes)
+                    try transaction.storeWatched(watched, owner: owner)
+                    return (try transaction.shareShards(owner), try transaction.peers(of: owner))
+                }
+                triggerer.peers.watch(renewed?.1 ?? [])
+                triggerer.state?.renewed(generation: generation, share: renewed?.0, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.log.warning(
                     "the lease on the waits could not be renewed; trying again", metadata: ["error": "\(error)"])
@@ -148,8 +153,10 @@ extension Triggerer {
         run { triggerer in
             do {
                 let page = try await triggerer.metastore.read { snapshot in
-                    WaitsPage(
-                        waits: try snapshot.waitsToArm(after: request.after, limit: request.limit),
+                    let (waits, last, isComplete) = try snapshot.waitsToArm(
+                        after: request.after, upTo: request.upTo ?? .max, of: request.shards, limit: request.limit)
+                    return WaitsPage(
+                        waits: waits, last: last, isComplete: isComplete,
                         notes: try snapshot.waitNotes(after: request.notedAfter, limit: request.limit))
                 }
                 triggerer.state?.waitsRead(request, page, now: triggerer.reactor.loop.now)
@@ -186,12 +193,14 @@ extension Triggerer {
         run { triggerer in
             do {
                 let won = try await triggerer.metastore.write { transaction in
+                    // Nothing of what one that was thought dead has found out may be stored over what its heir has.
+                    try transaction.checkLease(of: group.owner)
                     if !group.progress.isEmpty { try transaction.storeProgress(group.progress) }
                     if !group.probes.isEmpty { try transaction.storeProbes(group.probes, owner: group.owner) }
-                    if let seq = group.forgetNotesUpTo { try transaction.forgetWaitNotes(upTo: seq) }
-                    guard !group.firings.isEmpty else { return [Bool]() }
-                    return try transaction.fire(
-                        group.firings, lease: (group.owner, group.epoch), noted: group.noted)
+                    if let seq = group.forgetNotesUpTo { try transaction.forgetWaitNotes(upTo: seq, of: group.owner) }
+                    let won = try transaction.fire(group.firings, lease: group.owner, noted: group.noted)
+                    try transaction.releaseShards(group.releases, of: group.owner)
+                    return won
                 }
                 for (firing, isFirst) in zip(group.firings, won) where !isFirst {
                     triggerer.log.debug("the wait was over already", metadata: ["wait_id": "\(firing.waitID)"])
@@ -204,6 +213,21 @@ extension Triggerer {
                 triggerer.state?.commitFailed(group, error, now: triggerer.reactor.loop.now)
             }
         }
+    }
+}
+
+extension Transaction {
+    /// Forgets triggerers that certainly live no more: their leases need not run out first.
+    func removeEnded(_ processes: any ProcessTable, orOwner previous: Int64? = nil) throws {
+        for row in try self.processes(role: TriggererRow.role)
+        where row.processID == previous || processes.hasEnded(row) {
+            try removeTriggerer(row.processID)
+        }
+    }
+
+    /// The other triggerers.
+    func peers(of owner: Int64) throws -> [ProcessRow] {
+        try processes(role: TriggererRow.role).filter { $0.processID != owner }
     }
 }
 

@@ -5,7 +5,7 @@ package import PerchMetastore
 public import PerchReactor
 public import PerchSDK
 
-/// Watches every wait and fires it once: holds the lease on the waits, hands them to the sources of their kinds, feeds the
+/// Watches waits and fires each once: holds a lease on its share of the shards, hands them to the sources of their kinds, feeds the
 /// inbox to those that want it, minds deadlines, and commits fires in groups.
 ///
 /// What it decides stands in `TriggererState`; the actor carries it out. Everything runs on the reactor's thread, so
@@ -38,6 +38,13 @@ public actor Triggerer {
     /// What is under way to the metastore, by its number.
     private var errands: [Int: Task<Void, Never>] = [:]
     private var errandCount = 0
+    /// The other triggerers of this machine.
+    private(set) lazy var peers = PeerWatch(loop: reactor.loop, processes: processes) { [weak self] in
+        self?.assumeIsolated {
+            $0.state?.rang(.owners)
+            $0.planTurn()
+        }
+    }
     /// Calls that held the thread.
     var slowCalls = SlowCalls()
 
@@ -63,7 +70,7 @@ public actor Triggerer {
         startSources(generation: 0)
         let kinds = KindDirectory(sources.map { ($0.kinds, $0 is any InboxSource) })
         state = TriggererState(configuration: configuration, kinds: kinds)
-        metastore.doorbells.subscribe([.waits, .events]) { [weak self, reactor] bells in
+        metastore.doorbells.subscribe([.waits, .events, .owners]) { [weak self, reactor] bells in
             guard let self else { return }
             reactor.submit {
                 self.assumeIsolated {
@@ -84,10 +91,11 @@ public actor Triggerer {
         if let timer { reactor.loop.cancel(timer.handle) }
         timer = nil
         stopSources()
+        peers.watch([])
         while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }
         do {
-            try await metastore.write { try $0.removeProcess(owner) }
+            try await metastore.write { try $0.removeTriggerer(owner) }
         } catch {
             log.warning(
                 "the waits could not be handed over; another triggerer takes them when the lease ends",

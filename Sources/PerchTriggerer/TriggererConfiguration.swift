@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import PerchMetastore
 public import PerchSDK
 
 /// How the triggerer works; the defaults suit every size.
 public struct TriggererConfiguration: Sendable {
+    /// Which waits it watches, and how many it is meant for.
+    public var terms = TriggererTerms()
     /// How long the waits stay this triggerer's after it was last heard of.
     public var lease = TimeSpan.seconds(30)
     /// How often it says that it is alive; less than a third of the lease leaves room for two that fail.

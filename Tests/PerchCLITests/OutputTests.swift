@@ -98,7 +98,7 @@ struct LiveViewTests {
         ]
         for columns in [1, 10, 40, 60, 200] {
             let view = WaitView(
-                rows: rows, total: 3, owner: "host:1", offset: 0, now: Timestamp(microseconds: 60_000_000))
+                rows: rows, total: 3, owners: ["host:1"], offset: 0, now: Timestamp(microseconds: 60_000_000))
             let lines = view.lines(Screen.Size(columns: columns, rows: 6))
             #expect(lines.count == 6)
             #expect(lines.allSatisfy { Table.columns(of: $0) <= columns && !$0.contains("\u{1B}") })
@@ -107,7 +107,7 @@ struct LiveViewTests {
             #expect(lines[3].contains("due in 1d2h") && lines[3].contains("\\e[2Ja") && lines[3].contains("  1m  "))
             #expect(lines[4].contains("due 10s ago"))
         }
-        let empty = WaitView(rows: [], total: 0, owner: nil, offset: 0, now: Timestamp(microseconds: 0))
+        let empty = WaitView(rows: [], total: 0, owners: [], offset: 0, now: Timestamp(microseconds: 0))
         #expect(empty.lines(size)[0].hasPrefix("0 waits, nothing is shown; nobody watches"))
         #expect(empty.lines(Screen.Size(columns: 20, rows: 1)).count == 3)
     }

@@ -45,7 +45,8 @@ struct Stage {
     let clock = ManualClock()
     let store: Metastore
     let worker: Int64
-    let lease: (owner: Int64, epoch: Int64)
+    /// The triggerer's process.
+    let lease: Int64
 
     init() async throws {
         home = try TemporaryHome()
@@ -55,9 +56,11 @@ struct Stage {
                 role: "worker", pid: 1, startTime: 1, bootID: "b", host: "h", lease: .seconds(1_000_000_000))
         }
         lease = try await store.write {
-            let owner = try $0.registerProcess(
-                role: "triggerer", pid: 1, startTime: 1, bootID: "b", host: "h", lease: .seconds(1_000_000_000))
-            return (owner, try $0.acquireShards(owner: owner))
+            let owner = try $0.registerTriggerer(
+                ProcessIdentity(pid: 1, startTime: 1, bootID: "b", host: "h"), terms: TriggererTerms(),
+                lease: .seconds(1_000_000_000))
+            _ = try $0.shareShards(owner)
+            return owner
         }
     }
 

@@ -131,12 +131,14 @@ struct WaitTransitionTests {
         try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.sensor("s", .file("/a"))]))
         let run = try await stage.trigger("d")
         let wait = try #require(try await stage.waits().first)
-        let old = stage.lease.owner
-        try await stage.store.write { try $0.removeProcess(old) }
+        let old = stage.lease
+        try await stage.store.write { try $0.removeTriggerer(old) }
         let other = try await stage.store.write {
-            let owner = try $0.registerProcess(
-                role: "triggerer", pid: 2, startTime: 1, bootID: "b", host: "h", lease: .seconds(1_000_000))
-            return (owner, try $0.acquireShards(owner: owner))
+            let owner = try $0.registerTriggerer(
+                ProcessIdentity(pid: 2, startTime: 1, bootID: "b", host: "h"), terms: TriggererTerms(),
+                lease: .seconds(1_000_000))
+            _ = try $0.shareShards(owner)
+            return owner
         }
         await #expect(throws: PerchError.self) { try await stage.fire(wait.waitID) }
         #expect(try await stage.states(run) == ["s": .deferred])
@@ -162,7 +164,8 @@ struct WaitTransitionTests {
         #expect(try await stage.states(run) == ["a": .success, "b": .failed])
         let notes = try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }
         #expect(notes.map(\.waitID) == waits.map(\.waitID))
-        try await stage.store.write { try $0.forgetWaitNotes(upTo: notes[1].seq) }
+        let owner = stage.lease
+        try await stage.store.write { try $0.forgetWaitNotes(upTo: notes[1].seq, of: owner) }
         #expect(try await stage.store.read { try $0.waitNotes(after: 0, limit: 10) }.isEmpty)
     }
 

@@ -115,6 +115,56 @@ struct SchedulerTests {
         try await bench.end()
     }
 
+    @Test("Waits that no triggerer watches time out all the same, once one had time enough to come")
+    func unwatched() async throws {
+        let bench = try Bench(at: "2026-03-01T05:00:00Z")
+        func sensor(_ id: String, _ timeout: TimeSpan) -> TaskDefinition {
+            let trigger = TriggerSpec(kind: "file", target: "/never")
+            return TaskDefinition(taskID: id, kind: .sensor(SensorDefinition(trigger: trigger, timeout: timeout)))
+        }
+        try await bench.store(
+            DAGDefinition(dagID: "d", tasks: [sensor("short", .seconds(5)), sensor("long", .seconds(5_000 * 3_600))]))
+        try await bench.metastore.write {
+            _ = try $0.createRun(RunRequest(dagID: "d", runID: "r"))
+            while try $0.advanceRuns(budget: 1_000) {}
+        }
+        await bench.scheduler.start()
+        func states() async throws -> [TaskState] {
+            try await bench.metastore.read { snapshot in
+                guard let run = try snapshot.run(dagID: "d", runID: "r") else { return [] }
+                return try snapshot.taskInstances(runKey: run.runKey).sorted { $0.taskIndex < $1.taskIndex }.map(
+                    \.state)
+            }
+        }
+        // It looks every half minute; how often it has looked by now, it does not tell.
+        let start = try Timestamp(parsing: "2026-03-01T05:00:00Z")
+        for minute in 1...5_000 where try await states()[0] == .deferred {
+            try bench.move(to: (start + .seconds(Int64(minute) * 60)).description)
+        }
+        #expect(try await states() == [.failed, .deferred])
+        let fired = try await bench.metastore.read { try $0.waits(WaitFilter()).map(\.target) }
+        #expect(fired.count == 1)
+        try await bench.end()
+    }
+
+    @Test("A queue without a triggerer is left alone only after a while, and told once each time")
+    func grace() throws {
+        var queues = UnwatchedQueues()
+        let start = try Timestamp(parsing: "2026-03-01T05:00:00Z")
+        func look(_ names: [String], _ seconds: Int64) -> (alone: [String], new: [String]) {
+            queues.look(names, at: start + .seconds(seconds), grace: .seconds(30))
+        }
+        #expect(look(["a", "b"], 0).alone.isEmpty)
+        #expect(look(["a"], 29).alone.isEmpty)
+        let first = look(["a", "b"], 30)
+        #expect(first.alone == ["a"] && first.new == ["a"])
+        let second = look(["a", "b"], 60)
+        #expect(second.alone == ["a", "b"] && second.new == ["b"])
+        #expect(look([], 61).alone.isEmpty)
+        #expect(look(["a"], 62).alone.isEmpty)
+        #expect(look(["a"], 92).new == ["a"])
+    }
+
     @Test("A thousand DAGs due at once all get their run")
     func manyAtOnce() async throws {
         let bench = try Bench(at: "2026-03-01T05:59:59Z")

@@ -33,11 +33,11 @@ final class HandEngine {
     private let code: [String: DAG]
     private var random: LoopGenerator
     private var worker: Int64 = 0
-    private var lease: (owner: Int64, epoch: Int64) = (0, 0)
+    private var lease: Int64 = 0
     private var held: [ClaimedTask] = []
     private var old: [ClaimedTask] = []
     private var oldFires: [Firing] = []
-    private var oldLease: (owner: Int64, epoch: Int64)?
+    private var oldLease: Int64?
     private var files: [String: Int] = [:]
     private var answers: [String: Int] = [:]
     private var planned = 0
@@ -82,12 +82,15 @@ final class HandEngine {
     /// A new triggerer takes the place of the old one, which does not know it yet.
     private func takeShards() async throws {
         let former = lease
-        let owner = try await register("triggerer")
         lease = try await store.write { transaction in
-            try transaction.removeProcess(former.owner)
-            return (owner, try transaction.acquireShards(owner: owner))
+            try transaction.removeTriggerer(former)
+            let owner = try transaction.registerTriggerer(
+                ProcessIdentity(pid: 1, startTime: 1, bootID: "b", host: "h"), terms: TriggererTerms(),
+                lease: .seconds(1_000_000_000))
+            _ = try transaction.shareShards(owner)
+            return owner
         }
-        if former.owner != 0 { oldLease = former }
+        if former != 0 { oldLease = former }
     }
 
     private func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
@@ -196,9 +199,10 @@ final class HandEngine {
     }
 
     private func forgetRemovals() async throws {
+        let owner = lease
         try await store.write { transaction in
             guard let last = try transaction.waitNotes(after: 0, limit: 10_000).last else { return }
-            try transaction.forgetWaitNotes(upTo: last.seq)
+            try transaction.forgetWaitNotes(upTo: last.seq, of: owner)
         }
     }
 
@@ -324,7 +328,7 @@ final class HandEngine {
     // MARK: the triggerer
 
     private func waits() async throws -> [WaitToArm] {
-        try await store.read { try $0.waitsToArm(after: 0, limit: 10_000) }
+        try await store.read { try $0.waitsToArm(after: 0, of: .all(of: ["default"]), limit: 10_000).waits }
     }
 
     private func look(at wait: WaitToArm) async throws {

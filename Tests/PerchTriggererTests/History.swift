@@ -18,8 +18,8 @@ struct History {
     }
 
     private enum Answer {
-        case acquired(owner: Int64, epoch: Int64, lastEvent: Int64)
-        case renewed(Bool)
+        case acquired(owner: Int64, share: ShardShare, lastEvent: Int64)
+        case renewed(ShardShare?)
         case waits(WaitsPage)
         case inbox(InboxPage)
         case committed([Bool])
@@ -67,6 +67,8 @@ struct History {
             progress()
         }
         faults = 0
+        store.rivalEnds()
+        ring(.owners)
         for waitID in store.open where store.waits[waitID]?.row.kind == "level" { makeTrue(waitID) }
         for event in 0..<4 { store.emit(name: "event", value: event, now: now) }
         for _ in 0..<100_000 where !store.open.isEmpty {
@@ -89,7 +91,7 @@ struct History {
     // MARK: the world
 
     private mutating func act() {
-        switch Int.random(in: 0..<10, using: &random) {
+        switch Int.random(in: 0..<12, using: &random) {
         case 0...2:
             let deadline = random.chance(30) ? now + Int64.random(in: 0...3_000_000, using: &random) : nil
             if random.chance(40) {
@@ -120,6 +122,17 @@ struct History {
                 let later = max(now, deadline.microseconds) + Int64.random(in: 1...2_000_000, using: &random)
                 store.extend(waitID, to: random.chance(20) ? nil : later)
                 ring(.waits)
+            }
+        case 10:
+            // Another triggerer asks for some shards.
+            if random.chance(30) {
+                store.wanted.insert(Int.random(in: 0..<ModelStore.shards, using: &random))
+                ring(.owners)
+            }
+        case 11:
+            if random.chance(40) {
+                store.rivalEnds()
+                ring(.owners)
             }
         default: break
         }
@@ -161,6 +174,7 @@ struct History {
             levels = []
             listeners = [:]
         case .arm(let waits, _):
+            expectOwn(waits)
             for wait in waits {
                 if areTrue.contains(wait.waitID) {
                     state.reported(.fired(waitID: wait.waitID, payload: .null), now: now)
@@ -169,6 +183,7 @@ struct History {
                 }
             }
         case .armInbox(let waits):
+            expectOwn(waits)
             for (place, wait) in waits.enumerated() {
                 listeners[wait.waitID] = store.waits[wait.waitID]?.wanted
                 floors[wait.waitID] = wait.eventFloor
@@ -187,7 +202,15 @@ struct History {
             }
             state.checkpointed(waitID, next: nil)
         case .probe(let waitID, _): state.probed(waitID, generation: state.generation)
-        case .loaded: break
+        case .loaded, .shared, .caughtUp: break
+        }
+    }
+
+    /// Nothing is watched that another watches; whoever has lost its lease does not know it yet.
+    private mutating func expectOwn(_ waits: [WaitToArm]) {
+        guard state.lease.owner == store.owner else { return }
+        for wait in waits where !store.isHeld(wait.waitID, by: store.owner) {
+            problems.append("wait \(wait.waitID) was armed, and is another's")
         }
     }
 
@@ -229,9 +252,9 @@ struct History {
         if random.chance(faults) { return .failed(PerchError(.unavailable, "the disk is away")) }
         switch work {
         case .acquire:
-            let (owner, epoch) = store.acquire()
-            return .acquired(owner: owner, epoch: epoch, lastEvent: Int64(store.events.count))
-        case .renew(let owner): return .renewed(owner == store.owner)
+            let (owner, share) = store.acquire()
+            return .acquired(owner: owner, share: share, lastEvent: Int64(store.events.count))
+        case .renew(let owner, _): return .renewed(owner == store.owner ? store.share() : nil)
         case .readWaits(let request): return .waits(store.page(request))
         case .readInbox(let request): return .inbox(store.page(request, now: now))
         case .commit(let group):
@@ -249,10 +272,10 @@ struct History {
 
     private mutating func tell(_ work: TriggererWork, _ answer: Answer) {
         switch (work, answer) {
-        case (.acquire, .acquired(let owner, let epoch, let lastEvent)):
-            state.acquired(owner: owner, epoch: epoch, lastEvent: lastEvent, now: now)
+        case (.acquire, .acquired(let owner, let share, let lastEvent)):
+            state.acquired(owner: owner, share: share, lastEvent: lastEvent, now: now)
         case (.acquire, _): state.acquireFailed(now: now)
-        case (.renew, .renewed(let isHeld)): state.renewed(generation: state.generation, isHeld: isHeld, now: now)
+        case (.renew, .renewed(let share)): state.renewed(generation: state.generation, share: share, now: now)
         case (.renew, _): state.renewalFailed(generation: state.generation, now: now)
         case (.readWaits(let request), .waits(let page)): state.waitsRead(request, page, now: now)
         case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
@@ -291,6 +314,7 @@ struct History {
             default: problems.append("wait \(waitID) ended as \(outcome)")
             }
         }
+        for waitID in store.trespasses { problems.append("wait \(waitID) was fired, and is another's") }
         for waitID in store.early { problems.append("wait \(waitID) timed out before its deadline") }
         if state.table.count > 0 { problems.append("waits are still watched after all have ended") }
         for (fire, count) in handedOver.sorted(by: { $0.key < $1.key }) where count > 1 {

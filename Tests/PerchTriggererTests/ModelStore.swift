@@ -23,7 +23,13 @@ struct ModelStore {
     /// Waits that timed out before their deadlines.
     var early: [Int64] = []
     var owner: Int64 = 0
-    var epoch: Int64 = 0
+    /// Who holds which shard: an owner, the rival, or nobody.
+    var holders = [Int64](repeating: 0, count: Self.shards)
+    var wanted: Set<Int> = []
+    static let shards = 4
+    static let rival: Int64 = -1
+    /// Fires of waits whose shards were another's.
+    var trespasses: [Int64] = []
     private var lastWait: Int64 = 0
     private var lastNote: Int64 = 0
     private var lastOwner: Int64 = 0
@@ -33,7 +39,8 @@ struct ModelStore {
         let definition = wanted.map { "{\"value\":\($0)}" }
         let row = WaitToArm(
             waitID: lastWait, kind: kind, target: "t", due: nil, deadline: deadline.map(Timestamp.init(microseconds:)),
-            since: Timestamp(microseconds: now), definition: definition, progress: nil, eventFloor: floor)
+            since: Timestamp(microseconds: now), definition: definition, progress: nil, eventFloor: floor,
+            queue: "default", shard: Self.shard(of: lastWait))
         waits[lastWait] = Wait(row: row, wanted: wanted)
         open.append(lastWait)
     }
@@ -46,11 +53,34 @@ struct ModelStore {
                 receivedAt: Timestamp(microseconds: now)))
     }
 
-    mutating func acquire() -> (owner: Int64, epoch: Int64) {
+    private static func shard(of waitID: Int64) -> Int { Int(waitID) % shards }
+
+    func isHeld(_ waitID: Int64, by owner: Int64) -> Bool { holders[Self.shard(of: waitID)] == owner }
+
+    /// Another process takes the place of the owner.
+    mutating func acquire() -> (owner: Int64, share: ShardShare) {
         lastOwner += 1
+        for shard in holders.indices where holders[shard] == owner { holders[shard] = 0 }
         owner = lastOwner
-        epoch += 1
-        return (owner, epoch)
+        return (owner, share())
+    }
+
+    /// The owner takes what is nobody's.
+    mutating func share() -> ShardShare {
+        var share = ShardShare(owned: ShardSet())
+        for shard in holders.indices {
+            if holders[shard] == 0 { holders[shard] = owner }
+            guard holders[shard] == owner else { continue }
+            share.owned.insert(queue: "default", shard: shard)
+            if wanted.contains(shard) { share.asked.insert(queue: "default", shard: shard) }
+        }
+        return share
+    }
+
+    /// The rival gives up what it has.
+    mutating func rivalEnds() {
+        wanted = []
+        for shard in holders.indices where holders[shard] == Self.rival { holders[shard] = 0 }
     }
 
     mutating func fireByHand(_ waitID: Int64) {
@@ -72,8 +102,14 @@ struct ModelStore {
     }
 
     mutating func fire(_ group: CommitGroup, now: Int64) throws -> [Bool] {
-        guard group.owner == owner, group.epoch == epoch else { throw PerchError(.conflict, "not yours") }
+        guard group.owner == owner else { throw PerchError(.conflict, "not yours") }
+        defer {
+            for shard in group.releases.shards(of: "default") where holders[shard] == owner {
+                holders[shard] = wanted.remove(shard) == nil ? 0 : Self.rival
+            }
+        }
         return group.firings.map { firing in
+            if open.contains(firing.waitID), !isHeld(firing.waitID, by: owner) { trespasses.append(firing.waitID) }
             if firing.outcome == .timeout {
                 if notes.contains(where: { $0.seq > group.noted && $0.waitID == firing.waitID }) { return false }
                 let isOver = waits[firing.waitID]?.row.deadline.map { $0.microseconds <= now } ?? false
@@ -92,11 +128,16 @@ struct ModelStore {
     }
 
     func page(_ request: WaitsRequest) -> WaitsPage {
-        WaitsPage(
-            waits: open.filter { $0 > request.after }.prefix(request.limit).compactMap { waits[$0]?.row },
+        let looked = open.filter { $0 > request.after && $0 <= request.upTo ?? .max }.prefix(request.limit)
+        return WaitsPage(
+            waits: looked.compactMap { waits[$0]?.row }.filter {
+                request.shards.contains(queue: $0.queue, shard: $0.shard)
+            },
+            last: looked.last ?? request.after, isComplete: looked.count < request.limit,
             notes: notes.filter { $0.seq > request.notedAfter }.prefix(request.limit).map { note in
                 WaitNote(
-                    seq: note.seq, waitID: note.waitID, wait: open.contains(note.waitID) ? waits[note.waitID]?.row : nil
+                    seq: note.seq, waitID: note.waitID, queue: "default", shard: Self.shard(of: note.waitID),
+                    wait: open.contains(note.waitID) ? waits[note.waitID]?.row : nil
                 )
             })
     }

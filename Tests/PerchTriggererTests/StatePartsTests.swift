@@ -89,7 +89,7 @@ struct StatePartsTests {
         #expect(asked1)
         let asked2 = lease.mustAsk(at: 101)
         #expect(!asked2)
-        lease.granted(owner: 1, epoch: 7)
+        lease.granted(owner: 1)
         #expect(lease.isHeld)
         #expect(lease.nextInstant == 110)
         let asked3 = lease.mustRenew(at: 109)
@@ -122,15 +122,16 @@ struct StatePartsTests {
             Issue.record("the lease comes first")
             return
         }
-        state.acquired(owner: 1, epoch: 1, lastEvent: 0, now: start)
+        state.acquired(owner: 1, share: ShardShare(owned: .all(of: ["default"])), lastEvent: 0, now: start)
         guard case .readWaits(let request)? = works(start).first else {
             Issue.record("then the waits are read")
             return
         }
         let wait = WaitToArm(
             waitID: 4, kind: "level", target: "t", due: nil, deadline: Timestamp(microseconds: start - 5),
-            since: Timestamp(microseconds: 0), definition: nil, progress: nil, eventFloor: 0)
-        state.waitsRead(request, WaitsPage(waits: [wait], notes: []), now: start)
+            since: Timestamp(microseconds: 0), definition: nil, progress: nil, eventFloor: 0, queue: "default", shard: 3
+        )
+        state.waitsRead(request, WaitsPage(waits: [wait], last: 4, isComplete: true, notes: []), now: start)
         let probe = works(start).contains { if case .probe(waitID: 4, source: 0) = $0 { true } else { false } }
         #expect(probe)
         let bound = start + configuration.overdueProbe.microseconds

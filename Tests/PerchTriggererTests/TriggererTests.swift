@@ -122,9 +122,10 @@ struct TriggererTests {
         let identity = try ProcessIdentity.current()
         // A process of another boot cannot be alive.
         try await bench.metastore.write { transaction in
-            let dead = try transaction.registerProcess(
-                role: "triggerer", pid: 1, startTime: 0, bootID: "another", host: identity.host, lease: .seconds(3_600))
-            _ = try transaction.acquireShards(owner: dead)
+            let dead = try transaction.registerTriggerer(
+                ProcessIdentity(pid: 1, startTime: 0, bootID: "another", host: identity.host),
+                terms: TriggererTerms(), lease: .seconds(3_600))
+            _ = try transaction.shareShards(dead)
         }
         await bench.triggerer.start()
         let run = try await bench.run("d", [TriggererBench.time(after: soon)])
@@ -139,7 +140,7 @@ struct TriggererTests {
         let first = try await bench.run("first", [TriggererBench.time(after: soon)])
         _ = try await bench.states(of: first, dagID: "first")
         let owner = try #require(await bench.triggerer.summary().owner)
-        try await bench.metastore.write { try $0.removeProcess(owner) }
+        try await bench.metastore.write { try $0.removeTriggerer(owner) }
         let second = try await bench.run("second", [TriggererBench.time(after: soon), TriggererBench.event("go")])
         try await bench.emit("go")
         #expect(try await bench.states(of: second, dagID: "second") == [.success, .success])

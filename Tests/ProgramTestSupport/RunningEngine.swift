@@ -3,7 +3,7 @@
 import Foundation
 import Glibc
 
-/// A `standalone` in a process of its own.
+/// A `standalone`, or another role, in a process of its own.
 public final class RunningEngine: Sendable {
     /// Its process id.
     public var pid: Int32 { process.processIdentifier }
@@ -11,10 +11,12 @@ public final class RunningEngine: Sendable {
     private let errors: String
 
     /// Starts it and returns when it says that it is ready.
-    public init(_ program: Program, home: String, log: String, arguments: [String] = []) throws {
+    public init(
+        _ program: Program, role: String = "standalone", home: String, log: String, arguments: [String] = []
+    ) throws {
         errors = log
         process = try program.prepare(
-            ["standalone", "--home", home] + arguments, in: nil, output: "/dev/null", errors: log)
+            [role, "--home", home] + arguments, in: nil, output: "/dev/null", errors: log)
         process.standardInput = FileHandle.nullDevice
         try process.run()
         while !text.contains("ready:") {
@@ -36,6 +38,12 @@ public final class RunningEngine: Sendable {
         Glibc.kill(pid, SIGKILL)
         process.waitUntilExit()
     }
+
+    /// Stops it where it stands, as a machine that hangs does, until `thaw`.
+    public func freeze() { Glibc.kill(pid, SIGSTOP) }
+
+    /// Lets it go on.
+    public func thaw() { Glibc.kill(pid, SIGCONT) }
 
     /// Stops it cleanly; gives its exit code.
     @discardableResult

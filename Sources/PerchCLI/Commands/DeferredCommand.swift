@@ -25,7 +25,7 @@ struct DeferredShowCommand: AsyncParsableCommand {
         let waitID = waitID
         let record = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
-                var book = WaitRecords(owner: try WaitRecords.owner(snapshot))
+                var book = try WaitRecords(snapshot)
                 return try book.details(try snapshot.knownWait(waitID), snapshot)
             }
         }

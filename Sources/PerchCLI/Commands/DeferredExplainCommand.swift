@@ -20,7 +20,7 @@ struct DeferredExplainCommand: AsyncParsableCommand {
         }
         let live = try LiveExplanation.ask(waitID, home)
         if live == nil {
-            Console.shared.say("note: no triggerer answers on this home; this is what was stored last")
+            Console.shared.say(stored.note)
         }
         var explanation = live ?? stored.explanation
         explanation.sentences += stored.runSentences
@@ -37,7 +37,14 @@ struct DeferredExplainCommand: AsyncParsableCommand {
 enum LiveExplanation {
     /// Nil where no triggerer answers, or where it does not have the wait.
     static func ask(_ waitID: Int64, _ home: Home) throws -> WaitExplanation? {
-        guard let line = try EngineLine(connectingTo: home.paths.inspection) else { return nil }
+        for path in home.paths.inspections() {
+            guard let line = try EngineLine(connectingTo: path) else { continue }
+            if let explanation = try ask(waitID, line) { return explanation }
+        }
+        return nil
+    }
+
+    private static func ask(_ waitID: Int64, _ line: EngineLine) throws -> WaitExplanation? {
         try line.send(JSONValue.object(["explain": .integer(waitID)]).text)
         guard let answer = try line.receive() else { return nil }
         let document = try JSONValue(parsingEnvelope: answer)
@@ -62,7 +69,7 @@ struct StoredExplanation: Sendable {
         now = snapshot.now
         runSentences = try snapshot.runWaitSentences(wait)
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
-        owner = try WaitRecords.name(ofOwner: probe?.owner, snapshot) ?? WaitRecords.owner(snapshot)
+        owner = try snapshot.owner(ofShard: wait.shard, queue: wait.queue)?.name
         asOf = probe?.asOf
         let sharing = wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
         var sentences: [String] = []
@@ -78,6 +85,12 @@ struct StoredExplanation: Sendable {
         }
         if sharing > 1 { sentences.append("\(sharing) waits share it.") }
         explanation = WaitExplanation(sentences: sentences, probe: probe?.state, sharing: sharing)
+    }
+
+    /// Why it is not the triggerer that explains.
+    var note: String {
+        guard owner == nil else { return "note: the triggerer does not answer; this is what was stored last" }
+        return "note: no triggerer that serves the queue '\(wait.queue)' is running; this is what was stored last"
     }
 
     /// Whose wait it is, for what and since when.

@@ -42,7 +42,7 @@ struct DeferredListCommand: AsyncParsableCommand {
                 let page = filter
                 let (records, last) = try await metastore.read { snapshot in
                     let waits = try snapshot.waits(page)
-                    var book = WaitRecords(owner: try WaitRecords.owner(snapshot))
+                    var book = try WaitRecords(snapshot)
                     return (try waits.map { try book.summary($0, snapshot) }, waits.last)
                 }
                 try listing.add(records)

@@ -78,7 +78,8 @@ extension WaitView {
                 lastResult: probe?.state.lastResult ?? "")
         }
         self.init(
-            rows: rows, total: try snapshot.waitCount(), owner: try WaitRecords.owner(snapshot), offset: first, now: now
+            rows: rows, total: try snapshot.waitCount(), owners: try snapshot.triggerers().map(\.process.name),
+            offset: first, now: now
         )
     }
 }

@@ -18,7 +18,7 @@ struct StandaloneCommand: AsyncParsableCommand {
     func run() async throws {
         let home = try home.resolve()
         let configuration = try settings.read(home)
-        Self.allowManyDescriptors()
+        ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
         let engine = try Engine(home: home, configuration: configuration)
         let count = try await engine.start()
@@ -26,13 +26,5 @@ struct StandaloneCommand: AsyncParsableCommand {
         try await engine.untilStopped()
         Console.shared.say("stopping")
         try await engine.stop()
-    }
-
-    /// Waits on HTTP and files need descriptors: as many as the system grants.
-    private static func allowManyDescriptors() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }

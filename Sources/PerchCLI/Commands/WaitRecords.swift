@@ -5,28 +5,16 @@ internal import PerchSDK
 
 /// Waits as commands show them. Reads the probe of a target once, however many waits share it.
 struct WaitRecords {
-    /// Who watches: the live triggerer of the home.
-    let owner: String?
-    private var probes: [String: (probe: ProbeRow?, owner: String?, sharing: Int)] = [:]
+    private let owners: ShardOwners
+    private var probes: [String: (probe: ProbeRow?, sharing: Int)] = [:]
 
-    init(owner: String?) {
-        self.owner = owner
-    }
-
-    /// The process that owns the waits: `host:pid` of the triggerer whose lease holds.
-    static func owner(_ snapshot: Snapshot) throws -> String? {
-        try snapshot.holder()
-    }
-
-    /// The owner of a probe, which is stored as a process's number, as `host:pid`; nil where that process is gone.
-    static func name(ofOwner owner: String?, _ snapshot: Snapshot) throws -> String? {
-        guard let number = owner.flatMap({ Int64($0) }) else { return nil }
-        return try snapshot.processes(role: nil).first { $0.processID == number }?.name
+    init(_ snapshot: Snapshot) throws {
+        owners = try snapshot.shardOwners()
     }
 
     /// The fields of `deferred list`.
     mutating func summary(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
-        let (probe, prober, sharing) = try probe(of: wait, snapshot)
+        let (probe, sharing) = try probe(of: wait, snapshot)
         return [
             "wait_id": .number(wait.waitID),
             "dag_id": .text(wait.key.dagID),
@@ -43,7 +31,7 @@ struct WaitRecords {
             "last_result": .text(probe.flatMap { $0.state.lastResult.isEmpty ? nil : $0.state.lastResult }),
             "probes": .number(probe?.state.probes ?? 0),
             "sharing": .number(sharing),
-            "owner": .text(prober ?? owner),
+            "owner": .text(owners.name(of: wait)),
         ]
     }
 
@@ -68,12 +56,12 @@ struct WaitRecords {
 
     private mutating func probe(
         of wait: WaitRow, _ snapshot: Snapshot
-    ) throws -> (probe: ProbeRow?, owner: String?, sharing: Int) {
+    ) throws -> (probe: ProbeRow?, sharing: Int) {
         let key = "\(wait.kind) \(wait.target)"
         if let known = probes[key] { return known }
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
         let found = (
-            probe: probe, owner: try Self.name(ofOwner: probe?.owner, snapshot),
+            probe: probe,
             sharing: wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
         )
         probes[key] = found

@@ -8,15 +8,6 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
-internal import PerchTriggersApproval
-internal import PerchTriggersComposite
-internal import PerchTriggersEvent
-internal import PerchTriggersFile
-internal import PerchTriggersHTTP
-internal import PerchTriggersProcess
-internal import PerchTriggersRun
-internal import PerchTriggersSocket
-internal import PerchTriggersTime
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
 struct Engine {
@@ -25,9 +16,8 @@ struct Engine {
     let metastore: Metastore
     private let executor: Executor
     private let scheduler: Scheduler
-    private let triggerer: Triggerer
+    private let triggerer: TriggererRole
     private let events: EventSocket
-    private let inspection: InspectionSocket
     private let sweep: LogSweep?
     /// What was there before this engine.
     private let found: (hasHome: Bool, hasMetastore: Bool)
@@ -53,20 +43,13 @@ struct Engine {
             executor = try Self.executor(home, configuration, edges, metastore, log)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
-                configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
-            var http = HTTPSource.Options()
-            http.perHost = Int(configuration.number("http.per_host") ?? 8)
-            http.perHostRate = Int(configuration.number("http.per_host_rate") ?? 1_000)
-            let options = http
-            triggerer = Triggerer(
-                metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
-                processes: SystemProcesses(),
-                configuration: Self.triggererConfiguration(configuration, edges), log: log.logger("triggerer"),
-                sources: { loop, report in Self.sources(loop, report, options) })
+                configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
+            triggerer = try TriggererRole(
+                metastore: metastore, inspection: home.paths.inspection, clock: clock,
+                configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
+                log: log)
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
-            inspection = InspectionSocket(
-                path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"))
             let (metastore, scheduler) = (metastore, scheduler)
             sweep = configuration.number("retention.runs_days").map { days in
                 LogSweep(
@@ -92,11 +75,9 @@ struct Engine {
             throw error
         }
         scheduler.reactor.start()
-        triggerer.reactor.start()
         await scheduler.start()
-        await triggerer.start()
+        try await triggerer.start()
         try await events.start()
-        try await inspection.start()
         sweep?.start()
         return definitions.count
     }
@@ -109,11 +90,9 @@ struct Engine {
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
     func stop() async throws {
         await events.stop()
-        await inspection.stop()
         await executor.stop()
         await triggerer.stop()
         await scheduler.stop()
-        triggerer.reactor.stop()
         scheduler.reactor.stop()
         try metastore.close()
     }
@@ -124,10 +103,10 @@ struct Engine {
     var reactor: any Reactor { scheduler.reactor }
 
     /// What there is to say about a wait; nil while it is not watched.
-    func explain(_ waitID: Int64) async -> WaitExplanation? { await triggerer.explain(waitID) }
+    func explain(_ waitID: Int64) async -> WaitExplanation? { await triggerer.triggerer.explain(waitID) }
 
     /// Has waits looked at once more, now. Returns when that is done.
-    func probeNow(_ waitIDs: [Int64]) async { await triggerer.probeNow(waitIDs) }
+    func probeNow(_ waitIDs: [Int64]) async { await triggerer.triggerer.probeNow(waitIDs) }
 
     /// The clock has been moved: every role looks at it.
     func lookAtClock() {
@@ -136,7 +115,7 @@ struct Engine {
 
     // MARK: roles
 
-    private static func reactor(_ name: String, _ clock: any PerchClock) throws -> any Reactor {
+    static func reactor(_ name: String, _ clock: any PerchClock) throws -> any Reactor {
         try ThreadReactor(name: name, now: { clock.now.microseconds })
     }
 
@@ -157,38 +136,14 @@ struct Engine {
             logger: log.logger("executor"))
     }
 
-    private static func schedulerConfiguration(_ configuration: Configuration) -> SchedulerConfiguration {
+    private static func schedulerConfiguration(
+        _ configuration: Configuration, _ edges: Edges?
+    ) -> SchedulerConfiguration {
         var settings = SchedulerConfiguration()
         settings.keepRuns = configuration.number("retention.runs_days").map { TimeSpan.seconds($0 * 86_400) }
         settings.keepEvents = TimeSpan.seconds((configuration.number("retention.events_days") ?? 7) * 86_400)
+        settings.unwatchedGrace = max(
+            settings.unwatchedGrace, TriggererRole.settings(configuration, lease: edges?.lease).lease)
         return settings
-    }
-
-    private static func triggererConfiguration(
-        _ configuration: Configuration, _ edges: Edges?
-    ) -> TriggererConfiguration {
-        var settings = TriggererConfiguration()
-        if let lease = edges?.lease?.microseconds ?? configuration.number("triggerer.lease") {
-            settings.lease = TimeSpan(microseconds: lease)
-            settings.renewEvery = TimeSpan(microseconds: max(1, lease / 3))
-        }
-        return settings
-    }
-
-    /// The sources of every kind of wait.
-    private static func sources(
-        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
-    ) -> [any TriggerSource] {
-        let composites = CompositeSource(loop: loop, report: report)
-        let members: [any TriggerSource] = [
-            TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
-            HTTPSource(loop: loop, options: http, report: composites.take),
-            StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
-            ProcessSource(loop: loop, report: composites.take),
-            SocketSource(loop: loop, report: composites.take),
-        ]
-        composites.serve(members)
-        // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
-        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
     }
 }

@@ -45,6 +45,9 @@ struct ConfigurationKey: Sendable {
             name: "retention.runs_days", kind: .integer(1...36_500), fallback: nil,
             summary: "days that finished runs and their logs are kept; without it for ever"),
         ConfigurationKey(
+            name: "triggerer.capacity", kind: .integer(1...1_000_000_000), fallback: "1000000",
+            summary: "waits that a triggerer is meant for; triggerers share in proportion to it"),
+        ConfigurationKey(
             name: "triggerer.lease", kind: .span, fallback: "30s",
             summary: "how long a triggerer owns its waits without renewing"),
     ]

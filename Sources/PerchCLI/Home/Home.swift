@@ -29,10 +29,10 @@ struct Home: Sendable {
     /// The files of the home.
     var paths: HomePaths { HomePaths(path) }
 
-    /// Opens the metastore for a command: never creates it, never migrates it.
-    func open() throws -> Metastore {
+    /// Opens the metastore for a command, or for a process beside the engine: never creates it, never migrates it.
+    func open(_ access: Metastore.Access = .command) throws -> Metastore {
         do {
-            return try Metastore.open(home: path, access: .command, clock: SystemClock())
+            return try Metastore.open(home: path, access: access, clock: SystemClock())
         } catch let error as PerchError where error.code == .notFound {
             throw PerchError(
                 .notFound,

@@ -20,7 +20,8 @@ struct WaitView {
     /// How many waits there are in all.
     var total: Int
     /// Who watches them; nil while nobody does.
-    var owner: String?
+    /// The triggerers, `host:pid`.
+    var owners: [String]
     /// How many waits stand above the first that is shown.
     var offset: Int
     var now: Timestamp
@@ -40,7 +41,12 @@ struct WaitView {
         let table = Table(width: size.columns)
         let widths = table.widths(headings: headings, rows: cells)
         let end = "q quits, up and down move"
-        let watcher = owner.map { "watched by \($0)" } ?? "nobody watches: no engine is running"
+        let watcher =
+            switch owners.count {
+            case 0: "nobody watches: no engine is running"
+            case 1: "watched by \(owners[0])"
+            default: "watched by \(owners.count) triggerers"
+            }
         let shown = cells.isEmpty ? "nothing is shown" : "\(offset + 1) to \(offset + cells.count)"
         let top = "\(total) \(total == 1 ? "wait" : "waits"), \(shown); \(SafeText.neutralised(watcher)); \(end)"
         let clear = [Self.cut(top, size.columns), "", table.line(headings, widths: widths)]

@@ -16,11 +16,16 @@ package protocol ProcessTable: Sendable {
     func isOfThisHost(_ row: ProcessRow) -> Bool
     /// Whether it was recorded on this machine since that was started.
     func isOfThisBoot(_ row: ProcessRow) -> Bool
+    /// A descriptor that can be read when a process of this machine has ended, the caller's to close; nil where there is
+    /// none to be had.
+    func exitDescriptor(of row: ProcessRow) -> Int32?
     /// Ends a recorded bundle whose engine is gone, and what it started. Returns whether there was anything to end.
     func end(_ row: ProcessRow, mark: String) -> Bool
 }
 
 extension ProcessTable {
+    package func exitDescriptor(of row: ProcessRow) -> Int32? { nil }
+
     /// Whether the process that was recorded is the one that runs under its id now.
     package func isAlive(_ row: ProcessRow) -> Bool {
         isOfThisBoot(row) && identity(of: row.pid)?.startTime == row.startTime
@@ -51,6 +56,17 @@ public struct SystemProcesses: ProcessTable {
 
     package func isOfThisBoot(_ row: ProcessRow) -> Bool {
         row.bootID == ProcessIdentity.thisBoot && isOfThisHost(row)
+    }
+
+    package func exitDescriptor(of row: ProcessRow) -> Int32? {
+        let descriptor = clinux_pidfd_open(row.pid)
+        guard descriptor >= 0 else { return nil }
+        // Looked at after the descriptor was had: it cannot be a later process of that id now.
+        guard isAlive(row) else {
+            close(descriptor)
+            return nil
+        }
+        return descriptor
     }
 
     package func end(_ row: ProcessRow, mark: String) -> Bool {

@@ -65,19 +65,25 @@ public struct WaitToArm: Sendable {
     public var definition: String?
     public var progress: String?
     public var eventFloor: Int64
+    public var queue: String
+    public var shard: Int
 }
 
 /// What a triggerer is told of a wait that somebody else has ended or changed.
 public struct WaitNote: Sendable {
     public var seq: Int64
     public var waitID: Int64
+    public var queue: String
+    public var shard: Int
     /// The wait as it stands now; nil where it has ended.
     public var wait: WaitToArm?
 
     /// A note from its parts.
-    public init(seq: Int64, waitID: Int64, wait: WaitToArm?) {
+    public init(seq: Int64, waitID: Int64, queue: String, shard: Int, wait: WaitToArm?) {
         self.seq = seq
         self.waitID = waitID
+        self.queue = queue
+        self.shard = shard
         self.wait = wait
     }
 }

@@ -45,15 +45,12 @@ extension Snapshot {
             conditions.texts.append(condition)
         }
         if let owner = filter.owner {
-            let holder = try holder()
-            let isKnown = try processes(role: nil).contains { $0.name == owner }
-            guard isKnown || owner == holder else { return [] }
-            // The process that stored the target's probe last, and where there is none, the one that holds all.
+            let ids = try processes(role: TriggererRow.role).filter { $0.name == owner }.map { String($0.processID) }
+            guard !ids.isEmpty else { return [] }
             conditions.texts.append(
                 """
-                COALESCE((SELECT o.host || ':' || o.pid FROM process o WHERE o.process_id =
-                    (SELECT p.owner FROM probe p WHERE p.target_key = w.target_key ORDER BY p.as_of DESC LIMIT 1)),
-                    \(conditions.place(holder))) = \(conditions.place(owner))
+                EXISTS (SELECT 1 FROM shard s WHERE s.queue = w.queue AND s.shard = w.shard
+                    AND s.owner IN (\(ids.joined(separator: ", "))))
                 """)
         }
         let order = Self.order(filter, &conditions)
@@ -112,12 +109,6 @@ extension Snapshot {
             "(t.task_index = \(index) AND r.version_id IN (\(versions.joined(separator: ", "))))"
         }
         return "(" + parts.joined(separator: " OR ") + ")"
-    }
-
-    /// The process that holds the waits, `host:pid`: the triggerer whose lease holds, else the engine's.
-    public func holder() throws -> String? {
-        let live = try processes(role: nil).filter { $0.leaseUntil >= now }
-        return (live.first { $0.role == "triggerer" } ?? live.first { $0.role == "engine" })?.name
     }
 }
 

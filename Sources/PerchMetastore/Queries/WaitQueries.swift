@@ -3,19 +3,32 @@
 import PerchSDK
 
 extension Snapshot {
-    /// Waits registered after a wait, in the order of their commits.
-    public func waitsToArm(after waitID: Int64, limit: Int) throws -> [WaitToArm] {
-        try rows(
+    /// Waits of some shards that were registered after a wait, up to another one, in the order of their commits.
+    ///
+    /// `limit` counts those of other shards too, which are looked at and passed over.
+    public func waitsToArm(
+        after waitID: Int64, upTo last: Int64 = .max, of shards: ShardSet, limit: Int
+    ) throws -> (waits: [WaitToArm], last: Int64, isComplete: Bool) {
+        var lookedAt = 0
+        var reached = waitID
+        var waits: [WaitToArm] = []
+        try each(
             """
-            SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor FROM wait
-            WHERE wait_id > :1 ORDER BY wait_id LIMIT :2
-            """, waitID, limit
+            SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor, queue, shard
+            FROM wait WHERE wait_id > :1 AND wait_id <= :2 ORDER BY wait_id LIMIT :3
+            """, waitID, last, limit
         ) { row in
-            WaitToArm(
-                waitID: row.int64(0), kind: row.text(1), target: row.text(2), due: row.optionalTime(3),
-                deadline: row.optionalTime(4), since: row.time(5), definition: row.optionalText(6),
-                progress: row.optionalText(7), eventFloor: row.int64(8))
+            lookedAt += 1
+            reached = row.int64(0)
+            let (queue, shard) = (row.text(9), row.int(10))
+            guard shards.contains(queue: queue, shard: shard) else { return }
+            waits.append(
+                WaitToArm(
+                    waitID: reached, kind: row.text(1), target: row.text(2), due: row.optionalTime(3),
+                    deadline: row.optionalTime(4), since: row.time(5), definition: row.optionalText(6),
+                    progress: row.optionalText(7), eventFloor: row.int64(8), queue: queue, shard: shard))
         }
+        return (waits, reached, lookedAt < limit)
     }
 
     /// Waits that somebody else than their triggerer has ended or changed, after a note.
@@ -23,19 +36,20 @@ extension Snapshot {
         try rows(
             """
             SELECT n.seq, n.wait_id, w.kind, w.target, w.due_at, w.deadline, w.since, w.definition, w.progress,
-                w.event_floor
+                w.event_floor, n.queue, n.shard
             FROM wait_removal n LEFT JOIN wait w ON w.wait_id = n.wait_id
             WHERE n.seq > :1 ORDER BY n.seq LIMIT :2
             """, seq, limit
         ) { row in
             let kind = row.optionalText(2)
+            let (queue, shard) = (row.text(10), row.int(11))
             let wait = kind.map { kind in
                 WaitToArm(
                     waitID: row.int64(1), kind: kind, target: row.text(3), due: row.optionalTime(4),
                     deadline: row.optionalTime(5), since: row.time(6), definition: row.optionalText(7),
-                    progress: row.optionalText(8), eventFloor: row.int64(9))
+                    progress: row.optionalText(8), eventFloor: row.int64(9), queue: queue, shard: shard)
             }
-            return WaitNote(seq: row.int64(0), waitID: row.int64(1), wait: wait)
+            return WaitNote(seq: row.int64(0), waitID: row.int64(1), queue: queue, shard: shard, wait: wait)
         }
     }
 
@@ -92,11 +106,6 @@ extension Snapshot {
                     nextProbeAt: row.optionalTime(4), lastResult: row.text(5), probes: row.int64(6)),
                 asOf: row.time(7))
         }
-    }
-
-    /// The process that holds a shard, and under which epoch; nil where none ever did.
-    public func owner(ofShard shard: Int) throws -> (processID: Int64, epoch: Int64)? {
-        try first("SELECT owner, epoch FROM shard WHERE shard = :1", shard) { ($0.int64(0), $0.int64(1)) }
     }
 
     /// How many waits there are.

@@ -17,7 +17,7 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
         guard descriptor >= 0 else {
             throw PerchError(.unavailable, "cannot make a socket: \(String(cString: strerror(errno)))")
         }
-        // The engine lock is held: a socket file that is there belongs to an engine that is dead.
+        // It carries the process's id, or the engine's lock is held: a file that is there belongs to one that is dead.
         unlink(path)
         let bound = try Self.withAddress(path) { address, size in Glibc.bind(descriptor, address, size) }
         guard bound == 0, chmod(path, 0o600) == 0 else {
@@ -54,19 +54,21 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
         Glibc.close(descriptor)
     }
 
-    /// Rings at the engine of a home. Where none listens, or its queue is full, nothing is lost: it looks by itself soon.
-    static func send(_ bells: DoorbellSet, to path: String) {
+    /// Rings at a doorbell. Where its queue is full, nothing is lost: who listens looks anyway. False where nobody listens.
+    @discardableResult
+    static func send(_ bells: DoorbellSet, to path: String) -> Bool {
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0 else { return true }
         defer { Glibc.close(descriptor) }
         var byte = bells.rawValue
         do {
-            _ = try withAddress(path) { address, size in
+            let sent = try withAddress(path) { address, size in
                 sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
             }
+            return sent == 1 || errno == EAGAIN || errno == EINTR
         } catch {
-            // A path too long for a socket: no engine can listen there either, for it refuses to start with this path.
-            return
+            // A path too long for a socket: nobody can listen there either, for a process refuses to start with this path.
+            return false
         }
     }
 

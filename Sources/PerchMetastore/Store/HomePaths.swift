@@ -23,14 +23,40 @@ public struct HomePaths: Sendable, Hashable {
     public var writeGate: String { home + "/write.gate" }
     /// Where the engine hears that it should look.
     public var doorbell: String { home + "/doorbell.sock" }
+    /// Where another process of the home hears that it should look.
+    func doorbell(of pid: Int32) -> String { home + "/doorbell-\(pid).sock" }
+    /// The doorbells of the home as they stand there; behind one of a process that was killed nobody listens.
+    func doorbells() -> [String] { sockets("doorbell") }
+    /// Held by every process that works on the metastore beside the engine: it is not migrated meanwhile.
+    var members: String { home + "/members.lock" }
     /// Where any program sends events.
     public var events: String { home + "/events.sock" }
     /// Where the triggerer answers what it knows at this moment.
     public var inspection: String { home + "/inspect.sock" }
+    /// Where the triggerer of another process answers.
+    public func inspection(of pid: Int32) -> String { home + "/inspect-\(pid).sock" }
+    /// Where triggerers answer, as it stands there; behind one of a process that was killed nobody listens.
+    public func inspections() -> [String] { sockets("inspect") }
     /// The directory of the attempts' logs.
     public var logs: String { home + "/logs" }
     /// The configuration file, if there is one.
     public var configuration: String { home + "/config.json" }
+
+    /// `<name>.sock` and `<name>-<pid>.sock`, where there are such.
+    private func sockets(_ name: String) -> [String] {
+        // A home that cannot be read has nobody in it who could be reached.
+        guard let directory = opendir(home) else { return [] }
+        defer { closedir(directory) }
+        var found: [String] = []
+        while let entry = readdir(directory) {
+            let file = withUnsafePointer(to: entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            let isOwn = file == name + ".sock" || (file.hasPrefix(name + "-") && file.hasSuffix(".sock"))
+            if isOwn { found.append(home + "/" + file) }
+        }
+        return found.sorted()
+    }
 
     var databaseExists: Bool { FileManager.default.fileExists(atPath: database) }
 
@@ -42,7 +68,7 @@ public struct HomePaths: Sendable, Hashable {
     /// Takes a home back that was made a moment ago and has not been used: the metastore and the locks, and the directory
     /// itself where it was not there before. Only to be called when the metastore is closed.
     public func takeBack(keepingDirectory: Bool) {
-        for path in [database, database + "-wal", database + "-shm", lock, writeGate] { unlink(path) }
+        for path in [database, database + "-wal", database + "-shm", lock, members, writeGate] { unlink(path) }
         rmdir(logs)
         if !keepingDirectory { rmdir(home) }
     }

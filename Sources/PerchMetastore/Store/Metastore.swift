@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 public import PerchSDK
 
 /// The state of a home: everything that the roles tell one another goes through here.
@@ -8,12 +9,14 @@ public final class Metastore: Sendable {
     public enum Access: Sendable {
         /// Migrates, and holds the home's engine lock: a second engine is refused with the first one's process id.
         case engine
+        /// Works beside the engine for as long as it lives: rings and is rung at as the engine is, never migrates.
+        case member
         /// Reads and writes, never migrates; a write waits at most five seconds for its turn.
         case command
     }
 
-    /// The doorbells of this process. Transactions ring them, and so do those of other processes on the home while this
-    /// one is the engine.
+    /// The doorbells of this process. Transactions ring them, and so do those of other processes on the home, unless this
+    /// one is a command.
     public let doorbells: Doorbells
     /// The clock that decides what is due.
     public let clock: any PerchClock
@@ -23,25 +26,26 @@ public final class Metastore: Sendable {
     package let driver: any MetastoreDriver
     let catalog: DAGCatalog
     private let writer: GroupCommitWriter
-    private let lock: EngineLock?
+    /// Gives up what is held of the home.
+    private let release: @Sendable () -> Void
     private let bell: DoorbellSocket?
     private let runner: any MetastoreRunner
 
     private init(
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
-        doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, lock: EngineLock?, bell: DoorbellSocket?
+        doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, bell: DoorbellSocket? = nil,
+        release: @escaping @Sendable () -> Void = {}
     ) {
         self.home = home
         self.clock = clock
         self.driver = driver
         self.runner = runner
         self.doorbells = doorbells
-        self.lock = lock
         self.bell = bell
+        self.release = release
         catalog = DAGCatalog()
         writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock, runner: runner, doorbells: ring)
         writer.start()
-        bell?.listen { doorbells.ring($0) }
     }
 
     /// A metastore on other ground than a home of this machine; for simulations.
@@ -55,8 +59,7 @@ public final class Metastore: Sendable {
         ring: @escaping @Sendable (DoorbellSet) -> Void
     ) {
         self.init(
-            home: "a simulation", clock: clock, driver: driver, runner: runner, doorbells: doorbells, ring: ring,
-            lock: nil, bell: nil)
+            home: "a simulation", clock: clock, driver: driver, runner: runner, doorbells: doorbells, ring: ring)
     }
 
     /// Opens the metastore of a home.
@@ -73,37 +76,80 @@ public final class Metastore: Sendable {
             try paths.createHome()
             try paths.refuseNetworkFileSystem()
             let lock = try EngineLock(path: paths.lock)
-            let driver = try openDriver(paths, access: .engine)
             do {
-                _ = try Migrations.migrate(driver, path: paths.database)
-                let bell = try DoorbellSocket(path: paths.doorbell)
-                let doorbells = Doorbells()
-                return Metastore(
-                    home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: doorbells,
-                    ring: { doorbells.ring($0) }, lock: lock, bell: bell)
+                let driver = try openDriver(paths, access: .engine)
+                return try closing(driver) {
+                    try Migrations.migrateAlone(driver, paths)
+                    return try resident(home, clock, driver, bell: paths.doorbell) { lock.release() }
+                }
             } catch {
-                try driver.close()
+                lock.release()
+                throw error
+            }
+        case .member:
+            let lock = try paths.databaseExists ? MemberLock(path: paths.members, isAlone: false) : nil
+            do {
+                let driver = try openExisting(paths, access: .member)
+                return try closing(driver) {
+                    try resident(home, clock, driver, bell: paths.doorbell(of: getpid())) { lock?.release() }
+                }
+            } catch {
+                lock?.release()
                 throw error
             }
         case .command:
-            guard paths.databaseExists else {
-                throw PerchError(
-                    .notFound, "there is no metastore in \(home): start 'standalone' there, or run 'db migrate'")
-            }
-            let driver = try openDriver(paths, access: .command)
-            do {
-                try Migrations.requireCurrent(driver, path: paths.database)
-            } catch {
-                try driver.close()
-                throw error
-            }
-            // A command's bells go to the engine of the home, if there is one.
+            let driver = try openExisting(paths, access: .command)
+            // A command's bells go to whoever is at home.
             let ring = { @Sendable (bells: DoorbellSet) in
-                if !bells.isEmpty { DoorbellSocket.send(bells, to: paths.doorbell) }
+                guard !bells.isEmpty else { return }
+                for path in paths.doorbells() { DoorbellSocket.send(bells, to: path) }
             }
             return Metastore(
-                home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: Doorbells(), ring: ring,
-                lock: nil, bell: nil)
+                home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: Doorbells(), ring: ring)
+        }
+    }
+
+    /// A metastore whose process is rung at, and rings at the others of the home.
+    private static func resident(
+        _ home: String, _ clock: any PerchClock, _ driver: SQLiteDriver, bell path: String,
+        release: @escaping @Sendable () -> Void
+    ) throws -> Metastore {
+        let bell = try DoorbellSocket(path: path)
+        let doorbells = Doorbells()
+        let neighbours = Neighbours(HomePaths(home), own: path)
+        let metastore = Metastore(
+            home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: doorbells,
+            ring: { bells in
+                doorbells.ring(bells)
+                neighbours.ring(bells)
+            }, bell: bell, release: release)
+        bell.listen { bells in
+            if bells.contains(.neighbours) { neighbours.look() }
+            doorbells.ring(bells)
+        }
+        neighbours.announce()
+        return metastore
+    }
+
+    private static func closing<Result>(_ driver: SQLiteDriver, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            try driver.close()
+            throw error
+        }
+    }
+
+    /// The metastore of a home that is there, and of this program's schema.
+    private static func openExisting(_ paths: HomePaths, access: Access) throws -> SQLiteDriver {
+        guard paths.databaseExists else {
+            throw PerchError(
+                .notFound, "there is no metastore in \(paths.home): start 'standalone' there, or run 'db migrate'")
+        }
+        let driver = try openDriver(paths, access: access)
+        return try closing(driver) {
+            try Migrations.requireCurrent(driver, path: paths.database)
+            return driver
         }
     }
 
@@ -116,7 +162,7 @@ public final class Metastore: Sendable {
         writer.close()
         bell?.close()
         try driver.close()
-        lock?.release()
+        release()
     }
 
     /// One member of a group commit: everything in `body`, or nothing. Returns after the COMMIT has returned.

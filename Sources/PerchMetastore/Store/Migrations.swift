@@ -27,6 +27,15 @@ package enum Migrations {
         }
     }
 
+    /// Migrates the metastore of a home where that is needed; then no other process may work on it.
+    static func migrateAlone(_ driver: any MetastoreDriver, _ paths: HomePaths) throws {
+        let found = try driver.read { try version($0, path: paths.database) }
+        let isCurrent = found == Schema.current
+        let lock = try isCurrent ? nil : MemberLock(path: paths.members, isAlone: true)
+        defer { lock?.release() }
+        _ = try migrate(driver, path: paths.database)
+    }
+
     static func requireCurrent(_ driver: any MetastoreDriver, path: String) throws {
         let found = try driver.read { try version($0, path: path) }
         if found > Schema.current { throw newer(found, path: path) }

@@ -3,6 +3,7 @@
 import Foundation
 import GRDB
 import GRDBSQLite
+import Glibc
 import PerchSDK
 import Synchronization
 
@@ -17,6 +18,9 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
     /// Statement caches by raw handle. A handle is only used inside its GRDB queue, so are the statements.
     private let connections = Mutex<[UInt: Boxed]>([:])
 
+    /// When the last write of a member began and ended.
+    private let turn = Mutex<(began: ContinuousClock.Instant, ended: ContinuousClock.Instant)?>(nil)
+
     private struct Boxed: @unchecked Sendable {  // because it is only used inside the queue of its handle
         var connection: SQLiteConnection
     }
@@ -27,7 +31,11 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
         var configuration = Configuration()
         configuration.label = "perch"
         configuration.maximumReaderCount = 3
-        configuration.busyMode = .timeout(5)
+        // SQLite's own timeout sleeps longer and longer, up to a tenth of a second.
+        configuration.busyMode = .callback { tries in
+            usleep(500)
+            return tries < 10_000
+        }
         configuration.prepareDatabase { database in
             try database.execute(
                 sql: SQLiteSettings.script)
@@ -41,14 +49,31 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
         }
     }
 
-    /// A command stands in line at the gate; the engine lets those in line go first, between its groups.
+    /// Who is not the engine stands in line at the gate; the engine lets those in line go first, between its groups.
     func write<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
-        switch access {
-        case .engine: gate.letOthersPass()
-        case .command: try gate.enter()
+        guard access != .engine else {
+            gate.letOthersPass()
+            return try begin(body)
         }
-        defer { if access == .command { gate.leave() } }
-        return try pool.writeWithoutTransaction { database in try body(try connection(of: database)) }
+        if access == .member { leaveRoom() }
+        try gate.enter()
+        let began = ContinuousClock.now
+        defer {
+            gate.leave()
+            if access == .member { turn.withLock { $0 = (began, .now) } }
+        }
+        return try begin(body)
+    }
+
+    private func begin<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
+        try pool.writeWithoutTransaction { database in try body(try connection(of: database)) }
+    }
+
+    /// A member that commits without a pause leaves the others as much time as it took.
+    private func leaveRoom() {
+        guard let (began, ended) = turn.withLock({ $0 }) else { return }
+        let left = min(ended - began, .milliseconds(20)) - (ContinuousClock.now - ended)
+        if left > .zero { usleep(UInt32(left / .microseconds(1))) }
     }
 
     func read<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {

@@ -6,7 +6,42 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3]
+    static let versions: [String] = [version1, version2, version3, version4]
+
+    private static let version4 = """
+        -- Leases are held on the shards of each queue, by any number of triggerers.
+        DROP TABLE shard;
+        CREATE TABLE shard (
+            queue TEXT NOT NULL,
+            shard INTEGER NOT NULL,
+            -- 0: nobody's. Without its row in `process` an owner is dead.
+            owner {int64} NOT NULL,
+            -- The triggerer that has asked for it; 0: none.
+            wanted_by {int64} NOT NULL,
+            PRIMARY KEY (queue, shard)
+        ) {clustered};
+
+        -- The queues of waits; there is always 'default'.
+        CREATE TABLE wait_queue (
+            queue TEXT PRIMARY KEY
+        ) {table};
+        INSERT INTO wait_queue VALUES ('default');
+
+        -- What is known of the triggerers beside their rows in `process`.
+        CREATE TABLE triggerer (
+            process_id {int64} PRIMARY KEY,
+            -- Separated by commas; NULL: every queue.
+            queues TEXT,
+            capacity {int64} NOT NULL,
+            is_draining INTEGER NOT NULL,
+            waits {int64} NOT NULL
+        ) {table};
+
+        -- Triggerers that start after this read every wait: notes from before are of no use.
+        DELETE FROM wait_removal;
+        ALTER TABLE wait_removal ADD COLUMN queue TEXT NOT NULL DEFAULT 'default';
+        ALTER TABLE wait_removal ADD COLUMN shard INTEGER NOT NULL DEFAULT 0;
+        """
 
     private static let version3 = """
         -- Of a wait for the end of a run: the DAG. Of one for the end of a task: the DAG, as one whose tasks are waited for.

@@ -32,6 +32,16 @@ public class Snapshot {
         return found
     }
 
+    /// Hands over the rows of a query, one after the other.
+    func each<each Input: SQLConvertible>(
+        _ sql: StaticString, _ inputs: repeat each Input, do body: (borrowing SQLRow) throws -> Void
+    ) throws {
+        var values: [SQLValue] = []
+        values.reserveCapacity(16)
+        repeat values.append((each inputs).sqlValue)
+        try connection.query(sql, values) { row in try body(row) }
+    }
+
     /// The first row of a query, made into a value.
     func first<Value, each Input: SQLConvertible>(
         _ sql: StaticString, _ inputs: repeat each Input, as make: (borrowing SQLRow) throws -> Value

@@ -75,12 +75,12 @@ extension Transaction {
         let gone = try first(
             """
             DELETE FROM wait WHERE wait_id = :1
-            RETURNING is_sensor, journal_key, since, kind, target, definition
+            RETURNING is_sensor, journal_key, since, kind, target, definition, queue, shard
             """, waitID
         ) { row in
             (
                 isSensor: row.bool(0), key: row.text(1), since: row.time(2), kind: row.text(3), target: row.text(4),
-                definition: row.optionalText(5)
+                definition: row.optionalText(5), queue: row.text(6), shard: row.int(7)
             )
         }
         let outcome = WaitOutcome.cancelled(intent).json.text
@@ -96,7 +96,7 @@ extension Transaction {
                 WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' AND outcome IS NULL
                 """, instance.id, instance.tryNumber, outcome, now, intent.by)
         }
-        try noteChange(of: waitID)
+        if let gone { try noteChange(of: waitID, queue: gone.queue, shard: gone.shard) }
     }
 
     /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left to the

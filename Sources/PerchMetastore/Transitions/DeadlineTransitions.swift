@@ -60,7 +60,7 @@ extension Transaction {
                 "the deadline of the task of wait \(waitID), \(deadline), has passed: the wait cannot outlast it")
         }
         try run("UPDATE wait SET deadline = :2 WHERE wait_id = :1", waitID, deadline)
-        try noteChange(of: waitID)
+        try noteChange(of: waitID, queue: wait.queue, shard: wait.shard)
         return MovedDeadline(wait: wait, deadline: deadline, isBoundedByTask: deadline != asked)
     }
 

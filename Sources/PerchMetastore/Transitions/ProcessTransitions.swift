@@ -25,41 +25,6 @@ extension Transaction {
     public func removeProcess(_ processID: Int64) throws {
         try run("DELETE FROM process WHERE process_id = :1", processID)
     }
-
-    /// Takes every shard whose owner is not alive. Gives the epoch under which they are held.
-    ///
-    /// Owners are rows in `process`: one whose lease has ended, or that is gone, is dead. The epoch grows with every change
-    /// of an owner, so that a triggerer that was stopped for a while finds itself fenced.
-    public func acquireShards(owner: Int64) throws -> Int64 {
-        let highest = try number("SELECT MAX(epoch) FROM shard") ?? 0
-        let epoch = highest + 1
-        let known = try number("SELECT COUNT(*) FROM shard") ?? 0
-        if known == 0 {
-            for shard in 0..<ShardKey.count {
-                try run("INSERT INTO shard (shard, owner, epoch) VALUES (:1, :2, :3)", shard, owner, epoch)
-            }
-            return epoch
-        }
-        try run(
-            """
-            UPDATE shard SET owner = :1, epoch = :2 WHERE owner = :1 OR NOT EXISTS
-                (SELECT 1 FROM process p WHERE p.process_id = shard.owner AND p.lease_until > :3)
-            """, owner, epoch, now)
-        return epoch
-    }
-
-    /// Throws `conflict` unless the owner holds its shards under this epoch and its own lease has not ended.
-    func checkLease(owner: Int64, epoch: Int64) throws {
-        let isAlive =
-            try number(
-                "SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
-        let holds =
-            try number(
-                "SELECT 1 FROM shard WHERE owner = :1 AND epoch = :2 LIMIT 1", owner, epoch) != nil
-        guard isAlive, holds else {
-            throw PerchError(.conflict, "triggerer \(owner) does not hold its shards any more (epoch \(epoch))")
-        }
-    }
 }
 
 extension Snapshot {

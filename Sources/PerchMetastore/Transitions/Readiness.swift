@@ -38,7 +38,7 @@ extension Transaction {
                     instance: instance, journalKey: Self.sensorJournalKey,
                     trigger: try sensor.trigger.rendered(with: scope),
                     deadline: earliest(deadline, now + sensor.timeout),
-                    isSensor: true, eventFloor: facts.row.eventFloor)
+                    isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
             } catch let error as PerchError where error.code == .invalid {
                 // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.

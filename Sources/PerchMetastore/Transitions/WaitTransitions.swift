@@ -10,6 +10,7 @@ struct NewWait {
     var deadline: Timestamp?
     var isSensor: Bool
     var eventFloor: Int64
+    var queue: String
 }
 
 extension Transaction {
@@ -27,12 +28,14 @@ extension Transaction {
             """
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
                 deadline, since, is_sensor, definition, event_floor, edge_key)
-            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, 'default', :9, :10, :11, :12, :13, :14, :15)
+            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :16, :9, :10, :11, :12, :13, :14, :15)
             """, waitID, wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
-            ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) })
+            ShardKey.shard(queue: wait.queue, kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
+            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
+            wait.queue)
+        try noteQueue(wait.queue)
         ring(.waits)
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
@@ -93,7 +96,7 @@ extension Transaction {
         let wait = NewWait(
             instance: instance, journalKey: deferral.key, trigger: deferral.trigger,
             deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
-            eventFloor: max(facts.row.eventFloor, received ?? 0))
+            eventFloor: max(facts.row.eventFloor, received ?? 0), queue: task.queue)
         do {
             try register(wait, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
@@ -133,23 +136,23 @@ extension Transaction {
     /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait that is
     /// gone was won by another.
     ///
-    /// `lease` is the triggerer's process and the epoch under which it holds its shards. Without one, a fire by hand or a
-    /// cancel, the triggerer is left a note that the wait is gone.
+    /// `lease` is the triggerer's process. Without one, a fire by hand or a cancel, the triggerer is left a note that the
+    /// wait is gone.
     ///
     /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its wait:
     /// its deadline was moved, and the triggerer does not know the new one yet.
     /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
     public func fire(
-        _ firings: [Firing], lease: (owner: Int64, epoch: Int64)?, noted: Int64 = .max
+        _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
     ) throws -> [Bool] {
-        if let lease { try checkLease(owner: lease.owner, epoch: lease.epoch) }
+        if let owner { try checkLease(of: owner) }
         let changed =
             firings.contains { $0.outcome == .timeout }
             ? Set(try rows("SELECT wait_id FROM wait_removal WHERE seq > :1", noted) { $0.int64(0) }) : []
         let settlement = Settlement()
         let won = try firings.map { firing in
             if firing.outcome == .timeout, changed.contains(firing.waitID) { return false }
-            return try fire(firing, isByOwner: lease != nil, in: settlement)
+            return try fire(firing, isByOwner: owner != nil, in: settlement)
         }
         try settle(settlement)
         return won
@@ -159,16 +162,17 @@ extension Transaction {
         let gone = try first(
             """
             DELETE FROM wait WHERE wait_id = :1
-            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition
+            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
             """, firing.waitID
         ) { row in
             (
                 id: row.int64(0), tryNumber: row.int(1), key: row.text(2), isSensor: row.bool(3), since: row.time(4),
-                kind: row.text(5), target: row.text(6), definition: row.optionalText(7)
+                kind: row.text(5), target: row.text(6), definition: row.optionalText(7), queue: row.text(8),
+                shard: row.int(9)
             )
         }
         guard let gone else { return false }
-        if !isByOwner { try noteChange(of: firing.waitID) }
+        if !isByOwner { try noteChange(of: firing.waitID, queue: gone.queue, shard: gone.shard) }
         let found = try first(
             "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
             gone.id
@@ -243,9 +247,10 @@ extension Transaction {
     }
 
     /// Leaves the triggerer a note that a wait is not what it was: gone, or with another deadline.
-    func noteChange(of waitID: Int64) throws {
+    func noteChange(of waitID: Int64, queue: String, shard: Int) throws {
         let seq = try advanceCounter("removal_seq", by: 1)
-        try run("INSERT INTO wait_removal (seq, wait_id) VALUES (:1, :2)", seq, waitID)
+        try run(
+            "INSERT INTO wait_removal (seq, wait_id, queue, shard) VALUES (:1, :2, :3, :4)", seq, waitID, queue, shard)
         ring(.waits)
     }
 
@@ -271,8 +276,12 @@ extension Transaction {
         }
     }
 
-    /// Removes the notes that the triggerer has read.
-    public func forgetWaitNotes(upTo seq: Int64) throws {
-        try run("DELETE FROM wait_removal WHERE seq <= :1", seq)
+    /// Removes the notes about waits of its shards that a triggerer has read.
+    public func forgetWaitNotes(upTo seq: Int64, of owner: Int64) throws {
+        try run(
+            """
+            DELETE FROM wait_removal WHERE seq <= :1 AND EXISTS (SELECT 1 FROM shard s
+                WHERE s.queue = wait_removal.queue AND s.shard = wait_removal.shard AND s.owner = :2)
+            """, seq, owner)
     }
 }

@@ -14,14 +14,15 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Output
     ) -> TaskReference<[Output]> {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
+            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            triggerRule: triggerRule)
         let reader = ElementReader(upstream: elements.taskID, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options, hasOnKill: hasOnKill,
@@ -38,14 +39,15 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Void
     ) -> TaskReference<Void> {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
+            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            triggerRule: triggerRule)
         let reader = ElementReader(upstream: elements.taskID, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options, hasOnKill: hasOnKill,

@@ -19,14 +19,15 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Output
     ) -> TaskReference<Output> {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
+            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            triggerRule: triggerRule)
         var anchors: [TaskAnchor] = []
         for input in repeat each inputs { anchors += input.anchors }
         let names = anchors.map(\.taskID)
@@ -46,14 +47,15 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Void
     ) -> TaskReference<Void> {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
+            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            triggerRule: triggerRule)
         var anchors: [TaskAnchor] = []
         for input in repeat each inputs { anchors += input.anchors }
         let names = anchors.map(\.taskID)

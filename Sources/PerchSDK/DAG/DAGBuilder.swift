@@ -22,6 +22,7 @@ public struct DAGBuilder: ~Copyable {
     ///   - timeout: How long the wait may take: 7 days.
     ///   - softFail: Whether a timeout skips the sensor instead of failing it.
     ///   - retries: How many times a sensor that timed out waits again.
+    ///   - queue: The queue of the triggerers that watch it: `default`.
     /// - Returns: A reference whose output is the event that ended the wait.
     @discardableResult
     public func sensor<T: Trigger>(
@@ -29,13 +30,15 @@ public struct DAGBuilder: ~Copyable {
         softFail: Bool = false,
         retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, taskTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID, line: Int = #line
+        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
+        line: Int = #line
     ) -> TaskReference<T.Event> {
         let place = DeclarationPlace(file, line)
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, triggerRule: triggerRule)
+            priority: priority, queue: queue,
+            triggerRule: triggerRule)
         for problem in trigger.problems { draft.problems.append(place.problem("sensor '\(id)': \(problem)")) }
         if timeout <= .zero {
             draft.problems.append(place.problem("sensor '\(id)': timeout is \(timeout); it is a duration above 0"))

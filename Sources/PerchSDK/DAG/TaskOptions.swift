@@ -23,6 +23,8 @@ public struct TaskOptions: Sendable, Hashable {
     public var poolSlots: Int?
     /// Higher runs first: 1.
     public var priority: Int?
+    /// The queue of the triggerers that watch the waits: `default`.
+    public var queue: String?
     /// When the task may run, given how the tasks before it ended: all succeeded.
     public var triggerRule: TriggerRule?
 
@@ -31,7 +33,7 @@ public struct TaskOptions: Sendable, Hashable {
         retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil, taskTimeout: Duration? = nil,
         killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil,
-        triggerRule: TriggerRule? = nil
+        queue: String? = nil, triggerRule: TriggerRule? = nil
     ) {
         self.retries = retries
         self.retryDelay = retryDelay
@@ -43,6 +45,7 @@ public struct TaskOptions: Sendable, Hashable {
         self.pool = pool
         self.poolSlots = poolSlots
         self.priority = priority
+        self.queue = queue
         self.triggerRule = triggerRule
     }
 
@@ -60,6 +63,7 @@ public struct TaskOptions: Sendable, Hashable {
         if let value = pool ?? base.pool { definition.pool = value }
         if let value = poolSlots ?? base.poolSlots { definition.poolSlots = value }
         if let value = priority ?? base.priority { definition.priority = value }
+        if let value = queue ?? base.queue { definition.queue = value }
         if let value = triggerRule ?? base.triggerRule { definition.triggerRule = value }
     }
 
@@ -78,6 +82,7 @@ public struct TaskOptions: Sendable, Hashable {
         }
         if let pool, pool.isEmpty { found.append("pool is empty; name a pool, or leave it out for default_pool") }
         if let poolSlots, poolSlots < 1 { found.append("poolSlots is \(poolSlots); it is a number from 1") }
+        if let queue, let problem = TaskDefinition.problem(ofQueue: queue) { found.append(problem) }
         return found
     }
 }

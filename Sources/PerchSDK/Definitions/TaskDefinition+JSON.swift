@@ -31,6 +31,7 @@ extension TaskDefinition: JSONConvertible {
         if pool != standard.pool { members["pool"] = .string(pool) }
         add("pool_slots", poolSlots, unless: standard.poolSlots)
         add("priority", priority, unless: standard.priority)
+        if queue != standard.queue { members["queue"] = .string(queue) }
         if !location.isEmpty { members["location"] = .string(location) }
         return .object(members)
     }
@@ -63,6 +64,7 @@ extension TaskDefinition: JSONConvertible {
         pool = try fields.string("pool", default: pool)
         poolSlots = try fields.int("pool_slots", default: poolSlots)
         priority = try fields.int("priority", default: priority)
+        queue = try fields.string("queue", default: queue)
         location = try fields.string("location", default: "")
     }
 }

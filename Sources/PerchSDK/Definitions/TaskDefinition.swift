@@ -38,6 +38,8 @@ public struct TaskDefinition: Hashable, Sendable {
     public var poolSlots: Int
     /// Higher runs first.
     public var priority: Int
+    /// The queue of the triggerers that watch the waits.
+    public var queue: String
     /// Where it was declared, for error messages: `file:line`.
     public var location: String
 
@@ -57,7 +59,22 @@ public struct TaskDefinition: Hashable, Sendable {
         pool = "default_pool"
         poolSlots = 1
         priority = 1
+        queue = Self.defaultQueue
         location = ""
+    }
+
+    /// The queue of tasks that name none.
+    public static let defaultQueue = "default"
+
+    /// What is wrong with the name of a queue; nil where it is right.
+    package static func problem(ofQueue name: String) -> String? {
+        let isRight =
+            (1...100).contains(name.utf8.count)
+            && name.utf8.allSatisfy {
+                ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A || (0x30...0x39).contains($0) || "._-".utf8.contains($0)
+            }
+        return isRight
+            ? nil : "queue is '\(name.shown())'; a queue's name has letters, digits, '_', '.' and '-', 100 at most"
     }
 
     /// The delay before try `tryNumber + 1`, after try `tryNumber` (from 1) has failed.

@@ -46,18 +46,15 @@ package struct Sabotage: Sendable {
             "AND dispatch_id = :2", becomes: "AND (dispatch_id = :2 OR 1 = 1)"),
         statement(
             "fire-keeps-the-wait",
-            in: "RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition",
+            in: "RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard",
             "DELETE FROM wait WHERE wait_id = :1", becomes: "UPDATE wait SET since = since WHERE wait_id = :1"),
         Sabotage(
             name: "fire-without-lease",
             rewrites: [
                 Rewrite(
-                    statement: "SELECT 1 FROM shard WHERE owner = :1 AND epoch = :2 LIMIT 1",
-                    find: "WHERE owner = :1 AND epoch = :2", replacement: "WHERE (owner = :1 AND epoch = :2) OR 1 = 1"),
-                Rewrite(
                     statement: "SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2",
                     find: "SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2",
-                    replacement: "SELECT 1 WHERE :1 = :1 AND :2 = :2"),
+                    replacement: "SELECT 1 WHERE :1 = :1 AND :2 = :2")
             ]),
         statement(
             "outcome-overwritten", in: "UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7",

@@ -237,15 +237,14 @@ package final class Simulation: @unchecked Sendable {
         return members + [RunSource(report: report), ApprovalSource(report: report), composites]
     }
 
-    /// A command's bells go to the engine; an engine hears itself.
+    /// Everybody hears the bells of everybody; a process hears its own at once.
     private func ring(_ set: DoorbellSet, from name: String, own: Doorbells) {
         // Without a doorbell and without a slow poll nothing would ever go on: that is what this sabotage shows.
         if settings.sabotage?.edge == .doorbellsOnly, world.chance(oneIn: 3) { return }
         guard !set.isEmpty, doorbellsLostUntil <= world.elapsed else { return }
-        guard name == "client" else { return own.ring(set) }
+        if name != "client" { own.ring(set) }
         world.after(settings.latency.draw(world)) { [unowned self] in
-            guard let engine, !engine.life.isDead else { return }
-            bells.first { $0.life === engine.life }?.doorbells.ring(set)
+            for other in bells where !other.life.isDead && other.doorbells !== own { other.doorbells.ring(set) }
         }
     }
 

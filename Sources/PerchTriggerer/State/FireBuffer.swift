@@ -22,6 +22,8 @@ struct FireBuffer {
     }
 
     var count: Int { waiting.count + inFlight.count }
+    /// The waits whose fires are here.
+    var waits: Set<Int64> { Set(waiting.map(\.waitID)).union(inFlight.map(\.waitID)) }
     var hasWaiting: Bool { !waiting.isEmpty }
 
     mutating func append(_ firing: Firing) {

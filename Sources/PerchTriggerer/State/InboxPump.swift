@@ -114,13 +114,13 @@ struct InboxPump {
         checkpoints[waitID] = nil
     }
 
-    /// Takes a wait whose past is being looked through out of everything, so that it can begin again.
-    mutating func forget(_ waitID: Int64) {
-        newcomers.removeAll { $0.wait.waitID == waitID }
-        members.removeAll { $0.newcomer.wait.waitID == waitID }
+    /// Takes waits whose past is being looked through out of everything, so that they can begin again.
+    mutating func forget(_ waits: Set<Int64>) {
+        newcomers.removeAll { waits.contains($0.wait.waitID) }
+        members.removeAll { waits.contains($0.newcomer.wait.waitID) }
         deliveries.removeAll { delivery in
             switch delivery {
-            case .past(let member, _), .pastEnd(let member, _, _): member.newcomer.wait.waitID == waitID
+            case .past(let member, _), .pastEnd(let member, _, _): waits.contains(member.newcomer.wait.waitID)
             case .tail, .end: false
             }
         }

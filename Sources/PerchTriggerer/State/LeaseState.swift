@@ -15,11 +15,12 @@ struct LeaseState {
 
     private(set) var phase: Phase
     private(set) var owner: Int64?
-    private(set) var epoch: Int64 = 0
     private var until: Int64 = 0
     private var renewAt: Int64 = 0
     private var renewingSince: Int64?
     private var refusals = 0
+    /// Whether the shares of the triggerers may have changed: they are worked out again with the next renewal, at once.
+    var isShareDue = false
 
     private let lease: Int64
     private let renewEvery: Int64
@@ -31,6 +32,7 @@ struct LeaseState {
     }
 
     var isHeld: Bool { phase == .held }
+    var isRenewing: Bool { renewingSince != nil }
 
     /// Whether the lease has run out although it was not taken away.
     func isOver(at now: Int64) -> Bool { isHeld && now >= until }
@@ -53,16 +55,16 @@ struct LeaseState {
 
     /// Whether to renew the lease now.
     mutating func mustRenew(at now: Int64) -> Bool {
-        guard isHeld, renewingSince == nil, renewAt <= now else { return false }
+        guard isHeld, renewingSince == nil, renewAt <= now || isShareDue else { return false }
         renewingSince = now
+        isShareDue = false
         return true
     }
 
-    mutating func granted(owner: Int64, epoch: Int64) {
+    mutating func granted(owner: Int64) {
         guard case .asking(let since) = phase else { return }
         phase = .held
         self.owner = owner
-        self.epoch = epoch
         until = since + lease
         renewAt = since + renewEvery
         renewingSince = nil

@@ -12,14 +12,18 @@ extension TriggererState {
         let probesDue = probes.storeAt.map { $0 <= now } ?? false
         // Notes that were read are of no use any more; while loading they are left for later.
         let forgets = lastNote > forgottenNote && loadingSince == nil
-        guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets else { return nil }
+        // While shares are worked out, what is released would come back in the answer.
+        let releases = !shards.leaving.isEmpty && !lease.isRenewing
+        guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets || releases else { return nil }
         isCommitting = true
         let count = configuration.firesPerCommit
         inFlightProgress = progress.keys.sorted().prefix(count).map { ($0, progress.removeValue(forKey: $0) ?? .null) }
+        let firings = fires.take()
         return CommitGroup(
-            generation: generation, owner: owner, epoch: lease.epoch, firings: fires.take(),
+            generation: generation, owner: owner, firings: firings,
             noted: lastNote, progress: inFlightProgress, probes: probes.due(at: now, limit: Self.mostProbesPerCommit),
-            forgetNotesUpTo: forgets ? lastNote : nil)
+            forgetNotesUpTo: forgets ? lastNote : nil,
+            releases: releases && !fires.hasWaiting ? shards.beginRelease() : ShardSet())
     }
 
     /// The group is durable. `won`: for each fire, whether it was the first of its wait.
@@ -29,6 +33,7 @@ extension TriggererState {
         inFlightProgress = []
         fires.committed()
         lease.proved()
+        shards.released()
         if let seq = group.forgetNotesUpTo { forgottenNote = max(forgottenNote, seq) }
         if isReadingWaits {
             // What is being read may still show them.
@@ -53,6 +58,7 @@ extension TriggererState {
             progress[waitID] = value
         }
         inFlightProgress = []
+        shards.releaseFailed()
         if let firing = fires.failed(error, at: now) { counters.setAside.append("wait \(firing.waitID): \(error)") }
     }
 }

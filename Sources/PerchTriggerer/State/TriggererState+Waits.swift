@@ -10,11 +10,22 @@ extension TriggererState {
     private var mostNewcomers: Int { configuration.waitsPerRead * 2 }
 
     mutating func nextWaitsRequest(now: Int64) -> WaitsRequest? {
-        guard areWaitsDirty, !isReadingWaits, now >= readAt, pump.newcomers.count < mostNewcomers else { return nil }
-        areWaitsDirty = false
+        guard !isReadingWaits, now >= readAt, pump.newcomers.count < mostNewcomers else { return nil }
+        var request = WaitsRequest(
+            generation: generation, shards: shards.watched, after: lastWait, notedAfter: lastNote,
+            limit: configuration.waitsPerRead)
+        if areWaitsDirty {
+            areWaitsDirty = false
+        } else if let catchUp = shards.catchUps.first {
+            shards.catchUps[0].upTo = catchUp.upTo ?? lastWait
+            request.shards = catchUp.shards
+            request.after = catchUp.after
+            request.upTo = catchUp.upTo ?? lastWait
+        } else {
+            return nil
+        }
         isReadingWaits = true
-        return WaitsRequest(
-            generation: generation, after: lastWait, notedAfter: lastNote, limit: configuration.waitsPerRead)
+        return request
     }
 
     /// Takes in what was read: arms the new waits, forgets the removed ones.
@@ -23,26 +34,47 @@ extension TriggererState {
         isReadingWaits = false
         readFailures = 0
         var bySource: [[WaitToArm]] = []
-        for wait in page.waits { admit(wait, into: &bySource, now: now) }
+        var admitted = 0
+        // A shard that was left and stays after all: what was found of its waits before is on its way.
+        let isOver = request.upTo == nil ? [] : firedMeanwhile.union(fires.waits)
+        for wait in page.waits where shards.watched.contains(queue: wait.queue, shard: wait.shard) {
+            guard !isOver.contains(wait.waitID) else { continue }
+            admit(wait, into: &bySource, now: now)
+            admitted += 1
+        }
         for (source, waits) in bySource.enumerated() where !waits.isEmpty {
             commands.append(.arm(waits, source: source))
         }
-        lastWait = page.waits.last?.waitID ?? lastWait
+        if request.upTo == nil { lastWait = page.last }
         lastNote = page.notes.last?.seq ?? lastNote
         var changed: [[WaitToArm]] = []
-        for note in page.notes {
+        for note in page.notes where shards.watched.contains(queue: note.queue, shard: note.shard) {
             if let wait = note.wait { change(wait, into: &changed, now: now) } else { drop(note.waitID) }
         }
         for (source, waits) in changed.enumerated() where !waits.isEmpty {
             commands.append(.arm(waits, source: source))
         }
         firedMeanwhile = []
-        let isMore = page.waits.count >= request.limit || page.notes.count >= request.limit
-        if isMore { areWaitsDirty = true }
-        if !isMore, let since = loadingSince {
+        if page.notes.count >= request.limit { areWaitsDirty = true }
+        guard request.upTo == nil else { return caughtUp(request, page, admitted: admitted, now: now) }
+        if !page.isComplete { areWaitsDirty = true }
+        if !areWaitsDirty, let since = loadingSince {
             loadingSince = nil
             commands.append(.loaded(waits: table.count, after: now - since))
         }
+    }
+
+    private mutating func caughtUp(_ request: WaitsRequest, _ page: WaitsPage, admitted: Int, now: Int64) {
+        // What is caught up with may have been given away while it was read.
+        guard var catchUp = shards.catchUps.first, catchUp.upTo == request.upTo, catchUp.after == request.after else {
+            return
+        }
+        catchUp.after = page.last
+        catchUp.waits += admitted
+        shards.catchUps[0] = catchUp
+        guard page.isComplete else { return }
+        shards.catchUps.removeFirst()
+        commands.append(.caughtUp(waits: catchUp.waits, after: now - catchUp.since))
     }
 
     mutating func readFailed(_ failedGeneration: Int, ofWaits: Bool, now: Int64) {
@@ -73,7 +105,7 @@ extension TriggererState {
             let latest = inboxProgress[wait.waitID]
             if let latest { wait.progress = latest.text }
             let unsaved = progress[wait.waitID]
-            pump.forget(wait.waitID)
+            pump.forget([wait.waitID])
             drop(wait.waitID)
             admit(wait, into: &bySource, now: now)
             inboxProgress[wait.waitID] = latest
@@ -104,7 +136,7 @@ extension TriggererState {
             fires.append(Firing(waitID: wait.waitID, outcome: .broken(message), by: Self.name))
             return
         }
-        var entry = WaitEntry(kind: kind, flags: [])
+        var entry = WaitEntry(kind: kind, flags: [], place: place(of: wait))
         guard !kinds.isInbox[Int(kind)] else {
             entry.flags = .isLookingBack
             guard table.insert(wait.waitID, entry) else { return }
@@ -123,8 +155,8 @@ extension TriggererState {
         bySource[source].append(wait)
     }
 
-    /// Somebody else has ended the wait.
-    private mutating func drop(_ waitID: Int64) {
+    /// The wait has ended, or is another's.
+    mutating func drop(_ waitID: Int64) {
         guard let entry = forget(waitID) else { return }
         commands.append(.disarm(waitID: waitID, source: kinds.source(of: entry)))
     }

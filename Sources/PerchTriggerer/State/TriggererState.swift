@@ -15,6 +15,8 @@ struct TriggererState {
     let kinds: KindDirectory
 
     var lease: LeaseState
+    var shards = ShardBook()
+    private var shardPlaces = ShardPlaces()
     var generation = 0
     var table: WaitTable
     /// For the sources, in this order, before anything else is decided.
@@ -85,7 +87,7 @@ struct TriggererState {
         if lease.mustAsk(at: now) { return .acquire(previousOwner: lease.owner) }
         if let command = commands.popFirst() { return command }
         guard lease.isHeld, let owner = lease.owner else { return nil }
-        if lease.mustRenew(at: now) { return .renew(owner: owner) }
+        if shards.releasing.isEmpty, lease.mustRenew(at: now) { return .renew(owner: owner, watched: table.count) }
         if now >= pollAt {
             pollAt = now + configuration.slowPoll.microseconds
             areWaitsDirty = true
@@ -117,13 +119,17 @@ struct TriggererState {
     mutating func rang(_ bells: DoorbellSet) {
         if bells.contains(.waits) { areWaitsDirty = true }
         if bells.contains(.events) { pump.isDirty = true }
+        if bells.contains(.owners) { lease.isShareDue = true }
     }
 
     // MARK: the lease
 
-    mutating func acquired(owner: Int64, epoch: Int64, lastEvent: Int64, now: Int64) {
-        lease.granted(owner: owner, epoch: epoch)
+    mutating func acquired(owner: Int64, share: ShardShare, lastEvent: Int64, now: Int64) {
+        guard case .asking = lease.phase else { return }
+        lease.granted(owner: owner)
         pump.cursor = lastEvent
+        // Every wait is still to be read: nobody has to catch up.
+        _ = shards.take(share)
         areWaitsDirty = true
         loadingSince = now
         pollAt = now + configuration.slowPoll.microseconds
@@ -133,9 +139,32 @@ struct TriggererState {
         lease.refused(at: now)
     }
 
-    mutating func renewed(generation: Int, isHeld: Bool, now: Int64) {
+    /// The lease is renewed; nil: it was taken away.
+    mutating func renewed(generation: Int, share: ShardShare?, now: Int64) {
         guard generation == self.generation else { return }
-        if isHeld { lease.renewed() } else { leaseLost(now: now) }
+        guard let share else { return leaseLost(now: now) }
+        lease.renewed()
+        let (gained, lost) = shards.take(share)
+        if !lost.isEmpty { leave(lost) }
+        if !gained.isEmpty {
+            shards.catchUps.append(.init(shards: gained, since: now))
+            // What was noted about their waits is in what is read of them.
+            forgottenNote = 0
+        }
+        guard !gained.isEmpty || !lost.isEmpty else { return }
+        commands.append(.shared(gained: gained.count, lost: lost.count))
+    }
+
+    /// Forgets the waits of shards that another is to have. What has been found of them is stored before it gets them.
+    private mutating func leave(_ lost: ShardSet) {
+        let places = shardPlaces.places(of: lost)
+        let leaving = table.waits(in: places)
+        pump.forget(Set(leaving))
+        for waitID in leaving { drop(waitID) }
+    }
+
+    mutating func place(of wait: WaitToArm) -> UInt16 {
+        shardPlaces.place(queue: wait.queue, shard: wait.shard)
     }
 
     mutating func renewalFailed(generation: Int, now: Int64) {
@@ -159,6 +188,8 @@ struct TriggererState {
 
     private mutating func forget() {
         generation += 1
+        shards = ShardBook()
+        shardPlaces = ShardPlaces()
         table = WaitTable(kinds: kinds.names.count)
         commands = []
         lastWait = 0

@@ -8,7 +8,8 @@ import PerchSDK
 enum TriggererWork {
     // To the metastore.
     case acquire(previousOwner: Int64?)
-    case renew(owner: Int64)
+    /// And work out its share of the shards.
+    case renew(owner: Int64, watched: Int)
     case readWaits(WaitsRequest)
     case readInbox(InboxRequest)
     case commit(CommitGroup)
@@ -27,12 +28,17 @@ enum TriggererWork {
 
     // To the log.
     case loaded(waits: Int, after: Int64)
+    case shared(gained: Int, lost: Int)
+    case caughtUp(waits: Int, after: Int64)
 }
 
 /// Which waits to read.
 struct WaitsRequest: Sendable, Hashable {
     var generation: Int
+    var shards: ShardSet
     var after: Int64
+    /// Waits of shards that were gained are read up to this one; nil: all that there are.
+    var upTo: Int64?
     var notedAfter: Int64
     var limit: Int
 }
@@ -40,6 +46,9 @@ struct WaitsRequest: Sendable, Hashable {
 /// Waits as they were read, in one snapshot.
 struct WaitsPage: Sendable {
     var waits: [WaitToArm]
+    /// The last wait that was looked at, and whether there are no more.
+    var last: Int64
+    var isComplete: Bool
     /// Waits that others have ended or changed.
     var notes: [WaitNote]
 }
@@ -75,11 +84,12 @@ struct InboxPage: Sendable {
 struct CommitGroup: Sendable {
     var generation: Int
     var owner: Int64
-    var epoch: Int64
     var firings: [Firing]
     /// The last note that was read before: a timeout of a wait that was changed since does not count.
     var noted: Int64
     var progress: [(waitID: Int64, progress: JSONValue)]
     var probes: [ProbeState]
     var forgetNotesUpTo: Int64?
+    /// Shards of which nothing is under way any more.
+    var releases: ShardSet
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the triggerer keeps of a wait beside what its source keeps: two bytes.
+/// What the triggerer keeps of a wait beside what its source keeps: four bytes.
 struct WaitEntry {
     struct Flags: OptionSet {
         var rawValue: UInt8
@@ -19,6 +19,8 @@ struct WaitEntry {
 
     var kind: UInt8
     var flags: Flags
+    /// Its shard, as `ShardPlaces` numbers it.
+    var place: UInt16
 }
 
 /// The waits that this triggerer watches.
@@ -49,6 +51,11 @@ struct WaitTable {
         guard let entry = entries.removeValue(forKey: waitID) else { return nil }
         countByKind[Int(entry.kind)] -= 1
         return entry
+    }
+
+    /// The waits of some shards, in the order of their ids.
+    func waits(in places: Set<UInt16>) -> [Int64] {
+        entries.filter { places.contains($0.value.place) }.keys.sorted()
     }
 
     mutating func set(_ flags: WaitEntry.Flags, of waitID: Int64) {

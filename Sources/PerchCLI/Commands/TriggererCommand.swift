@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import Glibc
+internal import PerchMetastore
+internal import PerchSDK
+internal import PerchTriggerer
+
+struct TriggererCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "triggerer", abstract: "Watch a share of the waits; list and drain those who do.",
+        subcommands: [TriggererRunCommand.self, TriggererListCommand.self, TriggererDrainCommand.self],
+        defaultSubcommand: TriggererRunCommand.self)
+}
+
+struct TriggererRunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Watch a share of the waits of a home, beside its engine.",
+        discussion: """
+            Triggerers share the waits in proportion to their capacities. One that comes is given its share, one that ends \
+            hands its waits over at once, and those of one that was killed are taken over by the others. Stops on SIGTERM \
+            or SIGINT. The log goes to standard error.
+            """)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Watch only waits of these queues, separated by commas. Default: all.", valueName: "names"))
+    var queues: String?
+    @Option(name: .long, help: "How many waits it is meant for: its weight when waits are shared.") var capacity: Int?
+    @OptionGroup var settings: SettingsOption
+    @OptionGroup var home: HomeOption
+
+    func validate() throws {
+        _ = try names()
+        if let capacity { try checkedLimit(capacity, "--capacity") }
+    }
+
+    private func names() throws -> [String]? {
+        guard let queues else { return nil }
+        let names = queues.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        for name in names {
+            if let problem = TaskDefinition.problem(ofQueue: name) { throw ValidationError("--queues: \(problem)") }
+        }
+        guard names.count <= Transaction.mostQueues else {
+            throw ValidationError("--queues: \(names.count) are named; a triggerer serves \(Transaction.mostQueues)")
+        }
+        return Set(names).sorted()
+    }
+
+    func run() async throws {
+        let home = try home.resolve()
+        let options = try settings.read(home)
+        var configuration = TriggererRole.settings(options)
+        configuration.terms.queues = try names()
+        if let capacity { configuration.terms.capacity = Int64(capacity) }
+        ProcessLimits.allowManyDescriptors()
+        try StopSignals.listen()
+        let clock = SystemClock()
+        let metastore = try home.open(.member)
+        let role: TriggererRole
+        do {
+            role = try TriggererRole(
+                metastore: metastore, inspection: home.paths.inspection(of: getpid()), clock: clock,
+                configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock))
+            try await role.start()
+        } catch {
+            try metastore.close()
+            throw error
+        }
+        let served = configuration.terms.queues.map { "queues \($0.joined(separator: ", "))" } ?? "every queue"
+        Console.shared.say("ready: triggerer of \(served), home \(home.path), process \(getpid())")
+        try await StopSignals.first(on: role.reactor)
+        Console.shared.say("stopping")
+        await role.stop()
+        try metastore.close()
+    }
+}
+
+struct TriggererListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Who watches waits: their queues, shares, and how many they have.")
+
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let (home, triggerers, now) = try await home.withMetastore { home, metastore in
+            let (triggerers, now) = try await metastore.read { (try $0.triggerers(), $0.now) }
+            return (home, triggerers, now)
+        }
+        let live = try LiveTriggerer.all(home)
+        var listing = Listing(
+            output.format,
+            columns: ["triggerer", "state", "queues", "shards", "waits", "capacity", "fired", "started_at"])
+        try listing.add(
+            triggerers.map { row in
+                let live = live[row.process.processID]
+                let waits = live.map { Int64($0.waits) } ?? row.waits
+                return [
+                    "triggerer": .text(row.process.name),
+                    "process_id": .number(row.process.processID),
+                    "state": .text(row.state(at: now)),
+                    "queues": .text(row.terms.queues?.joined(separator: ",") ?? "all"),
+                    "shards": .number(row.shards),
+                    "waits": .number(waits),
+                    "capacity": .number(row.terms.capacity),
+                    "capacity_left": .number(max(0, row.terms.capacity - waits)),
+                    "fired": .number(live.map { Int64($0.fired) }),
+                    "live": .flag(live != nil),
+                    "started_at": .instant(row.process.startedAt),
+                    "lease_until": .instant(row.process.leaseUntil),
+                ]
+            })
+        try listing.finish(empty: "no triggerer is running")
+    }
+}
+
+/// What triggerers say of themselves at this moment.
+struct LiveTriggerer {
+    var waits: Int
+    var fired: Int
+
+    /// By process of the metastore; those that do not answer are left out.
+    static func all(_ home: Home) throws -> [Int64: LiveTriggerer] {
+        var found: [Int64: LiveTriggerer] = [:]
+        for path in home.paths.inspections() {
+            guard let line = try EngineLine(connectingTo: path) else { continue }
+            try line.send(JSONValue.object(["summary": .bool(true)]).text)
+            guard let answer = try line.receive() else { continue }
+            let summary = try JSONValue(parsingEnvelope: answer)["summary"] ?? .null
+            guard case .integer(let owner)? = summary["owner"], case .object(let waits)? = summary["waits"],
+                case .integer(let fired)? = summary["fired"]
+            else { continue }
+            let counts = waits.values.map { if case .integer(let count) = $0 { Int(count) } else { 0 } }
+            found[owner] = LiveTriggerer(waits: counts.reduce(0, +), fired: Int(fired))
+        }
+        return found
+    }
+}
+
+extension TriggererRow {
+    /// `active`, `draining`, `drained`, or `dead` where its lease has ended.
+    fileprivate func state(at now: Timestamp) -> String {
+        if process.leaseUntil <= now { return "dead" }
+        guard isDraining else { return "active" }
+        return shards == 0 ? "drained" : "draining"
+    }
+}

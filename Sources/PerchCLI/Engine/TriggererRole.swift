@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchReactor
+internal import PerchSDK
+internal import PerchTriggerer
+internal import PerchTriggersApproval
+internal import PerchTriggersComposite
+internal import PerchTriggersEvent
+internal import PerchTriggersFile
+internal import PerchTriggersHTTP
+internal import PerchTriggersProcess
+internal import PerchTriggersRun
+internal import PerchTriggersSocket
+internal import PerchTriggersTime
+
+/// A triggerer with the sources of every kind of wait, its thread, and the socket where it answers: in the engine, or in a
+/// process of its own.
+struct TriggererRole {
+    let triggerer: Triggerer
+    private let inspection: InspectionSocket
+
+    /// A triggerer that does nothing yet.
+    ///
+    /// - Parameter inspection: The path at which it answers.
+    init(
+        metastore: Metastore, inspection path: String, clock: any PerchClock,
+        configuration: TriggererConfiguration, options: Configuration, log: EngineLog
+    ) throws {
+        var http = HTTPSource.Options()
+        http.perHost = Int(options.number("http.per_host") ?? 8)
+        http.perHostRate = Int(options.number("http.per_host_rate") ?? 1_000)
+        let httpOptions = http
+        triggerer = Triggerer(
+            metastore: metastore, reactor: try Engine.reactor("perch-triggerer", clock),
+            processes: SystemProcesses(), configuration: configuration, log: log.logger("triggerer"),
+            sources: { loop, report in Self.sources(loop, report, httpOptions) })
+        inspection = InspectionSocket(path: path, triggerer: triggerer, log: log.logger("inspection"))
+    }
+
+    /// The thread on which everything happens.
+    var reactor: any Reactor { triggerer.reactor }
+
+    func start() async throws {
+        reactor.start()
+        await triggerer.start()
+        try await inspection.start()
+    }
+
+    /// Ends, and hands the waits over at once.
+    func stop() async {
+        await inspection.stop()
+        await triggerer.stop()
+        reactor.stop()
+    }
+
+    /// How the settings have a triggerer work.
+    ///
+    /// - Parameter lease: Instead of the one that the settings name.
+    static func settings(_ options: Configuration, lease: TimeSpan? = nil) -> TriggererConfiguration {
+        var settings = TriggererConfiguration()
+        if let lease = lease?.microseconds ?? options.number("triggerer.lease") {
+            settings.lease = TimeSpan(microseconds: lease)
+            settings.renewEvery = TimeSpan(microseconds: max(1, lease / 3))
+        }
+        if let capacity = options.number("triggerer.capacity") { settings.terms.capacity = capacity }
+        return settings
+    }
+
+    /// The sources of every kind of wait.
+    private static func sources(
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
+    ) -> [any TriggerSource] {
+        let composites = CompositeSource(loop: loop, report: report)
+        let members: [any TriggerSource] = [
+            TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
+            HTTPSource(loop: loop, options: http, report: composites.take),
+            StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
+            ProcessSource(loop: loop, report: composites.take),
+            SocketSource(loop: loop, report: composites.take),
+        ]
+        composites.serve(members)
+        // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
+        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
+    }
+}
