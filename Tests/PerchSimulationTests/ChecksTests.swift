@@ -99,7 +99,7 @@ struct ChecksTests {
             ("UPDATE task_instance SET output = '\"poison\"' WHERE state = 'success'", "poison"),
             ("UPDATE counter SET value = 0 WHERE name = 'event_seq'", "counters"),
             ("INSERT INTO output_item VALUES (4711, 0, '1')", "left behind"),
-            ("INSERT INTO wait_removal SELECT 50, wait_id FROM wait", "left behind"),
+            ("INSERT INTO wait_removal SELECT 50, wait_id, queue, shard FROM wait", "left behind"),
             ("UPDATE task_instance SET pending = -1", "upstream counters"),
             ("UPDATE task_instance SET cancel_state = 'failed' WHERE state = 'success'", "cancel"),
             ("DELETE FROM event", "acknowledged"),

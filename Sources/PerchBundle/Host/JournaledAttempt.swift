@@ -23,7 +23,9 @@ final class JournaledAttempt: AttemptRuntime {
     private static let longestLine = 64 << 10
 
     init(order: RunOrder, host: DispatchHost) {
-        facts = order.facts
+        var facts = order.facts
+        facts.mapElement = order.mapElement
+        self.facts = facts
         dispatchID = order.dispatchID
         self.host = host
         state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel)))

@@ -73,7 +73,8 @@ extension Transaction {
         return "[" + outputs.joined(separator: ",") + "]"
     }
 
-    private func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
+    /// What a mapped instance is for, as JSON text.
+    func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
         guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
         let element = try first(
             """

@@ -31,12 +31,9 @@ extension Transaction {
                     retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
                 """, instance.id, instance.tryNumber, now, deadline)
             do {
-                let scope = TemplateScope(
-                    facts.row.attemptFacts(
-                        taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber))
                 let wait = NewWait(
                     instance: instance, journalKey: Self.sensorJournalKey,
-                    trigger: try sensor.trigger.rendered(with: scope),
+                    trigger: try sensor.trigger.rendered(with: scope(of: instance, task: task)),
                     deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
@@ -51,8 +48,47 @@ extension Transaction {
                     task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
                 WHERE ti_id = :1
                 """, instance.id, instance.tryNumber, deadline, task.executionTimeout)
-            try enqueue(instance, task: task, as: .new)
+            if let start = task.start {
+                try begin(instance, task: task, with: start, deadline: deadline, in: settlement)
+            } else {
+                try enqueue(instance, task: task, as: .new)
+            }
         }
+    }
+
+    /// Begins a try with its first wait, as if the code had run as far as that: without a worker.
+    private func begin(
+        _ instance: Instance, task: TaskDefinition, with start: StartDefinition, deadline: Timestamp?,
+        in settlement: Settlement
+    ) throws {
+        try run(
+            "UPDATE task_instance SET state = 'deferred', dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id)
+        do {
+            let trigger = try start.trigger.rendered(with: scope(of: instance, task: task))
+            let wait = NewWait(
+                instance: instance, journalKey: StartDefinition.journalKey, trigger: trigger,
+                deadline: earliest(deadline, start.timeout.map { now + $0 }), isSensor: false,
+                eventFloor: try facts(ofRun: instance.runKey).row.eventFloor, queue: task.queue)
+            try register(wait, in: settlement)
+            let targetKey = ContentHash.targetKey(kind: trigger.kind, target: trigger.target)
+            try run(
+                """
+                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, target_key, is_kept, dispatch_id,
+                    recorded_at)
+                VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, 0, :7)
+                """, instance.id, instance.tryNumber, StartDefinition.journalKey, try nextPosition(instance),
+                trigger.text, targetKey, now)
+        } catch let error as PerchError where error.code == .invalid {
+            try end(instance, as: .failed, message: error.message, in: settlement)
+        }
+    }
+
+    /// What the templates of an instance are filled in from.
+    private func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {
+        var facts = try facts(ofRun: instance.runKey).row.attemptFacts(
+            taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber)
+        facts.mapElement = try mapElement(of: instance, task: task)
+        return TemplateScope(facts)
     }
 
     /// The journal key of a pure sensor's one wait.

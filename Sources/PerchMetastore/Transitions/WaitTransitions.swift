@@ -127,7 +127,7 @@ extension Transaction {
             != nil
     }
 
-    private func nextPosition(_ instance: Instance) throws -> Int64 {
+    func nextPosition(_ instance: Instance) throws -> Int64 {
         try number(
             "SELECT COALESCE(MAX(position), -1) + 1 FROM journal WHERE ti_id = :1 AND try_number = :2", instance.id,
             instance.tryNumber) ?? 0

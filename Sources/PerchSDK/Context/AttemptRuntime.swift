@@ -47,6 +47,12 @@ public struct AttemptFacts: Codable, Sendable, Hashable {
     /// The run's params over the DAG's defaults; an object.
     public var params: JSONValue
     public var runType: RunType
+    /// The element of a mapped instance as JSON text; nil where the task is not mapped.
+    package var mapElement: String?
+
+    private enum CodingKeys: CodingKey {
+        case dagID, runID, taskID, mapIndex, tryNumber, logicalDate, dataIntervalStart, dataIntervalEnd, params, runType
+    }
 
     /// Facts from their parts.
     public init(

@@ -13,48 +13,6 @@ public struct DAGBuilder: ~Copyable {
         self.draft = draft
     }
 
-    /// Declares a sensor: a task that is nothing but a wait. It never touches a worker.
-    ///
-    /// - Parameters:
-    ///   - id: Letters, digits, `_`, `.` and `-`; at most 250 of them; unique in the DAG.
-    ///   - trigger: What is waited for. Its strings may hold templates; they are rendered when the wait is registered.
-    ///   - after: The tasks that it comes after.
-    ///   - timeout: How long the wait may take: 7 days.
-    ///   - softFail: Whether a timeout skips the sensor instead of failing it.
-    ///   - retries: How many times a sensor that timed out waits again.
-    ///   - queue: The queue of the triggerers that watch it: `default`.
-    /// - Returns: A reference whose output is the event that ended the wait.
-    @discardableResult
-    public func sensor<T: Trigger>(
-        _ id: String, _ trigger: T, after: any AnyTaskReference..., timeout: Duration = .days(7),
-        softFail: Bool = false,
-        retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
-        maxRetryDelay: Duration? = nil, taskTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
-        line: Int = #line
-    ) -> TaskReference<T.Event> {
-        let place = DeclarationPlace(file, line)
-        let options = TaskOptions(
-            retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
-            maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
-            triggerRule: triggerRule)
-        for problem in trigger.problems { draft.problems.append(place.problem("sensor '\(id)': \(problem)")) }
-        if timeout <= .zero {
-            draft.problems.append(place.problem("sensor '\(id)': timeout is \(timeout); it is a duration above 0"))
-        }
-        var spec = TriggerSpec(kind: T.kind, target: "")
-        do {
-            spec = try TriggerSpec(trigger)
-            for text in spec.strings { check(template: text, of: id, place) }
-        } catch {
-            draft.problems.append(place.problem("sensor '\(id)': \(error)"))
-        }
-        let definition = SensorDefinition(trigger: spec, timeout: TimeSpan(timeout), softFail: softFail)
-        let anchor = draft.declare(id, .sensor(definition), after: after, options: options, place: place)
-        return TaskReference(anchor)
-    }
-
     /// Declares that `before` ends before `after` starts, for tasks that stand already.
     public func order(
         _ earlier: any AnyTaskReference, before later: any AnyTaskReference, file: String = #fileID, line: Int = #line
@@ -64,8 +22,8 @@ public struct DAGBuilder: ~Copyable {
 
     func declareCode<Output>(
         _ id: String, _ operatorName: String, inputs: [TaskAnchor] = [], mappedOver: TaskAnchor? = nil,
-        after: [any AnyTaskReference], options: TaskOptions, hasOnKill: Bool, onKill: KillAction? = nil,
-        place: DeclarationPlace, run: @escaping DAGDraft.Run
+        after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool,
+        onKill: KillAction? = nil, place: DeclarationPlace, run: @escaping DAGDraft.Run
     ) -> TaskReference<Output> {
         var body = run
         if let onKill {
@@ -76,13 +34,13 @@ public struct DAGBuilder: ~Copyable {
         }
         let anchor = draft.declare(
             id, .code(operatorName: operatorName), inputs: inputs, mappedOver: mappedOver, after: after,
-            options: options, hasOnKill: hasOnKill || onKill != nil, place: place, run: body)
+            options: options, start: start, hasOnKill: hasOnKill || onKill != nil, place: place, run: body)
         return TaskReference(anchor)
     }
 
     /// Reports what is wrong with a template, in syntax or names.
-    func check(template: String, of id: String, _ place: DeclarationPlace) {
-        for problem in TemplateCheck.problems(in: template) {
+    func check(template: String, of id: String, isMapped: Bool = false, _ place: DeclarationPlace) {
+        for problem in TemplateCheck.problems(in: template, isMapped: isMapped) {
             draft.problems.append(place.problem("task '\(id)': \(problem)"))
         }
     }

@@ -30,8 +30,8 @@ final class DAGDraft {
     /// Adds a task. `inputs` and `mappedOver` are upstream by themselves.
     func declare(
         _ id: String, _ kind: TaskDefinition.Kind, inputs: [TaskAnchor] = [], mappedOver: TaskAnchor? = nil,
-        after: [any AnyTaskReference], options: TaskOptions, hasOnKill: Bool = false, place: DeclarationPlace,
-        run: Run? = nil
+        after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool = false,
+        place: DeclarationPlace, run: Run? = nil
     ) -> TaskAnchor {
         let index = tasks.count
         if let problem = IDRule.problem(of: id, what: "task id") { problems.append(place.problem(problem)) }
@@ -48,6 +48,7 @@ final class DAGDraft {
         var definition = TaskDefinition(taskID: id, kind: kind)
         options.apply(over: defaults, to: &definition)
         definition.hasOnKill = hasOnKill
+        definition.start = start
         definition.location = "\(place.file):\(place.line)"
 
         let inputIndexes = inputs.compactMap { resolve($0, for: id, place) }

@@ -9,6 +9,7 @@ extension TaskDefinition: JSONConvertible {
         case .code(let operatorName): members["operator"] = .string(operatorName)
         case .sensor(let sensor): members["sensor"] = sensor.json
         }
+        if let start { members["start"] = start.json }
         let standard = TaskDefinition(taskID: taskID, kind: kind)
         func add(_ name: String, _ number: Int, unless other: Int) {
             if number != other { members[name] = .integer(Int64(number)) }
@@ -48,6 +49,7 @@ extension TaskDefinition: JSONConvertible {
             kind = .code(operatorName: try fields.string("operator"))
         }
         self.init(taskID: taskID, kind: kind, upstream: try fields.ints("upstream"))
+        start = try fields.members["start"].map { json throws(PerchError) in try StartDefinition(json: json) }
         inputs = try fields.ints("inputs")
         mappedOver = try fields.optionalInteger("mapped_over").map { Int($0) }
         let rule = try fields.string("trigger_rule", default: triggerRule.rawValue)
@@ -66,6 +68,22 @@ extension TaskDefinition: JSONConvertible {
         priority = try fields.int("priority", default: priority)
         queue = try fields.string("queue", default: queue)
         location = try fields.string("location", default: "")
+    }
+}
+
+extension StartDefinition: JSONConvertible {
+    /// `{"trigger": {…}, "timeout": …}`; the timeout in microseconds.
+    public var json: JSONValue {
+        var members: [String: JSONValue] = ["trigger": trigger.json]
+        if let timeout { members["timeout"] = .integer(timeout.microseconds) }
+        return .object(members)
+    }
+
+    /// Reads what `json` writes.
+    public init(json: JSONValue) throws(PerchError) {
+        let fields = try JSONFields(json, of: "the first wait of a task")
+        guard let trigger = fields.members["trigger"] else { throw fields.fault("trigger", "a trigger") }
+        self.init(trigger: try TriggerSpec(json: trigger), timeout: try fields.optionalSpan("timeout"))
     }
 }
 

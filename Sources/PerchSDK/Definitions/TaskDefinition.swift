@@ -12,6 +12,9 @@ public struct TaskDefinition: Hashable, Sendable {
 
     public var taskID: String
     public var kind: Kind
+    /// The wait with which every try of a code task begins, before its code is run for the first time: it goes from the
+    /// scheduler to the triggerer without a worker. Nil: the code begins.
+    public var start: StartDefinition?
     /// Indexes into `DAGDefinition.tasks` of everything that this task comes after, ascending, without repeats.
     public var upstream: [Int]
     /// Indexes of the tasks whose outputs are this task's typed inputs, in order; a subset of `upstream`.
@@ -84,6 +87,25 @@ public struct TaskDefinition: Hashable, Sendable {
         let (product, overflow) = retryDelay.microseconds.multipliedReportingOverflow(by: Int64(1) << Int64(shift))
         return min(maxRetryDelay, overflow ? maxRetryDelay : TimeSpan(microseconds: product))
     }
+}
+
+/// The wait with which a task begins.
+public struct StartDefinition: Hashable, Sendable {
+    /// The trigger; its strings may hold templates, rendered by the engine when the wait is registered.
+    public var trigger: TriggerSpec
+    /// How long the wait may take, from when it is registered; nil: as long as the task may.
+    public var timeout: TimeSpan?
+
+    /// A first wait as data.
+    public init(trigger: TriggerSpec, timeout: TimeSpan? = nil) {
+        self.trigger = trigger
+        self.timeout = timeout
+    }
+
+    /// The name of the wait in the journal.
+    public static let name = "start"
+    /// The key of the wait in the journal: the first of its name.
+    package static let journalKey = "start#0"
 }
 
 /// What a pure sensor waits for, and for how long.

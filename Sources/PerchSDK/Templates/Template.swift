@@ -5,7 +5,8 @@
 /// - Names: `ds`, `ds_nodash`, `ts`, `ts_nodash`, `logical_date`, `data_interval_start`, `data_interval_end`, `run_id`,
 ///   `try_number`, `map_index`, `params.x.y`, `params['x']`, `params.list[0]`, `dag.dag_id`, `task.task_id`,
 ///   `dag_run.run_id`, `dag_run.run_type`, `dag_run.logical_date`, `dag_run.conf.x` (the params), and of the task
-///   instance (`ti`, `task_instance`) `dag_id`, `run_id`, `task_id`, `try_number`, `map_index`. Dates are in UTC.
+///   instance (`ti`, `task_instance`) `dag_id`, `run_id`, `task_id`, `try_number`, `map_index`. In a mapped task `element`,
+///   `element.x.y` and `element[0]`: what the instance is for. Dates are in UTC.
 /// - Filters: `upper`, `lower`, `trim`, `default('x')` (for what is missing or null), `tojson`, and for instants `ds`,
 ///   `ds_nodash`, `ts`, `ts_nodash`: `{{ data_interval_end | ds }}`.
 /// - Macros: `ds_add(ds, -1)`, also as `macros.ds_add`.

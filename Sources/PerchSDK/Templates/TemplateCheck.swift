@@ -3,8 +3,8 @@
 /// Finds what is wrong with a template before any run exists.
 public enum TemplateCheck {
     /// Mistakes in syntax, names, filters and macros, each with its line and column. Params are not known yet: any
-    /// `params.x` may come true.
-    public static func problems(in text: String) -> [String] {
+    /// `params.x` may come true, and in a mapped task any `element.x`.
+    public static func problems(in text: String, isMapped: Bool = true) -> [String] {
         let template: Template
         do throws(PerchError) {
             template = try Template(text)
@@ -13,16 +13,18 @@ public enum TemplateCheck {
         }
         return template.parts.flatMap { part -> [String] in
             guard case .expression(let expression) = part else { return [] }
-            return problems(in: expression).map { "\($0) in \"\(shown(text))\"" }
+            return problems(in: expression, isMapped).map { "\($0) in \"\(shown(text))\"" }
         }
     }
 
-    private static func problems(in expression: TemplateExpression) -> [String] {
+    private static func problems(in expression: TemplateExpression, _ isMapped: Bool) -> [String] {
         switch expression.value {
         case .literal: []
+        case .name(let steps) where !isMapped && steps.first == .member("element"):
+            [expression.position.fault("'element' is for mapped tasks: what each instance is for").message]
         case .name(let steps):
             TemplateNames.problem(of: steps).map { [expression.position.fault($0).message] } ?? []
-        case .addDays(let date, let days): problems(in: date) + problems(in: days)
+        case .addDays(let date, let days): problems(in: date, isMapped) + problems(in: days, isMapped)
         }
     }
 

@@ -112,6 +112,9 @@ struct TemplateExpression: Sendable, Hashable {
     }
 
     private func missing(_ value: JSONValue?) -> PerchError {
+        if case .name(let steps) = self.value, steps.first == .member("element") {
+            return position.fault("\(shown) \(value == nil ? "is not in the element of this instance" : "is null")")
+        }
         let state = value == nil ? "does not resolve: the run has no such param" : "is null"
         return position.fault(
             "\(shown) \(state); give it a default in the DAG's params, or write \(shown) | default('…')")

@@ -20,7 +20,7 @@ enum TemplateNames {
     /// What is wrong with a name, and what would be right; nil where nothing is.
     static func problem(of steps: [TemplateExpression.Step]) -> String? {
         guard case .member(let first)? = steps.first else { return "a name starts with a word" }
-        if first == "params" { return nil }
+        if first == "params" || first == "element" { return nil }
         if plain.contains(first) {
             return steps.count == 1 ? nil : "'\(first)' has no members; it stands alone"
         }
@@ -32,7 +32,7 @@ enum TemplateNames {
             if steps.count > 2, second != "conf" { return "'\(first).\(second)' has no members; it stands alone" }
             return nil
         }
-        let known = plain + ["params"] + groups.map(\.name)
+        let known = plain + ["params", "element"] + groups.map(\.name)
         let near = known.compactMap { name in distance(name, first).map { (name, $0) } }.min { $0.1 < $1.1 }?.0
         let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
         return "'\(first.shown())' is unknown; \(hint)"
@@ -81,6 +81,7 @@ public struct TemplateScope: Sendable {
     func value(of steps: [TemplateExpression.Step]) -> JSONValue? {
         guard case .member(let first)? = steps.first else { return nil }
         if first == "params" { return Self.descend(facts.params, steps.dropFirst()) }
+        if first == "element" { return element().flatMap { Self.descend($0, steps.dropFirst()) } }
         guard steps.count > 1, case .member(let second) = steps[1] else { return plain(first) }
         switch (first, second) {
         case ("dag_run", "conf"): return Self.descend(facts.params, steps.dropFirst(2))
@@ -89,6 +90,11 @@ public struct TemplateScope: Sendable {
         case (_, "run_type"): return .string(facts.runType.rawValue)
         default: return plain(second)
         }
+    }
+
+    private func element() -> JSONValue? {
+        // What the engine stored is JSON. Where it is not, the name does not resolve, and the error says so.
+        facts.mapElement.flatMap { try? JSONValue(parsingEnvelope: $0) }
     }
 
     private func plain(_ name: String) -> JSONValue? {
