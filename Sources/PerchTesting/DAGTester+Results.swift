@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchBundle
+internal import PerchExecutor
 internal import PerchMetastore
 public import PerchSDK
 internal import PerchSimulation

@@ -44,17 +44,9 @@ package struct Sabotage: Sendable {
             "requeue-without-fence",
             in: "SELECT run_key, task_index, map_index, try_number, cancel_state, cancel_reason",
             "AND dispatch_id = :2", becomes: "AND (dispatch_id = :2 OR 1 = 1)"),
-        Sabotage(
-            name: "fire-keeps-the-wait",
-            rewrites: [
-                Rewrite(
-                    statement: "DELETE FROM wait WHERE wait_id = :1\nRETURNING wait_id, ti_id",
-                    find: "DELETE FROM wait WHERE wait_id = :1",
-                    replacement: "UPDATE wait SET since = since WHERE wait_id = :1"),
-                Rewrite(
-                    statement: "DELETE FROM wait WHERE wait_id IN (", find: "DELETE FROM wait WHERE wait_id IN (",
-                    replacement: "UPDATE wait SET since = since WHERE wait_id IN ("),
-            ]),
+        statement(
+            "fire-keeps-the-wait", in: "DELETE FROM wait WHERE wait_id = :1\nRETURNING wait_id, ti_id",
+            "DELETE FROM wait WHERE wait_id = :1", becomes: "UPDATE wait SET since = since WHERE wait_id = :1"),
         Sabotage(
             name: "fire-without-lease",
             rewrites: [
