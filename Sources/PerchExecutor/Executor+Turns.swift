@@ -199,8 +199,8 @@ extension Executor {
         switch action {
         case .send(let place, let message):
             send(message, to: place)
-        case .log(let attempt, let lines):
-            logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber)
+        case .log(let attempt, let lines, let worth):
+            logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber, worth: worth)
         case .kill(let place):
             bundles[place]?.isRetired = true
             bundles[place]?.link.terminate()

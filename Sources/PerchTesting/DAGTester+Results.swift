@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchBundle
+internal import PerchExecutor
 internal import PerchMetastore
 public import PerchSDK
 internal import PerchSimulation
@@ -101,7 +102,16 @@ extension DAGTester {
     ) async throws -> [TestLogLine] {
         try await perform { world in
             let row = try world.read { try world.instance(of: task, in: run, mapIndex: mapIndex, $0) }
-            return world.simulation.attemptLog.lines(of: row.key, tryNumber: tryNumber ?? row.tryNumber)
+            let number = tryNumber ?? row.tryNumber
+            let said = world.simulation.attemptLog.lines(of: row.key, tryNumber: number)
+            let lines =
+                try said.isEmpty
+                ? world.read {
+                    try AttemptPast.lines($0.journal(taskInstanceID: row.taskInstanceID, tryNumber: number))
+                }
+                : said
+            return
+                lines
                 .map { TestLogLine(at: $0.at, level: $0.level, message: $0.message) }
         }
     }

@@ -42,6 +42,36 @@ struct AttemptLogTests {
         #expect(long != AttemptLogPath.encoded(String(repeating: "a", count: 901)))
     }
 
+    @Test("lines that are worth no log of their own begin none, and what came before stands in one that is begun late")
+    func worth() async throws {
+        let directory = NSTemporaryDirectory() + "perch-logs-\(UUID().uuidString.prefix(8))"
+        let logs = AttemptLogStore(directory: directory)
+        func key(_ task: String) -> TaskInstanceKey { TaskInstanceKey(dagID: "d", runID: "r", taskID: task) }
+        func messages(_ task: String) throws -> [Substring]? {
+            try logs.text(of: key(task), tryNumber: 1)?.split(separator: "\n").map {
+                $0.split(separator: " ").last ?? ""
+            }
+        }
+        logs.append([line("quiet")], to: key("quiet"), tryNumber: 1, worth: .ifThere)
+        // In one batch, and with what comes first written before the next.
+        for (task, isFlushed) in [("together", false), ("apart", true)] {
+            logs.append([line("nothing")], to: key(task), tryNumber: 1, worth: .ifThere)
+            if isFlushed { await logs.flush() }
+            logs.append([line("one")], to: key(task), tryNumber: 1, worth: .always(past: [line("past")]))
+            if isFlushed { await logs.flush() }
+            logs.append([line("two")], to: key(task), tryNumber: 1, worth: .ifThere)
+            if isFlushed { await logs.flush() }
+            logs.append([line("three")], to: key(task), tryNumber: 1, worth: .always(past: [line("again")]))
+        }
+        await logs.flush()
+        #expect(try messages("quiet") == nil)
+        #expect(try messages("together") == ["past", "one", "two", "three"])
+        #expect(try messages("apart") == ["past", "one", "two", "three"])
+        #expect(logs.lastFailure == nil)
+        await logs.close()
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
     @Test("lines are appended in order and can be read back")
     func store() async throws {
         let directory = NSTemporaryDirectory() + "perch-logs-\(UUID().uuidString.prefix(8))"

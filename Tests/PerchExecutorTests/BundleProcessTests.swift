@@ -2,6 +2,7 @@
 
 import CLinux
 import Foundation
+import PerchBundle
 import PerchMetastore
 import PerchSDK
 import Testing
@@ -174,9 +175,13 @@ struct BundleProcessTests {
         #expect(end.state == .success)
         #expect(end.output == "42")
         #expect(engine.notes == ["first"])
-        let log = try await engine.log(of: "steps")
-        #expect(log.contains("sleeps for"))
-        #expect(log.contains("is over"))
+        // It has said nothing: its journal tells of its sleep.
+        #expect(try await engine.log(of: "steps") == "")
+        let journal = try await engine.store.read {
+            try $0.journal(taskInstanceID: end.taskInstanceID, tryNumber: end.tryNumber)
+        }
+        let past = try AttemptPast.lines(journal).map(\.message)
+        #expect(past.count == 2 && past[0].contains("sleeps for") && past[1].contains("is over"), "\(past)")
         try await engine.stop()
     }
 

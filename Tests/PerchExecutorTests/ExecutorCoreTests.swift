@@ -209,6 +209,6 @@ struct ExecutorCoreTests {
     }
 
     private func logged(_ core: inout ExecutorCore) -> [String] {
-        core.takeActions().flatMap { if case .log(_, let lines) = $0 { lines.map(\.message) } else { [String]() } }
+        core.takeActions().flatMap { if case .log(_, let lines, _) = $0 { lines.map(\.message) } else { [String]() } }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchBundle
 internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchSDK
@@ -28,21 +29,27 @@ struct TasksLogsCommand: AsyncParsableCommand {
         try await home.withMetastore { home, metastore in
             let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
             var reader: LogFileReader?
-            var shown = 0
+            var shown: [String] = []
             while true {
                 // The state is read first: what was written before the end is in the file then.
                 let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
-                if attempt.isSensor {
-                    for line in attempt.lines.dropFirst(shown) { try Console.shared.line(SafeText.neutralised(line)) }
-                    shown = max(shown, attempt.lines.count)
-                } else if attempt.tryNumber > 0 {
-                    let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
-                    if reader == nil { reader = try LogFileReader(path: path) }
-                    try reader?.copyNew(to: .shared)
+                let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
+                if reader == nil, !attempt.isSensor, attempt.tryNumber > 0 {
+                    reader = try LogFileReader(path: path)
+                    // A log that is begun late begins with what the metastore told before.
+                    try reader?.skip(shown)
+                }
+                if let reader {
+                    try reader.copyNew(to: .shared)
+                } else {
+                    for line in attempt.lines.dropFirst(shown.count) {
+                        try Console.shared.line(SafeText.neutralised(line))
+                        shown.append(line)
+                    }
                 }
                 try Console.shared.flush()
                 guard follow, !attempt.isOver else {
-                    if let nothing = attempt.nothing(hasFile: reader != nil || shown > 0) {
+                    if let nothing = attempt.nothing(hasFile: reader != nil || !shown.isEmpty) {
                         Console.shared.say(nothing)
                     }
                     return
@@ -54,12 +61,12 @@ struct TasksLogsCommand: AsyncParsableCommand {
     }
 }
 
-/// What the metastore has of one attempt: what is needed to find its log, and the log itself of a pure sensor.
+/// What the metastore has of one attempt: what is needed to find its log, and the log itself of one that said nothing.
 private struct AttemptView: Sendable {
     let row: TaskInstanceRow
     let tryNumber: Int
     let isSensor: Bool
-    /// The log of a pure sensor, made of its rows: nothing of it ran anywhere.
+    /// The log of a pure sensor, or of code that has said nothing, made of their rows.
     let lines: [String]
 
     init(_ key: TaskInstanceKey, _ wanted: Int?, _ snapshot: Snapshot) throws {
@@ -76,7 +83,7 @@ private struct AttemptView: Sendable {
         guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind
         else {
             isSensor = false
-            lines = []
+            lines = try Self.codeLines(row, tryNumber, snapshot)
             return
         }
         isSensor = true
@@ -91,6 +98,15 @@ private struct AttemptView: Sendable {
         guard !hasFile else { return nil }
         if tryNumber == 0 { return "note: the task has not been tried yet (\(row.state.rawValue))" }
         return "note: try \(tryNumber) has no log (\(row.state.rawValue)\(row.message.map { ": \($0)" } ?? ""))"
+    }
+
+    private static func codeLines(_ row: TaskInstanceRow, _ tryNumber: Int, _ snapshot: Snapshot) throws -> [String] {
+        let journal = try snapshot.journal(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
+        var past = try AttemptPast.lines(journal)
+        if !past.isEmpty, tryNumber == row.tryNumber, row.state.isFinished, let instant = row.endDate {
+            past.append(LogLine(at: instant, level: .info, message: row.message ?? row.state.rawValue))
+        }
+        return past.flatMap { AttemptLogLine.text(of: $0).split(separator: "\n").map(String.init) }
     }
 
     private static func sensorLines(

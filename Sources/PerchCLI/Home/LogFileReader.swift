@@ -21,6 +21,19 @@ final class LogFileReader {
 
     deinit { close(descriptor) }
 
+    /// Passes over lines with which the log begins, as far as it does.
+    func skip(_ lines: [String]) throws {
+        for line in lines {
+            let bytes = Array((line + "\n").utf8)
+            var found = [UInt8](repeating: 0, count: bytes.count)
+            let start = lseek(descriptor, 0, SEEK_CUR)
+            guard read(descriptor, &found, found.count) == bytes.count, found == bytes else {
+                lseek(descriptor, start, SEEK_SET)
+                return
+            }
+        }
+    }
+
     /// Copies what has been added since the last time. On a terminal, what it would obey is made visible.
     func copyNew(to console: Console) throws {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)

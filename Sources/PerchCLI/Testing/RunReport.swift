@@ -30,7 +30,7 @@ final class RunReport: AttemptLog {
 
     // MARK: AttemptLog
 
-    func append(_ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int) {
+    func append(_ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int, worth: LogWorth) {
         guard isTold(key) else { return }
         let texts = lines.flatMap { AttemptLogLine.text(of: $0).split(separator: "\n") }
         write(texts.map { "\(Self.name(key)) \($0)" })

@@ -40,14 +40,22 @@ final class Attempt {
     var isLastCall = false
     /// Lines that only matter where something else is said, too.
     var quietLines: [LogLine] = []
-    /// Whether its log has lines of this dispatch or of an earlier one.
-    var hasSpoken: Bool
+    /// Whether its log has lines of this dispatch.
+    var hasSpoken = false
 
     init(task: ClaimedTask, place: Place, now: Timestamp) {
         self.task = task
         self.place = place
         startedAt = now
-        hasSpoken = task.journal.contains { $0.kind == .wait }
+    }
+
+    /// Whether earlier dispatches of the try ended in waits.
+    var hasPast: Bool { task.journal.contains { $0.kind == .wait } }
+
+    /// What earlier dispatches of the try would have said, where they began no log.
+    var past: [LogLine] {
+        // A journal that cannot be read fails the attempt with the reason; its log does not need it once more.
+        (try? AttemptPast.lines(task.journal)) ?? []
     }
 
     var dispatchID: Int64 { task.dispatchID }

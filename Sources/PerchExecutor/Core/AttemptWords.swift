@@ -14,7 +14,7 @@ enum AttemptWords {
     }
 
     /// How the wait ended that let the task go on.
-    private static func ended(_ wait: JournalEntry) -> String {
+    static func ended(_ wait: JournalEntry) -> String {
         guard let outcome = wait.outcome else { return "the wait '\(wait.key)' has not ended" }
         let word =
             outcome.hasPrefix("{\"event\"")

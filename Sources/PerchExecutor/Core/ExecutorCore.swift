@@ -9,7 +9,7 @@ internal import PerchSDK
 struct ExecutorCore {
     enum Action {
         case send(Place, EngineMessage)
-        case log(Attempt, [LogLine])
+        case log(Attempt, [LogLine], LogWorth)
         /// End the process and what it started; its death is reported back.
         case kill(Place)
         /// A process is wanted there.
@@ -174,7 +174,8 @@ struct ExecutorCore {
         case .deferred(let dispatchID, let key, let trigger, let timeout):
             guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
             guard case .running = attempt.phase else { return finish(attempt, .cancelled, now: now) }
-            note(attempt, AttemptWords.wait(key, trigger, timeout), now, isQuiet: false)
+            note(attempt, AttemptWords.wait(key, trigger, timeout), now)
+            endQuietly(attempt)
             turn.deferrals.append(
                 Deferral(
                     taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID, key: key, trigger: trigger,
@@ -220,7 +221,9 @@ struct ExecutorCore {
         case .failure(let message, _): note(attempt, message, now, isQuiet: false, level: .error)
         case .skipped(let message): note(attempt, "skipped: \(message)", now, isQuiet: false)
         case .cancelled: note(attempt, "cancelled: the code has ended", now, isQuiet: false)
-        case .success: note(attempt, "success", now)
+        case .success:
+            note(attempt, "success", now)
+            endQuietly(attempt)
         }
         turn.reports.append(
             TaskReport(
@@ -262,8 +265,15 @@ struct ExecutorCore {
     mutating func say(_ attempt: Attempt, _ lines: [LogLine]) {
         let all = attempt.quietLines + lines
         attempt.quietLines = []
-        actions.append(.log(attempt, all))
+        actions.append(.log(attempt, all, .always(past: attempt.hasSpoken ? [] : attempt.past)))
         attempt.hasSpoken = true
+    }
+
+    /// A dispatch that had nothing to say leaves its lines in the log that an earlier one of the try may have begun.
+    private mutating func endQuietly(_ attempt: Attempt) {
+        guard !attempt.hasSpoken, attempt.hasPast else { return }
+        actions.append(.log(attempt, attempt.quietLines, .ifThere))
+        attempt.quietLines = []
     }
 
     mutating func note(

@@ -20,11 +20,21 @@ public final class AttemptLogStore: Sendable {
     }
 
     /// Adds lines to the log of a try.
-    public func append(_ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int) {
+    public func append(
+        _ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int, worth: LogWorth = .always(past: [])
+    ) {
         guard !lines.isEmpty else { return }
+        let file = AttemptLogPath.file(of: key, tryNumber: tryNumber)
+        switch worth {
+        case .ifThere: writer.append(Self.bytes(of: lines), to: file, past: nil)
+        case .always(let past): writer.append(Self.bytes(of: lines), to: file, past: Self.bytes(of: past))
+        }
+    }
+
+    private static func bytes(of lines: [LogLine]) -> [UInt8] {
         var bytes: [UInt8] = []
         for line in lines { AttemptLogLine.append(line, to: &bytes) }
-        writer.append(bytes, to: AttemptLogPath.file(of: key, tryNumber: tryNumber))
+        return bytes
     }
 
     /// Returns once everything added before stands in its file.
@@ -38,8 +48,8 @@ public final class AttemptLogStore: Sendable {
 
     // MARK: Reading
 
-    /// The path of the log of a try, whether there is one or not. A try whose code said nothing and that ended in one go
-    /// has no file: what there is to say about it stands in the metastore.
+    /// The path of the log of a try, whether there is one or not. A try whose code said nothing has no file: what there
+    /// is to say about it stands in the metastore.
     public func path(of key: TaskInstanceKey, tryNumber: Int) -> String {
         "\(directory)/\(AttemptLogPath.file(of: key, tryNumber: tryNumber))"
     }

@@ -5,9 +5,19 @@ internal import Synchronization
 
 /// The thread that writes attempt logs. It sleeps while there is nothing to write.
 final class LogWriter: Sendable {
+    /// What is to be written to one file.
+    private struct Addition {
+        /// Only where the file is there already.
+        var ifThere: [UInt8] = []
+        /// Only where it is not, and there is something that has to be written.
+        var past: [UInt8]?
+        /// In any case.
+        var always: [UInt8] = []
+    }
+
     private struct State {
         /// What is to be written, by file, and the files in the order of their first line.
-        var pending: [String: [UInt8]] = [:]
+        var pending: [String: Addition] = [:]
         var order: [String] = []
         var bytes = 0
         var dropped: [String: Int] = [:]
@@ -28,7 +38,8 @@ final class LogWriter: Sendable {
 
     var lastFailure: String? { state.withLock { $0.lastFailure } }
 
-    func append(_ bytes: [UInt8], to file: String) {
+    /// - Parameter past: What comes before the bytes where the file is new; nil: the bytes are not worth a new file.
+    func append(_ bytes: [UInt8], to file: String, past: [UInt8]?) {
         state.withLock { state in
             guard !state.isClosing else { return }
             if state.bytes > Self.most {
@@ -36,11 +47,17 @@ final class LogWriter: Sendable {
                 return
             }
             if state.pending[file] == nil { state.order.append(file) }
-            state.pending[file, default: []].append(contentsOf: bytes)
+            Self.add(bytes, past, to: &state.pending[file, default: Addition()])
             state.bytes += bytes.count
             if !state.isRunning { start(&state) }
         }
         signal.raise()
+    }
+
+    private static func add(_ bytes: [UInt8], _ past: [UInt8]?, to addition: inout Addition) {
+        guard past != nil || addition.past != nil else { return addition.ifThere.append(contentsOf: bytes) }
+        addition.past = addition.past ?? past
+        addition.always.append(contentsOf: bytes)
     }
 
     func flush() async {
@@ -70,11 +87,12 @@ final class LogWriter: Sendable {
         while true {
             let (batch, waiters, isOver) = state.withLock { state in
                 let batch = state.order.map { file in
-                    var bytes = state.pending[file] ?? []
+                    var addition = state.pending[file] ?? Addition()
                     if let count = state.dropped[file] {
-                        bytes += Array("(\(count) lines were dropped: the disk was slower than the task)\n".utf8)
+                        let note = "(\(count) lines were dropped: the disk was slower than the task)\n"
+                        Self.add(Array(note.utf8), [], to: &addition)
                     }
-                    return (file, bytes)
+                    return (file, addition)
                 }
                 let waiters = state.waiters
                 state.pending = [:]
@@ -86,28 +104,37 @@ final class LogWriter: Sendable {
                 if isOver { state.isRunning = false }
                 return (batch, waiters, isOver)
             }
-            for (file, bytes) in batch { write(bytes, to: file, &made) }
+            for (file, addition) in batch { write(addition, to: file, &made) }
             for waiter in waiters { waiter.resume() }
             if isOver { return }
             if batch.isEmpty, waiters.isEmpty { signal.wait() }
         }
     }
 
-    private func write(_ bytes: [UInt8], to file: String, _ made: inout Set<String>) {
+    private func write(_ addition: Addition, to file: String, _ made: inout Set<String>) {
         let path = "\(directory)/\(file)"
+        let flags = O_WRONLY | O_APPEND | O_CLOEXEC
+        let existing = open(path, flags)
+        if existing >= 0 { return write(addition.ifThere + addition.always, to: existing, path) }
+        guard errno == ENOENT || errno == ENOTDIR else { return fail(path) }
+        guard let past = addition.past else { return }
         let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         if !made.contains(folder) {
             make(folder)
             if made.count > 10_000 { made.removeAll() }
             made.insert(folder)
         }
-        var descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+        var descriptor = open(path, flags | O_CREAT, 0o640)
         if descriptor < 0, errno == ENOENT {
             // The folder was removed by a clean-up meanwhile.
             make(folder)
-            descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+            descriptor = open(path, flags | O_CREAT, 0o640)
         }
         guard descriptor >= 0 else { return fail(path) }
+        write(past + addition.always, to: descriptor, path)
+    }
+
+    private func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) {
         defer { Glibc.close(descriptor) }
         bytes.withUnsafeBytes { buffer in
             var written = 0

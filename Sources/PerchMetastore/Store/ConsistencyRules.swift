@@ -33,6 +33,13 @@ package enum ConsistencyRules {
             """
         ),
         (
+            "pools count other slots than are held",
+            """
+            SELECT COUNT(*) FROM pool p
+            WHERE p.used <> (SELECT COALESCE(SUM(s.slots), 0) FROM pool_slot s WHERE s.pool = p.name)
+            """
+        ),
+        (
             "finished runs have unfinished task instances",
             """
             SELECT COUNT(*) FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key

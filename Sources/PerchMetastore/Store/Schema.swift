@@ -37,6 +37,11 @@ enum Schema {
             waits {int64} NOT NULL
         ) {table};
 
+        DROP INDEX pool_slot_pool;
+        -- The sum of the slots that are held, so that it need not be added up.
+        ALTER TABLE pool ADD COLUMN used {int64} NOT NULL DEFAULT 0;
+        UPDATE pool SET used = (SELECT COALESCE(SUM(s.slots), 0) FROM pool_slot s WHERE s.pool = pool.name);
+
         -- Triggerers that start after this read every wait: notes from before are of no use.
         DELETE FROM wait_removal;
         ALTER TABLE wait_removal ADD COLUMN queue TEXT NOT NULL DEFAULT 'default';

@@ -96,11 +96,14 @@ extension Transaction {
 
     /// queued → scheduled for everything of a run but clean-ups after a cancel.
     private func unqueue(runKey: Int64) throws {
-        try run(
+        let freed = try rows(
             """
             DELETE FROM pool_slot WHERE dispatch_id IN (
                 SELECT dispatch_id FROM task_instance WHERE run_key = :1 AND state = 'queued' AND queue_class > 0)
-            """, runKey)
+            RETURNING pool, slots
+            """, runKey
+        ) { (pool: $0.text(0), slots: $0.int(1)) }
+        for slot in freed { slotChanges[slot.pool, default: 0] -= slot.slots }
         try run(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0

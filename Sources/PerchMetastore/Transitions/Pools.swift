@@ -24,11 +24,14 @@ enum QueueClass: Int64, SQLConvertible {
 extension Transaction {
     private func room(inPool name: String) throws -> PoolRoom? {
         if let known = pools[name] { return known }
-        guard let slots = try number("SELECT slots FROM pool WHERE name = :1 {for_update}", name) else { return nil }
-        let held = try number("SELECT SUM(slots) FROM pool_slot WHERE pool = :1", name) ?? 0
+        let row = try first("SELECT slots, used FROM pool WHERE name = :1 {for_update}", name) {
+            (slots: $0.int(0), used: $0.int(1))
+        }
+        guard let row else { return nil }
         let backlog = try number(
             "SELECT ti_id FROM task_instance WHERE state = 'scheduled' AND is_held = 0 AND pool = :1 LIMIT 1", name)
-        let room = PoolRoom(free: Int(slots - held), hasBacklog: backlog != nil, isRefillDue: false)
+        let free = row.slots - row.used - slotChanges[name, default: 0]
+        let room = PoolRoom(free: free, hasBacklog: backlog != nil, isRefillDue: false)
         pools[name] = room
         return room
     }
@@ -62,6 +65,7 @@ extension Transaction {
         try run(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots) VALUES (:1, :2, :3, :4)", dispatchID, pool, id,
             slots)
+        slotChanges[pool, default: 0] += slots
     }
 
     private func queue(id: Int64, dispatchID: Int64, _ queueClass: QueueClass) throws {
@@ -79,6 +83,7 @@ extension Transaction {
             "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots", dispatchID
         ) { (pool: $0.text(0), slots: $0.int(1)) }
         guard let freed else { return }
+        slotChanges[freed.pool, default: 0] -= freed.slots
         if pools[freed.pool] == nil {
             // Read after the DELETE: the slot is counted as free already.
             _ = try room(inPool: freed.pool)
@@ -86,6 +91,14 @@ extension Transaction {
             pools[freed.pool]?.free += freed.slots
         }
         pools[freed.pool]?.isRefillDue = true
+    }
+
+    /// Counts what the transaction has taken and given back of each pool.
+    func storeSlotChanges() throws {
+        for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
+            try run("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
+        }
+        slotChanges = [:]
     }
 
     /// What waits for a slot of a pool in which slots came free goes ahead, by class, priority and age.
@@ -127,7 +140,7 @@ extension Transaction {
     package func setPool(_ name: String, slots: Int) throws {
         try run(
             """
-            INSERT INTO pool (name, slots, include_deferred) VALUES (:1, :2, 0)
+            INSERT INTO pool (name, slots, include_deferred, used) VALUES (:1, :2, 0, 0)
             ON CONFLICT (name) DO UPDATE SET slots = excluded.slots
             """, name, slots)
         pools[name] = nil

@@ -149,36 +149,29 @@ extension Transaction {
         let changed =
             firings.contains { $0.outcome == .timeout }
             ? Set(try rows("SELECT wait_id FROM wait_removal WHERE seq > :1", noted) { $0.int64(0) }) : []
+        let standing = firings.filter { $0.outcome != .timeout || !changed.contains($0.waitID) }
+        var taken = try takeWaits(standing.map(\.waitID))
         let settlement = Settlement()
         let won = try firings.map { firing in
             if firing.outcome == .timeout, changed.contains(firing.waitID) { return false }
-            return try fire(firing, isByOwner: owner != nil, in: settlement)
+            guard let gone = taken.removeValue(forKey: firing.waitID) else { return false }
+            return try fire(firing, of: gone, isByOwner: owner != nil, in: settlement)
         }
         try settle(settlement)
         return won
     }
 
     func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
-        let gone = try first(
-            """
-            DELETE FROM wait WHERE wait_id = :1
-            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
-            """, firing.waitID
-        ) { row in
-            (
-                id: row.int64(0), tryNumber: row.int(1), key: row.text(2), isSensor: row.bool(3), since: row.time(4),
-                kind: row.text(5), target: row.text(6), definition: row.optionalText(7), queue: row.text(8),
-                shard: row.int(9)
-            )
-        }
-        guard let gone else { return false }
+        guard let gone = try takeWaits([firing.waitID])[firing.waitID] else { return false }
+        return try fire(firing, of: gone, isByOwner: isByOwner, in: settlement)
+    }
+
+    private func fire(
+        _ firing: Firing, of gone: TakenWait, isByOwner: Bool, in settlement: Settlement
+    ) throws -> Bool {
         if !isByOwner { try noteChange(of: firing.waitID, queue: gone.queue, shard: gone.shard) }
-        let found = try first(
-            "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
-            gone.id
-        ) { (runKey: $0.int64(0), taskIndex: $0.int(1), mapIndex: $0.int(2), firstTry: $0.int(3)) }
         // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
-        guard let found else { return false }
+        guard let found = gone.task else { return false }
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PerchBundle
-internal import PerchExecutor
+package import PerchExecutor
 package import PerchMetastore
 
 /// The logs of attempts in memory.
@@ -23,9 +23,14 @@ package final class MemoryLog: AttemptLog, @unchecked Sendable {
         self.keeps = keeps
     }
 
-    package func append(_ new: [LogLine], to key: TaskInstanceKey, tryNumber: Int) {
+    package func append(_ new: [LogLine], to key: TaskInstanceKey, tryNumber: Int, worth: LogWorth) {
         if let onLine { for line in new { onLine(key, line) } }
-        if keeps { lines[Attempt(key: key, tryNumber: tryNumber), default: []] += new }
+        guard keeps else { return }
+        let attempt = Attempt(key: key, tryNumber: tryNumber)
+        switch worth {
+        case .ifThere: lines[attempt]?.append(contentsOf: new)
+        case .always(let past): lines[attempt, default: past] += new
+        }
     }
 
     package func flush() async {}

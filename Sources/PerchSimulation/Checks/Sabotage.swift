@@ -45,8 +45,7 @@ package struct Sabotage: Sendable {
             in: "SELECT run_key, task_index, map_index, try_number, cancel_state, cancel_reason",
             "AND dispatch_id = :2", becomes: "AND (dispatch_id = :2 OR 1 = 1)"),
         statement(
-            "fire-keeps-the-wait",
-            in: "RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard",
+            "fire-keeps-the-wait", in: "DELETE FROM wait WHERE wait_id = :1\nRETURNING wait_id, ti_id",
             "DELETE FROM wait WHERE wait_id = :1", becomes: "UPDATE wait SET since = since WHERE wait_id = :1"),
         Sabotage(
             name: "fire-without-lease",
@@ -63,8 +62,8 @@ package struct Sabotage: Sendable {
             "slot-not-released", in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots",
             "WHERE dispatch_id = :1", becomes: "WHERE dispatch_id = :1 AND 1 = 0"),
         statement(
-            "pool-without-limit", in: "SELECT SUM(slots) FROM pool_slot WHERE pool = :1",
-            "SUM(slots)", becomes: "0 * SUM(slots)"),
+            "pool-without-limit", in: "SELECT slots, used FROM pool WHERE name = :1 {for_update}",
+            "used", becomes: "0 * used"),
         statement(
             "pending-counted-twice", in: "UPDATE task_instance SET pending = pending - :3, upstream_failed",
             "pending - :3", becomes: "pending - :3 - :3"),

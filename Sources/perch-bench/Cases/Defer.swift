@@ -3,20 +3,23 @@
 import PerchMetastore
 import PerchSDK
 
-/// Deferrals a second: at the executor's intake, which is the metastore, and through a bundle process.
+/// Deferrals a second: at the executor's intake, which is the metastore, and through a bundle process; and fires a second
+/// where the triggerer hands them in.
 enum Defer {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
         let limit = try RawSQLite.rates(in: place.path, rows: 100_000).insert
         let intake = try await atIntake(place, size)
         let through = try await throughBundle(place, min(size, 50_000))
         return [
-            Metric("rate", intake, "per_s", goal: .atLeast(20_000), limit: limit),
+            Metric("rate", intake.defers, "per_s", goal: .atLeast(20_000), limit: limit),
+            Metric("fire_rate", intake.fires, "per_s", goal: .none),
             Metric("defer_e2e", through, "per_s", goal: .atLeast(8_000), limit: limit),
         ]
     }
 
-    /// Tasks that are running give up their worker, a thousand a transaction, as the executor hands them in.
-    private static func atIntake(_ place: Place, _ size: Int) async throws -> Double {
+    /// Tasks that are running give up their worker, a thousand a transaction, as the executor hands them in; then they are
+    /// fired, a thousand a transaction, as the triggerer does it.
+    private static func atIntake(_ place: Place, _ size: Int) async throws -> (defers: Double, fires: Double) {
         let home = place.path + "/intake"
         _ = try Metastore.migrate(home: home, clock: WallClock())
         try RawSQLite.widenPool(home: home, slots: size)
@@ -50,9 +53,26 @@ enum Defer {
             let accepted = try await metastore.write { try $0.deferTasks(batch) }
             guard accepted.allSatisfy({ $0 }) else { throw BenchError("a deferral was refused") }
         }
-        let rate = Double(running.count) / (Monotonic.seconds - start)
+        let defers = Double(running.count) / (Monotonic.seconds - start)
+        let waits = try await metastore.read {
+            try $0.waitsToArm(after: 0, of: .all(of: ["default"]), limit: .max).waits
+        }
+        let triggerer = try await metastore.write {
+            try $0.registerTriggerer(
+                ProcessIdentity(pid: 1, startTime: 1, bootID: "bench", host: "bench"), terms: TriggererTerms(),
+                lease: .seconds(3_600))
+        }
+        let firing = Monotonic.seconds
+        for first in stride(from: 0, to: waits.count, by: 1000) {
+            let batch = waits[first..<min(first + 1000, waits.count)].map {
+                Firing(waitID: $0.waitID, outcome: .event(.object(["due_at": .integer(1)])), by: "triggerer")
+            }
+            let won = try await metastore.write { try $0.fire(batch, lease: triggerer) }
+            guard won.allSatisfy({ $0 }) else { throw BenchError("a fire was refused") }
+        }
+        let fires = Double(waits.count) / (Monotonic.seconds - firing)
         try metastore.close()
-        return rate
+        return (defers, fires)
     }
 
     /// From the first task that is queued until all of them sleep.

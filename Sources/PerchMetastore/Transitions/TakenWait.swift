@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// A wait whose row has been removed, to be fired.
+struct TakenWait {
+    var id: Int64
+    var tryNumber: Int
+    var key: String
+    var isSensor: Bool
+    var since: Timestamp
+    var kind: String
+    var target: String
+    var definition: String?
+    var queue: String
+    var shard: Int
+    /// Its task instance; nil where there is none that waits.
+    var task: (runKey: Int64, taskIndex: Int, mapIndex: Int, firstTry: Int)?
+
+    fileprivate init(_ row: borrowing SQLRow) {
+        id = row.int64(1)
+        tryNumber = row.int(2)
+        key = row.text(3)
+        isSensor = row.bool(4)
+        since = row.time(5)
+        kind = row.text(6)
+        target = row.text(7)
+        definition = row.optionalText(8)
+        queue = row.text(9)
+        shard = row.int(10)
+    }
+}
+
+extension Transaction {
+    /// So many waits are taken by one statement: a statement costs as much as a row that it touches.
+    private static let chunk = 32
+
+    /// Removes the rows of waits that are still there; by their ids.
+    func takeWaits(_ ids: [Int64]) throws -> [Int64: TakenWait] {
+        var taken: [Int64: TakenWait] = [:]
+        taken.reserveCapacity(ids.count)
+        var first = 0
+        while first < ids.count {
+            let count = ids.count - first == 1 ? 1 : min(Self.chunk, ids.count - first)
+            try takeChunk(ids[first..<first + count], into: &taken)
+            first += count
+        }
+        return taken
+    }
+
+    private func takeChunk(_ ids: ArraySlice<Int64>, into taken: inout [Int64: TakenWait]) throws {
+        var waits: [Int64: Int64] = [:]
+        var instances: [Int64] = []
+        try connection.query(ids.count == 1 ? Self.takeOne : Self.takeMany, Self.values(ids)) { row in
+            let wait = TakenWait(row)
+            taken[row.int64(0)] = wait
+            waits[wait.id] = row.int64(0)
+            instances.append(wait.id)
+        }
+        guard !instances.isEmpty else { return }
+        try connection.query(
+            instances.count == 1 ? Self.findOne : Self.findMany, Self.values(instances[...])
+        ) { row in
+            guard let waitID = waits[row.int64(0)] else { return }
+            taken[waitID]?.task = (row.int64(1), row.int(2), row.int(3), row.int(4))
+        }
+    }
+
+    /// One value, or a whole chunk: what is left of it is NULL, which equals nothing.
+    private static func values(_ ids: ArraySlice<Int64>) -> [SQLValue] {
+        var values = ids.map { SQLValue.integer($0) }
+        if values.count > 1 { values += Array(repeating: .null, count: chunk - values.count) }
+        return values
+    }
+
+    private static let takeOne: StaticString = """
+        DELETE FROM wait WHERE wait_id = :1
+        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
+        """
+
+    private static let takeMany: StaticString = """
+        DELETE FROM wait WHERE wait_id IN (
+            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
+            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
+        """
+
+    private static let findOne: StaticString = """
+        SELECT ti_id, run_key, task_index, map_index, first_try FROM task_instance
+        WHERE ti_id = :1 AND state = 'deferred'
+        """
+
+    private static let findMany: StaticString = """
+        SELECT ti_id, run_key, task_index, map_index, first_try FROM task_instance
+        WHERE state = 'deferred' AND ti_id IN (
+            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
+            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        """
+}
