@@ -82,7 +82,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
                     "the head of the request is longer than \(api.limits.headBytes) bytes")
                 : Refusal(.badRequest, "invalid_request", "this is no HTTP/1.1 request")
             refuse(context, refusal)
-        case .answering, .lingering: context.close(promise: nil)
+        // What cannot be read after a request does not take its answer away.
+        case .answering: _ = state.finish(now: Self.now, within: nil)
+        case .lingering: context.close(promise: nil)
         }
     }
 
