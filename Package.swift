@@ -157,7 +157,7 @@ let package = Package(
         tests(
             "PerchAPIServerTests",
             [
-                "PerchAPIServer", "PerchMetastore", "PerchSDK", "ProgramTestSupport", log,
+                "PerchAPIServer", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "FuzzSupport", log,
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
