@@ -103,15 +103,27 @@ struct ConnectionTests {
         try await bench.end()
     }
 
-    @Test("Senders who hold all connections without a word keep the others out for a moment, not for ever")
+    @Test("Senders who open connections without a word, or stop in the middle, keep nobody out: they give way")
     func crowd() async throws {
-        let bench = try await APIBench {
-            $0.connections = 8
-            $0.headTime = TimeSpan(microseconds: 200_000)
+        let bench = try await APIBench { $0.connections = 8 }
+        let silent = try (0..<50).map { _ in try bench.client() }
+        var stuck: [WebClient] = []
+        for _ in 0..<50 {
+            let client = try bench.client()
+            await client.send(announced + "Expect: 100-continue\r\n\r\n")
+            #expect(await client.answer(hasBody: false)?.status == 100)
+            stuck.append(client)
         }
-        let crowd = try (0..<100).map { _ in try bench.client() }
-        #expect(try await bench.send("POST /events/a", json, "1").status == 202)
-        for client in crowd { #expect(await client.isEnded()) }
+        let good = try bench.client()
+        for number in 1...20 { #expect(await good.request("POST /events/a", json, "\(number)")?.status == 202) }
+        for client in silent { #expect(await client.isEnded()) }
+        // The one that came last is still there, and is served when it goes on.
+        let last = try #require(stuck.last)
+        await last.send("         1")
+        #expect(await last.answer()?.status == 202)
+        let answer = await stuck[0].answer()
+        #expect(
+            answer?.status == 503 && answer?.isError == true && answer?.body.contains("too many connections") == true)
         try await bench.end()
     }
 

@@ -16,10 +16,12 @@ struct APIChannel: HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     private let api: EventAPI
     private let budget: HeldBytes
+    private let crowd: ConnectionCrowd
 
     init(api: EventAPI) {
         self.api = api
         budget = HeldBytes(most: api.limits.heldBytes)
+        crowd = ConnectionCrowd(most: api.limits.connections)
         responder = { request, writer, channel in
             let body = try await request.body.collect(upTo: .max)
             var answer: APIAnswer
@@ -48,7 +50,7 @@ struct APIChannel: HTTPChannelHandler {
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
             try pipeline.addHandler(OldVersionHandler())
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-            try pipeline.addHandler(ConnectionGuard(api: api, budget: budget))
+            try pipeline.addHandler(ConnectionGuard(api: api, budget: budget, crowd: crowd))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }

@@ -18,6 +18,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private let api: EventAPI
     private let budget: HeldBytes
+    private let crowd: ConnectionCrowd
+    /// While the connection is there.
+    private var context: ChannelHandlerContext?
     private var state: ConnectionState
     private var timer: (at: Int64, scheduled: Scheduled<Void>)?
     /// The request that is being gathered.
@@ -29,24 +32,50 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var early: [HTTPRequestPart] = []
     private var isReadWanted = false
 
-    init(api: EventAPI, budget: HeldBytes) {
+    init(api: EventAPI, budget: HeldBytes, crowd: ConnectionCrowd) {
         self.api = api
         self.budget = budget
+        self.crowd = crowd
         state = ConnectionState(limits: api.limits, now: Self.now)
     }
 
     // MARK: the connection's life
 
     func handlerAdded(context: ChannelHandlerContext) {
-        if context.channel.isActive { watchDeadline(context) }
+        if context.channel.isActive { enter(context) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        watchDeadline(context)
+        enter(context)
         context.fireChannelActive()
     }
 
+    private func enter(_ context: ChannelHandlerContext) {
+        guard self.context == nil else { return }
+        self.context = context
+        watchDeadline(context)
+        guard crowd.enter(self) else {
+            return refuse(context, .unavailable("there are too many connections at this moment", after: 1))
+        }
+    }
+
+    /// Whether it waits for its sender, and since when: since so long before its deadline.
+    var isWaiting: Bool { state.phase != .answering }
+    var deadline: Int64 { state.deadline }
+
+    /// Ends, for there are too many connections and the others have kept the server waiting for less long.
+    func giveWay() {
+        guard let context else { return }
+        if state.phase == .reading {
+            refuse(context, .unavailable("there are too many connections; nothing was taken", after: 1))
+        } else {
+            context.close(promise: nil)
+        }
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
+        crowd.leave(self)
+        self.context = nil
         timer?.scheduled.cancel()
         timer = nil
         early = []

@@ -4,7 +4,7 @@ package import PerchSDK
 
 /// How much of anything the API server takes, and for how long it waits.
 package struct APILimits: Sendable {
-    /// Connections at a time; further ones wait until one is closed.
+    /// Connections at a time; for a further one the one that has kept the server waiting for longest is closed.
     package var connections = 256
     /// Bytes of all bodies that are being received or stored.
     package var heldBytes = 64 << 20

@@ -61,9 +61,7 @@ package actor APIServer {
         let server = Server(
             childChannelSetup: APIChannel(api: api),
             configuration: ServerConfiguration(
-                address: .hostname(configuration.address.host, port: configuration.address.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    configuration.limits.connections, logger: quiet)),
+                address: .hostname(configuration.address.host, port: configuration.address.port)),
             onServerRunning: { channel in started.yield(.success(channel.localAddress?.port ?? 0)) },
             eventLoopGroup: group, logger: quiet)
         let log = log
