@@ -23,7 +23,7 @@ struct ConfigListCommand: ParsableCommand {
         try listing.add(
             configuration.entries.map { entry in
                 [
-                    "key": .text(entry.key.name), "value": .text(entry.value), "origin": .text(entry.origin),
+                    "key": .text(entry.key.name), "value": .text(entry.shown), "origin": .text(entry.origin),
                     "variable": .text(entry.key.variable), "meaning": .text(entry.key.summary),
                 ]
             })

@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import PerchMetastore
 internal import PerchSDK
-internal import PerchTriggerer
 
 struct EventsEmitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

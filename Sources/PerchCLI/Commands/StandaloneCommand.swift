@@ -21,8 +21,9 @@ struct StandaloneCommand: AsyncParsableCommand {
         ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
         let engine = try Engine(home: home, configuration: configuration)
-        let count = try await engine.start()
-        Console.shared.say("ready: \(count) DAGs, home \(home.path), process \(getpid())")
+        let started = try await engine.start()
+        if let address = started.api { Console.shared.say("api: http://\(address)") }
+        Console.shared.say("ready: \(started.dags) DAGs, home \(home.path), process \(getpid())")
         try await engine.untilStopped()
         Console.shared.say("stopping")
         try await engine.stop()

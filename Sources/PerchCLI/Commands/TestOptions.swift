@@ -4,7 +4,6 @@ internal import ArgumentParser
 internal import Glibc
 internal import PerchMetastore
 internal import PerchSDK
-internal import PerchTriggerer
 
 /// What `dags test` and `tasks test` share: how the run is made, and how it is shown.
 struct TestOptions: ParsableArguments {

@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import Logging
+internal import PerchAPIServer
 internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchReactor
@@ -19,6 +20,7 @@ struct Engine {
     private let triggerer: TriggererRole
     private let events: EventSocket
     private let sweep: LogSweep?
+    private let api: APIServer?
     /// What was there before this engine.
     private let found: (hasHome: Bool, hasMetastore: Bool)
 
@@ -37,6 +39,7 @@ struct Engine {
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
+        let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         found = home.paths.state
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
         do {
@@ -51,6 +54,7 @@ struct Engine {
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             let (metastore, scheduler) = (metastore, scheduler)
+            api = apiSettings.map { APIServer($0, metastore: metastore, log: log.logger("api")) }
             sweep = configuration.number("retention.runs_days").map { days in
                 LogSweep(
                     metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
@@ -62,15 +66,25 @@ struct Engine {
         }
     }
 
+    /// What an engine is when it has started.
+    struct Started {
+        var dags: Int
+        /// Where it takes events over HTTP.
+        var api: ListenAddress?
+    }
+
     /// Starts the roles, the executor first: a bundle with problems in its declarations is refused before anything else
-    /// happens. Returns how many DAGs there are.
-    func start() async throws -> Int {
+    /// happens. The API's address is taken before that, and serves when all roles work.
+    func start() async throws -> Started {
         let definitions: [DAGDefinition]
+        let address: ListenAddress?
         do {
+            address = try await api?.start()
             definitions = try await executor.start()
         } catch {
+            await api?.stop()
             try metastore.close()
-            // A bundle that was refused changes nothing: a home that was made for it goes again.
+            // An engine that was refused changes nothing: a home that was made for it goes again.
             if !found.hasMetastore { home.paths.takeBack(keepingDirectory: found.hasHome) }
             throw error
         }
@@ -79,7 +93,8 @@ struct Engine {
         try await triggerer.start()
         try await events.start()
         sweep?.start()
-        return definitions.count
+        await api?.open()
+        return Started(dags: definitions.count, api: address)
     }
 
     /// Returns when the process has been told to stop.
@@ -89,6 +104,7 @@ struct Engine {
 
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
     func stop() async throws {
+        await api?.stop()
         await events.stop()
         await executor.stop()
         await triggerer.stop()

@@ -12,6 +12,12 @@ struct Configuration: Sendable {
         var value: String?
         /// `default`, `config.json`, the variable's name, `--set`.
         var origin: String
+
+        /// The value as people may see it.
+        var shown: String? {
+            if case .secret = key.kind { return value.map { _ in "(secret)" } }
+            return value
+        }
     }
 
     let entries: [Entry]
@@ -42,8 +48,14 @@ struct Configuration: Sendable {
                 throw PerchError(.invalid, "--set takes section.key=value, not '\(flag.shown())'")
             }
             let name = String(flag[..<equals])
-            guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
+            guard let key = ConfigurationKey.all.first(where: { $0.name == name }) else {
                 throw PerchError(.invalid, "--set: there is no setting '\(name.shown(60))'; " + Self.known(\.name))
+            }
+            if case .secret = key.kind {
+                throw PerchError(
+                    .invalid,
+                    "--set: everybody on this machine can read a command line; put \(name) into the file that "
+                        + "\(name)_file names, or into the environment as \(key.variable)")
             }
             values[name] = (String(flag[flag.index(after: equals)...]), "--set")
         }
@@ -64,6 +76,11 @@ struct Configuration: Sendable {
     func number(_ name: String) -> Int64? {
         guard let entry = entries.first(where: { $0.key.name == name }), let value = entry.value else { return nil }
         return try? entry.key.number(value)  // because every value was read once when the settings were made
+    }
+
+    /// What is written for a setting; nil where it is not set and has no default.
+    func text(_ name: String) -> String? {
+        entries.first { $0.key.name == name }?.value
     }
 
     /// The level from which the engine's log is written.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import PerchAPIServer
 internal import PerchSDK
 
 /// One setting of the engine: its name, what may stand there, and what holds where nothing stands.
@@ -13,6 +14,12 @@ struct ConfigurationKey: Sendable {
         /// A length of time with a unit: `250ms`, `30s`, `5m`, `2h`, `7d`.
         case span
         case logLevel
+        /// An IP address and a port.
+        case address
+        /// The path of a file.
+        case path
+        /// What nobody may see: not for the command line, and never shown.
+        case secret
     }
 
     /// `section.key`.
@@ -24,6 +31,21 @@ struct ConfigurationKey: Sendable {
 
     /// Every setting, by section.
     static let all: [ConfigurationKey] = [
+        ConfigurationKey(
+            name: "api.listen", kind: .address, fallback: nil,
+            summary: "where events are taken over HTTP, as 127.0.0.1:8793; without it nowhere"),
+        ConfigurationKey(
+            name: "api.secret", kind: .secret, fallback: nil,
+            summary: "what senders sign bodies with, if not in api.secret_file"),
+        ConfigurationKey(
+            name: "api.secret_file", kind: .path, fallback: nil,
+            summary: "a file with the secrets that senders sign bodies with, one a line"),
+        ConfigurationKey(
+            name: "api.token", kind: .secret, fallback: nil,
+            summary: "what senders show as a bearer token, if not in api.token_file"),
+        ConfigurationKey(
+            name: "api.token_file", kind: .path, fallback: nil,
+            summary: "a file with the bearer tokens that let senders in, one a line"),
         ConfigurationKey(
             name: "bundle.memory_limit", kind: .bytes, fallback: nil,
             summary: "memory that a bundle process may use; without it only the machine is the limit"),
@@ -57,7 +79,7 @@ struct ConfigurationKey: Sendable {
         "PERCH__" + name.split(separator: ".").joined(separator: "__").uppercased()
     }
 
-    /// The number behind a written value: bytes, microseconds, or the whole number itself.
+    /// The number behind a written value: bytes, microseconds, a port, or the whole number itself.
     /// - Throws: `PerchError` (`invalid`) that says what may stand there.
     func number(_ text: String) throws -> Int64 {
         switch kind {
@@ -88,6 +110,16 @@ struct ConfigurationKey: Sendable {
                 throw refusal(of: text, "one of " + Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))
             }
             return Int64(index)
+        case .address:
+            do throws(PerchError) {
+                return Int64(try ListenAddress(parsing: text).port)
+            } catch {
+                throw PerchError(.invalid, "\(name): \(error.message)")
+            }
+        case .path, .secret:
+            // Of neither there is a number. What is wrong with a secret is said without it.
+            guard !text.isEmpty else { throw PerchError(.invalid, "\(name) is empty") }
+            return 0
         }
     }
 

@@ -2,7 +2,6 @@
 
 internal import PerchMetastore
 internal import PerchSDK
-internal import PerchTriggerer
 
 /// Where events go: to the engine's socket while one is alive, so that many senders share its commits, else to the
 /// metastore itself.

@@ -17,6 +17,20 @@ public struct NewEvent: Sendable, Hashable {
         self.payload = payload
         self.eventID = eventID
     }
+
+    /// What an event may look like; the same for every way in.
+    /// - Throws: `PerchError` (`invalid`) that names the field.
+    package func check() throws {
+        for (field, text) in [("name", name), ("key", key ?? "-"), ("id", eventID ?? "-")] {
+            guard !text.isEmpty, text.utf8.count <= 500,
+                text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+            else {
+                throw PerchError(
+                    .invalid,
+                    "the \(field) of an event is 1 to 500 bytes without control characters, not '\(text.shown())'")
+            }
+        }
+    }
 }
 
 /// What became of an event.

@@ -8,7 +8,7 @@ extension Transaction {
     /// - Throws: `invalid` for an ill-formed name, key or id; then none of them was taken.
     public func emit(_ events: [NewEvent]) throws -> [AcceptedEvent] {
         guard !events.isEmpty else { return [] }
-        for event in events { try Self.check(event) }
+        for event in events { try event.check() }
         var seq = try lastEventSeq()
         let first = seq
         let accepted = try events.map { event in
@@ -30,19 +30,6 @@ extension Transaction {
             ring(.events)
         }
         return accepted
-    }
-
-    /// What an event may look like; the same for every way in.
-    private static func check(_ event: NewEvent) throws {
-        for (field, text) in [("name", event.name), ("key", event.key ?? "-"), ("id", event.eventID ?? "-")] {
-            guard !text.isEmpty, text.utf8.count <= 500,
-                text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
-            else {
-                throw PerchError(
-                    .invalid,
-                    "the \(field) of an event is 1 to 500 bytes without control characters, not '\(text.shown())'")
-            }
-        }
     }
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-public import PerchMetastore
 import PerchSDK
 
-/// An external event as one line of JSON, and the line that answers it.
+/// An external event as one line of JSON, and the line that answers it: the same at the socket in the home, at the command
+/// line and over HTTP.
 public enum EventLine {
     private static let fields = ["id", "key", "name", "payload"]
 
     /// Reads `{"name": "…", "key": "…", "payload": …, "id": "…"}`; all but the name may be left out.
+    /// - Parameter name: The name of a line that names none; nil: a line without a name is refused.
     /// - Throws: `PerchError` (`invalid`) that names the field and what would be right.
-    public static func parse(_ line: [UInt8]) throws -> NewEvent {
+    public static func parse(_ line: some Sequence<UInt8>, name: String? = nil) throws -> NewEvent {
         guard case .object(let members) = try JSONValue(parsing: line) else {
             throw PerchError(
                 .invalid, "not an object; an event is written {\"name\": \"…\", \"key\": \"…\", \"payload\": …}")
@@ -18,7 +19,7 @@ public enum EventLine {
             throw PerchError(
                 .invalid, "there is no field '\(stray.shown(40))'; there are \(fields.joined(separator: ", "))")
         }
-        guard let name = try text("name", of: members) else {
+        guard let name = try text("name", of: members) ?? name else {
             throw PerchError(.invalid, "the field 'name' is missing")
         }
         return NewEvent(
@@ -41,7 +42,7 @@ public enum EventLine {
     }
 
     /// The line that says why it is not.
-    static func answer(_ error: any Error) -> String {
+    public static func answer(_ error: any Error) -> String {
         JSONValue.object(["error": .string("\(error)")]).text
     }
 }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import HTTPTypes
+import PerchSDK
+
+/// Decides who may send: by token before the body is read, by signature once it is there. Everything secret is compared in a
+/// time that does not depend on it.
+struct AccessControl: Sendable {
+    private let tokens: [SHA256Digest]
+    private let keys: [SymmetricKey]
+    private let signatureTime: TimeSpan
+
+    init(_ credentials: Credentials, signatureTime: TimeSpan) {
+        tokens = credentials.tokens.map { SHA256.hash(data: Array($0.utf8)) }
+        keys = credentials.secrets.map { SymmetricKey(data: Array($0.utf8)) }
+        self.signatureTime = signatureTime
+    }
+
+    private var isOpen: Bool { tokens.isEmpty && keys.isEmpty }
+
+    /// Looks at the head alone.
+    /// - Throws: `Refusal`: 401 where neither a right token nor a signature came, 403 for a page in a browser.
+    func admit(_ fields: HTTPFields) throws(Refusal) {
+        if isOpen {
+            // Whoever is on this machine may send, but not the pages that his browser shows.
+            guard fields[.origin] == nil else {
+                throw Refusal(
+                    .forbidden, "forbidden", "a page of a browser sends nothing here while the API has no token")
+            }
+            return
+        }
+        if fields[.authorization] != nil {
+            guard hasToken(fields) else { throw refusal("the token is wrong") }
+            return
+        }
+        guard !keys.isEmpty, Self.signature(in: fields) != nil else {
+            throw refusal("there is no token")
+        }
+    }
+
+    /// Looks at the signature, where there is one and a secret to check it with.
+    /// - Throws: `Refusal`: 401 where it is wrong or too old.
+    func verify(_ fields: HTTPFields, body: some Collection<UInt8>, now: Timestamp) throws(Refusal) {
+        guard !keys.isEmpty, let given = Self.signature(in: fields) else { return }
+        guard let code = Self.code(in: given.text) else {
+            throw refusal("\(given.name) is not written sha256= and 64 hexadecimal digits")
+        }
+        var signed: [UInt8] = []
+        if given.name == .perchSignature, let text = fields[.perchTimestamp] {
+            guard let seconds = Int64(text),
+                abs(now.microseconds / 1_000_000 - seconds.clamped) * 1_000_000
+                    <= signatureTime.microseconds
+            else {
+                throw refusal(
+                    "X-Perch-Timestamp is not within \(signatureTime) of this machine's clock, in seconds since 1970")
+            }
+            signed += Array((text + ".").utf8)
+        }
+        signed += body
+        // Each key is tried, whether one has fitted or not.
+        let isRight = keys.reduce(false) { isRight, key in
+            HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: signed, using: key) || isRight
+        }
+        guard isRight else { throw refusal("the signature is wrong") }
+    }
+
+    private func hasToken(_ fields: HTTPFields) -> Bool {
+        let parts = (fields[.authorization] ?? "").split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+        let given = SHA256.hash(data: Array(parts[1].utf8))
+        // Digests are compared, which takes the same time wherever they differ, and whatever the lengths of the tokens.
+        return tokens.reduce(false) { isRight, token in token == given || isRight }
+    }
+
+    /// Perch's own header, else the one that GitHub sends.
+    private static func signature(in fields: HTTPFields) -> (name: HTTPField.Name, text: String)? {
+        for name in [HTTPField.Name.perchSignature, .hubSignature] {
+            if let text = fields[name] { return (name, text) }
+        }
+        return nil
+    }
+
+    private static func code(in text: String) -> [UInt8]? {
+        let digits = Array(text.utf8)
+        let prefix = Array("sha256=".utf8)
+        guard digits.count == prefix.count + 64, digits.starts(with: prefix) else { return nil }
+        var bytes: [UInt8] = []
+        for place in stride(from: prefix.count, to: digits.count, by: 2) {
+            guard let high = Character(UnicodeScalar(digits[place])).hexDigitValue,
+                let low = Character(UnicodeScalar(digits[place + 1])).hexDigitValue
+            else { return nil }
+            bytes.append(UInt8(high << 4 | low))
+        }
+        return bytes
+    }
+
+    private func refusal(_ what: String) -> Refusal {
+        var ways: [String] = []
+        if !tokens.isEmpty { ways.append("Authorization: Bearer, and the token") }
+        if !keys.isEmpty { ways.append("X-Perch-Signature: sha256=, and the HMAC of the body") }
+        return Refusal(
+            .unauthorized, "unauthorized", "\(what); what lets in is \(ways.joined(separator: ", or "))",
+            [.wwwAuthenticate: "Bearer"])
+    }
+}
+
+extension HTTPField.Name {
+    static let perchSignature = HTTPField.Name("X-Perch-Signature")!
+    static let perchTimestamp = HTTPField.Name("X-Perch-Timestamp")!
+    static let hubSignature = HTTPField.Name("X-Hub-Signature-256")!
+    static let gitHubDelivery = HTTPField.Name("X-GitHub-Delivery")!
+    static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
+}
+
+extension Int64 {
+    /// Small enough to be reckoned with.
+    fileprivate var clamped: Int64 { Swift.min(Swift.max(self, -1 << 40), 1 << 40) }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import HummingbirdCore
+package import Logging
+import NIOCore
+import NIOPosix
+package import PerchMetastore
+package import PerchSDK
+
+/// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; and says at `GET /health` whether
+/// the engine is ready.
+///
+/// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
+package actor APIServer {
+    /// What the server is told.
+    package struct Configuration: Sendable {
+        package var address: ListenAddress
+        package var credentials: Credentials
+        package var limits = APILimits()
+
+        /// - Throws: `PerchError` (`invalid`) for an address that others can reach without credentials.
+        package init(address: ListenAddress, credentials: Credentials) throws(PerchError) {
+            guard address.isLoopback || !credentials.isOpen else {
+                throw PerchError(
+                    .invalid,
+                    "other machines can reach \(address): it is listened at only with a token or a secret; set "
+                        + "api.token_file, or listen at 127.0.0.1:\(address.port)")
+            }
+            self.address = address
+            self.credentials = credentials
+        }
+    }
+
+    private let configuration: Configuration
+    private let api: EventAPI
+    private let log: Logger
+    private var group: MultiThreadedEventLoopGroup?
+    private var server: Server<APIChannel>?
+    private var running: Task<Void, Never>?
+
+    /// A server that nobody can reach yet.
+    package init(_ configuration: Configuration, metastore: Metastore, log: Logger) {
+        self.configuration = configuration
+        self.log = log
+        let limits = configuration.limits
+        api = EventAPI(
+            limits: limits, access: AccessControl(configuration.credentials, signatureTime: limits.signatureTime),
+            intake: EventIntake(metastore: metastore, log: log, patience: limits.commitTime),
+            clock: metastore.clock, refusals: RefusalLog(clock: metastore.clock, log: log))
+    }
+
+    /// Listens. Until `open` it answers that the engine is starting, and takes nothing.
+    /// - Returns: The address, with the port that it has become.
+    /// - Throws: `PerchError` (`unavailable`) that names the address.
+    package func start() async throws(PerchError) -> ListenAddress {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (starts, started) = AsyncStream<Result<Int, any Error>>.makeStream()
+        var quiet = Logger(label: "perch.api.connections", factory: { _ in SwiftLogNoOpLogHandler() })
+        quiet.logLevel = .critical
+        let server = Server(
+            childChannelSetup: APIChannel(api: api),
+            configuration: ServerConfiguration(
+                address: .hostname(configuration.address.host, port: configuration.address.port)),
+            onServerRunning: { channel in started.yield(.success(channel.localAddress?.port ?? 0)) },
+            eventLoopGroup: group, logger: quiet)
+        let log = log
+        let running = Task {
+            do {
+                try await server.run()
+            } catch {
+                started.yield(.failure(error))
+                log.debug("the server has ended", metadata: ["error": "\(error)"])
+            }
+            started.finish()
+        }
+        var address = configuration.address
+        switch await starts.first(where: { _ in true }) {
+        case .success(let port): address.port = port
+        case let other:
+            await running.value
+            await Self.end(group, log)
+            var reason = "it ended at once"
+            if case .failure(let error) = other { reason = (error as? IOError)?.shortText ?? "\(error)" }
+            throw PerchError(.unavailable, "api.listen: cannot listen at \(configuration.address): \(reason)")
+        }
+        (self.group, self.server, self.running) = (group, server, running)
+        let metadata: Logger.Metadata = [
+            "address": "\(address)",
+            "access": "\(configuration.credentials.isOpen ? "whoever is on this machine" : "by token or signature")",
+        ]
+        log.info("events are taken over HTTP", metadata: metadata)
+        return address
+    }
+
+    /// Takes events from now on.
+    package func open() { api.stage = .ready }
+
+    /// Accepts no connection any more, answers what is under way, and ends. What is not whole after two seconds is refused.
+    package func stop() async {
+        guard let group, let server, let running else { return }
+        (self.group, self.server, self.running) = (nil, nil, nil)
+        api.stage = .stopping
+        do {
+            try await server.shutdownGracefully()
+        } catch {
+            log.warning("the API server did not end cleanly", metadata: ["error": "\(error)"])
+        }
+        await running.value
+        await Self.end(group, log)
+    }
+
+    private static func end(_ group: MultiThreadedEventLoopGroup, _ log: Logger) async {
+        do {
+            try await group.shutdownGracefully()
+        } catch {
+            log.warning("the API server's thread did not end cleanly", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension IOError {
+    /// Without the name of the call.
+    fileprivate var shortText: String { String(cString: strerror(errnoCode)) }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import NIOCore
+import PerchMetastore
+import PerchSDK
+import Synchronization
+
+/// What the server answers: decides on a head whether its body is wanted, and serves the request when it is whole.
+final class EventAPI: Sendable {
+    /// What the server is about to do.
+    enum Stage: String, Sendable { case starting, ready, stopping }
+
+    let limits: APILimits
+    let clock: any PerchClock
+    let refusals: RefusalLog
+    private let access: AccessControl
+    private let intake: EventIntake
+    private let current = Mutex(Stage.starting)
+
+    init(
+        limits: APILimits, access: AccessControl, intake: EventIntake, clock: any PerchClock, refusals: RefusalLog
+    ) {
+        self.limits = limits
+        self.access = access
+        self.intake = intake
+        self.clock = clock
+        self.refusals = refusals
+    }
+
+    var stage: Stage {
+        get { current.withLock { $0 } }
+        set { current.withLock { $0 = newValue } }
+    }
+
+    /// So many bytes of a body are wanted.
+    /// - Throws: `Refusal` where no body would change the answer.
+    func admit(_ head: HTTPRequest) throws(Refusal) -> Int {
+        let target = try RequestTarget(head.path ?? "")
+        guard case .events(let name) = try Route(method: head.method, target: target) else { return 0 }
+        try access.admit(head.headerFields)
+        guard stage != .starting else {
+            throw .unavailable("the engine is starting; nothing was taken", after: 1)
+        }
+        guard !intake.isBehind else {
+            throw .unavailable("the metastore is behind; nothing was taken", after: 5)
+        }
+        let form = try EventForm(head.headerFields, name: name)
+        _ = try EventReader(name: name, form: form, target: target, fields: head.headerFields, limits: limits)
+        return form == .lines ? limits.batchBytes : limits.eventBytes
+    }
+
+    /// Serves a whole request.
+    func respond(to head: HTTPRequest, body: ByteBuffer) async throws(Refusal) -> APIAnswer {
+        let target = try RequestTarget(head.path ?? "")
+        switch try Route(method: head.method, target: target) {
+        case .health: return health()
+        case .events(let name):
+            try body.withUnsafeReadableBytes { bytes throws(Refusal) in
+                try access.verify(head.headerFields, body: bytes, now: clock.now)
+            }
+            let form = try EventForm(head.headerFields, name: name)
+            let reader = try EventReader(
+                name: name, form: form, target: target, fields: head.headerFields, limits: limits)
+            let events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
+            return Self.answer(try await intake.take(events), form)
+        }
+    }
+
+    /// A line for each event of a batch, as the socket in the home gives it; for one event the same as a document.
+    private static func answer(_ events: [AcceptedEvent], _ form: EventForm) -> APIAnswer {
+        var body: [UInt8] = []
+        for event in events { body += Array((EventLine.answer(event) + "\n").utf8) }
+        return APIAnswer(.accepted, type: form == .lines ? "application/x-ndjson" : "application/json", body: body)
+    }
+
+    private func health() -> APIAnswer {
+        let stage = stage
+        guard stage == .ready, !intake.isBehind else {
+            let status = stage == .ready ? "behind" : stage.rawValue
+            var answer = APIAnswer(.serviceUnavailable, .object(["status": .string(status)]))
+            answer.fields[.retryAfter] = "1"
+            return answer
+        }
+        return APIAnswer(.ok, .object(["status": "ready"]))
+    }
+}
