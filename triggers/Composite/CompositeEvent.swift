@@ -37,6 +37,14 @@ public struct CompositeEvent: Codable, Hashable, Sendable {
     }
 }
 
+extension CompositeEvent {
+    /// The event of a member as its trigger reads it: one with a body makes its own. Nil where it has not come.
+    /// - Throws: `PerchError` (`invalid`) where it is not an event of that trigger.
+    public func event<Member: Trigger>(of member: Int, from trigger: Member) throws -> Member.Event? {
+        try met.first { $0.member == member }.map { try trigger.event(stored: $0.event) }
+    }
+}
+
 /// Which of two came: the event of `a.or(b)`.
 public enum EitherEvent<First: Codable & Sendable, Second: Codable & Sendable>: Codable, Sendable {
     case first(First)

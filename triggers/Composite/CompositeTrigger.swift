@@ -52,8 +52,13 @@ public struct CompositeTrigger: Trigger {
     }
 
     private static func node<Member: Trigger>(_ member: Member, _ problems: inout [String]) -> CompositeNode {
-        problems += member.problems
-        if let composite = member as? any CompositeConvertible { return composite.composite.root }
+        problems += member.everyProblem
+        if member.watched is any AsyncTrigger {
+            problems.append(
+                "\(member.target) is watched by code in the bundle and cannot be a member of a composite; wait for both in "
+                    + "its own code, or in two tasks")
+        }
+        if let composite = member.watched as? any CompositeConvertible { return composite.composite.root }
         do {
             return .wait(try TriggerSpec(member))
         } catch {

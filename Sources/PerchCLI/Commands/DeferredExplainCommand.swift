@@ -85,10 +85,19 @@ struct StoredExplanation: Sendable {
         let task = wait.key.mapIndex < 0 ? wait.key.taskID : "\(wait.key.taskID)[\(wait.key.mapIndex)]"
         var lines = [
             "Wait \(wait.waitID): \(wait.key.dagID) \(wait.key.runID) \(task), try \(wait.tryNumber), waits for "
-                + "\(wait.kind) \(wait.target) since \(wait.since)."
+                + "\(wait.kind) \(wait.target)\(composedWords) since \(wait.since)."
         ]
         if let deadline = wait.deadline { lines.append("It times out at \(deadline).") }
         return lines
+    }
+
+    /// What its author calls it, where it is a trigger that is made of others.
+    private var composedWords: String {
+        // What cannot be read is told by whoever watches it.
+        guard let text = wait.definition, let definition = try? JSONValue(parsingEnvelope: text),
+            case .string(let name)? = definition[TriggerSpec.composedKey]
+        else { return "" }
+        return " (what \(name) is made of)"
     }
 
     func record(_ explanation: WaitExplanation, isLive: Bool) -> Record {

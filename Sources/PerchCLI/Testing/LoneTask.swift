@@ -80,7 +80,7 @@ struct LoneTask {
         task.retries = 0
         whole.tasks.append(task)
         code.append(dag.code[index])
-        return DAG(definition: whole, code: code)
+        return DAG(definition: whole, code: code, of: dag)
     }
 
     /// What the task takes, for messages.

@@ -74,6 +74,6 @@ struct TestRun {
     private var unscheduled: DAG {
         var definition = dag.definition
         definition.schedule = .none
-        return DAG(definition: definition, code: dag.code)
+        return DAG(definition: definition, code: dag.code, of: dag)
     }
 }

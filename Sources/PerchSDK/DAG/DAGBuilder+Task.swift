@@ -28,13 +28,17 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
         var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var readings: [OutputReading?] = []
+        for input in repeat each inputs {
+            anchors += input.anchors
+            readings.append(input.reading)
+        }
+        let (names, reads) = (anchors.map(\.taskID), readings)
         return declareCode(
             id, "closure", inputs: anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
             place: DeclarationPlace(file, line)
         ) { context, texts, _ in
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(texts: texts, names: names, readings: reads, task: id)
             return try await JSONText.encode(run(context, repeat reader.next((each Input).self)))
         }
     }
@@ -55,13 +59,17 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, triggerRule: triggerRule)
         var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var readings: [OutputReading?] = []
+        for input in repeat each inputs {
+            anchors += input.anchors
+            readings.append(input.reading)
+        }
+        let (names, reads) = (anchors.map(\.taskID), readings)
         return declareCode(
             id, "closure", inputs: anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
             place: DeclarationPlace(file, line)
         ) { context, texts, _ in
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(texts: texts, names: names, readings: reads, task: id)
             try await run(context, repeat reader.next((each Input).self))
             return JSONText.null
         }

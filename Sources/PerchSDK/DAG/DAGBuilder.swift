@@ -36,10 +36,11 @@ public struct DAGBuilder: ~Copyable {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
             priority: priority, triggerRule: triggerRule)
-        for problem in trigger.problems { draft.problems.append(place.problem("sensor '\(id)': \(problem)")) }
+        for problem in trigger.everyProblem { draft.problems.append(place.problem("sensor '\(id)': \(problem)")) }
         if timeout <= .zero {
             draft.problems.append(place.problem("sensor '\(id)': timeout is \(timeout); it is a duration above 0"))
         }
+        if let hosted = type(of: trigger.watched) as? any AsyncTrigger.Type { draft.asyncTriggers.append(hosted) }
         var spec = TriggerSpec(kind: T.kind, target: "")
         do {
             spec = try TriggerSpec(trigger)
@@ -49,7 +50,9 @@ public struct DAGBuilder: ~Copyable {
         }
         let definition = SensorDefinition(trigger: spec, timeout: TimeSpan(timeout), softFail: softFail)
         let anchor = draft.declare(id, .sensor(definition), after: after, options: options, place: place)
-        return TaskReference(anchor)
+        var reference = TaskReference<T.Event>(anchor)
+        reference.reading = { text in try trigger.event(stored: JSONValue(parsingEnvelope: text)) }
+        return reference
     }
 
     /// Declares that `before` ends before `after` starts, for tasks that stand already.

@@ -6,6 +6,8 @@ public struct TaskReference<Output: Sendable>: AnyTaskReference {
     public let taskID: String
     let index: Int
     let owner: DAGToken
+    /// How the output is read from what is stored, where it is more than decoding.
+    var reading: OutputReading?
 
     init(taskID: String, index: Int, owner: DAGToken) {
         self.taskID = taskID
@@ -22,7 +24,9 @@ public struct TaskReference<Output: Sendable>: AnyTaskReference {
 
     /// The same task as an input that is nil where the task gave no output: for `.allDone`, where it may have failed.
     public var optional: TaskReference<Output?> {
-        TaskReference<Output?>(taskID: taskID, index: index, owner: owner)
+        var reference = TaskReference<Output?>(taskID: taskID, index: index, owner: owner)
+        reference.reading = reading
+        return reference
     }
 
     /// The same task as an input whose elements are nil where a mapped instance gave no output.
@@ -30,6 +34,9 @@ public struct TaskReference<Output: Sendable>: AnyTaskReference {
         TaskReference<[Element?]>(taskID: taskID, index: index, owner: owner)
     }
 }
+
+/// Reads an output from its JSON text.
+typealias OutputReading = @Sendable (String) throws -> any Sendable
 
 /// What `after:` takes: a task's reference, an array of references of one type, or `TaskReferences` of mixed types.
 public protocol AnyTaskReference: Sendable {
