@@ -26,6 +26,10 @@ public actor Executor {
         public var startAttempts = 5
         /// How long a bundle has to say hello and to describe itself.
         public var startTimeout = TimeSpan.seconds(30)
+        /// How long the code of a hosted trigger may hold its thread; zero: for ever.
+        public var triggerBudget = TimeSpan.seconds(1)
+        /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.
+        public var triggerPause = TimeSpan.seconds(1)
 
         /// The defaults.
         public init() {}
@@ -50,6 +54,12 @@ public actor Executor {
     let logger: Logger
 
     var core: ExecutorCore
+    var hosted: HostedCore
+    var mustLookForHosted = true
+    var mustLookForOrphans = true
+    var isCommittingHosted = false
+    var failedHostedCommits = 0
+    var hostedTimer: (timer: LoopTimer, at: Timestamp)?
     /// The bundles in use.
     var bundles: [Place: RunningBundle] = [:]
     /// Every bundle that has not ended yet, by its number.
@@ -123,6 +133,10 @@ public actor Executor {
         settings.slots = configuration.slots
         settings.killGrace = configuration.killGrace
         core = ExecutorCore(settings: settings)
+        var hosting = HostedCore.Settings()
+        hosting.budget = configuration.triggerBudget
+        hosting.pause = configuration.triggerPause
+        hosted = HostedCore(settings: hosting)
         reactor.start()
     }
 
@@ -155,6 +169,7 @@ public actor Executor {
             for row in rows { forget(row) }
             listen()
             pump()
+            pumpHosted()
             return definitions
         } catch {
             await shutDown()

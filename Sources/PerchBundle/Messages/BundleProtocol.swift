@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The protocol between the engine and a bundle process, version 1. Any language can speak it.
+/// The protocol between the engine and a bundle process, version 2. Any language can speak it.
 ///
 /// **Transport.** A stream socket, which is the bundle's standard input when it starts. Each frame is its length in four
 /// bytes, most significant first, and then so many bytes of UTF-8: one JSON object whose member `type` names the message.
@@ -12,6 +12,7 @@
 ///
 /// **Order.** The engine says `hello`, the bundle answers `hello`. After that the engine sends `describe`, `run`, `cancel`
 /// and `drain` at will; any number of dispatches run at once. Every message about a dispatch carries its `dispatch_id`.
+/// Each side says its version in `hello`. A bundle of version 1 is spoken to as before; it hosts no triggers.
 /// A dispatch ends with one `deferred` or one `result`; nothing more is said about it afterwards. When the socket hangs
 /// up, the bundle process ends at once, with everything that it has started.
 ///
@@ -29,6 +30,12 @@
 /// - `refused`: `dispatch_id`: the dispatch is not the current one any more; its code is to be stopped.
 /// - `cancel`: `dispatch_id`, `final_state`, `reason`, `by`, `is_last`: stop the code and run its clean-up. With `is_last`
 ///   the time for the clean-up is over too.
+/// - `host-trigger` (2): `wait_id`, `run`, `kind`, `definition`, `since`, `deadline`?, `failures`, `checkpoint`?, `budget`: run
+///   the code of this trigger. `run` tells this hosting of the wait from every other; each message about it carries both. A
+///   budget is how long the code may hold its thread (a span; 0: for ever).
+/// - `trigger-woken` (2): `wait_id`, `run`, `number`: the sleep of this number is over.
+/// - `trigger-stored` (2): `wait_id`, `run`, `number`: the checkpoint of this number is durable.
+/// - `end-trigger` (2): `wait_id`, `run`: cancel the code; nothing that it says counts any more.
 /// - `drain`: no more `run` will come; the bundle ends when its dispatches have.
 /// - `unknown`: `message_type`: what the engine did not understand.
 ///
@@ -43,11 +50,23 @@
 /// - `result`: `dispatch_id`, `outcome`: `success` with `output` (JSON text) and `items`? [JSON text]; `failure` with
 ///   `message` and `retryable`; `skipped` with `message`; `cancelled`.
 /// - `log`: `dispatch_id`, `lines` [[instant, `debug`|`info`|`warning`|`error`, text]].
-/// - `alive`: sent every ten seconds while dispatches run.
+/// - `trigger-sleep` (2): `wait_id`, `run`, `number`, `until` (an instant): answered by `trigger-woken` when it has come.
+/// - `trigger-checkpoint` (2): `wait_id`, `run`, `number`, `value` (JSON text): answered by `trigger-stored`.
+/// - `trigger-event` (2): `wait_id`, `run`, `event` (JSON text): what was waited for has come. The last word about the run.
+/// - `trigger-failed` (2): `wait_id`, `run`, `reason`, `message`: its code threw (`reason` `threw`: it is run again, a bounded
+///   number of times), there is no code of this kind (`unknown`: asked again later), or it can never work (`broken`). The last
+///   word about the run.
+/// - `trigger-held` (2): `wait_id`, `run`, `held` (a span): its code has held its thread for longer than the budget.
+/// - `trigger-log` (2): `wait_id`, `run`, `lines`, as of `log`.
+/// - `alive`: sent every ten seconds while dispatches run, or triggers that do not sleep.
 /// - `unknown`: `message_type`: what the bundle did not understand.
 public enum BundleProtocol {
     /// The version that this build speaks.
-    public static let version = 1
+    public static let version = 2
+    /// The oldest version that this build still speaks with a bundle.
+    public static let oldestVersion = 1
+    /// The first version whose bundles host triggers.
+    public static let hostingVersion = 2
     /// The longest frame, in bytes, its length not counted.
     public static let longestFrame = 16 << 20
     /// How much of definitions goes into one frame, in bytes of their text.

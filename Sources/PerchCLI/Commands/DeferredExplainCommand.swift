@@ -53,14 +53,14 @@ struct StoredExplanation: Sendable {
     let explanation: WaitExplanation
     let asOf: Timestamp?
     let owner: String?
-    /// How the run that is waited for stands.
+    /// How the run that is waited for stands, or the code that watches.
     let runSentences: [String]
     private let now: Timestamp
 
     init(_ waitID: Int64, _ snapshot: Snapshot) throws {
         wait = try snapshot.knownWait(waitID)
         now = snapshot.now
-        runSentences = try snapshot.runWaitSentences(wait)
+        runSentences = try snapshot.runWaitSentences(wait) + snapshot.hostedSentences(wait)
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
         owner = try WaitRecords.name(ofOwner: probe?.owner, snapshot) ?? WaitRecords.owner(snapshot)
         asOf = probe?.asOf

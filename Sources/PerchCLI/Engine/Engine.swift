@@ -9,6 +9,7 @@ internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
 internal import PerchTriggersApproval
+internal import PerchTriggersAsync
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
@@ -189,6 +190,8 @@ struct Engine {
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
-        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
+        return members + [
+            RunSource(report: report), ApprovalSource(report: report), AsyncSource(), composites,
+        ]
     }
 }

@@ -4,14 +4,16 @@ internal import PerchBundle
 internal import PerchMetastore
 internal import PerchSDK
 
-/// Which bundle process runs an attempt.
+/// Which bundle process runs an attempt, or triggers.
 enum Place: Sendable, Hashable, Comparable {
     /// The one for everything that is under no suspicion.
     case main
     /// One for an attempt that was in a process that died with several: it has it for itself.
     case quarantine(dispatchID: Int64)
+    /// One that runs triggers, and no task.
+    case hosting(group: Int)
 
-    var isQuarantine: Bool { self != .main }
+    var isQuarantine: Bool { if case .quarantine = self { true } else { false } }
 }
 
 /// One dispatch that this worker holds.

@@ -187,7 +187,7 @@ struct ExecutorCore {
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
-        case .hello, .definition, .described, .alive, .unknown, .unrecognized:
+        case .hello, .definition, .described, .trigger, .alive, .unknown, .unrecognized:
             break
         }
     }

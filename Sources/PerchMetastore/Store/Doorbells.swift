@@ -21,6 +21,8 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let events = DoorbellSet(rawValue: 16)
     /// A run or a task ended: whoever waits for it looks.
     public static let finished = DoorbellSet(rawValue: 32)
+    /// Waits that code of a bundle watches for came or went: workers look.
+    public static let hosted = DoorbellSet(rawValue: 64)
 }
 
 /// The doorbells of one process. A transaction rings those of its doings after its COMMIT has returned.

@@ -83,6 +83,7 @@ extension Transaction {
                 definition: row.optionalText(5)
             )
         }
+        if let gone, HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {
             try journalSensor(

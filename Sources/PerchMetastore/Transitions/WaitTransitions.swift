@@ -34,6 +34,7 @@ extension Transaction {
             ShardKey.shard(queue: "default", kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
             wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) })
         ring(.waits)
+        if HostedKind.isHosted(trigger.kind) { try addHosted(waitID) }
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
 
@@ -169,6 +170,7 @@ extension Transaction {
         }
         guard let gone else { return false }
         if !isByOwner { try noteChange(of: firing.waitID) }
+        if HostedKind.isHosted(gone.kind) { try removeHosted(firing.waitID) }
         let found = try first(
             "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
             gone.id

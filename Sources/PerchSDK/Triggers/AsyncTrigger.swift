@@ -26,6 +26,8 @@
 ///   is named in the log and in `deferred explain`, and stopped. What blocks belongs on a thread of its own.
 /// - It is cancelled, as a Swift task, when its wait has ended otherwise.
 public protocol AsyncTrigger: Trigger where Body == Never {
+    /// What `run` returns.
+    associatedtype Event
     /// The stable, persisted name of this type: the type's own name, unless another one is given. Letters, digits, `_`, `.`
     /// and `-`.
     static var name: String { get }

@@ -86,7 +86,7 @@ extension Trigger where Body: Trigger {
 
 extension Trigger where Body: Trigger, Event == Body.Event {
     /// The event of the body as it is.
-    public func event(from event: Body.Event) -> Body.Event { event }
+    public func event(from event: Event) -> Event { event }
 }
 
 extension Trigger {

@@ -29,8 +29,11 @@ public struct TriggerCatalog: Sendable {
     /// The names, in their order.
     public var names: [String] { types.keys.sorted() }
 
-    /// Whether there is code for waits of a kind. True for every kind that the engine watches itself.
-    public func knows(kind: String) -> Bool { !HostedKind.isHosted(kind) || types[HostedKind.name(of: kind)] != nil }
+    /// Throws where a wait of a kind needs code that the bundle does not have.
+    package func require(kind: String) throws(PerchError) {
+        guard HostedKind.isHosted(kind), types[HostedKind.name(of: kind)] == nil else { return }
+        throw Self.missing(HostedKind.name(of: kind), names)
+    }
 
     /// The code of a stored wait.
     /// - Throws: `PerchError`: `notFound` where the bundle has no such type, `invalid` where the definition is not one of it.
@@ -49,7 +52,7 @@ public struct TriggerCatalog: Sendable {
         return { context in try JSONText.encode(try await trigger.run(context)) }
     }
 
-    static func missing(_ name: String, _ known: [String]) -> PerchError {
+    private static func missing(_ name: String, _ known: [String]) -> PerchError {
         let there = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
         return PerchError(
             .notFound,

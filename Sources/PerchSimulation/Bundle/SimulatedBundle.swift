@@ -57,7 +57,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
             dags: setting.dags, bundleVersion: setting.bundleVersion, pid: number, clock: setting.clock,
             executor: thread, outbox: Outbox(bundle: self),
             // The dead draw nothing: what the living do must not depend on them.
-            generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) })
+            generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) },
+            triggers: setting.triggers)
         end = { [weak self] in self?.die(Self.killed) }
     }
 
