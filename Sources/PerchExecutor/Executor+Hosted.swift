@@ -4,9 +4,15 @@ internal import Logging
 internal import PerchBundle
 internal import PerchMetastore
 internal import PerchReactor
-internal import PerchSDK
+package import PerchSDK
 
 extension Executor {
+    /// When a hosted trigger is to be woken or run next; the present while code of one runs. Nil where there is none.
+    package func nextHosted() -> Timestamp? {
+        if isCommittingHosted || mustLookForHosted || hosted.isBusy { return now }
+        return hosted.nextInstant
+    }
+
     // MARK: Turns
 
     /// Hosted waits came or went; `orphans`: those of dead workers are looked for, too.

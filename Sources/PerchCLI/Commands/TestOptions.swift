@@ -131,13 +131,16 @@ struct TestOptions: ParsableArguments {
 /// The DAGs of the executable itself.
 struct OwnDAGs {
     private let dags: [DAG]
+    /// The triggers that the bundle declares beside those of its sensors.
+    let triggers: [any AsyncTrigger.Type]
 
     /// - Throws: `PerchError` with the problems of the declarations, a line each, as the engine refuses them.
     init<Bundle: DAGBundle>(_ bundle: Bundle.Type) throws {
-        dags = Bundle().dags
-        let problems = DAG.problems(in: dags)
+        let bundle = Bundle()
+        (dags, triggers) = (bundle.dags, bundle.triggers)
+        let problems = DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {
-            throw PerchError(.invalid, problems.map(\.description).joined(separator: "\n"))
+            throw PerchError(.invalid, problems.joined(separator: "\n"))
         }
     }
 

@@ -192,6 +192,7 @@ final class TestWatch {
             consider(wait.due)
             consider(wait.deadline)
         }
+        consider(await engine.nextHosted())
         // What is due already is about to happen.
         if let next, next <= clock.now { return .soon }
         // A wait that is not watched here is not armed yet, or has fired and is not committed.

@@ -261,6 +261,18 @@ struct HostedCore {
         turn.firings.append(Firing(waitID: trigger.wait.waitID, outcome: outcome, by: "worker"))
     }
 
+    /// Whether code of any runs, or is about to.
+    var isBusy: Bool {
+        hosted.values.contains { trigger in
+            switch trigger.phase {
+            case .waiting, .over: true
+            case .running: trigger.sleeps.isEmpty
+            case .pausing, .inLine: false
+            }
+        }
+    }
+
+    /// Whether code runs in a process.
     func isAwake(in group: Int) -> Bool {
         groups[group]?.members.contains { hosted[$0].map { $0.run != nil && $0.sleeps.isEmpty } ?? false } ?? false
     }

@@ -4,10 +4,25 @@ import Foundation
 import Glibc
 import Perch
 
+/// Looks at a number once an hour.
+struct Hourly: AsyncTrigger {
+    let looks: Int
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        for look in 1..<looks {
+            context.log.info("look \(look)")
+            try await context.sleep(for: .hours(1))
+        }
+        return looks
+    }
+}
+
 /// DAGs for the tests of `dags test` and `tasks test`.
 @main
 struct Trials: DAGBundle {
     struct Failure: Error {}
+
+    let triggers: [any AsyncTrigger.Type] = [Hourly.self]
 
     let dags: [DAG] = [
         DAG("sums", schedule: .cron("* * * * *"), start: "2020-01-01", params: ["by": 2]) { dag in
@@ -61,6 +76,10 @@ struct Trials: DAGBundle {
                         encoding: .utf8)
                 }
             }
+        },
+        DAG("looks") { dag in
+            let looked = dag.sensor("looked", Hourly(looks: 4))
+            dag.task("again", looked) { context, looks in looks + (try await context.wait(for: Hourly(looks: 2))) }
         },
         DAG("approved") { dag in
             let approval = dag.sensor("approval", .event("orders.approved"))
