@@ -13,7 +13,8 @@ final class HostedTrigger: TriggerRuntime {
         /// Cancelled before anybody waited for them.
         var givenUp: Set<Int64> = []
         var lastNumber: Int64 = 0
-        var sleepers = 0
+        /// The numbers of its sleeps: whoever sleeps needs no time, and the host is not busy with it.
+        var sleeping: Set<Int64> = []
         /// Ended by the engine, or by itself: nothing more is said.
         var isOver = false
         var task: Task<Void, Never>?
@@ -41,9 +42,7 @@ final class HostedTrigger: TriggerRuntime {
 
     func sleep(until instant: Timestamp) async throws {
         try Task.checkCancellation()
-        count(sleepers: 1)
-        defer { count(sleepers: -1) }
-        try await ask { .sleep(number: $0, until: instant) }
+        try await ask(isSleep: true) { .sleep(number: $0, until: instant) }
     }
 
     func checkpoint(_ value: JSONValue) async throws {
@@ -58,11 +57,12 @@ final class HostedTrigger: TriggerRuntime {
     }
 
     /// Says something and returns when the engine has answered it.
-    private func ask(_ news: @Sendable (Int64) -> TriggerNews) async throws {
+    private func ask(isSleep: Bool = false, _ news: @Sendable (Int64) -> TriggerNews) async throws {
         let number = state.withLock { state in
             state.lastNumber += 1
             return state.lastNumber
         }
+        if isSleep { change { $0.sleeping.insert(number) } }
         // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
         let answer: Answer = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
@@ -79,33 +79,44 @@ final class HostedTrigger: TriggerRuntime {
                 }
             }
         } onCancel: {
-            let waiter = state.withLock { state in
+            let waiter = change { state in
+                state.sleeping.remove(number)
                 let waiter = state.waiters.removeValue(forKey: number)
                 if waiter == nil { state.givenUp.insert(number) }
                 return waiter
             }
             waiter?.resume(returning: .failure(CancellationError()))
         }
-        state.withLock { _ = $0.givenUp.remove(number) }
+        change { state in
+            state.givenUp.remove(number)
+            state.sleeping.remove(number)
+        }
         try answer.get()
     }
 
     private func answered(_ number: Int64, _ answer: Answer) {
-        state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: answer)
+        // It is awake from now on, and not only when a thread takes it up.
+        let waiter = change { state in
+            state.sleeping.remove(number)
+            return state.waiters.removeValue(forKey: number)
+        }
+        waiter?.resume(returning: answer)
     }
 
     /// The engine has done what was asked for by this number.
     func answered(_ number: Int64) { answered(number, .success(())) }
 
-    /// Whoever sleeps needs no time: the host is not busy with it.
-    private func count(sleepers change: Int) {
-        let turned = state.withLock { state in
-            let before = state.sleepers
-            state.sleepers += change
-            if state.isOver { return 0 }
-            return before == 0 ? -1 : state.sleepers == 0 ? 1 : 0
+    /// Changes something, and tells the host where the trigger falls asleep by it, or wakes up.
+    @discardableResult
+    private func change<Value>(_ body: (inout State) -> Value) -> Value where Value: Sendable {
+        let (value, turned) = state.withLock { state in
+            let wasAwake = !state.isOver && state.sleeping.isEmpty
+            let value = body(&state)
+            let isAwake = !state.isOver && state.sleeping.isEmpty
+            return (value, isAwake == wasAwake ? 0 : isAwake ? 1 : -1)
         }
         if turned != 0 { host.count(awake: turned) }
+        return value
     }
 
     // MARK: life
@@ -149,11 +160,9 @@ final class HostedTrigger: TriggerRuntime {
 
     /// Says that it is over; false where it was before.
     private func close() -> Bool {
-        let (wasOpen, wasAwake) = state.withLock { state in
+        change { state in
             defer { state.isOver = true }
-            return (!state.isOver, state.sleepers == 0)
+            return !state.isOver
         }
-        if wasOpen, wasAwake { host.count(awake: -1) }
-        return wasOpen
     }
 }

@@ -17,6 +17,29 @@ struct Hourly: AsyncTrigger {
     }
 }
 
+/// Looks for a file.
+struct Look: AsyncTrigger {
+    let path: String
+
+    func run(_ context: TriggerContext) async throws -> String {
+        var looks = try context.checkpoint(as: Int.self) ?? 0
+        while true {
+            if let text = try? String(contentsOfFile: path, encoding: .utf8) { return "\(text) after \(looks > 0)" }
+            looks += 1
+            try await context.checkpoint(looks)
+            context.log.info("looked \(looks) times")
+            try await context.sleep(for: .milliseconds(50))
+        }
+    }
+}
+
+/// Waits for one thing under a name of its own.
+struct Shipped: Trigger {
+    let order: String
+    var body: some Trigger<ExternalEvent> { EventTrigger(name: "orders.shipped", key: order) }
+    func event(from event: ExternalEvent) -> String { "\(event.key ?? "") shipped" }
+}
+
 /// DAGs for the tests of `dags test` and `tasks test`.
 @main
 struct Trials: DAGBundle {
@@ -76,6 +99,11 @@ struct Trials: DAGBundle {
                         encoding: .utf8)
                 }
             }
+        },
+        DAG("own", params: ["folder": "/nowhere"]) { dag in
+            let found = dag.sensor("found", Look(path: "{{ params.folder }}/go"))
+            let shipped = dag.sensor("shipped", Shipped(order: "7"))
+            dag.task("tell", found, shipped) { _, found, shipped in "\(found), \(shipped)" }
         },
         DAG("looks") { dag in
             let looked = dag.sensor("looked", Hourly(looks: 4))
