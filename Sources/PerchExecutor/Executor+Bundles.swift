@@ -7,7 +7,8 @@ internal import PerchReactor
 internal import PerchSDK
 
 extension Executor {
-    /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been silent.
+    /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been
+    /// silent.
     private static var silencePeriod: TimeSpan { .seconds(20) }
     private static var longestSilence: Int { 3 }
 

@@ -82,9 +82,9 @@ extension Executor {
         }
     }
 
-    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most likely
-    /// told of what that very commit had queued and claimed; so the next look comes with the next report, or a moment
-    /// later, instead of costing each task of a chain a second transaction.
+    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most
+    /// likely told of what that very commit had queued and claimed; so the next look comes with the next report, or a
+    /// moment later, instead of costing each task of a chain a second transaction.
     private func lookLater(_ turn: Turn, _ outcome: TurnOutcome) {
         if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit {
             hasWork = true

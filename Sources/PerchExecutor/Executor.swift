@@ -7,7 +7,8 @@ public import PerchReactor
 public import PerchSDK
 internal import Synchronization
 
-/// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of them.
+/// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of
+/// them.
 ///
 /// It lives on a reactor of its own. Everything that is reported while one transaction is under way goes into the next,
 /// together with the next claim, and nothing is told to a bundle before its COMMIT has returned.
@@ -143,8 +144,8 @@ public actor Executor {
     /// Ends what a dead engine left behind, starts the bundle, stores the DAGs that it describes, and begins to work.
     ///
     /// - Returns: What the bundle describes.
-    /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle does
-    ///   not come up.
+    /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle
+    ///   does not come up.
     @discardableResult
     public func start() async throws -> [DAGDefinition] {
         try requireNotStopped()

@@ -16,10 +16,10 @@ internal import PerchSimulation
 /// #expect(try await tester.output(of: "load", as: Int.self, in: run) == 1)
 /// ```
 ///
-/// Time passes only in `advance`, `finish`, and as long as an engine needs to start again after `crash` or `restart`. After
-/// every other call everything has happened that needs no time. Code of tasks runs as it is; while it really suspends (a
-/// socket, an actor, a thread of its own), virtual time stands and the tester waits, at most `codeLimit`. Code that blocks
-/// its thread blocks the tester, and nothing can end that.
+/// Time passes only in `advance`, `finish`, and as long as an engine needs to start again after `crash` or `restart`.
+/// After every other call everything has happened that needs no time. Code of tasks runs as it is; while it really
+/// suspends (a socket, an actor, a thread of its own), virtual time stands and the tester waits, at most `codeLimit`.
+/// Code that blocks its thread blocks the tester, and nothing can end that.
 ///
 /// Every tester has a world and a thread of its own, so tests may run in parallel.
 public final class DAGTester: Sendable {
@@ -77,8 +77,8 @@ public final class DAGTester: Sendable {
         thread.end { world.simulation.end() }
     }
 
-    /// Ends the world and its thread; what is asked of the tester afterwards throws. A tester that nobody holds any more
-    /// ends by itself.
+    /// Ends the world and its thread; what is asked of the tester afterwards throws. A tester that nobody holds any
+    /// more ends by itself.
     public func close() async {
         let world = world
         await withCheckedContinuation { continuation in
@@ -225,7 +225,8 @@ public final class DAGTester: Sendable {
         case afterCommit(Int)
     }
 
-    /// Kills the engine as `kill -9` does, with the processes that run tasks. It starts again a second of virtual time later.
+    /// Kills the engine as `kill -9` does, with the processes that run tasks. It starts again a second of virtual time
+    /// later.
     ///
     /// - Parameter powerLoss: Whether the machine loses its power: what the disk was not told to sync may be lost too.
     public func crash(at point: CrashPoint = .now, powerLoss: Bool = false) async throws {

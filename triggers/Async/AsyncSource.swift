@@ -2,8 +2,8 @@
 
 package import PerchSDK
 
-/// Keeps the waits that code of a bundle watches for, and explains them. It watches nothing: the worker that hosts the code
-/// fires the wait. Their deadlines are the triggerer's, as everybody's.
+/// Keeps the waits that code of a bundle watches for, and explains them. It watches nothing: the worker that hosts the
+/// code fires the wait. Their deadlines are the triggerer's, as everybody's.
 package final class AsyncSource: TriggerSource {
     private var waits: Set<Int64> = []
 

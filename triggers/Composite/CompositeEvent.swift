@@ -21,8 +21,8 @@ public struct CompositeEvent: Codable, Hashable, Sendable {
         }
     }
 
-    /// The members that had come when the composite was met, in the order in which they were written. Empty for what did
-    /// not come within its time.
+    /// The members that had come when the composite was met, in the order in which they were written. Empty for what
+    /// did not come within its time.
     public var met: [Member]
 
     /// An event from its members.

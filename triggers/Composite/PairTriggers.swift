@@ -82,7 +82,8 @@ extension Trigger {
 }
 
 extension TaskContext {
-    /// Waits until one of several has come: `let (file, tick) = try await context.wait(forAny: .file("/in/a"), .after(.hours(1)))`.
+    /// Waits until one of several has come: `let (file, tick) = try await context.wait(forAny: .file("/in/a"),
+    /// .after(.hours(1)))`.
     ///
     /// - Returns: For each its event, nil where it has not come. More than one may have come by then.
     /// - Throws: As `wait(for:)` does.

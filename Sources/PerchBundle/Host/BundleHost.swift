@@ -5,8 +5,8 @@ internal import Glibc
 public import PerchSDK
 internal import Synchronization
 
-/// The bundle as a process: reads the engine's messages from a socket on a thread of its own, and runs the code of tasks
-/// on threads that the reading never shares. What the messages mean is `DispatchHost`'s.
+/// The bundle as a process: reads the engine's messages from a socket on a thread of its own, and runs the code of
+/// tasks on threads that the reading never shares. What the messages mean is `DispatchHost`'s.
 public final class BundleHost: Sendable {
     private let dispatches: DispatchHost
     private let outbox: Outbox

@@ -13,8 +13,8 @@ package protocol BundleOutbox: Sendable {
     func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError)
 }
 
-/// What a bundle does with the engine's messages: describes its DAGs, runs dispatches against their journals. It knows no
-/// descriptor and no thread: `BundleHost` puts it into a process, a simulation into virtual time.
+/// What a bundle does with the engine's messages: describes its DAGs, runs dispatches against their journals. It knows
+/// no descriptor and no thread: `BundleHost` puts it into a process, a simulation into virtual time.
 package final class DispatchHost: Sendable {
     let outbox: any BundleOutbox
     let clock: any PerchClock

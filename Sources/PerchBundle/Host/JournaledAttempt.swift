@@ -139,7 +139,8 @@ final class JournaledAttempt: AttemptRuntime {
         state.withLock { $0.waiters.removeValue(forKey: key) }?.resume(returning: .success(()))
     }
 
-    /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not touch.
+    /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not
+    /// touch.
     private func startKilling() {
         state.withLock { state in
             guard state.killing == nil, !state.isLast else { return }

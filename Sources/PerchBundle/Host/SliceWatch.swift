@@ -6,8 +6,8 @@ internal import PerchSDK
 
 /// Tells of slices of code that hold their thread for too long.
 ///
-/// Only what its own thread observed counts, so that a process that was stopped for a while, or a machine that slept, accuses
-/// nobody. That thread is started with the first slice and sleeps while there is none.
+/// Only what its own thread observed counts, so that a process that was stopped for a while, or a machine that slept,
+/// accuses nobody. That thread is started with the first slice and sleeps while there is none.
 // The state is only touched under the mutex; mutex and condition never move.
 final class SliceWatch: @unchecked Sendable {
     private struct Slice {

@@ -2,8 +2,8 @@
 
 internal import PerchSDK
 
-/// Where the code of one hosted trigger runs: on the threads of all, but each slice of it, from one suspension to the next, is
-/// watched.
+/// Where the code of one hosted trigger runs: on the threads of all, but each slice of it, from one suspension to the
+/// next, is watched.
 final class TriggerExecutor: TaskExecutor {
     private let threads: ElasticExecutor
     private let watch: SliceWatch

@@ -5,7 +5,8 @@ public import PerchSDK
 /// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
 public enum BundleMessage: Sendable, Hashable {
     case hello(protocolVersion: Int, bundleVersion: String, pid: Int32)
-    /// A piece of the JSON text of one DAG that is too long for `described`; the pieces of a text come one after another.
+    /// A piece of the JSON text of one DAG that is too long for `described`; the pieces of a text come one after
+    /// another.
     case definition(text: String, isLast: Bool)
     case described(BundleDescription)
     case step(dispatchID: Int64, key: String, payload: String, keep: Bool)

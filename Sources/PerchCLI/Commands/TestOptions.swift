@@ -99,8 +99,8 @@ struct TestOptions: ParsableArguments {
         }
     }
 
-    /// Where the summary is read by a program, standard output is kept for it: everything before goes to standard error,
-    /// what the code of tasks prints too.
+    /// Where the summary is read by a program, standard output is kept for it: everything before goes to standard
+    /// error, what the code of tasks prints too.
     private func withReportAside<Result>(_ body: () async throws -> Result) async throws -> Result {
         guard output.format != .table else { return try await body() }
         let kept = dup(STDOUT_FILENO)

@@ -130,7 +130,8 @@ struct Engine {
     /// Has waits looked at once more, now. Returns when that is done.
     func probeNow(_ waitIDs: [Int64]) async { await triggerer.probeNow(waitIDs) }
 
-    /// When a hosted trigger is to be woken or run next; a past instant while code of one runs. Nil where there is none.
+    /// When a hosted trigger is to be woken or run next; a past instant while code of one runs. Nil where there is
+    /// none.
     func nextHosted() async -> Timestamp? { await executor.nextHosted() }
 
     /// The clock has been moved: every role looks at it.

@@ -199,8 +199,8 @@ final class TestWatch {
         if let next, next <= clock.now { return .soon }
         // A wait that is not watched here is not armed yet, or has fired and is not committed.
         for wait in look.waits where await engine.explain(wait.waitID) == nil { return .soon }
-        // Everything has come to rest: what the tasks themselves brought about, or somebody outside, is found before time
-        // passes.
+        // Everything has come to rest: what the tasks themselves brought about, or somebody outside, is found before
+        // time passes.
         await engine.probeNow(look.waits.map(\.waitID))
         for wait in look.waits {
             guard let explanation = await engine.explain(wait.waitID) else { return .soon }

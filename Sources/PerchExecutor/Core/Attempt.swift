@@ -36,7 +36,8 @@ final class Attempt {
     let place: Place
     var phase = Phase.waiting
     var startedAt: Timestamp
-    /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to go.
+    /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to
+    /// go.
     var deadline: Timestamp?
     /// The last warning was given: at the deadline its process is ended.
     var isLastCall = false

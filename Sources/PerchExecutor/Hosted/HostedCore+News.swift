@@ -87,7 +87,8 @@ extension HostedCore {
 
     // MARK: offences
 
-    /// Its process goes, for nothing else ends a Swift task that does not want to; the others in it begin anew in a fresh one.
+    /// Its process goes, for nothing else ends a Swift task that does not want to; the others in it begin anew in a
+    /// fresh one.
     private mutating func held(_ trigger: HostedTrigger, _ span: TimeSpan, _ now: Timestamp) {
         guard let group = trigger.group else { return }
         let place = Place.hosting(group: group)

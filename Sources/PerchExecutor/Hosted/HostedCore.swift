@@ -5,12 +5,13 @@ internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
 
-/// The state machine of hosted triggers: which of them run in which process, what they ask for, and what becomes of those
-/// that throw, hold their thread or end their process. It has no I/O and no clock; the executor around it has both.
+/// The state machine of hosted triggers: which of them run in which process, what they ask for, and what becomes of
+/// those that throw, hold their thread or end their process. It has no I/O and no clock; the executor around it has
+/// both.
 ///
-/// All run in one process, apart from tasks. One that held its thread, or ended its process alone, is begun again alone, and
-/// joins the others when nothing happened for a while. Where a process dies with several in it nobody knows whose fault it
-/// was: as with tasks, the suspects are parted, here into groups, until one is found to die alone.
+/// All run in one process, apart from tasks. One that held its thread, or ended its process alone, is begun again
+/// alone, and joins the others when nothing happened for a while. Where a process dies with several in it nobody knows
+/// whose fault it was: as with tasks, the suspects are parted, here into groups, until one is found to die alone.
 struct HostedCore {
     enum Action {
         case send(Place, EngineMessage)

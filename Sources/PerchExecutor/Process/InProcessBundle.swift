@@ -5,7 +5,8 @@ internal import PerchBundle
 package import PerchReactor
 package import PerchSDK
 
-/// A bundle in the engine's own process, for tests: the same messages over the same kind of socket, but no wall between.
+/// A bundle in the engine's own process, for tests: the same messages over the same kind of socket, but no wall
+/// between.
 package struct InProcessBundle: BundleLauncher {
     package let name: String
     package let mark = "PERCH_BUNDLE_MARK="

@@ -2,8 +2,8 @@
 
 public import PerchSDK
 
-/// Waits that code of a bundle watches for. The worker that hosts one holds it by its own row among the processes: what it
-/// stores or fires counts only as long as the wait's row names it.
+/// Waits that code of a bundle watches for. The worker that hosts one holds it by its own row among the processes:
+/// what it stores or fires counts only as long as the wait's row names it.
 extension Transaction {
     /// A wait of a hosted kind was registered.
     func addHosted(_ waitID: Int64) throws {
@@ -73,7 +73,8 @@ extension Transaction {
         }
     }
 
-    /// Fires waits that a worker hosts. For each: whether it won; one that it hosts no more, or that is gone, it does not.
+    /// Fires waits that a worker hosts. For each: whether it won; one that it hosts no more, or that is gone, it does
+    /// not.
     public func fireHosted(_ firings: [Firing], worker: Int64) throws -> [Bool] {
         let settlement = Settlement()
         let won = try firings.map { firing in

@@ -13,8 +13,8 @@ struct NewWait {
 }
 
 extension Transaction {
-    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired when
-    /// the settlement is settled.
+    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired
+    /// when the settlement is settled.
     /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
     func register(_ wait: NewWait, in settlement: Settlement) throws {
         var trigger = wait.trigger
@@ -131,14 +131,14 @@ extension Transaction {
             instance.tryNumber) ?? 0
     }
 
-    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait that is
-    /// gone was won by another.
+    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait
+    /// that is gone was won by another.
     ///
-    /// `lease` is the triggerer's process and the epoch under which it holds its shards. Without one, a fire by hand or a
-    /// cancel, the triggerer is left a note that the wait is gone.
+    /// `lease` is the triggerer's process and the epoch under which it holds its shards. Without one, a fire by hand
+    /// or a cancel, the triggerer is left a note that the wait is gone.
     ///
-    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its wait:
-    /// its deadline was moved, and the triggerer does not know the new one yet.
+    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its
+    /// wait: its deadline was moved, and the triggerer does not know the new one yet.
     /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
     public func fire(
         _ firings: [Firing], lease: (owner: Int64, epoch: Int64)?, noted: Int64 = .max
@@ -175,7 +175,8 @@ extension Transaction {
             "SELECT run_key, task_index, map_index, first_try FROM task_instance WHERE ti_id = :1 AND state = 'deferred'",
             gone.id
         ) { (runKey: $0.int64(0), taskIndex: $0.int(1), mapIndex: $0.int(2), firstTry: $0.int(3)) }
-        // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
+        // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its
+        // group.
         guard let found else { return false }
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,

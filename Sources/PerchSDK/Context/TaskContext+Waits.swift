@@ -3,8 +3,9 @@
 extension TaskContext {
     /// Waits without holding anything: no worker, no thread, no process.
     ///
-    /// It reads like an await. The first time, the engine records the wait and the attempt unwinds as `Suspension`; when
-    /// the wait is over, the code runs again from the top and this call returns the event. Do not catch `Suspension`.
+    /// It reads like an await. The first time, the engine records the wait and the attempt unwinds as `Suspension`;
+    /// when the wait is over, the code runs again from the top and this call returns the event. Do not catch
+    /// `Suspension`.
     ///
     /// - Parameters:
     ///   - trigger: What is waited for. Templates in its strings are filled in.

@@ -17,23 +17,25 @@
 /// }
 /// ```
 ///
-/// It is hosted in the bundle process, in one that runs no task; a thousand of them share it. A task or sensor that waits for
-/// one holds no slot. Types that only tasks wait for stand in `DAGBundle.triggers`; those of sensors are found by themselves.
+/// It is hosted in the bundle process, in one that runs no task; a thousand of them share it. A task or sensor that
+/// waits for one holds no slot. Types that only tasks wait for stand in `DAGBundle.triggers`; those of sensors are
+/// found by themselves.
 ///
-/// - It is **run again** after a crash or a restart of the engine, after a deployment, and after it threw: probing twice must
-///   do no harm. What must not be forgotten goes into `context.checkpoint`.
-/// - It must not hold its thread: one that computes or blocks for longer than the budget (`bundle.trigger_budget`, 1 second)
-///   is named in the log and in `deferred explain`, and stopped. What blocks belongs on a thread of its own.
+/// - It is **run again** after a crash or a restart of the engine, after a deployment, and after it threw: probing
+///   twice must do no harm. What must not be forgotten goes into `context.checkpoint`.
+/// - It must not hold its thread: one that computes or blocks for longer than the budget (`bundle.trigger_budget`, 1
+///   second) is named in the log and in `deferred explain`, and stopped. What blocks belongs on a thread of its own.
 /// - It is cancelled, as a Swift task, when its wait has ended otherwise.
 public protocol AsyncTrigger: Trigger where Body == Never {
     /// What `run` returns.
     associatedtype Event
-    /// The stable, persisted name of this type: the type's own name, unless another one is given. Letters, digits, `_`, `.`
-    /// and `-`.
+    /// The stable, persisted name of this type: the type's own name, unless another one is given. Letters, digits,
+    /// `_`, `.` and `-`.
     static var name: String { get }
     /// Names under which waits that still sleep may have been stored before the type was renamed.
     static var formerNames: [String] { get }
-    /// Returns the event when what is waited for has come. Whatever it throws is tried again, a bounded number of times.
+    /// Returns the event when what is waited for has come. Whatever it throws is tried again, a bounded number of
+    /// times.
     func run(_ context: TriggerContext) async throws -> Event
 }
 

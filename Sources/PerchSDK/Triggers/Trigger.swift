@@ -2,8 +2,8 @@
 
 /// A wait: Codable data with a typed event.
 ///
-/// A trigger does nothing by itself. One of your own is most often **made of others**: it has a `body`, the engine watches for
-/// that, and nothing of yours runs while it waits.
+/// A trigger does nothing by itself. One of your own is most often **made of others**: it has a `body`, the engine
+/// watches for that, and nothing of yours runs while it waits.
 ///
 /// ```swift
 /// struct OrderPaid: Trigger {
@@ -16,19 +16,20 @@
 ///
 /// Its event is that of the body, as `some Trigger<…>` names it, unless `event(from:)` makes another of it.
 ///
-/// Where nothing that there is can watch for it, it is an `AsyncTrigger`. The kinds that the engine watches itself have a
-/// `kind` and a `target` and no body. Write `extension Trigger where Self == MyTrigger { static func mine(…) -> MyTrigger }`
-/// so that `.mine(…)` works wherever a trigger is taken.
+/// Where nothing that there is can watch for it, it is an `AsyncTrigger`. The kinds that the engine watches itself
+/// have a `kind` and a `target` and no body. Write `extension Trigger where Self == MyTrigger { static func mine(…) ->
+/// MyTrigger }` so that `.mine(…)` works wherever a trigger is taken.
 public protocol Trigger<Event>: TriggerBody, Codable, Hashable, Sendable {
-    /// What a task receives when the wait fires. For a trigger with a body: the event of the body, unless it says otherwise.
+    /// What a task receives when the wait fires. For a trigger with a body: the event of the body, unless it says
+    /// otherwise.
     associatedtype Event
     /// What the trigger is made of; `Never` for the kinds that the engine watches itself.
     associatedtype Body: TriggerBody = Never
-    /// The trigger that is waited for in its place. Asked where a sensor is declared and where a task waits; what the strings
-    /// of a sensor's trigger hold may still be templates then.
+    /// The trigger that is waited for in its place. Asked where a sensor is declared and where a task waits; what the
+    /// strings of a sensor's trigger hold may still be templates then.
     var body: Body { get }
-    /// The event of this trigger, made of the one of its body. Runs in the bundle process, where the task resumes or takes the
-    /// event as an input: again each time, so it gives the same for the same.
+    /// The event of this trigger, made of the one of its body. Runs in the bundle process, where the task resumes or
+    /// takes the event as an input: again each time, so it gives the same for the same.
     func event(from event: Body.Event) throws -> Event
     /// The stable, persisted name of this kind. That of the body where there is one.
     static var kind: String { get }
@@ -36,11 +37,11 @@ public protocol Trigger<Event>: TriggerBody, Codable, Hashable, Sendable {
     var target: String { get }
     /// When a time wait is due; nil, the default, for every other kind.
     var due: DueInstant? { get }
-    /// What is wrong with this value, in sentences. Asked where a sensor is declared and where a task waits; strings with
-    /// templates are not filled in yet. What is wrong with the body is said besides.
+    /// What is wrong with this value, in sentences. Asked where a sensor is declared and where a task waits; strings
+    /// with templates are not filled in yet. What is wrong with the body is said besides.
     var problems: [String] { get }
-    /// Reads the event from the JSON that the engine stored. There is no need to write it: it decodes the event, or maps that
-    /// of the body.
+    /// Reads the event from the JSON that the engine stored. There is no need to write it: it decodes the event, or
+    /// maps that of the body.
     func event(stored payload: JSONValue) throws -> Event
 }
 

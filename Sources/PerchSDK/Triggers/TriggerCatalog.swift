@@ -36,7 +36,8 @@ public struct TriggerCatalog: Sendable {
     }
 
     /// The code of a stored wait.
-    /// - Throws: `PerchError`: `notFound` where the bundle has no such type, `invalid` where the definition is not one of it.
+    /// - Throws: `PerchError`: `notFound` where the bundle has no such type, `invalid` where the definition is not one
+    ///   of it.
     package func code(kind: String, definition: JSONValue) throws(PerchError) -> TriggerCode {
         let name = HostedKind.name(of: kind)
         guard let type = types[name] else { throw Self.missing(name, names) }
