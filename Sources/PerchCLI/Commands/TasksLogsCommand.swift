@@ -32,11 +32,21 @@ struct TasksLogsCommand: AsyncParsableCommand {
             while true {
                 // The state is read first: what was written before the end is in the file then.
                 let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
+                let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
                 if attempt.isSensor {
+                    // What code that watched has said stands between the beginning of the wait and its end.
+                    let head = attempt.isHosted ? min(1, attempt.lines.count) : attempt.lines.count
+                    for line in attempt.lines[..<head].dropFirst(shown) {
+                        try Console.shared.line(SafeText.neutralised(line))
+                    }
+                    shown = max(shown, head)
+                    if attempt.isHosted {
+                        if reader == nil { reader = try LogFileReader(path: path) }
+                        try reader?.copyNew(to: .shared)
+                    }
                     for line in attempt.lines.dropFirst(shown) { try Console.shared.line(SafeText.neutralised(line)) }
                     shown = max(shown, attempt.lines.count)
                 } else if attempt.tryNumber > 0 {
-                    let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
                     if reader == nil { reader = try LogFileReader(path: path) }
                     try reader?.copyNew(to: .shared)
                 }
@@ -59,6 +69,8 @@ private struct AttemptView: Sendable {
     let row: TaskInstanceRow
     let tryNumber: Int
     let isSensor: Bool
+    /// Whether code of the bundle watched for it, which has a log.
+    let isHosted: Bool
     /// The log of a pure sensor, made of its rows: nothing of it ran anywhere.
     let lines: [String]
 
@@ -73,13 +85,16 @@ private struct AttemptView: Sendable {
         self.row = row
         tryNumber = wanted ?? row.tryNumber
         let definition = try snapshot.definition(ofVersion: run.versionID)
-        guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind
+        guard definition.tasks.indices.contains(row.taskIndex),
+            case .sensor(let sensor) = definition.tasks[row.taskIndex].kind
         else {
             isSensor = false
+            isHosted = false
             lines = []
             return
         }
         isSensor = true
+        isHosted = HostedKind.isHosted(sensor.trigger.kind)
         lines = try Self.sensorLines(row, tryNumber, snapshot)
     }
 
