@@ -31,7 +31,8 @@ let web: [Target.Dependency] = [
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
-    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersSocket", "PerchTriggersComposite",
+    "PerchTriggersApproval", "PerchTriggersAsync", "PerchTriggersProcess", "PerchTriggersSocket",
+    "PerchTriggersComposite",
 ]
 
 func room(
@@ -88,6 +89,7 @@ let package = Package(
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
         room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
+        room("PerchTriggersAsync", ["PerchSDK"], path: "triggers/Async", exclude: ["README.md"]),
         room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room(
             "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",

@@ -15,7 +15,7 @@ extension Executor {
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels]) { [weak self] bells in
+        store.subscribe([.queue, .cancels, .hosted]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -24,6 +24,8 @@ extension Executor {
 
     private func rang(_ bells: DoorbellSet) {
         guard life == .running || life == .draining else { return }
+        if bells.contains(.hosted) { lookForHosted(orphans: false) }
+        if bells == .hosted { return }
         if bells.contains(.queue) {
             hasWork = true
             if isCommitting { bellsDuringCommit = true } else { mayWaitToLook = false }
@@ -42,6 +44,7 @@ extension Executor {
                 executor.core.askForLease(executor.lease)
                 if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
                 executor.pump()
+                executor.lookForHosted(orphans: true)
                 executor.poll()
             }
         }
@@ -79,9 +82,9 @@ extension Executor {
         }
     }
 
-    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most likely
-    /// told of what that very commit had queued and claimed; so the next look comes with the next report, or a moment
-    /// later, instead of costing each task of a chain a second transaction.
+    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most
+    /// likely told of what that very commit had queued and claimed; so the next look comes with the next report, or a
+    /// moment later, instead of costing each task of a chain a second transaction.
     private func lookLater(_ turn: Turn, _ outcome: TurnOutcome) {
         if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit {
             hasWork = true
@@ -146,6 +149,7 @@ extension Executor {
         isCommitting = true
         isRejoining = true
         core.forgetAll()
+        hosted.forgetAll()
         await endBundles()
         bundles = [:]
         isRejoining = false
@@ -156,6 +160,7 @@ extension Executor {
             launch(.main)
             hasWork = true
             pump()
+            lookForHosted(orphans: true)
         } catch {
             isCommitting = false
             mustRejoin = true

@@ -95,6 +95,17 @@ struct TrialTests {
         try trial.finish()
     }
 
+    @Test("fast forward jumps from one sleep of an async trigger to the next, and not to the deadline of its wait")
+    func hosted() throws {
+        let trial = try Trial()
+        let outcome = try trial.run("dags", "test", "looks", "--fast-forward")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.contains("… 1h pass") && outcome.output.contains("INFO look 3"), "\(outcome)")
+        let summary = try trial.summary("dags", "test", "looks", "--fast-forward")
+        #expect(summary["again"]?["output"] == 6)
+        try trial.finish()
+    }
+
     @Test("a file that is missing runs into its timeout under fast forward; one that is there is found first")
     func files() throws {
         let trial = try Trial()

@@ -124,6 +124,10 @@ struct Engine {
     /// Has waits looked at once more, now. Returns when that is done.
     func probeNow(_ waitIDs: [Int64]) async { await triggerer.triggerer.probeNow(waitIDs) }
 
+    /// When a hosted trigger is to be woken or run next; a past instant while code of one runs. Nil where there is
+    /// none.
+    func nextHosted() async -> Timestamp? { await executor.nextHosted() }
+
     /// The clock has been moved: every role looks at it.
     func lookAtClock() {
         for reactor in [scheduler.reactor, triggerer.reactor, executor.reactor] { reactor.submit {} }
@@ -140,6 +144,9 @@ struct Engine {
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
+        if let budget = configuration.number("bundle.trigger_budget") {
+            settings.triggerBudget = TimeSpan(microseconds: budget)
+        }
         if let edges {
             settings.drainTimeout = .seconds(1)
             if let lease = edges.lease { settings.pollPeriod = lease }

@@ -5,6 +5,7 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchTriggerer
 internal import PerchTriggersApproval
+internal import PerchTriggersAsync
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
@@ -81,6 +82,6 @@ struct TriggererRole {
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
-        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
+        return members + [RunSource(report: report), ApprovalSource(report: report), AsyncSource(), composites]
     }
 }

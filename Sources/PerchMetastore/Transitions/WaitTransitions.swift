@@ -14,8 +14,8 @@ struct NewWait {
 }
 
 extension Transaction {
-    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired when
-    /// the settlement is settled.
+    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired
+    /// when the settlement is settled.
     /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
     func register(_ wait: NewWait, in settlement: Settlement) throws {
         var trigger = wait.trigger
@@ -37,6 +37,7 @@ extension Transaction {
             wait.queue)
         try noteQueue(wait.queue)
         ring(.waits)
+        if HostedKind.isHosted(trigger.kind) { try addHosted(waitID) }
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
 
@@ -133,14 +134,14 @@ extension Transaction {
             instance.tryNumber) ?? 0
     }
 
-    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait that is
-    /// gone was won by another.
+    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait
+    /// that is gone was won by another.
     ///
     /// `lease` is the triggerer's process. Without one, a fire by hand or a cancel, the triggerer is left a note that the
     /// wait is gone.
     ///
-    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its wait:
-    /// its deadline was moved, and the triggerer does not know the new one yet.
+    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its
+    /// wait: its deadline was moved, and the triggerer does not know the new one yet.
     /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
     public func fire(
         _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
@@ -170,6 +171,7 @@ extension Transaction {
         _ firing: Firing, of gone: TakenWait, isByOwner: Bool, in settlement: Settlement
     ) throws -> Bool {
         if !isByOwner { try noteChange(of: firing.waitID, queue: gone.queue, shard: gone.shard) }
+        if HostedKind.isHosted(gone.kind) { try removeHosted(firing.waitID) }
         // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
         guard let found = gone.task else { return false }
         let instance = Instance(

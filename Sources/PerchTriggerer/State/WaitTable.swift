@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchSDK
+
 /// What the triggerer keeps of a wait beside what its source keeps: four bytes.
 struct WaitEntry {
     struct Flags: OptionSet {
@@ -86,7 +88,10 @@ struct KindDirectory {
         }
     }
 
-    func place(of kind: String) -> UInt8? { places[kind] }
+    /// Kinds that code of bundles watches are one here.
+    func place(of kind: String) -> UInt8? {
+        places[kind] ?? (HostedKind.isHosted(kind) ? places[HostedKind.family] : nil)
+    }
 
     func source(of entry: WaitEntry) -> Int { sourceOf[Int(entry.kind)] }
 }
