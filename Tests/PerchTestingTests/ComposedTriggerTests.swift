@@ -60,6 +60,46 @@ struct ComposedTriggerTests {
         await tester.close()
     }
 
+    @Test("the instances of a mapped sensor give the trigger's own events, to one task and to each of another map")
+    func mapped() async throws {
+        let dag = DAG("orders") { dag in
+            let orders = dag.task("orders") { _ in ["7", "8"] }
+            let paid = dag.sensor("paid", OrderPaid(id: "{{ element }}"), over: orders)
+            dag.task("all", paid) { _, events in events.map { "\($0.order) by \($0.way)" } }
+            dag.task("some", paid.optionalElements()) { _, events in events.map { $0?.way ?? "none" } }
+            dag.map("each", over: paid) { _, event in event.way + "!" }
+            dag.task("begins", paid, startFrom: OrderPaid(id: "9")) { _, own, others in own.order + others[1].order }
+        }
+        let tester = try DAGTester(dags: dag)
+        let run = try await tester.trigger("orders")
+        try await tester.settle()
+        for key in ["8", "7", "9"] { try await tester.emit("orders.paid", key: key) }
+        try await tester.finish(atMost: .minutes(1))
+        #expect(try await tester.output(of: "all", as: [String].self, in: run) == ["7 by event", "8 by event"])
+        #expect(try await tester.output(of: "some", as: [String].self, in: run) == ["event", "event"])
+        #expect(try await tester.output(of: "each", as: String.self, in: run, mapIndex: 1) == "event!")
+        #expect(try await tester.output(of: "begins", as: String.self, in: run) == "98")
+        await tester.close()
+    }
+
+    @Test("an instance without an event is nil among the others")
+    func mappedWithout() async throws {
+        let dag = DAG("orders") { dag in
+            let orders = dag.task("orders") { _ in ["7", "8"] }
+            let paid = dag.sensor("paid", OrderPaid(id: "{{ element }}"), over: orders, timeout: .hours(1), retries: 0)
+            dag.task("some", paid.optionalElements(), triggerRule: .allDone) { _, events in
+                events.map { $0?.order ?? "none" }
+            }
+        }
+        let tester = try DAGTester(dags: dag)
+        let run = try await tester.trigger("orders")
+        try await tester.settle()
+        try await tester.emit("orders.paid", key: "8")
+        try await tester.finish(atMost: .hours(2))
+        #expect(try await tester.output(of: "some", as: [String].self, in: run) == ["none", "8"])
+        await tester.close()
+    }
+
     @Test("a task waits for one alone, in a pair, in wait(forAny:) and for one that is made of another")
     func waits() async throws {
         let dag = DAG("orders") { dag in

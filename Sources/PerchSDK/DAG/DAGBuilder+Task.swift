@@ -32,8 +32,8 @@ extension DAGBuilder {
         for input in repeat each inputs { collected.add(input) }
         let declared = collected
         return declareCode(
-            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
-            place: DeclarationPlace(file, line)
+            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
+            onKill: onKill, place: DeclarationPlace(file, line)
         ) { context, texts, _ in
             var reader = InputReader(declared, texts: texts, task: id)
             return try await JSONText.encode(run(context, repeat reader.next((each Input).self)))
@@ -60,8 +60,8 @@ extension DAGBuilder {
         for input in repeat each inputs { collected.add(input) }
         let declared = collected
         return declareCode(
-            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
-            place: DeclarationPlace(file, line)
+            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
+            onKill: onKill, place: DeclarationPlace(file, line)
         ) { context, texts, _ in
             var reader = InputReader(declared, texts: texts, task: id)
             try await run(context, repeat reader.next((each Input).self))

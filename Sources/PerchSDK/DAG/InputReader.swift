@@ -62,7 +62,8 @@ struct InputReader {
     mutating func next<Value: Codable>(_ type: Value.Type) throws(NonRetryable) -> Value {
         let name = position < inputs.anchors.count ? inputs.anchors[position].taskID : "?"
         guard position < texts.count else {
-            throw NonRetryable("task '\(task)' has \(inputs.anchors.count) inputs, but \(texts.count) outputs were handed to it")
+            throw NonRetryable(
+                "task '\(task)' has \(inputs.anchors.count) inputs, but \(texts.count) outputs were handed to it")
         }
         let text = texts[position]
         let reading = inputs.readings[position]
