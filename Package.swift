@@ -20,7 +20,8 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
-    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersSocket", "PerchTriggersComposite",
+    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersSocket", "PerchTriggersSQL",
+    "PerchTriggersComposite",
 ]
 
 func room(
@@ -56,6 +57,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CLinux"),
 
         room("PerchSDK"),
@@ -67,6 +69,9 @@ let package = Package(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room(
             "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            exclude: ["README.md"]),
+        room(
+            "PerchTriggersSQL", ["PerchSDK", "PerchReactor", "CPQ", "CLinux", sqlite, deque], path: "triggers/SQL",
             exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
@@ -151,6 +156,7 @@ let package = Package(
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
+        tests("PerchTriggersSQLTests", ["PerchTriggersSQL", "PerchTriggersTestSupport", "CLinux", sqlite]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",
