@@ -76,7 +76,7 @@ final class PostgresCluster {
         process.environment = ["PATH": "/usr/bin:/bin", "PGPASSWORD": password, "HOME": folder, "LC_ALL": "C"]
         // A server that goes on must not hold a pipe open.
         let log = "\(folder)/\(program).out"
-        FileManager.default.createFile(atPath: log, contents: nil)
+        _ = FileManager.default.createFile(atPath: log, contents: nil)
         let output = FileHandle(forWritingAtPath: log)
         process.standardOutput = output
         process.standardError = output
