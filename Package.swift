@@ -32,7 +32,7 @@ let web: [Target.Dependency] = [
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
     "PerchTriggersApproval", "PerchTriggersAsync", "PerchTriggersProcess", "PerchTriggersSocket",
-    "PerchTriggersComposite",
+    "PerchTriggersSQL", "PerchTriggersComposite",
 ]
 
 func room(
@@ -73,6 +73,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CLinux"),
 
         room("PerchSDK"),
@@ -84,6 +85,9 @@ let package = Package(
             "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
         room(
             "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            exclude: ["README.md"]),
+        room(
+            "PerchTriggersSQL", ["PerchSDK", "PerchReactor", "CPQ", "CLinux", sqlite, deque], path: "triggers/SQL",
             exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
@@ -177,6 +181,7 @@ let package = Package(
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
+        tests("PerchTriggersSQLTests", ["PerchTriggersSQL", "PerchTriggersTestSupport", "CLinux", sqlite]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",

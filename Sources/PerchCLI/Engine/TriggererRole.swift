@@ -12,6 +12,7 @@ internal import PerchTriggersFile
 internal import PerchTriggersHTTP
 internal import PerchTriggersProcess
 internal import PerchTriggersRun
+internal import PerchTriggersSQL
 internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
@@ -78,7 +79,7 @@ struct TriggererRole {
             HTTPSource(loop: loop, options: http, report: composites.take),
             StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
             ProcessSource(loop: loop, report: composites.take),
-            SocketSource(loop: loop, report: composites.take),
+            SocketSource(loop: loop, report: composites.take), SQLSource(loop: loop, report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
