@@ -6,7 +6,16 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3, version4]
+    static let versions: [String] = [version1, version2, version3, version4, version5]
+
+    private static let version5 = """
+        -- Events that one wait took for itself, and which task that was.
+        CREATE TABLE event_claim (
+            seq {int64} PRIMARY KEY,
+            consumer TEXT NOT NULL,
+            claimed_at {int64} NOT NULL
+        ) {table};
+        """
 
     private static let version4 = """
         -- Leases are held on the shards of each queue, by any number of triggerers.
