@@ -286,7 +286,7 @@ struct History {
             for (firing, isFirst) in zip(group.firings, won) where !isFirst && firing.outcome == .timeout {
                 handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1
             }
-            state.committed(group, won: won)
+            state.committed(group, won.map { $0 ? .won : .lost }, now: now)
         case (.commit(let group), .failed(let error)):
             for firing in group.firings { handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1 }
             state.commitFailed(group, error, now: now)

@@ -20,6 +20,13 @@ enum Schema {
             words_at {int64}
         ) {table};
         CREATE INDEX hosted_wait_worker ON hosted_wait (worker, wait_id);
+
+        -- Events that one wait took for itself, and which task that was.
+        CREATE TABLE event_claim (
+            seq {int64} PRIMARY KEY,
+            consumer TEXT NOT NULL,
+            claimed_at {int64} NOT NULL
+        ) {table};
         """
 
     private static let version4 = """

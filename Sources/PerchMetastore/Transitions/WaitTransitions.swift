@@ -9,7 +9,10 @@ struct NewWait {
     var trigger: TriggerSpec
     var deadline: Timestamp?
     var isSensor: Bool
+    /// Events up to this one are not for it, where its trigger says nothing else.
     var eventFloor: Int64
+    /// The last event that an earlier wait of the same name and key in the try received.
+    var received: Int64?
     var queue: String
 }
 
@@ -19,6 +22,7 @@ extension Transaction {
     /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
     func register(_ wait: NewWait, in settlement: Settlement) throws {
         var trigger = wait.trigger
+        let eventFloor = try trigger.kind == EventTerms.kind ? floor(of: wait) : wait.eventFloor
         let aim = trigger.kind == RunAim.kind ? try aim(of: wait) : nil
         if let aim { trigger.target = try aim.target(from: facts(ofRun: wait.instance.runKey).row.logicalDate) }
         let due = try trigger.due?.instant(from: now)
@@ -33,7 +37,7 @@ extension Transaction {
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: wait.queue, kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
+            wait.isSensor, definition, eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
             wait.queue)
         try noteQueue(wait.queue)
         ring(.waits)
@@ -97,7 +101,7 @@ extension Transaction {
         let wait = NewWait(
             instance: instance, journalKey: deferral.key, trigger: deferral.trigger,
             deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
-            eventFloor: max(facts.row.eventFloor, received ?? 0), queue: task.queue)
+            eventFloor: max(facts.row.eventFloor, received ?? 0), received: received, queue: task.queue)
         do {
             try register(wait, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
@@ -146,20 +150,32 @@ extension Transaction {
     public func fire(
         _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
     ) throws -> [Bool] {
+        try fireWaits(firings, lease: owner, noted: noted).map { $0 == .won }
+    }
+
+    /// `fire`, which also tells of the waits whose event was another's.
+    public func fireWaits(
+        _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
+    ) throws -> [FireResult] {
         if let owner { try checkLease(of: owner) }
         let changed =
             firings.contains { $0.outcome == .timeout }
             ? Set(try rows("SELECT wait_id FROM wait_removal WHERE seq > :1", noted) { $0.int64(0) }) : []
-        let standing = firings.filter { $0.outcome != .timeout || !changed.contains($0.waitID) }
+        // A wait that claims an event stands where the event is another's.
+        let standing = firings.filter { !$0.claims && ($0.outcome != .timeout || !changed.contains($0.waitID)) }
         var taken = try takeWaits(standing.map(\.waitID))
         let settlement = Settlement()
-        let won = try firings.map { firing in
-            if firing.outcome == .timeout, changed.contains(firing.waitID) { return false }
-            guard let gone = taken.removeValue(forKey: firing.waitID) else { return false }
-            return try fire(firing, of: gone, isByOwner: owner != nil, in: settlement)
+        let results = try firings.map { firing -> FireResult in
+            if firing.outcome == .timeout, changed.contains(firing.waitID) { return .lost }
+            if firing.claims {
+                guard try claimEvent(of: firing) else { return .taken }
+                return try fire(firing, isByOwner: owner != nil, in: settlement) ? .won : .lost
+            }
+            guard let gone = taken.removeValue(forKey: firing.waitID) else { return .lost }
+            return try fire(firing, of: gone, isByOwner: owner != nil, in: settlement) ? .won : .lost
         }
         try settle(settlement)
-        return won
+        return results
     }
 
     func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
