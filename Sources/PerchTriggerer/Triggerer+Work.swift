@@ -235,15 +235,13 @@ extension Transaction {
 }
 
 extension Snapshot {
-    /// The looks back, as far as the limit goes, and the tail.
+    /// The looks back, as far as the limit goes, and the tail. Each look back gets its share, and some of it always: a long
+    /// past of one name holds up nobody who waits for another.
     func inboxPage(_ request: InboxRequest) throws -> InboxPage {
         var left = request.limit
         var lookBacks: [(events: [InboxEvent], isComplete: Bool)] = []
-        for past in request.lookBacks {
-            guard left > 0 else {
-                lookBacks.append(([], false))
-                continue
-            }
+        for (place, past) in request.lookBacks.enumerated() {
+            let share = max(1, left / (request.lookBacks.count - place))
             if past.past == .latest {
                 let event = try latestEvent(
                     name: past.name, key: past.key, after: past.after, upTo: request.upTo, receivedBy: past.receivedBy)
@@ -253,9 +251,9 @@ extension Snapshot {
             }
             var events =
                 past.past == .unclaimed
-                ? try unclaimedEvents(name: past.name, key: past.key, after: past.after, limit: left)
-                : try events(name: past.name, key: past.key, after: past.after, limit: left)
-            let isLong = events.count >= left
+                ? try unclaimedEvents(name: past.name, key: past.key, after: past.after, limit: share)
+                : try events(name: past.name, key: past.key, after: past.after, limit: share)
+            let isLong = events.count >= share
             let upTo = events.firstIndex { $0.seq > request.upTo } ?? events.count
             let isComplete = !isLong || upTo < events.count
             events.removeSubrange(upTo...)
