@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -52,6 +53,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
@@ -76,6 +78,7 @@ let package = Package(
         room(
             "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
             exclude: ["README.md"]),
+        room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -123,6 +126,7 @@ let package = Package(
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
