@@ -92,7 +92,7 @@ let package = Package(
             "PerchCLI",
             [
                 "PerchSDK", "PerchBundle", "PerchOperators", "PerchMetastore", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchReactor", "CLinux", arguments, log,
+                "PerchTriggerer", "PerchReactor", "PerchMetrics", "CLinux", arguments, log, metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
         .target(name: "CSimulatedDisk", dependencies: [sqlite]),
@@ -134,7 +134,7 @@ let package = Package(
             [
                 "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
                 "ProgramTestSupport", "FuzzSupport", "perch",
-                "trial-bundle", "faulty-bundle", log,
+                "trial-bundle", "faulty-bundle", "PerchMetrics", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         program("trial-bundle", ["Perch"], path: "Tests/Fixtures/trial-bundle"),

@@ -13,12 +13,15 @@ package struct MetricDescription: Sendable, Hashable {
     package var name: String
     package var help: String
     package var kind: Kind
+    /// The names of its labels.
+    package var labels: [String]
 
     /// A description from its parts.
-    package init(_ name: String, _ help: String, _ kind: Kind) {
+    package init(_ name: String, _ help: String, _ kind: Kind, labels: [String] = []) {
         self.name = name
         self.help = help
         self.kind = kind
+        self.labels = labels
     }
 
     /// From a tenth of a millisecond to a minute; for what is measured in seconds.

@@ -19,6 +19,10 @@ package final class MetricRegistry: MetricsFactory {
         var cells: [String: Cell] = [:]
     }
 
+    /// So many combinations of labels a metric has at most; further ones are not kept. A label that grows without bound
+    /// would fill this process and whoever collects from it.
+    static let mostCells = 1_000
+
     private let families: Mutex<[String: Family]>
 
     /// A registry that knows what some metrics mean; others are kept without a word of help.
@@ -69,7 +73,7 @@ package final class MetricRegistry: MetricsFactory {
     package func destroyRecorder(_ handler: any RecorderHandler) {}
     package func destroyTimer(_ handler: any TimerHandler) {}
 
-    /// The cell of a name and labels; nil where the name stands for another kind of metric. What was described stays what
+    /// The cell of a name and labels; nil where the name has as many labels as it may. What was described stays what
     /// it was described as, buckets and all.
     private func cell(
         _ label: String, _ dimensions: [(String, String)], _ kind: MetricDescription.Kind
@@ -79,6 +83,7 @@ package final class MetricRegistry: MetricsFactory {
         return families.withLock { families in
             let description = families[name]?.description ?? MetricDescription(name, "", kind)
             if let cell = families[name]?.cells[labels] { return cell }
+            guard families[name]?.cells.count ?? 0 < Self.mostCells else { return nil }
             let cell: Cell =
                 switch description.kind {
                 case .counter: .counter(CounterCell())

@@ -55,10 +55,14 @@ enum PrometheusText {
     /// A name with what may not stand in one replaced: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
     static func name(_ text: String) -> String { cleaned(text, allowsColon: true) }
 
-    /// Labels as they stand in braces, sorted by name. Of two with one name, the last counts.
+    /// Labels as they stand in braces, sorted by name. Of two with one name, the last counts. `le` is the name of a
+    /// histogram's bounds and becomes `le_`.
     static func labels(_ dimensions: [(String, String)]) -> String {
         var values: [String: String] = [:]
-        for (name, value) in dimensions { values[cleaned(name, allowsColon: false)] = value }
+        for (name, value) in dimensions {
+            let name = cleaned(name, allowsColon: false)
+            values[name == "le" ? "le_" : name] = value
+        }
         return values.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(escaped($0.value))\"" }.joined(separator: ",")
     }
 

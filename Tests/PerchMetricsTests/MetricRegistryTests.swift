@@ -101,6 +101,19 @@ import Testing
         #expect(registry.text.contains("perch_lag_seconds_count 1\n"))
     }
 
+    @Test func aLabelCannotTakeTheNameOfAHistogramsBounds() {
+        Recorder(label: "perch_lag_seconds", dimensions: [("le", "5")], aggregate: true, factory: registry).record(0.5)
+        #expect(registry.text.contains("perch_lag_seconds_bucket{le_=\"5\",le=\"1\"} 1\n"))
+    }
+
+    @Test func aMetricHasABoundedNumberOfLabels() {
+        for number in 0..<1_100 { counter("perch_fired_total", [("kind", "\(number)")]).increment() }
+        #expect(registry.text.split(separator: "\n").count { $0.hasPrefix("perch_fired_total{") } == 1_000)
+        // What was there before still counts.
+        counter("perch_fired_total", [("kind", "7")]).increment()
+        #expect(registry.text.contains("perch_fired_total{kind=\"7\"} 2\n"))
+    }
+
     @Test func nothingIsLostBetweenThreads() async {
         let fired = counter("perch_fired_total")
         let waits = Meter(label: "perch_waits", dimensions: [], factory: registry)

@@ -42,31 +42,40 @@ struct Engine {
     }
 
     /// Opens the home and makes the roles; none of them works yet.
-    init(home: Home, configuration: Configuration, edges: Edges? = nil) throws {
+    init(home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil) throws {
         let clock: any PerchClock = edges?.clock ?? SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
         found = home.paths.state
-        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
+        metastore = try Metastore.open(
+            home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
         do {
-            executor = try Self.executor(home, configuration, edges, metastore, log)
+            executor = try Self.executor(home, configuration, edges, metastore, log, metrics)
             scheduler = Scheduler(
-                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
+                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock, metrics),
                 configuration: Self.schedulerConfiguration(configuration), log: log.logger("scheduler"))
             var http = HTTPSource.Options()
             http.perHost = Int(configuration.number("http.per_host") ?? 8)
             http.perHostRate = Int(configuration.number("http.per_host_rate") ?? 1_000)
-            let options = http
+            http.meter = metrics?.probes(kind: "http")
+            var sockets = SocketSource.Options()
+            sockets.meter = metrics?.probes(kind: "socket")
+            let (options, socketOptions) = (http, sockets)
             triggerer = Triggerer(
-                metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock),
+                metastore: metastore, reactor: try Self.reactor("perch-triggerer", clock, metrics),
                 processes: SystemProcesses(),
                 configuration: Self.triggererConfiguration(configuration, edges), log: log.logger("triggerer"),
-                sources: { loop, report in Self.sources(loop, report, options) })
+                sources: { loop, report in Self.sources(loop, report, options, socketOptions) })
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
+            let worker = executor
             inspection = InspectionSocket(
-                path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"))
+                path: home.paths.inspection, triggerer: triggerer, log: log.logger("inspection"),
+                metrics: metrics.map { metrics in
+                    { @Sendable summary in metrics.text(summary, slotsInUse: worker.slotsInUse) }
+                })
+            metrics?.count(metastore.doorbells)
             let (metastore, scheduler) = (metastore, scheduler)
             sweep = configuration.number("retention.runs_days").map { days in
                 LogSweep(
@@ -136,12 +145,16 @@ struct Engine {
 
     // MARK: roles
 
-    private static func reactor(_ name: String, _ clock: any PerchClock) throws -> any Reactor {
-        try ThreadReactor(name: name, now: { clock.now.microseconds })
+    private static func reactor(
+        _ name: String, _ clock: any PerchClock, _ metrics: EngineMetrics?
+    ) throws -> any Reactor {
+        let role = String(name.dropFirst("perch-".count))
+        return try ThreadReactor(name: name, now: { clock.now.microseconds }, meter: metrics?.loop(role))
     }
 
     private static func executor(
-        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog
+        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
+        _ metrics: EngineMetrics?
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
@@ -149,9 +162,11 @@ struct Engine {
             settings.drainTimeout = .seconds(1)
             if let lease = edges.lease { settings.pollPeriod = lease }
         }
+        metrics?.slots(settings.slots)
         let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
         return try Executor(
-            metastore: metastore,
+            metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
+            processes: SystemProcesses(),
             launcher: edges?.launcher ?? ProcessLauncher(home: home.path, memoryLimit: memoryLimit),
             logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
             logger: log.logger("executor"))
@@ -177,7 +192,8 @@ struct Engine {
 
     /// The sources of every kind of wait.
     private static func sources(
-        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options,
+        _ sockets: SocketSource.Options
     ) -> [any TriggerSource] {
         let composites = CompositeSource(loop: loop, report: report)
         let members: [any TriggerSource] = [
@@ -185,7 +201,7 @@ struct Engine {
             HTTPSource(loop: loop, options: http, report: composites.take),
             StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
             ProcessSource(loop: loop, report: composites.take),
-            SocketSource(loop: loop, report: composites.take),
+            SocketSource(loop: loop, options: sockets, report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.

@@ -29,7 +29,8 @@ public final class Metastore: Sendable {
 
     private init(
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
-        doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, lock: EngineLock?, bell: DoorbellSocket?
+        doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, lock: EngineLock?, bell: DoorbellSocket?,
+        meter: (any MetastoreMeter)? = nil
     ) {
         self.home = home
         self.clock = clock
@@ -39,7 +40,8 @@ public final class Metastore: Sendable {
         self.lock = lock
         self.bell = bell
         catalog = DAGCatalog()
-        writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock, runner: runner, doorbells: ring)
+        writer = GroupCommitWriter(
+            driver: driver, catalog: catalog, clock: clock, runner: runner, meter: meter, doorbells: ring)
         writer.start()
         bell?.listen { doorbells.ring($0) }
     }
@@ -67,6 +69,13 @@ public final class Metastore: Sendable {
     ///   `metastore` for a file that is garbage or of a newer schema, `unavailable` where the home cannot be written or
     ///   lies on a network file system.
     public static func open(home: String, access: Access, clock: any PerchClock) throws -> Metastore {
+        try open(home: home, access: access, clock: clock, meter: nil)
+    }
+
+    /// Opens the metastore of a home; `meter` is told what is committed.
+    package static func open(
+        home: String, access: Access, clock: any PerchClock, meter: (any MetastoreMeter)?
+    ) throws -> Metastore {
         let paths = HomePaths(home)
         switch access {
         case .engine:
@@ -80,7 +89,7 @@ public final class Metastore: Sendable {
                 let doorbells = Doorbells()
                 return Metastore(
                     home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: doorbells,
-                    ring: { doorbells.ring($0) }, lock: lock, bell: bell)
+                    ring: { doorbells.ring($0) }, lock: lock, bell: bell, meter: meter)
             } catch {
                 try driver.close()
                 throw error
@@ -103,7 +112,7 @@ public final class Metastore: Sendable {
             }
             return Metastore(
                 home: home, clock: clock, driver: driver, runner: ThreadedRunner(), doorbells: Doorbells(), ring: ring,
-                lock: nil, bell: nil)
+                lock: nil, bell: nil, meter: meter)
         }
     }
 

@@ -83,6 +83,7 @@ extension Transaction {
                 definition: row.optionalText(5)
             )
         }
+        if let gone { tally.fired(kind: gone.kind, .cancelled(intent), due: nil) }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {
             try journalSensor(

@@ -114,6 +114,7 @@ extension Transaction {
                     WHEN execution_left > :2 THEN execution_left - :2 ELSE 0 END
             WHERE ti_id = :1
             """, instance.id, deferral.ranFor)
+        tally.entered(.deferred)
         return true
     }
 
@@ -159,12 +160,12 @@ extension Transaction {
         let gone = try first(
             """
             DELETE FROM wait WHERE wait_id = :1
-            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition
+            RETURNING ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, due_at
             """, firing.waitID
         ) { row in
             (
                 id: row.int64(0), tryNumber: row.int(1), key: row.text(2), isSensor: row.bool(3), since: row.time(4),
-                kind: row.text(5), target: row.text(6), definition: row.optionalText(7)
+                kind: row.text(5), target: row.text(6), definition: row.optionalText(7), due: row.optionalTime(8)
             )
         }
         guard let gone else { return false }
@@ -178,6 +179,7 @@ extension Transaction {
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)
+        tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {
@@ -225,6 +227,7 @@ extension Transaction {
                 "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
                 now,
                 payload)
+            tally.entered(.success)
             settlement.ended(instance, as: .success)
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct MetricsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "metrics", abstract: "What the engine counts and measures, in the text format of Prometheus.",
+        discussion: "Asks the engine of the home. The page Metrics of the documentation says what each of them means.")
+
+    @OptionGroup var home: HomeOption
+
+    func run() throws {
+        let home = try home.resolve()
+        guard let line = try EngineLine(connectingTo: home.paths.inspection) else {
+            throw PerchError(.unavailable, "no engine answers on \(home.path): metrics are kept by a running engine")
+        }
+        try line.send(JSONValue.object(["metrics": .bool(true)]).text)
+        guard let answer = try line.receive() else {
+            throw PerchError(.unavailable, "the engine of \(home.path) closed the connection without an answer")
+        }
+        let document = try JSONValue(parsingEnvelope: answer)
+        if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
+        guard case .string(let text)? = document["metrics"] else {
+            throw PerchError(.unavailable, "the engine of \(home.path) answered without metrics")
+        }
+        for line in text.split(separator: "\n") { try Console.shared.line(SafeText.neutralised(String(line))) }
+    }
+}
