@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -66,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -98,6 +100,7 @@ let package = Package(
         room(
             "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
             exclude: ["README.md"]),
+        room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -112,7 +115,8 @@ let package = Package(
             "PerchCLI",
             [
                 "PerchSDK", "PerchBundle", "PerchOperators", "PerchMetastore", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "CLinux", arguments, log,
+                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchMetrics", "CLinux", arguments, log,
+                metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
         .target(name: "CSimulatedDisk", dependencies: [sqlite]),
@@ -146,6 +150,7 @@ let package = Package(
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
@@ -153,7 +158,7 @@ let package = Package(
             [
                 "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
                 "ProgramTestSupport", "FuzzSupport", "perch",
-                "trial-bundle", "faulty-bundle", log,
+                "trial-bundle", "faulty-bundle", "PerchMetrics", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         program("trial-bundle", ["Perch"], path: "Tests/Fixtures/trial-bundle"),

@@ -5,6 +5,7 @@ internal import PerchBundle
 internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
+internal import Synchronization
 
 extension Executor {
     var now: Timestamp { clock.now }
@@ -53,6 +54,7 @@ extension Executor {
     /// Does what the core asks for, and commits the next turn where there is something to commit and nothing under way.
     func pump() {
         perform()
+        slots.store(core.attempts.count, ordering: .relaxed)
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
         let mayClaim = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
         let claims = mayClaim && (!mayWaitToLook || core.turn.hasReports)

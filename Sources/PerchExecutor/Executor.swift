@@ -44,6 +44,7 @@ public actor Executor {
     nonisolated let logs: any AttemptLog
 
     private nonisolated let wasStopped = Atomic(false)
+    nonisolated let slots = Atomic(0)
     /// Whether `start` has not come to its end yet, and who waits for that.
     var isStarting = false
     var whenStarted: [CheckedContinuation<Void, Never>] = []
@@ -193,6 +194,9 @@ public actor Executor {
         await logs.flush()
         reactor.stop()
     }
+
+    /// How many slots are in use, as of the last turn; from any thread.
+    public nonisolated var slotsInUse: Int { slots.load(ordering: .relaxed) }
 
     /// How many dispatches are held at this moment.
     public var held: Int { core.attempts.count }

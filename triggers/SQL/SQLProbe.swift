@@ -44,6 +44,8 @@ final class SQLProbe: ScheduledProbe {
     var failures = 0
     var probes: Int64 = 0
     var lastAt: Int64?
+    /// When the probe that is under way was begun.
+    var startedAt: Int64 = 0
     var lastResult = ""
     var lastClass = ""
     var reportedAt: Int64 = 0

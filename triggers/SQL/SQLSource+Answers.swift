@@ -40,6 +40,8 @@ extension SQLSource {
             missed(probe, words)
             (kind, probe.lastResult) = ("unreachable", words)
         }
+        options.meter?.probed(
+            took: max(0, now - probe.startedAt), !fired.isEmpty ? .met : kind == "rows" ? .unmet : .failed)
         leave(probe)
         for waitID in fired { remove(waitID) }
         if probe.count > 0 { schedule.next(probe) }

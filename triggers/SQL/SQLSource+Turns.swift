@@ -41,6 +41,7 @@ extension SQLSource {
             // One whose waits have all gone meanwhile.
             guard probe.count > 0, probe.activity == .queued else { continue }
             probe.activity = .asking
+            probe.startedAt = now
             line.active += 1
             active += 1
             let query = SQLQuery(

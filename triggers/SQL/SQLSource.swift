@@ -28,6 +28,9 @@ public final class SQLSource: TriggerSource {
         /// The most bytes of an event's values.
         public var byteLimit = 256 << 10
 
+        /// Is told of every probe.
+        package var meter: (any ProbeMeter)?
+
         /// The defaults.
         public init() {}
     }

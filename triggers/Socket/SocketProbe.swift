@@ -30,6 +30,8 @@ final class SocketProbe {
     var probes: Int64 = 0
     var lastAt: Int64?
     var lastResult = ""
+    /// When the probe that is under way was begun.
+    var startedAt: Int64 = 0
     var lastClass = ""
     var reportedAt: Int64 = 0
     /// Who waits for what comes of the next probe.

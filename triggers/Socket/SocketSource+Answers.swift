@@ -61,6 +61,8 @@ extension SocketSource {
         // A refusal is an answer: whoever waits for a service to come up is not to wait longer the longer that takes.
         probe.failures = finding.state == nil ? probe.failures + 1 : 0
         let fired = finding.state.map { probe.waits(until: $0).sorted() } ?? []
+        options.meter?.probed(
+            took: max(0, now - probe.startedAt), !fired.isEmpty ? .met : finding.state != nil ? .unmet : .failed)
         leave(probe)
         for waitID in fired { remove(waitID) }
         if probe.count > 0 {

@@ -72,6 +72,7 @@ extension SocketSource {
             // One whose waits have all gone meanwhile.
             guard probe.count > 0, probe.activity == .queued else { continue }
             probe.activity = .asking
+            probe.startedAt = loop.now
             active += 1
             connect(probe)
         }

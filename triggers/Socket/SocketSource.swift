@@ -19,6 +19,9 @@ public final class SocketSource: TriggerSource {
         /// The longest time between two probes that fail, unless the period is longer.
         public var longestBackOff: Duration = .seconds(300)
 
+        /// Is told of every probe.
+        package var meter: (any ProbeMeter)?
+
         /// The defaults.
         public init() {}
     }

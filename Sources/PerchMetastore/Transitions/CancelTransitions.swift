@@ -83,7 +83,10 @@ extension Transaction {
                 definition: row.optionalText(5), queue: row.text(6), shard: row.int(7)
             )
         }
-        if let gone, HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
+        if let gone {
+            tally.fired(kind: gone.kind, .cancelled(intent), due: nil)
+            if HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
+        }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {
             try journalSensor(

@@ -122,6 +122,7 @@ extension Transaction {
                     WHEN execution_left > :2 THEN execution_left - :2 ELSE 0 END
             WHERE ti_id = :1
             """, instance.id, deferral.ranFor)
+        tally.entered(.deferred)
         return true
     }
 
@@ -193,6 +194,7 @@ extension Transaction {
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)
+        tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {
@@ -240,6 +242,7 @@ extension Transaction {
                 "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
                 now,
                 payload)
+            tally.entered(.success)
             settlement.ended(instance, as: .success)
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]

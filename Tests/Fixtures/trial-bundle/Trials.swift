@@ -75,6 +75,9 @@ struct Trials: DAGBundle {
             }
             dag.task("wake", slept) { context, text in context.log.info("slept \(text)") }
         },
+        DAG("briefly") { dag in
+            dag.task("nap") { context in try await context.sleep(for: .milliseconds(10)) }
+        },
         DAG("lands", params: ["folder": "/nowhere"]) { dag in
             let landed = dag.sensor("landed", .file("{{ params.folder }}/in.csv"), timeout: .hours(6))
             dag.task("load", landed) { _, file in file.path }
