@@ -36,8 +36,8 @@ struct PostgresWaitTests {
             try sqlWait(
                 3,
                 trigger(
-                    "SELECT * FROM jobs", on: cluster.database(host: "localhost"), until: .column("state", equals: "DONE")
-                )),
+                    "SELECT * FROM jobs", on: cluster.database(host: "localhost"),
+                    until: .column("state", equals: "DONE"))),
         ])
         try await bench.untilFired(1)
         let event = try #require(try bench.event(1))
@@ -98,7 +98,10 @@ struct PostgresWaitTests {
             try sqlWait(1, trigger("SELECT 1", on: cluster.database(password: .secret("BAD")))),
             try sqlWait(2, trigger("SELECT 1", on: cluster.database(password: .secret("NONE")))),
             try sqlWait(
-                3, trigger("SELECT 1", on: .postgres(host: "127.0.0.1", port: PostgresCluster.freePort(), database: "d", user: "u"))),
+                3,
+                trigger(
+                    "SELECT 1",
+                    on: .postgres(host: "127.0.0.1", port: PostgresCluster.freePort(), database: "d", user: "u"))),
             try sqlWait(4, trigger("SELECT 1", on: .postgres(host: "nothing.invalid", database: "d", user: "u"))),
         ])
         try await bench.untilResult(1, "password authentication failed for user \"perch\"")

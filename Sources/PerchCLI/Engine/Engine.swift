@@ -41,8 +41,7 @@ struct Engine {
         self.configuration = configuration
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         found = home.paths.state
-        metastore = try Metastore.open(
-            home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
+        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
         do {
             executor = try Self.executor(home, configuration, edges, metastore, log, metrics)
             scheduler = Scheduler(
@@ -58,9 +57,7 @@ struct Engine {
             let (watcher, worker) = (triggerer.triggerer, executor)
             metrics?.slots { worker.slotsInUse }
             api = apiSettings.map {
-                APIServer(
-                    $0, metastore: metastore, log: log.logger("api"),
-                    metrics: metrics.map { metrics in { metrics.text(await watcher.summary()) } })
+                APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
             }
             sweep = configuration.number("retention.runs_days").map { days in
                 LogSweep(
@@ -164,7 +161,7 @@ struct Engine {
         }
         metrics?.slots(of: settings.slots)
         let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
-        return try Executor(
+        return Executor(
             metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
             processes: SystemProcesses(),
             launcher: edges?.launcher ?? ProcessLauncher(home: home.path, memoryLimit: memoryLimit),

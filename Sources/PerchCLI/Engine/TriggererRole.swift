@@ -46,7 +46,7 @@ struct TriggererRole {
             sources: { loop, report in Self.sources(loop, report, httpOptions, socketOptions, sqlOptions) })
         inspection = InspectionSocket(
             path: path, triggerer: triggerer, log: log.logger("inspection"),
-            metrics: metrics.map { metrics in { summary in metrics.text(summary) } })
+            metrics: metrics?.text)
         metrics?.count(metastore.doorbells)
     }
 

@@ -23,7 +23,7 @@ final class CommitInstruments: MetastoreMeter {
     private let duration: Recorder
     private let lag: Recorder
     private let events: Counter
-    private let entered: [(state: KeyPath<TransactionTally, Int> & Sendable, counter: Counter)]
+    private let entered: [(state: any KeyPath<TransactionTally, Int> & Sendable, counter: Counter)]
     /// Made when a kind is seen for the first time; looked up once for each kind in a group.
     private let fired = Mutex<[String: Fired]>([:])
 
@@ -40,7 +40,7 @@ final class CommitInstruments: MetastoreMeter {
         duration = histogram("perch_commit_duration_seconds")
         lag = histogram("perch_timer_lag_seconds")
         events = Counter(label: "perch_events_accepted_total", factory: factory)
-        let states: [(TaskState, KeyPath<TransactionTally, Int> & Sendable)] = [
+        let states: [(TaskState, any KeyPath<TransactionTally, Int> & Sendable)] = [
             (.queued, \.queued), (.running, \.running), (.deferred, \.deferred), (.upForRetry, \.upForRetry),
             (.success, \.success), (.failed, \.failed), (.skipped, \.skipped), (.upstreamFailed, \.upstreamFailed),
             (.removed, \.removed),
@@ -71,7 +71,7 @@ final class CommitInstruments: MetastoreMeter {
     private func add(_ fires: TransactionTally.Fires) {
         let counters = fired.withLock { known in
             if let counters = known[fires.kind] { return counters }
-            let made = counters(of: fires.kind)
+            let made = makeCounters(of: fires.kind)
             known[fires.kind] = made
             return made
         }
@@ -81,7 +81,7 @@ final class CommitInstruments: MetastoreMeter {
         if fires.cancelled > 0 { counters.cancelled.increment(by: fires.cancelled) }
     }
 
-    private func counters(of kind: String) -> Fired {
+    private func makeCounters(of kind: String) -> Fired {
         func counter(_ outcome: String) -> Counter {
             let dimensions = [("kind", kind), ("outcome", outcome)]
             return Counter(label: "perch_waits_fired_total", dimensions: dimensions, factory: factory)

@@ -43,7 +43,7 @@ final class EngineMetrics: Sendable {
     }
 
     /// Everything, in the text format of Prometheus, version 0.0.4; from any thread.
-    func text(_ triggerer: TriggererSummary) -> String {
+    @Sendable func text(_ triggerer: TriggererSummary) -> String {
         if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
         for (kind, states) in triggerer.states {
             for (state, count) in states { set("perch_waits", count, [("kind", kind), ("state", state)]) }
@@ -57,6 +57,11 @@ final class EngineMetrics: Sendable {
             advance("perch_slow_calls_total", to: count, [("source", source)])
         }
         return registry.text
+    }
+
+    /// What `text` gives with what a triggerer says of itself when it is asked.
+    func text(of triggerer: Triggerer) -> @Sendable () async -> String {
+        { self.text(await triggerer.summary()) }
     }
 
     private func set(_ label: String, _ value: Int, _ dimensions: [(String, String)] = []) {
