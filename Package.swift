@@ -80,13 +80,15 @@ let package = Package(
 
         room("PerchSDK"),
         room("PerchReactor", ["CLinux"]),
+        room("PerchCurl", ["PerchSDK", "PerchReactor", "CCurl"]),
         room("PerchTriggersTime", ["PerchSDK", "PerchReactor"], path: "triggers/Time", exclude: ["README.md"]),
         room(
             "PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
         room(
-            "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+            "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "PerchCurl", "CCurl"], path: "triggers/HTTP",
+            exclude: ["README.md"]),
         room(
-            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "PerchCurl", "CCurl", deque], path: "triggers/Socket",
             exclude: ["README.md"]),
         room(
             "PerchTriggersSQL", ["PerchSDK", "PerchReactor", "CPQ", "CLinux", sqlite, deque], path: "triggers/SQL",

@@ -176,7 +176,7 @@ struct TrialTests {
     @Test(
         "what is missing or wrong is one line that says what would be right",
         arguments: [
-            ("dags test nope", 1, "sums"), ("dags test sums --params {", 64, "--params"),
+            ("dags test nope", 1, "approved"), ("dags test sums --params {", 64, "--params"),
             ("dags test sums --params 3", 64, "object"), ("dags test sums --logical-date x", 64, "2026-01-01"),
             ("dags test sums --timeout 5", 64, "unit"), ("dags test sums --event =1", 64, "name"),
             ("dags test sums --event a={", 64, "--event a"), ("dags test", 64, "dag"),

@@ -3,6 +3,7 @@
 import Foundation
 import PerchSDK
 import PerchTriggersSQL
+import PerchTriggersTestSupport
 
 /// A PostgreSQL server of its own in a temporary folder, on a Unix socket and a port of the loopback. PostgreSQL does not
 /// run as root; as root it runs as the user `nobody`.
@@ -27,7 +28,7 @@ final class PostgresCluster {
             throw PerchError(.unavailable, "there is no PostgreSQL server; install the Debian package postgresql")
         }
         self.programs = programs
-        port = try Self.freePort()
+        port = try TLSServer.freePort()
         folder = "/tmp/pq-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         chmod(folder, 0o777)
@@ -75,23 +76,6 @@ final class PostgresCluster {
         try run(
             "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", "\(port)", "-U", "perch", "-d",
             "postgres", "-c", text)
-    }
-
-    /// A port of the loopback on which nobody listens.
-    static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        guard result == 0 else { throw PerchError(.unavailable, "no free port: errno \(errno)") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     private func run(_ program: String, _ arguments: String...) throws {

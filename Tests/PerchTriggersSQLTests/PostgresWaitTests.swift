@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import PerchReactor
 import PerchSDK
 import PerchTriggersSQL
 import PerchTriggersTestSupport
@@ -101,7 +102,7 @@ struct PostgresWaitTests {
                 3,
                 trigger(
                     "SELECT 1",
-                    on: .postgres(host: "127.0.0.1", port: PostgresCluster.freePort(), database: "d", user: "u"))),
+                    on: .postgres(host: "127.0.0.1", port: TLSServer.freePort(), database: "d", user: "u"))),
             try sqlWait(4, trigger("SELECT 1", on: .postgres(host: "nothing.invalid", database: "d", user: "u"))),
         ])
         try await bench.untilResult(1, "password authentication failed for user \"perch\"")
@@ -138,5 +139,53 @@ struct PostgresWaitTests {
         try cluster.execute("INSERT INTO t SELECT generate_series(1, 20)")
         try await bench.untilFired(20)
         #expect(bench.reports.allSatisfy { if case .broken = $0 { false } else { true } })
+    }
+
+    @Test("A notification makes the query run at once, also on a connection that was made anew, and for one wait of two")
+    func notified() async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await bench(cluster)
+        defer { bench.end() }
+        try cluster.execute("CREATE TABLE t (x int)")
+        func wait(_ id: Int64, listen: String?) throws -> ArmedWait {
+            try sqlWait(
+                id,
+                .sql(
+                    "SELECT x FROM t WHERE x = \(id)", on: cluster.database(), every: .hours(1), until: .anyRow,
+                    listen: listen))
+        }
+        try await bench.add([try wait(1, listen: "it's \"new\""), try wait(2, listen: "other"), try wait(3, listen: nil)])
+        for id in 1...3 { try await bench.untilResult(Int64(id), "0 rows") }
+        // Asked once more when the channel was listened to: what came before that may have been missed.
+        try await bench.untilSource("listening") { ($0.explain(1)?.probe?.probes ?? 0) >= 2 }
+        try cluster.execute("INSERT INTO t VALUES (1), (3); NOTIFY \"it's \"\"new\"\"\"")
+        try await bench.untilFired(1)
+        #expect(bench.fired == [1])
+        cluster.stop()
+        try await bench.untilSource("trouble") { source in
+            source.explain(2)?.sentences.contains { $0.contains("cannot be heard at the moment") } == true
+        }
+        try cluster.start()
+        // Notified while nobody listened: found when the connection stands again.
+        try cluster.execute("INSERT INTO t VALUES (2); NOTIFY other")
+        try await bench.untilFired(2)
+        #expect(bench.fired == [1, 2])
+    }
+
+    @Test("A thousand notifications in a moment make few queries")
+    func manyNotifications() async throws {
+        let cluster = try PostgresCluster()
+        let bench = try await bench(cluster)
+        defer { bench.end() }
+        try await bench.add([
+            try sqlWait(1, .sql("SELECT 1", on: cluster.database(), every: .hours(1), until: .noRow, listen: "c"))
+        ])
+        try await bench.untilSource("listening") { ($0.explain(1)?.probe?.probes ?? 0) >= 2 }
+        let began = ThreadReactor.monotonicClock()
+        try cluster.execute("SELECT pg_notify('c', i::text) FROM generate_series(1, 1000) i")
+        try await bench.untilSource("a query") { ($0.explain(1)?.probe?.probes ?? 0) >= 3 }
+        let probes = try await bench.on { source, _ in source.explain(1)?.probe?.probes ?? 0 }
+        let tenths = (ThreadReactor.monotonicClock() - began) / 100_000
+        #expect(probes <= 4 + tenths)
     }
 }

@@ -18,6 +18,10 @@ final class SQLLine {
 
     let database: SQLDatabase
     let backend: any SQLBackend
+    /// Where notifications come from; nil with SQLite.
+    let listener: PostgresListener?
+    /// The probes that each channel makes run at once, by how many of their waits listen.
+    var listening: [String: [ObjectIdentifier: (probe: SQLProbe, waits: Int)]] = [:]
     var line: Deque<SQLProbe> = []
     /// How many probes are for it, whatever they do now.
     var probes = 0
@@ -27,7 +31,8 @@ final class SQLLine {
     var outage: Outage?
     var timer: LoopTimer?
 
-    init(database: SQLDatabase, backend: any SQLBackend) {
+    init(database: SQLDatabase, backend: any SQLBackend, listener: PostgresListener?) {
+        self.listener = listener
         self.database = database
         self.backend = backend
     }

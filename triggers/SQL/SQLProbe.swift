@@ -38,6 +38,8 @@ final class SQLProbe: ScheduledProbe {
     private(set) var count = 0
 
     var activity = Activity.idle
+    /// Something was notified while it was being asked: what it gives may be older than that.
+    var isStale = false
     var run: (any SQLRun)?
     var ticket: Int64?
     var dueAt: Int64 = 0

@@ -44,7 +44,10 @@ extension SQLSource {
             took: max(0, now - probe.startedAt), !fired.isEmpty ? .met : kind == "rows" ? .unmet : .failed)
         leave(probe)
         for waitID in fired { remove(waitID) }
-        if probe.count > 0 { schedule.next(probe) }
+        if probe.count > 0 {
+            schedule.next(probe)
+            if probe.isStale { hurry(probe) }
+        }
         tell(probe, kind)
         for waitID in fired { report(.fired(waitID: waitID, payload: payload)) }
         let asked = probe.asked

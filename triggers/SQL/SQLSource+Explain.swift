@@ -12,6 +12,10 @@ extension SQLSource {
         var sentences = [
             "Asks \(probe.key.database) every \(period) until \(wait.condition): \(probe.key.query.shown(300))."
         ]
+        if let channel = wait.listen {
+            let trouble = line.listener?.trouble.map { ", which cannot be heard at the moment: \($0)" } ?? ""
+            sentences.append("It is asked at once when something is notified on '\(channel.shown(63))'\(trouble).")
+        }
         if wait.every > probe.period {
             sentences.append("This wait wants it every \(TimeSpan(microseconds: wait.every)), another one more often.")
         }

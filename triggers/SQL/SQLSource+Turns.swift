@@ -70,6 +70,7 @@ extension SQLSource {
         if let timer = line.timer { loop.cancel(timer) }
         line.timer = nil
         line.backend.close()
+        line.listener?.close()
         lines[line.database] = nil
     }
 

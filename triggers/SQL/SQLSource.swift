@@ -40,6 +40,7 @@ public final class SQLSource: TriggerSource {
         var condition: SQLCondition
         var every: Int64
         var timeout: Int64
+        var listen: String?
     }
 
     let loop: any EventLoop
@@ -105,7 +106,9 @@ public final class SQLSource: TriggerSource {
         probe.insert(wait.waitID, trigger)
         let every = trigger.every.microseconds
         waits[wait.waitID] = Wait(
-            probe: probe, condition: trigger.until, every: every, timeout: trigger.timeout.microseconds)
+            probe: probe, condition: trigger.until, every: every, timeout: trigger.timeout.microseconds,
+            listen: trigger.listen)
+        if let channel = trigger.listen { listen(probe, to: channel) }
         guard known != nil else { return probe }
         schedule.joined(probe, every: every)
         return nil
@@ -115,14 +118,19 @@ public final class SQLSource: TriggerSource {
         if let known = lines[database] { return known }
         guard let files, let names else { throw PerchError(.unavailable, "there is no eventfd for its threads") }
         let backend: any SQLBackend
+        var listener: PostgresListener?
         switch database {
         case .sqlite(let path): backend = SQLiteBackend(path: path, loop: loop, threads: files)
         case .postgres(let server):
+            let password = try server.password?.resolved(environment, secrets)
             backend = PostgresBackend(
-                server: server, password: try server.password?.resolved(environment, secrets), loop: loop,
-                threads: names, options: options)
+                server: server, password: password, loop: loop, threads: names, options: options)
+            listener = PostgresListener(
+                loop: loop, options: options,
+                link: { [loop] in PostgresLink(server: server, password: password, loop: loop, threads: names) },
+                heard: { [weak self] channel in self?.heard(channel, from: database) })
         }
-        let line = SQLLine(database: database, backend: backend)
+        let line = SQLLine(database: database, backend: backend, listener: listener)
         lines[database] = line
         return line
     }
@@ -131,6 +139,7 @@ public final class SQLSource: TriggerSource {
         guard let wait = waits.removeValue(forKey: waitID) else { return }
         let probe = wait.probe
         probe.remove(waitID, condition: wait.condition, every: wait.every, timeout: wait.timeout)
+        if let channel = wait.listen { unlisten(probe, from: channel) }
         guard probe.count == 0 else { return }
         probes[probe.key] = nil
         probe.line.probes -= 1
@@ -163,6 +172,7 @@ public final class SQLSource: TriggerSource {
         for line in lines.values {
             if let timer = line.timer { loop.cancel(timer) }
             line.backend.close()
+            line.listener?.close()
         }
         files?.close()
         names?.close()

@@ -23,12 +23,15 @@ public struct SQLTrigger: Trigger {
     public var until: SQLCondition
     /// How long the query may run.
     public var timeout: TimeSpan
+    /// A channel of PostgreSQL (`NOTIFY`): what is notified there makes the query run at once. Nil: by its period alone.
+    public var listen: String?
 
     /// A wait for rows.
     public init(
         _ query: String, _ parameters: [JSONValue] = [], on database: SQLDatabase, every: TimeSpan = .seconds(60),
-        until: SQLCondition = .truthy, timeout: TimeSpan = .seconds(10)
+        until: SQLCondition = .truthy, timeout: TimeSpan = .seconds(10), listen: String? = nil
     ) {
+        self.listen = listen
         self.query = query
         self.parameters = parameters
         self.database = database
@@ -53,6 +56,13 @@ public struct SQLTrigger: Trigger {
         if every < Self.shortestPeriod {
             problems.append("'every' is \(every); the shortest is \(Self.shortestPeriod)")
         }
+        if let listen {
+            if case .sqlite = database { problems.append("SQLite has no channels to listen to") }
+            // What PostgreSQL keeps of a name.
+            if listen.isEmpty || listen.utf8.count > 63 || listen.utf8.contains(0) {
+                problems.append("a channel's name has 1 to 63 bytes, none of them zero")
+            }
+        }
         if timeout.microseconds < 1_000 { problems.append("a query's timeout is a millisecond at least") }
         for (name, span) in [("every", every), ("timeout", timeout)] where span > Self.longest {
             problems.append("'\(name)' is \(span); the longest is \(Self.longest)")
@@ -69,11 +79,12 @@ public struct SQLTrigger: Trigger {
             on: try container.decode(SQLDatabase.self, forKey: .database),
             every: try container.decodeIfPresent(TimeSpan.self, forKey: .every) ?? .seconds(60),
             until: try container.decodeIfPresent(SQLCondition.self, forKey: .until) ?? .truthy,
-            timeout: try container.decodeIfPresent(TimeSpan.self, forKey: .timeout) ?? .seconds(10))
+            timeout: try container.decodeIfPresent(TimeSpan.self, forKey: .timeout) ?? .seconds(10),
+            listen: try container.decodeIfPresent(String.self, forKey: .listen))
     }
 
     private enum CodingKeys: String, CodingKey {
-        case query, parameters, database, every, until, timeout
+        case query, parameters, database, every, until, timeout, listen
     }
 }
 
@@ -125,11 +136,14 @@ extension Trigger where Self == SQLTrigger {
     ///   - every: The time from one query to the next, give or take a tenth; longer while queries fail.
     ///   - until: What ends the wait; by default that the first value is neither null, false, 0 nor empty.
     ///   - timeout: How long the query may run.
+    ///   - listen: A channel of PostgreSQL: what is notified there (`NOTIFY`) makes the query run at once. The query decides,
+    ///     so nothing is lost where a notification is; `every` bounds how long it may take then.
     public static func sql(
         _ query: String, _ parameters: [JSONValue] = [], on database: SQLDatabase, every: Duration = .seconds(60),
-        until: SQLCondition = .truthy, timeout: Duration = .seconds(10)
+        until: SQLCondition = .truthy, timeout: Duration = .seconds(10), listen: String? = nil
     ) -> SQLTrigger {
         SQLTrigger(
-            query, parameters, on: database, every: TimeSpan(every), until: until, timeout: TimeSpan(timeout))
+            query, parameters, on: database, every: TimeSpan(every), until: until, timeout: TimeSpan(timeout),
+            listen: listen)
     }
 }
