@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -31,7 +32,8 @@ let web: [Target.Dependency] = [
 /// The families of waits: what a user writes, and the source that the triggerer runs.
 let triggers: [Target.Dependency] = [
     "PerchTriggersTime", "PerchTriggersFile", "PerchTriggersHTTP", "PerchTriggersEvent", "PerchTriggersRun",
-    "PerchTriggersApproval", "PerchTriggersProcess", "PerchTriggersSocket", "PerchTriggersComposite",
+    "PerchTriggersApproval", "PerchTriggersAsync", "PerchTriggersProcess", "PerchTriggersSocket",
+    "PerchTriggersSQL", "PerchTriggersComposite",
 ]
 
 func room(
@@ -65,6 +67,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -72,26 +75,34 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CLinux"),
 
         room("PerchSDK"),
         room("PerchReactor", ["CLinux"]),
+        room("PerchCurl", ["PerchSDK", "PerchReactor", "CCurl"]),
         room("PerchTriggersTime", ["PerchSDK", "PerchReactor"], path: "triggers/Time", exclude: ["README.md"]),
         room(
             "PerchTriggersFile", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/File", exclude: ["README.md"]),
         room(
-            "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "CCurl"], path: "triggers/HTTP", exclude: ["README.md"]),
+            "PerchTriggersHTTP", ["PerchSDK", "PerchReactor", "PerchCurl", "CCurl"], path: "triggers/HTTP",
+            exclude: ["README.md"]),
         room(
-            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "CCurl", deque], path: "triggers/Socket",
+            "PerchTriggersSocket", ["PerchSDK", "PerchReactor", "PerchCurl", "CCurl", deque], path: "triggers/Socket",
+            exclude: ["README.md"]),
+        room(
+            "PerchTriggersSQL", ["PerchSDK", "PerchReactor", "CPQ", "CLinux", sqlite, deque], path: "triggers/SQL",
             exclude: ["README.md"]),
         room("PerchTriggersEvent", ["PerchSDK"], path: "triggers/Event", exclude: ["README.md"]),
         room(
             "PerchTriggersComposite", ["PerchSDK", "PerchReactor"], path: "triggers/Composite", exclude: ["README.md"]),
         room("PerchTriggersApproval", ["PerchSDK"], path: "triggers/Approval", exclude: ["README.md"]),
+        room("PerchTriggersAsync", ["PerchSDK"], path: "triggers/Async", exclude: ["README.md"]),
         room("PerchTriggersRun", ["PerchSDK"], path: "triggers/Run", exclude: ["README.md"]),
         room(
             "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
             exclude: ["README.md"]),
+        room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
@@ -106,7 +117,8 @@ let package = Package(
             "PerchCLI",
             [
                 "PerchSDK", "PerchBundle", "PerchOperators", "PerchMetastore", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "CLinux", arguments, log,
+                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchMetrics", "CLinux", arguments, log,
+                metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
         .target(name: "CSimulatedDisk", dependencies: [sqlite]),
@@ -140,6 +152,7 @@ let package = Package(
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
@@ -147,7 +160,7 @@ let package = Package(
             [
                 "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
                 "ProgramTestSupport", "FuzzSupport", "perch",
-                "trial-bundle", "faulty-bundle", log,
+                "trial-bundle", "faulty-bundle", "PerchMetrics", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         program("trial-bundle", ["Perch"], path: "Tests/Fixtures/trial-bundle"),
@@ -175,6 +188,7 @@ let package = Package(
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
+        tests("PerchTriggersSQLTests", ["PerchTriggersSQL", "PerchTriggersTestSupport", "CLinux", sqlite]),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
             "PerchSimulationTests",

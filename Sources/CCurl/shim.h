@@ -32,3 +32,9 @@ static inline const char *ccurl_info_text(CURL *request, CURLINFO info) {
 }
 /// The result of a finished request, out of the union in a message.
 static inline CURLcode ccurl_message_result(const CURLMsg *message) { return message->data.result; }
+/// The certificates that the server has shown, where they were asked for.
+static inline struct curl_certinfo *ccurl_info_certificates(CURL *request) {
+    struct curl_certinfo *chain = 0;
+    curl_easy_getinfo(request, CURLINFO_CERTINFO, &chain);
+    return chain;
+}

@@ -11,5 +11,6 @@
 @_exported public import PerchTriggersHTTP
 @_exported public import PerchTriggersProcess
 @_exported public import PerchTriggersRun
+@_exported public import PerchTriggersSQL
 @_exported public import PerchTriggersSocket
 @_exported public import PerchTriggersTime

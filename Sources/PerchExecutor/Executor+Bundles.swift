@@ -7,7 +7,8 @@ internal import PerchReactor
 internal import PerchSDK
 
 extension Executor {
-    /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been silent.
+    /// How often it is looked whether a busy bundle still says something, and how often in a row it may have been
+    /// silent.
     private static var silencePeriod: TimeSpan { .seconds(20) }
     private static var longestSilence: Int { 3 }
 
@@ -99,7 +100,7 @@ extension Executor {
         guard case .hello(let version) = await ask(bundle, .hello(protocolVersion: BundleProtocol.version)) else {
             throw StartFailure(words: startWords(bundle))
         }
-        guard version == BundleProtocol.version else {
+        guard (BundleProtocol.oldestVersion...BundleProtocol.version).contains(version) else {
             bundle.isRetired = true
             bundle.link.terminate()
             throw PerchError(
@@ -115,7 +116,11 @@ extension Executor {
             description = answer
         }
         bundle.isReady = true
-        core.ready(place, now: now)
+        if case .hosting(let group) = place {
+            hosted.ready(group, version: version, now: now)
+        } else {
+            core.ready(place, now: now)
+        }
         return description
     }
 
@@ -155,7 +160,7 @@ extension Executor {
     /// Starts a bundle in the background.
     func launch(_ place: Place) {
         guard life == .running || life == .draining else { return }
-        core.unready(place)
+        if case .hosting = place {} else { core.unready(place) }
         Task(executorPreference: reactor) { await self.replace(place) }
     }
 
@@ -165,7 +170,7 @@ extension Executor {
         } catch {
             logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
-        pump()
+        if case .hosting = place { pumpHosted() } else { pump() }
     }
 
     // MARK: Events
@@ -204,11 +209,14 @@ extension Executor {
             case .unrecognized(let type):
                 logger.warning("the bundle sent a message of an unknown type", metadata: ["type": "\(type)"])
                 send(unknown: type, to: place)
+            case .trigger(let run, let news):
+                if case .hosting(let group) = place { hosted.receive(news, of: run, from: group, now: now) }
             default:
+                if case .hosting = place { continue }
                 core.receive(message, from: place, now: now)
             }
         }
-        pump()
+        if case .hosting = place { pumpHosted() } else { pump() }
         watchSilence(place)
     }
 
@@ -243,8 +251,13 @@ extension Executor {
         if !bundle.isRetired {
             logger.error("a bundle process is gone", metadata: ["how": "\(words)", "place": "\(place)"])
         }
-        core.died(place, ExecutorCore.Death(words: words), now: now)
-        pump()
+        if case .hosting(let group) = place {
+            hosted.died(group, words, now: now)
+            pumpHosted()
+        } else {
+            core.died(place, ExecutorCore.Death(words: words), now: now)
+            pump()
+        }
     }
 
     /// Lets a bundle go that has nothing more to do; another one may take its place at once.
@@ -271,8 +284,8 @@ extension Executor {
 
     /// Sees to it that a bundle in which code runs is heard of now and then. Only what was observed counts, so that a
     /// suspended machine does not look like a silent bundle.
-    private func watchSilence(_ place: Place) {
-        guard let bundle = bundles[place], !bundle.isWatched, core.isRunning(in: place) else { return }
+    func watchSilence(_ place: Place) {
+        guard let bundle = bundles[place], !bundle.isWatched, isRunning(in: place) else { return }
         let number = bundle.number
         bundle.isWatched = true
         bundle.link.wasHeard = false
@@ -290,6 +303,10 @@ extension Executor {
                 }
             }
         }
+    }
+
+    private func isRunning(in place: Place) -> Bool {
+        if case .hosting(let group) = place { hosted.isAwake(in: group) } else { core.isRunning(in: place) }
     }
 
     // MARK: Stopping
@@ -363,12 +380,15 @@ extension Executor {
     func shutDown() async {
         guard life != .stopped else { return }
         life = .stopped
-        for timer in [pollTimer, deadlineTimer?.timer, lookTimer] { if let timer { reactor.loop.cancel(timer) } }
+        for timer in [pollTimer, deadlineTimer?.timer, lookTimer, hostedTimer?.timer] {
+            if let timer { reactor.loop.cancel(timer) }
+        }
         endPauses()
         await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }
         do {
+            try await store.releaseHosted(worker: worker)
             try await store.remove(processes: rows)
         } catch {
             logger.warning("this worker's row stays until the next start", metadata: ["error": "\(error)"])

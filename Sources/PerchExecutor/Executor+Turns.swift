@@ -5,6 +5,7 @@ internal import PerchBundle
 internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
+internal import Synchronization
 
 extension Executor {
     var now: Timestamp { clock.now }
@@ -15,7 +16,7 @@ extension Executor {
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels]) { [weak self] bells in
+        store.subscribe([.queue, .cancels, .hosted]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -24,6 +25,8 @@ extension Executor {
 
     private func rang(_ bells: DoorbellSet) {
         guard life == .running || life == .draining else { return }
+        if bells.contains(.hosted) { lookForHosted(orphans: false) }
+        if bells == .hosted { return }
         if bells.contains(.queue) {
             hasWork = true
             if isCommitting { bellsDuringCommit = true } else { mayWaitToLook = false }
@@ -42,6 +45,7 @@ extension Executor {
                 executor.core.askForLease(executor.lease)
                 if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
                 executor.pump()
+                executor.lookForHosted(orphans: true)
                 executor.poll()
             }
         }
@@ -50,6 +54,7 @@ extension Executor {
     /// Does what the core asks for, and commits the next turn where there is something to commit and nothing under way.
     func pump() {
         perform()
+        slots.store(core.attempts.count, ordering: .relaxed)
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
         let mayClaim = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
         let claims = mayClaim && (!mayWaitToLook || core.turn.hasReports)
@@ -79,9 +84,9 @@ extension Executor {
         }
     }
 
-    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most likely
-    /// told of what that very commit had queued and claimed; so the next look comes with the next report, or a moment
-    /// later, instead of costing each task of a chain a second transaction.
+    /// Decides whether the queue is looked at again at once. A bell during a commit that found the queue empty most
+    /// likely told of what that very commit had queued and claimed; so the next look comes with the next report, or a
+    /// moment later, instead of costing each task of a chain a second transaction.
     private func lookLater(_ turn: Turn, _ outcome: TurnOutcome) {
         if turn.claimLimit > 0, outcome.claimed.count == turn.claimLimit {
             hasWork = true
@@ -146,6 +151,7 @@ extension Executor {
         isCommitting = true
         isRejoining = true
         core.forgetAll()
+        hosted.forgetAll()
         await endBundles()
         bundles = [:]
         isRejoining = false
@@ -156,6 +162,7 @@ extension Executor {
             launch(.main)
             hasWork = true
             pump()
+            lookForHosted(orphans: true)
         } catch {
             isCommitting = false
             mustRejoin = true

@@ -7,7 +7,8 @@ public import PerchReactor
 public import PerchSDK
 internal import Synchronization
 
-/// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of them.
+/// The worker of one machine: takes tasks from the queue, hands them to bundle processes and reports what became of
+/// them.
 ///
 /// It lives on a reactor of its own. Everything that is reported while one transaction is under way goes into the next,
 /// together with the next claim, and nothing is told to a bundle before its COMMIT has returned.
@@ -26,6 +27,10 @@ public actor Executor {
         public var startAttempts = 5
         /// How long a bundle has to say hello and to describe itself.
         public var startTimeout = TimeSpan.seconds(30)
+        /// How long the code of a hosted trigger may hold its thread; zero: for ever.
+        public var triggerBudget = TimeSpan.seconds(1)
+        /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.
+        public var triggerPause = TimeSpan.seconds(1)
 
         /// The defaults.
         public init() {}
@@ -39,6 +44,7 @@ public actor Executor {
     nonisolated let logs: any AttemptLog
 
     private nonisolated let wasStopped = Atomic(false)
+    nonisolated let slots = Atomic(0)
     /// Whether `start` has not come to its end yet, and who waits for that.
     var isStarting = false
     var whenStarted: [CheckedContinuation<Void, Never>] = []
@@ -50,6 +56,12 @@ public actor Executor {
     let logger: Logger
 
     var core: ExecutorCore
+    var hosted: HostedCore
+    var mustLookForHosted = true
+    var mustLookForOrphans = true
+    var isCommittingHosted = false
+    var failedHostedCommits = 0
+    var hostedTimer: (timer: LoopTimer, at: Timestamp)?
     /// The bundles in use.
     var bundles: [Place: RunningBundle] = [:]
     /// Every bundle that has not ended yet, by its number.
@@ -123,14 +135,18 @@ public actor Executor {
         settings.slots = configuration.slots
         settings.killGrace = configuration.killGrace
         core = ExecutorCore(settings: settings)
+        var hosting = HostedCore.Settings()
+        hosting.budget = configuration.triggerBudget
+        hosting.pause = configuration.triggerPause
+        hosted = HostedCore(settings: hosting)
         reactor.start()
     }
 
     /// Ends what a dead engine left behind, starts the bundle, stores the DAGs that it describes, and begins to work.
     ///
     /// - Returns: What the bundle describes.
-    /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle does
-    ///   not come up.
+    /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle
+    ///   does not come up.
     @discardableResult
     public func start() async throws -> [DAGDefinition] {
         try requireNotStopped()
@@ -155,6 +171,7 @@ public actor Executor {
             for row in rows { forget(row) }
             listen()
             pump()
+            pumpHosted()
             return definitions
         } catch {
             await shutDown()
@@ -177,6 +194,9 @@ public actor Executor {
         await logs.flush()
         reactor.stop()
     }
+
+    /// How many slots are in use, as of the last turn; from any thread.
+    public nonisolated var slotsInUse: Int { slots.load(ordering: .relaxed) }
 
     /// How many dispatches are held at this moment.
     public var held: Int { core.attempts.count }

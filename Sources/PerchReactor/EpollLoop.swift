@@ -33,10 +33,18 @@ final class EpollLoop: EventLoop {
     private var generator: LoopGenerator
     private(set) var turns = 0
 
+    private let meter: (any LoopMeter)?
+    /// When the loop had last seen which timers are due: what was due before that was asked for too late, not served late.
+    private var lookedAt: Int64 = .min
+    /// When the turn began, by the stopwatch, and what it took from the mailbox; kept only for the meter.
+    private var wokeAt: Int64 = 0
+    private var commands = 0
+
     init(
         mailbox: Mailbox, now: @escaping @Sendable () -> Int64, uptime: @escaping @Sendable () -> Int64,
-        seed: UInt64?
+        seed: UInt64?, meter: (any LoopMeter)? = nil
     ) throws {
+        self.meter = meter
         self.mailbox = mailbox
         clock = now
         stopwatch = uptime
@@ -123,8 +131,10 @@ final class EpollLoop: EventLoop {
     func run(_ runJob: (UnownedJob) -> Void) {
         var batch: [Mailbox.Item] = []
         var events = [clinux_event](repeating: clinux_event(), count: 256)
+        if meter != nil { (wokeAt, lookedAt) = (stopwatch(), clock()) }
         while mailbox.take(&batch) {
             turns += 1
+            commands = batch.count
             for item in batch {
                 switch item {
                 case .job(let job): runJob(job)
@@ -139,9 +149,14 @@ final class EpollLoop: EventLoop {
     }
 
     private func runDueTimers() {
-        guard let earliest = timers.earliest else { return }
+        guard let earliest = timers.earliest else {
+            if meter != nil { lookedAt = clock() }
+            return
+        }
         let now = clock()
+        defer { lookedAt = now }
         guard earliest <= now else { return }
+        meter?.servedTimers(late: max(0, now - max(earliest, lookedAt)))
         // Collected first, so that what callbacks schedule in the past waits for the next turn.
         while let entry = timers.popDue(now) { due.append(entry.id) }
         var index = 0
@@ -165,7 +180,9 @@ final class EpollLoop: EventLoop {
         if mayBlock, let earliest = timers.earliest { mayBlock = earliest > clock() }
         if mayBlock { arm() }
         if mayBlock { mayBlock = mailbox.fallAsleep() }
+        meter?.turned(took: stopwatch() - wokeAt, commands: commands)
         let count = clinux_epoll_wait(epoll, &events, Int32(events.count), mayBlock ? -1 : 0)
+        if meter != nil { wokeAt = stopwatch() }
         if mayBlock { mailbox.awake() }
         // The only failure that is left with valid arguments is an interruption by a signal.
         guard count > 0 else { return }

@@ -44,14 +44,16 @@ public final class ThreadReactor: Reactor {
     ///     by that clock as long as it goes at the system's pace; after it was moved, any submission makes the loop look.
     ///   - uptime: measures how long something took; in microseconds.
     ///   - seed: makes the loop's random numbers repeatable.
+    ///   - meter: is told how the loop keeps up.
     /// - Throws: `ReactorError` where the kernel gives no more descriptors.
     public init(
         name: String, now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock,
-        uptime: @escaping @Sendable () -> Int64 = ThreadReactor.monotonicClock, seed: UInt64? = nil
+        uptime: @escaping @Sendable () -> Int64 = ThreadReactor.monotonicClock, seed: UInt64? = nil,
+        meter: (any LoopMeter)? = nil
     ) throws {
         self.name = name
         mailbox = try Mailbox()
-        epoll = try EpollLoop(mailbox: mailbox, now: now, uptime: uptime, seed: seed)
+        epoll = try EpollLoop(mailbox: mailbox, now: now, uptime: uptime, seed: seed, meter: meter)
     }
 
     /// Starts the thread. To be called once.

@@ -275,6 +275,8 @@ public actor Scheduler {
         let now = metastore.clock.now
         let runsBefore = configuration.keepRuns.map { now + TimeSpan(microseconds: -$0.microseconds) }
         let eventsBefore = now + TimeSpan(microseconds: -configuration.keepEvents.microseconds)
+        let kept = configuration.keepEvents
+        try await metastore.write { try $0.storeEventRetention(kept) }
         var isMore = true
         while isMore, !isStopped {
             isMore = try await metastore.write {

@@ -16,10 +16,10 @@ internal import PerchSimulation
 /// #expect(try await tester.output(of: "load", as: Int.self, in: run) == 1)
 /// ```
 ///
-/// Time passes only in `advance`, `finish`, and as long as an engine needs to start again after `crash` or `restart`. After
-/// every other call everything has happened that needs no time. Code of tasks runs as it is; while it really suspends (a
-/// socket, an actor, a thread of its own), virtual time stands and the tester waits, at most `codeLimit`. Code that blocks
-/// its thread blocks the tester, and nothing can end that.
+/// Time passes only in `advance`, `finish`, and as long as an engine needs to start again after `crash` or `restart`.
+/// After every other call everything has happened that needs no time. Code of tasks runs as it is; while it really
+/// suspends (a socket, an actor, a thread of its own), virtual time stands and the tester waits, at most `codeLimit`.
+/// Code that blocks its thread blocks the tester, and nothing can end that.
 ///
 /// Every tester has a world and a thread of its own, so tests may run in parallel.
 public final class DAGTester: Sendable {
@@ -33,20 +33,23 @@ public final class DAGTester: Sendable {
     /// A tester of DAGs.
     ///
     /// - Parameters:
+    ///   - triggers: The `AsyncTrigger` types that code of tasks waits for, as in `DAGBundle.triggers`.
     ///   - start: The instant at which the test begins, RFC 3339 or a date (midnight in UTC).
     ///   - seed: Decides the order of what happens at one instant.
     ///   - codeLimit: For how long of real time code of tasks may be under way without anything being recorded.
     /// - Throws: `PerchError` (`invalid`) that lists what is wrong with the declarations, each with its file and line.
     public init(
-        dags: [DAG], at start: String = "2026-01-01T00:00:00Z", seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
+        dags: [DAG], triggers: [any AsyncTrigger.Type] = [], at start: String = "2026-01-01T00:00:00Z",
+        seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
     ) throws {
-        let problems = DAG.problems(in: dags)
+        let problems =
+            DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {
-            throw PerchError(.invalid, problems.map(\.description).joined(separator: "\n"))
+            throw PerchError(.invalid, problems.joined(separator: "\n"))
         }
         let thread = TesterThread()
         let world = TesterWorld(
-            dags: dags, at: try Timestamp(parsing: start), seed: seed, codeLimit: codeLimit)
+            dags: dags, triggers: triggers, at: try Timestamp(parsing: start), seed: seed, codeLimit: codeLimit)
         self.thread = thread
         self.world = world
         files = TestFiles(thread: thread, world: world)
@@ -55,9 +58,10 @@ public final class DAGTester: Sendable {
 
     /// A tester of some DAGs.
     public convenience init(
-        dags: DAG..., at start: String = "2026-01-01T00:00:00Z", seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
+        dags: DAG..., triggers: [any AsyncTrigger.Type] = [], at start: String = "2026-01-01T00:00:00Z",
+        seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
     ) throws {
-        try self.init(dags: dags, at: start, seed: seed, codeLimit: codeLimit)
+        try self.init(dags: dags, triggers: triggers, at: start, seed: seed, codeLimit: codeLimit)
     }
 
     /// A tester of the DAGs of a bundle.
@@ -65,7 +69,7 @@ public final class DAGTester: Sendable {
         _ bundle: some DAGBundle, at start: String = "2026-01-01T00:00:00Z", seed: UInt64 = 1,
         codeLimit: Duration = .seconds(10)
     ) throws {
-        try self.init(dags: bundle.dags, at: start, seed: seed, codeLimit: codeLimit)
+        try self.init(dags: bundle.dags, triggers: bundle.triggers, at: start, seed: seed, codeLimit: codeLimit)
     }
 
     deinit {
@@ -73,8 +77,8 @@ public final class DAGTester: Sendable {
         thread.end { world.simulation.end() }
     }
 
-    /// Ends the world and its thread; what is asked of the tester afterwards throws. A tester that nobody holds any more
-    /// ends by itself.
+    /// Ends the world and its thread; what is asked of the tester afterwards throws. A tester that nobody holds any
+    /// more ends by itself.
     public func close() async {
         let world = world
         await withCheckedContinuation { continuation in
@@ -221,7 +225,8 @@ public final class DAGTester: Sendable {
         case afterCommit(Int)
     }
 
-    /// Kills the engine as `kill -9` does, with the processes that run tasks. It starts again a second of virtual time later.
+    /// Kills the engine as `kill -9` does, with the processes that run tasks. It starts again a second of virtual time
+    /// later.
     ///
     /// - Parameter powerLoss: Whether the machine loses its power: what the disk was not told to sync may be lost too.
     public func crash(at point: CrashPoint = .now, powerLoss: Bool = false) async throws {

@@ -22,7 +22,9 @@ final class TesterWorld: @unchecked Sendable {
     /// Set where the engine could not be started: nothing works then.
     private var startFailure: (any Error)?
 
-    init(dags: [DAG], at start: Timestamp, seed: UInt64, codeLimit: Duration) {
+    init(
+        dags: [DAG], triggers: [any AsyncTrigger.Type], at start: Timestamp, seed: UInt64, codeLimit: Duration
+    ) {
         self.dags = dags
         self.codeLimit = codeLimit
         var settings = Simulation.Settings()
@@ -39,6 +41,7 @@ final class TesterWorld: @unchecked Sendable {
         settings.triggerer.lease = .seconds(3 * 3_600)
         world = World(seed: seed, now: start.microseconds, isOpen: true)
         simulation = Simulation(settings, world: world, dags: dags)
+        simulation.bundles.triggers = triggers
         simulation.http.onRequest = { [unowned self] request in
             requests.append(TestRequest(request))
         }

@@ -13,6 +13,11 @@ public struct TriggererSummary: Codable, Hashable, Sendable {
     public var isLoaded: Bool
     /// How many waits are watched, by kind.
     public var waits: [String: Int]
+    /// The same by what is done with them: `armed`, `looking_back` (the inbox is looked through for what came before
+    /// them), `last_probe` (their deadline passed while nobody watched).
+    public var states: [String: [String: Int]]
+    /// How often a source held the thread for more than ten milliseconds, by its kinds.
+    public var slowCalls: [String: Int]
     /// How many probes, watches and connections the sources hold, by name.
     public var gauges: [String: Int]
     /// Fires that are not committed yet.
@@ -64,8 +69,8 @@ extension Triggerer {
     /// What the triggerer does at this moment.
     public func summary() -> TriggererSummary {
         var summary = TriggererSummary(
-            owner: nil, shards: 0, isLoaded: false, waits: [:], gauges: [:], uncommitted: 0, fired: 0, lostRaces: 0,
-            leasesLost: 0,
+            owner: nil, shards: 0, isLoaded: false, waits: [:], states: [:], slowCalls: slowCalls.counts, gauges: [:],
+            uncommitted: 0, fired: 0, lostRaces: 0, leasesLost: 0,
             lastEvent: 0)
         for source in sources { for (name, value) in source.gauges { summary.gauges[name, default: 0] += value } }
         guard let state else { return summary }
@@ -73,6 +78,7 @@ extension Triggerer {
         summary.shards = state.shards.watched.count
         summary.isLoaded = state.lease.isHeld && state.loadingSince == nil && state.shards.catchUps.isEmpty
         for (kind, count) in zip(state.kinds.names, state.table.countByKind) { summary.waits[kind] = count }
+        for (place, kind) in state.kinds.names.enumerated() { summary.states[kind] = state.table.states(of: place) }
         summary.uncommitted = state.fires.count
         summary.fired = state.counters.fired
         summary.lostRaces = state.counters.lostRaces

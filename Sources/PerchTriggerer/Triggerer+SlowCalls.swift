@@ -16,6 +16,7 @@ extension Triggerer {
         let ended = loop.uptime
         guard ended - began > SlowCalls.bound else { return }
         let kinds = source.kinds.joined(separator: ", ")
+        slowCalls.count(kinds)
         guard let note = slowCalls.took(ended - began, "\(kinds) \(call)", at: ended) else { return }
         var metadata: Logger.Metadata = [
             "source": "\(kinds)", "call": "\(call)", "held_ms": "\((ended - began) / 1_000)", "waits": "\(waits)",

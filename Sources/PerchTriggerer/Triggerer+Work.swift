@@ -32,6 +32,8 @@ extension Triggerer {
             let source = sources[source] as? any InboxSource
             source?.reached(waitID, instant)
             state?.checkpointed(waitID, next: source?.interest(of: waitID)?.checkpoint)
+        case .settled(let waitID, let isFree):
+            for source in inboxSources { source.settled(waitID, isFree: isFree) }
         case .probe(let waitID, let source): probe(waitID, at: source)
         case .loaded(let waits, let after):
             log.info("waits armed", metadata: ["waits": "\(waits)", "after_ms": "\(after / 1_000)"])
@@ -192,20 +194,21 @@ extension Triggerer {
     private func commit(_ group: CommitGroup) {
         run { triggerer in
             do {
-                let won = try await triggerer.metastore.write { transaction in
+                let results = try await triggerer.metastore.write { transaction in
                     // Nothing of what one that was thought dead has found out may be stored over what its heir has.
                     try transaction.checkLease(of: group.owner)
                     if !group.progress.isEmpty { try transaction.storeProgress(group.progress) }
                     if !group.probes.isEmpty { try transaction.storeProbes(group.probes, owner: group.owner) }
                     if let seq = group.forgetNotesUpTo { try transaction.forgetWaitNotes(upTo: seq, of: group.owner) }
-                    let won = try transaction.fire(group.firings, lease: group.owner, noted: group.noted)
+                    let results = try transaction.fireWaits(group.firings, lease: group.owner, noted: group.noted)
                     try transaction.releaseShards(group.releases, of: group.owner)
-                    return won
+                    return results
                 }
-                for (firing, isFirst) in zip(group.firings, won) where !isFirst {
-                    triggerer.log.debug("the wait was over already", metadata: ["wait_id": "\(firing.waitID)"])
+                for (firing, result) in zip(group.firings, results) where result != .won {
+                    let reason = result == .taken ? "its event is another's" : "the wait was over already"
+                    triggerer.log.debug("\(reason)", metadata: ["wait_id": "\(firing.waitID)"])
                 }
-                triggerer.state?.committed(group, won: won)
+                triggerer.state?.committed(group, results, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.log.error(
                     "fires could not be stored; they are kept and tried again",
@@ -232,17 +235,25 @@ extension Transaction {
 }
 
 extension Snapshot {
-    /// The looks back, as far as the limit goes, and the tail.
+    /// The looks back, as far as the limit goes, and the tail. Each look back gets its share, and some of it always: a long
+    /// past of one name holds up nobody who waits for another.
     func inboxPage(_ request: InboxRequest) throws -> InboxPage {
         var left = request.limit
         var lookBacks: [(events: [InboxEvent], isComplete: Bool)] = []
-        for past in request.lookBacks {
-            guard left > 0 else {
-                lookBacks.append(([], false))
+        for (place, past) in request.lookBacks.enumerated() {
+            let share = max(1, left / (request.lookBacks.count - place))
+            if past.past == .latest {
+                let event = try latestEvent(
+                    name: past.name, key: past.key, after: past.after, upTo: request.upTo, receivedBy: past.receivedBy)
+                lookBacks.append((event.map { [$0] } ?? [], true))
+                left -= 1
                 continue
             }
-            var events = try events(name: past.name, key: past.key, after: past.after, limit: left)
-            let isLong = events.count >= left
+            var events =
+                past.past == .unclaimed
+                ? try unclaimedEvents(name: past.name, key: past.key, after: past.after, limit: share)
+                : try events(name: past.name, key: past.key, after: past.after, limit: share)
+            let isLong = events.count >= share
             let upTo = events.firstIndex { $0.seq > request.upTo } ?? events.count
             let isComplete = !isLong || upTo < events.count
             events.removeSubrange(upTo...)

@@ -60,7 +60,9 @@ final class APIBench: Sendable {
             credentials: try Credentials(tokens: tokens, secrets: secrets))
         change(&configuration.limits)
         let kept = log
-        server = APIServer(configuration, metastore: metastore, log: Logger(label: "api", factory: { _ in kept }))
+        server = APIServer(
+            configuration, metastore: metastore, log: Logger(label: "api", factory: { _ in kept }),
+            metrics: { "perch_slots 32\n" })
         port = try await server.start().port
         if isOpen { await server.open() }
     }

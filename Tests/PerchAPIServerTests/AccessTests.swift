@@ -43,6 +43,26 @@ struct AccessTests {
         try await bench.end()
     }
 
+    @Test("Metrics are read by whoever has a token; where there is none, by whoever is on this machine")
+    func metrics() async throws {
+        for (tokens, secrets, given, status) in [
+            ([], [], nil, 200), (["t"], ["s"], "Bearer t", 200), (["t"], ["s"], "Bearer x", 401), (["t"], [], nil, 401),
+            ([], ["s"], nil, 401),
+        ] as [([String], [String], String?, Int)] {
+            let bench = try await APIBench(tokens: tokens, secrets: secrets)
+            var fields = ["X-Perch-Signature": "sha256=" + String(repeating: "0", count: 64)]
+            if let given { fields["Authorization"] = given }
+            let answer = try await bench.send("GET /metrics", fields)
+            #expect(answer.status == status, "\(tokens) \(secrets) \(given ?? "-"): \(answer.body)")
+            if status == 200 {
+                #expect(answer.body == "perch_slots 32\n")
+                #expect(answer.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            }
+            #expect(try await bench.send("POST /metrics", fields, "x").status == 405)
+            try await bench.end()
+        }
+    }
+
     @Test("Whoever may not send is told so before he has sent a body")
     func early() async throws {
         let bench = try await APIBench(tokens: ["t"])

@@ -84,6 +84,94 @@ private struct Desk {
     }
 }
 
+/// Sleeps, stores, and finds something.
+private struct Napper: AsyncTrigger {
+    let depth: Int
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        let before = try context.checkpoint(as: Int.self) ?? 0
+        try await context.sleep(until: Timestamp(microseconds: 5))
+        try await context.checkpoint(before + 1)
+        if depth < 0 { throw PerchError(.invalid, "negative") }
+        return try context.checkpoint(as: Int.self) ?? 0
+    }
+}
+
+@Suite("A bundle's host of triggers without a process around it")
+struct TriggerHostTests {
+    private let run = TriggerRun(waitID: 4, run: 9)
+
+    private func order(_ definition: JSONValue = ["depth": 1], kind: String = "async:Napper") -> EngineMessage {
+        .hostTrigger(
+            TriggerOrder(
+                run: run, kind: kind, definition: definition,
+                facts: TriggerFacts(waitID: 4, since: FixedClock().now), checkpoint: 6, budget: .seconds(1)))
+    }
+
+    private func desk() -> Desk { Desk(DAG("d") { dag in dag.sensor("s", Napper(depth: 1)) }) }
+
+    @Test("A trigger sleeps and stores by the engine's answers; while it sleeps the host is not busy, once woken it is")
+    func life() {
+        let desk = desk()
+        #expect(desk.tell(order()) == [.trigger(run, .sleep(number: 1, until: Timestamp(microseconds: 5)))])
+        #expect(!desk.host.isBusy)
+        // Said twice, it does not run twice.
+        #expect(desk.tell(order()).isEmpty)
+        desk.host.handle(.triggerWoken(run, number: 1))
+        #expect(desk.host.isBusy)
+        #expect(desk.tell() == [.trigger(run, .checkpoint(number: 2, value: "7"))])
+        #expect(
+            desk.tell(.triggerStored(run, number: 7), .triggerStored(TriggerRun(waitID: 4, run: 8), number: 2)).isEmpty)
+        #expect(desk.tell(.triggerStored(run, number: 2)) == [.trigger(run, .event("7"))])
+        #expect(!desk.host.isBusy)
+        #expect(desk.tell(.triggerStored(run, number: 2), .endTrigger(run)).isEmpty)
+    }
+
+    @Test("One that the engine ends says nothing more, and its host is not busy with it")
+    func ended() {
+        let desk = desk()
+        desk.tell(order())
+        #expect(desk.tell(.endTrigger(run)).isEmpty)
+        #expect(!desk.host.isBusy)
+        #expect(desk.tell(.triggerWoken(run, number: 1)).isEmpty)
+    }
+
+    @Test("What it throws, a type that is not there and a definition that is not one of it are told apart")
+    func failures() {
+        let desk = desk()
+        desk.tell(order(["depth": -1]))
+        desk.tell(.triggerWoken(run, number: 1))
+        let thrown = desk.tell(.triggerStored(run, number: 2))
+        #expect(thrown == [.trigger(run, .failed(.threw, message: "negative"))])
+        for (message, reason) in [
+            (order(kind: "async:Other"), TriggerNews.Reason.unknown), (order(["depth": "deep"]), .broken),
+        ] {
+            guard case .trigger(run, .failed(let found, let words))? = desk.tell(message).first else {
+                #expect(Bool(false), "nothing was said")
+                continue
+            }
+            #expect(found == reason, "\(words)")
+        }
+    }
+
+    @Test(
+        "Code that holds its thread is told of after its budget, and code that suspends is not", .timeLimit(.minutes(1))
+    )
+    func slices() async {
+        let watch = SliceWatch()
+        let (held, told) = AsyncStream.makeStream(of: TimeSpan.self)
+        let long = watch.begin(budget: TimeSpan(microseconds: 20_000)) { told.yield($0) }
+        for _ in 0..<100 {
+            watch.end(watch.begin(budget: .seconds(3_600)) { _ in Issue.record("a short slice was told of") })
+        }
+        var iterator = held.makeAsyncIterator()
+        let span = await iterator.next()
+        #expect((span?.microseconds ?? 0) >= 20_000)
+        watch.end(long)
+        watch.shutDown()
+    }
+}
+
 @Suite("A bundle's host without a process around it")
 struct DispatchHostTests {
     private let notice = CancelNotice(finalState: "failed", reason: "user", by: "ann")
@@ -93,7 +181,7 @@ struct DispatchHostTests {
         let desk = Desk(DAG("d") { dag in dag.task("t") { try await $0.step("s") { 1 } } })
         desk.host.handle(.hello(protocolVersion: 1))
         desk.host.handle(Desk.order("t"))
-        #expect(desk.paper.take() == [.hello(protocolVersion: 1, bundleVersion: "v1", pid: 77)])
+        #expect(desk.paper.take() == [.hello(protocolVersion: 2, bundleVersion: "v1", pid: 77)])
         #expect(desk.host.isBusy)
         #expect(desk.tell() == [.step(dispatchID: 1, key: "s#0", payload: "1", keep: false)])
         #expect(

@@ -29,8 +29,21 @@ struct MessageTests {
         .refused(dispatchID: 2),
         .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true),
         .drain,
+        .hostTrigger(
+            TriggerOrder(
+                run: run, kind: "async:Depth", definition: ["queue": "a"],
+                facts: TriggerFacts(
+                    waitID: 4, since: Timestamp(microseconds: 1), deadline: Timestamp(microseconds: 2), failures: 3),
+                checkpoint: [1, "x"], budget: .seconds(1))),
+        .hostTrigger(
+            TriggerOrder(
+                run: run, kind: "async:Depth", definition: .object([:]),
+                facts: TriggerFacts(waitID: 4, since: Timestamp(microseconds: 1)), budget: .seconds(0))),
+        .triggerWoken(run, number: 1), .triggerStored(run, number: 2), .endTrigger(run),
         .unknown(messageType: "x"),
     ]
+
+    static let run = TriggerRun(waitID: 4, run: 9)
 
     static let bundle: [BundleMessage] = [
         .hello(protocolVersion: 1, bundleVersion: "v", pid: 12),
@@ -57,6 +70,11 @@ struct MessageTests {
         .result(dispatchID: 1, .success(output: "1", items: nil)),
         .result(dispatchID: 1, .failure(message: "no", retryable: false)),
         .result(dispatchID: 1, .skipped(message: "why")), .result(dispatchID: 1, .cancelled),
+        .trigger(run, .sleep(number: 1, until: Timestamp(microseconds: 8))),
+        .trigger(run, .checkpoint(number: 2, value: "[1]")), .trigger(run, .event("{}")),
+        .trigger(run, .failed(.threw, message: "a")), .trigger(run, .failed(.unknown, message: "b")),
+        .trigger(run, .failed(.broken, message: "c")), .trigger(run, .held(.seconds(2))),
+        .trigger(run, .log([LogLine(at: Timestamp(microseconds: 5), level: .info, message: "a")])),
         .log(dispatchID: 1, [LogLine(at: Timestamp(microseconds: 5), level: .warning, message: "a\u{1B}[0m")]),
         .alive, .unknown(messageType: "y"),
     ]

@@ -95,6 +95,17 @@ struct TrialTests {
         try trial.finish()
     }
 
+    @Test("fast forward jumps from one sleep of an async trigger to the next, and not to the deadline of its wait")
+    func hosted() throws {
+        let trial = try Trial()
+        let outcome = try trial.run("dags", "test", "looks", "--fast-forward")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.contains("… 1h pass") && outcome.output.contains("INFO look 3"), "\(outcome)")
+        let summary = try trial.summary("dags", "test", "looks", "--fast-forward")
+        #expect(summary["again"]?["output"] == 6)
+        try trial.finish()
+    }
+
     @Test("a file that is missing runs into its timeout under fast forward; one that is there is found first")
     func files() throws {
         let trial = try Trial()
@@ -165,7 +176,7 @@ struct TrialTests {
     @Test(
         "what is missing or wrong is one line that says what would be right",
         arguments: [
-            ("dags test nope", 1, "sums"), ("dags test sums --params {", 64, "--params"),
+            ("dags test nope", 1, "approved"), ("dags test sums --params {", 64, "--params"),
             ("dags test sums --params 3", 64, "object"), ("dags test sums --logical-date x", 64, "2026-01-01"),
             ("dags test sums --timeout 5", 64, "unit"), ("dags test sums --event =1", 64, "name"),
             ("dags test sums --event a={", 64, "--event a"), ("dags test", 64, "dag"),

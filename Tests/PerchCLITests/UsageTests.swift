@@ -55,7 +55,7 @@ struct UsageTests {
             "tasks clear x y -y",
             "tasks logs x y z", "deferred list", "deferred show 1", "deferred explain 1", "deferred fire 1",
             "deferred cancel 1", "deferred extend 1 --by 1m", "deferred forecast", "approvals list", "approvals show 1",
-            "approvals answer 1 --approve", "events emit x", "events list",
+            "approvals answer 1 --approve", "events emit x", "events list", "events show 1",
             "db check", "db backup /tmp/never",
         ])
     func missingHome(line: String) throws {

@@ -31,6 +31,14 @@ private final class ObservedStore: ExecutorStore {
         note("commit")
         return try await base.commit(turn, worker: worker)
     }
+    func commit(_ turn: HostedTurn, worker: Int64) async throws -> HostedOutcome {
+        note("commit of hosted")
+        return try await base.commit(turn, worker: worker)
+    }
+    func releaseHosted(worker: Int64) async throws {
+        note("releaseHosted")
+        try await base.releaseHosted(worker: worker)
+    }
     func processes(role: String) async throws -> [ProcessRow] {
         note("processes")
         return try await base.processes(role: role)

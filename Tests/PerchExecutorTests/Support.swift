@@ -35,7 +35,7 @@ final class Engine: Sendable {
     ) async throws {
         let home = home ?? NSTemporaryDirectory() + "perch-exec-\(UUID().uuidString.prefix(8))"
         self.home = home
-        store = try Metastore.open(home: home, access: .engine, clock: WallClock())
+        store = try await Self.open(home)
         logs = AttemptLogStore(directory: home + "/logs")
         var configuration = Executor.Configuration()
         configuration.killGrace = TimeSpan(microseconds: 200_000)
@@ -51,6 +51,18 @@ final class Engine: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         bells = stream
         store.doorbells.subscribe([.finished, .waits, .queue, .runs, .cancels]) { _ in continuation.yield() }
+    }
+
+    /// A process that another test is just starting has the lock of a home that was closed, up to its exec.
+    private static func open(_ home: String) async throws -> Metastore {
+        for _ in 0..<100_000 {
+            do {
+                return try Metastore.open(home: home, access: .engine, clock: WallClock())
+            } catch let error as PerchError where error.message.contains("is in use by") {
+                await Task.yield()
+            }
+        }
+        return try Metastore.open(home: home, access: .engine, clock: WallClock())
     }
 
     func stop() async throws {

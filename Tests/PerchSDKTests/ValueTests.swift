@@ -136,6 +136,13 @@ import Testing
         #expect(throws: PerchError.self) { try JSONText.decode(Int.self, from: "{") }
     }
 
+    @Test("a text stays a text, even one that stands for a number that JSON has not")
+    func textsOfNumbers() throws {
+        let value: JSONValue = ["NaN", "Infinity", "-Infinity", "1", "true", 1, 2.5]
+        #expect(try JSONText.decode(JSONValue.self, from: JSONText.encode(value)) == value)
+        #expect(try value.decode([JSONValue].self) == ["NaN", "Infinity", "-Infinity", "1", "true", 1, 2.5])
+    }
+
     @Test("an array is cut into its elements untouched") func elements() throws {
         #expect(try JSONText.elements(of: "[]") == [] && JSONText.elements(of: " [ ] ") == [])
         let text = #"[1,"a,]\"\\",[2,[3]],{"x":"}"},18446744073709551615]"#

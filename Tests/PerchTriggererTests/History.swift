@@ -22,7 +22,7 @@ struct History {
         case renewed(ShardShare?)
         case waits(WaitsPage)
         case inbox(InboxPage)
-        case committed([Bool])
+        case committed([FireResult])
         case failed(PerchError)
     }
 
@@ -34,6 +34,9 @@ struct History {
     private var levels: Set<Int64> = []
     private var listeners: [Int64: Int] = [:]
     private var floors: [Int64: Int64] = [:]
+    /// Waits that take an event for themselves, and the events that they have claimed.
+    private var alone: Set<Int64> = []
+    private var claims: [Int64: InboxEvent] = [:]
     private var areTrue: Set<Int64> = []
     private var errands: [Errand] = []
     private var faults = 0
@@ -70,8 +73,14 @@ struct History {
         store.rivalEnds()
         ring(.owners)
         for waitID in store.open where store.waits[waitID]?.row.kind == "level" { makeTrue(waitID) }
-        for event in 0..<4 { store.emit(name: "event", value: event, now: now) }
-        for _ in 0..<100_000 where !store.open.isEmpty {
+        var emitAt = now
+        for _ in 0..<400_000 where !store.open.isEmpty {
+            // One for each that takes its event for itself, and not more than can be read.
+            if now >= emitAt {
+                emitAt = now + 20_000_000
+                for event in 0..<4 { store.emit(name: "event", value: event, now: now) }
+                ring(.events)
+            }
             work()
             let next = errands.map { min($0.doneAt, $0.answeredAt) }.min() ?? now + 500_000
             now = max(now + 1_000, min(next, now + 500_000))
@@ -91,7 +100,7 @@ struct History {
     // MARK: the world
 
     private mutating func act() {
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<13, using: &random) {
         case 0...2:
             let deadline = random.chance(30) ? now + Int64.random(in: 0...3_000_000, using: &random) : nil
             if random.chance(40) {
@@ -99,8 +108,8 @@ struct History {
             } else {
                 let floor = Int64.random(in: 0...Int64(store.events.count), using: &random)
                 store.register(
-                    kind: "event", wanted: Int.random(in: 0..<4, using: &random), deadline: deadline, floor: floor,
-                    now: now)
+                    kind: "event", wanted: Int.random(in: 0..<4, using: &random), isAlone: random.chance(50),
+                    deadline: deadline, floor: floor, now: now)
             }
             ring(.waits)
         case 3...5:
@@ -133,6 +142,11 @@ struct History {
             if random.chance(40) {
                 store.rivalEnds()
                 ring(.owners)
+            }
+        case 12:
+            // Another triggerer's wait takes an event.
+            if let event = store.events.randomElement(using: &random), store.claimed[event.seq] == nil {
+                store.claimed[event.seq] = 0
             }
         default: break
         }
@@ -173,6 +187,8 @@ struct History {
         case .restartSources:
             levels = []
             listeners = [:]
+            alone = []
+            claims = [:]
         case .arm(let waits, _):
             expectOwn(waits)
             for wait in waits {
@@ -187,14 +203,23 @@ struct History {
             for (place, wait) in waits.enumerated() {
                 listeners[wait.waitID] = store.waits[wait.waitID]?.wanted
                 floors[wait.waitID] = wait.eventFloor
+                let isAlone = store.waits[wait.waitID]?.isAlone == true
+                if isAlone { alone.insert(wait.waitID) }
                 let checkpoint = wait.waitID % 3 == 0 ? wait.since + .seconds(1) : nil
-                state.listens(at: place, to: InboxInterest(addresses: [.init(name: "event")], checkpoint: checkpoint))
+                state.listens(
+                    at: place,
+                    to: InboxInterest(
+                        addresses: [.init(name: "event", past: isAlone ? .unclaimed : .every)], checkpoint: checkpoint))
             }
         case .disarm(let waitID, _):
             levels.remove(waitID)
             listeners[waitID] = nil
         case .lookBack(let waitID, _, let event): match(waitID, event)
-        case .offer(let event): for waitID in listeners.keys.sorted() { match(waitID, event) }
+        case .offer(let event):
+            for waitID in listeners.keys.sorted() where !alone.contains(waitID) { match(waitID, event) }
+            offerToOne(event)
+        case .settled(let waitID, let isFree):
+            if let event = claims.removeValue(forKey: waitID), isFree { offerToOne(event) }
         case .checkpoint(let waitID, _, let instant):
             checkpoints += 1
             for event in store.events where event.receivedAt <= instant && event.seq > state.pump.cursor {
@@ -218,8 +243,19 @@ struct History {
         guard let wanted = listeners[waitID], event.payload == .integer(Int64(wanted)),
             event.seq > floors[waitID] ?? 0
         else { return }
+        guard alone.contains(waitID) else {
+            listeners[waitID] = nil
+            return state.reported(.fired(waitID: waitID, payload: event.payload), now: now)
+        }
+        guard !claims.values.contains(where: { $0.seq == event.seq }) else { return }
         listeners[waitID] = nil
-        state.reported(.fired(waitID: waitID, payload: event.payload), now: now)
+        claims[waitID] = event
+        state.reported(.claimed(waitID: waitID, seq: event.seq, payload: event.payload), now: now)
+    }
+
+    /// The oldest wait that wants it claims it.
+    private mutating func offerToOne(_ event: InboxEvent) {
+        for waitID in listeners.keys.sorted() where alone.contains(waitID) { match(waitID, event) }
     }
 
     // MARK: the metastore
@@ -259,10 +295,10 @@ struct History {
         case .readInbox(let request): return .inbox(store.page(request, now: now))
         case .commit(let group):
             do {
-                let won = try store.fire(group, now: now)
+                let results = try store.fire(group, now: now)
                 // It took effect, and nobody learns of it.
                 if random.chance(faults / 2) { return .failed(PerchError(.unavailable, "the answer was lost")) }
-                return .committed(won)
+                return .committed(results)
             } catch {
                 return .failed(error as? PerchError ?? PerchError(.unavailable, "\(error)"))
             }
@@ -281,12 +317,13 @@ struct History {
         case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
         case (.readInbox(let request), .inbox(let page)): state.inboxRead(request, page)
         case (.readInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
-        case (.commit(let group), .committed(let won)):
-            // A timeout that did not count may be handed over again: the deadline was moved.
-            for (firing, isFirst) in zip(group.firings, won) where !isFirst && firing.outcome == .timeout {
+        case (.commit(let group), .committed(let results)):
+            // A timeout that did not count may be handed over again: the deadline was moved. So may a claim that lost.
+            for (firing, result) in zip(group.firings, results)
+            where result == .taken || result == .lost && firing.outcome == .timeout {
                 handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1
             }
-            state.committed(group, won: won)
+            state.committed(group, results, now: now)
         case (.commit(let group), .failed(let error)):
             for firing in group.firings { handedOver["\(group.generation)/\(firing.waitID)", default: 0] -= 1 }
             state.commitFailed(group, error, now: now)

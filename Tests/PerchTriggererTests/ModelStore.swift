@@ -11,6 +11,8 @@ struct ModelStore {
         var row: WaitToArm
         /// An event wait: which value it wants.
         var wanted: Int?
+        /// Whether it takes its event for itself.
+        var isAlone = false
         var outcome: WaitOutcome?
         var eventSeq: Int64?
         var firedByHand = false
@@ -19,6 +21,8 @@ struct ModelStore {
     var waits: [Int64: Wait] = [:]
     var open: [Int64] = []
     var events: [InboxEvent] = []
+    /// Which wait has taken which event for itself; 0: one that another triggerer watches.
+    var claimed: [Int64: Int64] = [:]
     var notes: [(seq: Int64, waitID: Int64)] = []
     /// Waits that timed out before their deadlines.
     var early: [Int64] = []
@@ -34,14 +38,16 @@ struct ModelStore {
     private var lastNote: Int64 = 0
     private var lastOwner: Int64 = 0
 
-    mutating func register(kind: String, wanted: Int? = nil, deadline: Int64?, floor: Int64 = 0, now: Int64) {
+    mutating func register(
+        kind: String, wanted: Int? = nil, isAlone: Bool = false, deadline: Int64?, floor: Int64 = 0, now: Int64
+    ) {
         lastWait += 1
         let definition = wanted.map { "{\"value\":\($0)}" }
         let row = WaitToArm(
             waitID: lastWait, kind: kind, target: "t", due: nil, deadline: deadline.map(Timestamp.init(microseconds:)),
             since: Timestamp(microseconds: now), definition: definition, progress: nil, eventFloor: floor,
             queue: "default", shard: Self.shard(of: lastWait))
-        waits[lastWait] = Wait(row: row, wanted: wanted)
+        waits[lastWait] = Wait(row: row, wanted: wanted, isAlone: isAlone)
         open.append(lastWait)
     }
 
@@ -101,7 +107,7 @@ struct ModelStore {
         notes.append((lastNote, waitID))
     }
 
-    mutating func fire(_ group: CommitGroup, now: Int64) throws -> [Bool] {
+    mutating func fire(_ group: CommitGroup, now: Int64) throws -> [FireResult] {
         guard group.owner == owner else { throw PerchError(.conflict, "not yours") }
         defer {
             for shard in group.releases.shards(of: "default") where holders[shard] == owner {
@@ -111,11 +117,18 @@ struct ModelStore {
         return group.firings.map { firing in
             if open.contains(firing.waitID), !isHeld(firing.waitID, by: owner) { trespasses.append(firing.waitID) }
             if firing.outcome == .timeout {
-                if notes.contains(where: { $0.seq > group.noted && $0.waitID == firing.waitID }) { return false }
+                if notes.contains(where: { $0.seq > group.noted && $0.waitID == firing.waitID }) { return .lost }
                 let isOver = waits[firing.waitID]?.row.deadline.map { $0.microseconds <= now } ?? false
                 if open.contains(firing.waitID), !isOver { early.append(firing.waitID) }
             }
-            return win(firing.waitID, firing.outcome, seq: firing.eventSeq)
+            if firing.claims, case .event = firing.outcome, let seq = firing.eventSeq, open.contains(firing.waitID) {
+                guard claimed[seq] == nil else {
+                    note(firing.waitID)
+                    return .taken
+                }
+                claimed[seq] = firing.waitID
+            }
+            return win(firing.waitID, firing.outcome, seq: firing.eventSeq) ? .won : .lost
         }
     }
 
@@ -145,9 +158,12 @@ struct ModelStore {
     func page(_ request: InboxRequest, now: Int64) -> InboxPage {
         var left = request.limit
         var lookBacks: [(events: [InboxEvent], isComplete: Bool)] = []
-        for past in request.lookBacks {
-            let all = events.filter { $0.name == past.name && $0.seq > past.after && $0.seq <= request.upTo }
-            let some = Array(all.prefix(left))
+        for (place, past) in request.lookBacks.enumerated() {
+            let all = events.filter {
+                $0.name == past.name && $0.seq > past.after && $0.seq <= request.upTo
+                    && (past.past != .unclaimed || claimed[$0.seq] == nil)
+            }
+            let some = Array(all.prefix(max(1, left / (request.lookBacks.count - place))))
             left -= some.count
             lookBacks.append((some, some.count == all.count))
         }
@@ -157,12 +173,14 @@ struct ModelStore {
             readAt: Timestamp(microseconds: now))
     }
 
-    /// The event that is to fire an event wait: the first that it wants, in time.
+    /// The event that is to fire an event wait: the first that it wants, in time. One that takes its event for itself is
+    /// fired by the one that it has taken; else any that is nobody's had to do.
     func rightEvent(of wait: Wait) -> InboxEvent? {
         events.first { event in
             event.name == wait.row.kind && event.seq > wait.row.eventFloor
                 && event.payload == wait.wanted.map { .integer(Int64($0)) }
                 && event.receivedAt <= wait.row.deadline ?? event.receivedAt
+                && (!wait.isAlone || claimed[event.seq] == (wait.eventSeq == nil ? nil : wait.row.waitID))
         }
     }
 }

@@ -10,6 +10,23 @@ import Testing
 struct StatePartsTests {
     private func firing(_ waitID: Int64) -> Firing { Firing(waitID: waitID, outcome: .event(.null), by: "test") }
 
+    @Test("Waits are counted by kind and by what is done with them, while they change")
+    func phases() {
+        var table = WaitTable(kinds: 2)
+        for waitID in 1...3 { _ = table.insert(Int64(waitID), WaitEntry(kind: 1, flags: .isLookingBack, place: 0)) }
+        _ = table.insert(4, WaitEntry(kind: 0, flags: .hasDeadline, place: 0))
+        #expect(table.states(of: 0) == ["armed": 1, "looking_back": 0, "last_probe": 0])
+        #expect(table.states(of: 1) == ["armed": 0, "looking_back": 3, "last_probe": 0])
+        table.clear(.isLookingBack, of: 1)
+        table.clear(.isLookingBack, of: 2)
+        table.set(.isProbing, of: 2)
+        table.set(.isProbing, of: 9)
+        #expect(table.states(of: 1) == ["armed": 1, "looking_back": 1, "last_probe": 1])
+        for waitID in 1...3 { _ = table.remove(Int64(waitID)) }
+        #expect(table.states(of: 1) == ["armed": 0, "looking_back": 0, "last_probe": 0])
+        #expect(table.countByKind == [1, 0])
+    }
+
     @Test("A fire that the metastore refuses is found, fired as broken, and set aside; the others are stored")
     func poison() {
         var fires = FireBuffer(size: 8)

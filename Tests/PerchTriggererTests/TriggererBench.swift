@@ -97,6 +97,10 @@ final class TriggererBench: Sendable {
         SensorDefinition(trigger: try TriggerSpec(FileTrigger.file(changed: path)), timeout: .seconds(60))
     }
 
+    static func event(_ trigger: EventTrigger) throws -> SensorDefinition {
+        SensorDefinition(trigger: try TriggerSpec(trigger), timeout: .seconds(60))
+    }
+
     static func event(_ name: String, key: String? = nil, timeout: TimeSpan = .seconds(60)) -> SensorDefinition {
         var definition: [String: JSONValue] = ["name": .string(name)]
         if let key { definition["key"] = .string(key) }

@@ -101,41 +101,16 @@ struct HTTPOptionsTests {
 
     @Test("A file of authorities vouches for a server that the machine does not know; one that cannot be read is named")
     func authorities() async throws {
-        let tool = "/usr/bin/openssl"
-        guard FileManager.default.isExecutableFile(atPath: tool) else { return }
-        let directory = FileManager.default.temporaryDirectory.appending(path: "perch-ca-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: directory) }  // because the machine sweeps it as well
-        let (key, certificate) = (directory.path + "/key.pem", directory.path + "/cert.pem")
-        let maker = Process()
-        maker.executableURL = URL(filePath: tool)
-        maker.arguments = [
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate,
-        ]
-        (maker.standardOutput, maker.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-        try maker.run()
-        maker.waitUntilExit()
-        // A port that was free a moment ago.
-        let free = try ScriptedServer()
-        let port = free.port
-        free.close()
-        let server = Process()
-        server.executableURL = URL(filePath: tool)
-        server.arguments = [
-            "s_server", "-accept", "127.0.0.1:\(port)", "-key", key, "-cert", certificate, "-www", "-quiet",
-        ]
-        (server.standardOutput, server.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-        server.standardInput = Pipe()
-        try server.run()
-        defer { server.terminate() }
+        guard TLSServer.isThere else { return }
+        let server = try TLSServer()
+        defer { server.stop() }
         let bench = try await bench()
         defer { bench.end() }
-        let url = "https://127.0.0.1:\(port)/"
+        let url = "https://127.0.0.1:\(server.port)/"
         try await bench.add([
-            try httpWait(1, .http(url, every: .milliseconds(100), ca: certificate)),
+            try httpWait(1, .http(url, every: .milliseconds(100), ca: server.certificate)),
             try httpWait(2, .http(url, every: .milliseconds(100), until: .status(299))),
-            try httpWait(3, .http(url, every: .milliseconds(100), ca: directory.path + "/none.pem")),
+            try httpWait(3, .http(url, every: .milliseconds(100), ca: server.certificate + ".none.pem")),
         ])
         try await bench.untilFired(1)
         #expect(bench.fired == [1])

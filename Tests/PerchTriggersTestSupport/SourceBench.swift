@@ -128,7 +128,7 @@ public final class SourceBench<Source: TriggerSource & SendableMetatype>: Sendab
         let deadline = ThreadReactor.wallClock() + TimeSpan(bound).microseconds
         while try await !on({ source, _ in condition(source) }) {
             guard ThreadReactor.wallClock() < deadline else {
-                throw PerchError(.unavailable, "not within \(bound): \(what)")
+                throw PerchError(.unavailable, "not within \(bound): \(what); reports: \(reports.suffix(20))")
             }
             try await pass(.milliseconds(2))
         }

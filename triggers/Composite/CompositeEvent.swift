@@ -21,8 +21,8 @@ public struct CompositeEvent: Codable, Hashable, Sendable {
         }
     }
 
-    /// The members that had come when the composite was met, in the order in which they were written. Empty for what did
-    /// not come within its time.
+    /// The members that had come when the composite was met, in the order in which they were written. Empty for what
+    /// did not come within its time.
     public var met: [Member]
 
     /// An event from its members.
@@ -34,6 +34,14 @@ public struct CompositeEvent: Codable, Hashable, Sendable {
     /// - Throws: `PerchError` (`invalid`) where its event is of another type.
     public func event<Event: Decodable>(of member: Int, as type: Event.Type) throws -> Event? {
         try met.first { $0.member == member }?.event.decode(type)
+    }
+}
+
+extension CompositeEvent {
+    /// The event of a member as its trigger reads it: one with a body makes its own. Nil where it has not come.
+    /// - Throws: `PerchError` (`invalid`) where it is not an event of that trigger.
+    public func event<Member: Trigger>(of member: Int, from trigger: Member) throws -> Member.Event? {
+        try met.first { $0.member == member }.map { try trigger.event(stored: $0.event) }
     }
 }
 

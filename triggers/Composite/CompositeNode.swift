@@ -82,7 +82,12 @@ extension CompositeNode {
     /// What is wrong with the tree, in sentences; what is wrong with a leaf is known where it is made.
     var problems: [String] {
         switch self {
-        case .wait: return []
+        case .wait(let trigger):
+            // The events of a composite are matched from the creation of its run, and all of its members get each.
+            guard trigger.kind == "event",
+                let field = ["since", "mode", "delivery"].first(where: { trigger.definition[$0] != nil })
+            else { return [] }
+            return ["an event wait with '\(field)' cannot be a member of a composite: wait for it by itself"]
         case .atLeast(let count, let members):
             guard !members.isEmpty else { return ["a composite wait has no members"] }
             guard (1...members.count).contains(count) else {

@@ -124,7 +124,7 @@ public final class CompositeSource: InboxSource {
             change(waitID, isGone: true) { watch, leaf in watch.state.impossible(leaf, because: message) }
         case .progressed(let waitID, let progress) where waitID < 0:
             change(waitID, isGone: false) { watch, leaf in watch.state.progressed(leaf, progress) }
-        case .fired, .broken, .progressed, .probed:
+        case .fired, .claimed, .broken, .progressed, .probed:
             report(news)
         }
     }

@@ -2,8 +2,8 @@
 
 public import PerchSDK
 
-/// Waits for several things at once: for any of them, all, at least so many, or for something that does not come in time.
-/// Composites may be nested.
+/// Waits for several things at once: for any of them, all, at least so many, or for something that does not come in
+/// time. Composites may be nested.
 public struct CompositeTrigger: Trigger {
     public typealias Event = CompositeEvent
     public static let kind = "composite"
@@ -52,8 +52,13 @@ public struct CompositeTrigger: Trigger {
     }
 
     private static func node<Member: Trigger>(_ member: Member, _ problems: inout [String]) -> CompositeNode {
-        problems += member.problems
-        if let composite = member as? any CompositeConvertible { return composite.composite.root }
+        problems += member.everyProblem
+        if member.watched is any AsyncTrigger {
+            problems.append(
+                "\(member.target) is watched by code in the bundle and cannot be a member of a composite; wait for both in "
+                    + "its own code, or in two tasks")
+        }
+        if let composite = member.watched as? any CompositeConvertible { return composite.composite.root }
         do {
             return .wait(try TriggerSpec(member))
         } catch {
@@ -116,8 +121,8 @@ extension Trigger where Self == CompositeTrigger {
 
     /// Waits until something has failed to come for a time, counted from the moment at which the wait is registered.
     ///
-    /// Where it does come in time, the wait can never be met: alone, it fails its task; as a member of `any`, the others
-    /// go on. An event that was received at or before the end of the time has come in time.
+    /// Where it does come in time, the wait can never be met: alone, it fails its task; as a member of `any`, the
+    /// others go on. An event that was received at or before the end of the time has come in time.
     public static func not(_ member: some Trigger, within duration: Duration) -> CompositeTrigger {
         CompositeTrigger(none: member, within: TimeSpan(duration))
     }

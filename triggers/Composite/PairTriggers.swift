@@ -8,13 +8,25 @@ public struct OrTrigger<First: Trigger, Second: Trigger>: Trigger, CompositeConv
     public static var kind: String { CompositeTrigger.kind }
 
     let composite: CompositeTrigger
+    /// What reads the events; nil where this was read from its stored form.
+    private var members: Pair<First, Second>?
 
     init(_ first: First, _ second: Second) {
         composite = CompositeTrigger(atLeast: 1, of: first, second)
+        members = Pair(first: first, second: second)
     }
 
     public var target: String { composite.target }
     public var problems: [String] { composite.problems }
+
+    /// Reads which of the two came, each as its trigger reads it.
+    public func event(stored payload: JSONValue) throws -> Event {
+        guard let members else { return try payload.decode(Event.self) }
+        let event = try payload.decode(CompositeEvent.self)
+        if let first = try event.event(of: 0, from: members.first) { return .first(first) }
+        if let second = try event.event(of: 1, from: members.second) { return .second(second) }
+        throw PerchError(.invalid, "neither of the two has come")
+    }
 
     /// Reads the tree's JSON form.
     public init(from decoder: any Decoder) throws { composite = try CompositeTrigger(from: decoder) }
@@ -28,18 +40,37 @@ public struct AndTrigger<First: Trigger, Second: Trigger>: Trigger, CompositeCon
     public static var kind: String { CompositeTrigger.kind }
 
     let composite: CompositeTrigger
+    /// What reads the events; nil where this was read from its stored form.
+    private var members: Pair<First, Second>?
 
     init(_ first: First, _ second: Second) {
         composite = CompositeTrigger(atLeast: nil, of: first, second)
+        members = Pair(first: first, second: second)
     }
 
     public var target: String { composite.target }
     public var problems: [String] { composite.problems }
 
+    /// Reads both events, each as its trigger reads it.
+    public func event(stored payload: JSONValue) throws -> Event {
+        guard let members else { return try payload.decode(Event.self) }
+        let event = try payload.decode(CompositeEvent.self)
+        guard let first = try event.event(of: 0, from: members.first),
+            let second = try event.event(of: 1, from: members.second)
+        else { throw PerchError(.invalid, "one of the two has not come") }
+        return BothEvents(first: first, second: second)
+    }
+
     /// Reads the tree's JSON form.
     public init(from decoder: any Decoder) throws { composite = try CompositeTrigger(from: decoder) }
     /// Writes the tree's JSON form.
     public func encode(to encoder: any Encoder) throws { try composite.encode(to: encoder) }
+}
+
+/// The members of a pair as they were written.
+private struct Pair<First: Trigger, Second: Trigger>: Hashable, Sendable {
+    var first: First
+    var second: Second
 }
 
 extension Trigger {
@@ -51,7 +82,8 @@ extension Trigger {
 }
 
 extension TaskContext {
-    /// Waits until one of several has come: `let (file, tick) = try await context.wait(forAny: .file("/in/a"), .after(.hours(1)))`.
+    /// Waits until one of several has come: `let (file, tick) = try await context.wait(forAny: .file("/in/a"),
+    /// .after(.hours(1)))`.
     ///
     /// - Returns: For each its event, nil where it has not come. More than one may have come by then.
     /// - Throws: As `wait(for:)` does.
@@ -64,7 +96,7 @@ extension TaskContext {
         var place = -1
         func next<T: Trigger>(_ member: T) throws -> T.Event? {
             place += 1
-            return try event.event(of: place, as: T.Event.self)
+            return try event.event(of: place, from: member)
         }
         return (repeat try next(each members))
     }
@@ -82,7 +114,7 @@ extension TaskContext {
         var place = -1
         func next<T: Trigger>(_ member: T) throws -> T.Event {
             place += 1
-            guard let found = try event.event(of: place, as: T.Event.self) else {
+            guard let found = try event.event(of: place, from: member) else {
                 throw PerchError(.invalid, "the wait '\(name)' ended without its member \(place), \(member.target)")
             }
             return found

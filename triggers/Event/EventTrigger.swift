@@ -13,12 +13,46 @@ public struct EventTrigger: Trigger {
     public var key: String?
     /// What the payload must meet. Nil: any payload.
     public var condition: JSONCondition?
+    /// From when on it sees events. Nil: since its run was created; with `level`, every event that is kept.
+    public var since: EventSince?
+    /// Whether an event is something that happened, or the state of things.
+    public var mode: EventMode
+    /// Who gets an event.
+    public var delivery: EventDelivery
 
     /// A wait for an event.
-    public init(name: String, key: String? = nil, where condition: JSONCondition? = nil) {
+    public init(
+        name: String, key: String? = nil, where condition: JSONCondition? = nil, since: EventSince? = nil,
+        mode: EventMode = .edge, delivery: EventDelivery = .all
+    ) {
         self.name = name
         self.key = key
         self.condition = condition
+        self.since = since
+        self.mode = mode
+        self.delivery = delivery
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try container.decode(String.self, forKey: .name),
+            key: try container.decodeIfPresent(String.self, forKey: .key),
+            where: try container.decodeIfPresent(JSONCondition.self, forKey: .condition),
+            since: try container.decodeIfPresent(EventSince.self, forKey: .since),
+            mode: try container.decodeIfPresent(EventMode.self, forKey: .mode) ?? .edge,
+            delivery: try container.decodeIfPresent(EventDelivery.self, forKey: .delivery) ?? .all)
+    }
+
+    /// What is as usual is left out.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encodeIfPresent(key, forKey: .key)
+        try container.encodeIfPresent(condition, forKey: .condition)
+        try container.encodeIfPresent(since, forKey: .since)
+        if mode != .edge { try container.encode(mode, forKey: .mode) }
+        if delivery != .all { try container.encode(delivery, forKey: .delivery) }
     }
 
     public var target: String { key.map { "\(name)/\($0)" } ?? name }
@@ -27,6 +61,12 @@ public struct EventTrigger: Trigger {
         var problems: [String] = []
         if name.isEmpty { problems.append("an event has a name") }
         if key?.isEmpty == true { problems.append("the key of an event is not empty; leave it out for any key") }
+        if mode == .level, delivery == .one {
+            problems.append("a state is not used up: an event wait with the mode 'level' has the delivery 'all'")
+        }
+        if case .ago(let span) = since, span < .zero {
+            problems.append("events are seen since a while ago, not since \(span)")
+        }
         return problems + (condition?.problems ?? [])
     }
 
@@ -42,11 +82,25 @@ public struct EventTrigger: Trigger {
         }
         var condition: JSONCondition?
         if let stored = definition["where"], stored != .null { condition = try stored.decode(JSONCondition.self) }
-        self.init(name: name, key: key, where: condition)
+        self.init(
+            name: name, key: key, where: condition,
+            since: try definition["since"].flatMap { $0 == .null ? nil : try $0.decode(EventSince.self) },
+            mode: try Self.choice(definition, "mode") ?? .edge,
+            delivery: try Self.choice(definition, "delivery") ?? .all)
+    }
+
+    private static func choice<Choice: RawRepresentable<String>>(
+        _ definition: JSONValue, _ field: String
+    ) throws -> Choice? {
+        guard let stored = definition[field], stored != .null else { return nil }
+        guard case .string(let text) = stored, let choice = Choice(rawValue: text) else {
+            throw PerchError(.invalid, "'\(field)' is not known: '\(stored.text.shown())'")
+        }
+        return choice
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, key
+        case name, key, since, mode, delivery
         case condition = "where"
     }
 }
@@ -95,9 +149,13 @@ extension Trigger where Self == EventTrigger {
     ///   - name: The event's name.
     ///   - key: The event's key; nil: any.
     ///   - condition: What its payload must meet: `.json("$.total", .greaterThan(100))`.
+    ///   - since: From when on events count; nil: since the run was created, and with `level` every event that is kept.
+    ///   - mode: Whether an event is something that happened, or the state of things until the next one.
+    ///   - delivery: Whether every wait that an event matches gets it, or one of those that ask for `one`.
     public static func event(
-        _ name: String, key: String? = nil, where condition: JSONCondition? = nil
+        _ name: String, key: String? = nil, where condition: JSONCondition? = nil, since: EventSince? = nil,
+        mode: EventMode = .edge, delivery: EventDelivery = .all
     ) -> EventTrigger {
-        EventTrigger(name: name, key: key, where: condition)
+        EventTrigger(name: name, key: key, where: condition, since: since, mode: mode, delivery: delivery)
     }
 }

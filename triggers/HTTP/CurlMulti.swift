@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CCurl
+internal import PerchCurl
 internal import PerchReactor
 internal import PerchSDK
 
-/// One libcurl multi handle, driven by the event loop through its socket interface. Connections are kept alive and
-/// request handles used again.
+/// Requests by one libcurl multi handle. Connections are kept alive and request handles used again.
 final class CurlMulti: HTTPTransport {
     /// Longer headers in all end a request: libcurl itself has no bound in older versions.
     private static let headerLimit = 128 * 1_024
     /// The most milliseconds that libcurl takes.
     private static let longestTimeout = Int64(Int32.max)
-    private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
     /// A request under way.
     final class Transfer: HTTPTransfer {
@@ -21,6 +20,7 @@ final class CurlMulti: HTTPTransport {
         let message: UnsafeMutablePointer<CChar>
         fileprivate var lines: UnsafeMutablePointer<curl_slist>?
         fileprivate var done: (HTTPOutcome) -> Void
+        fileprivate(set) var isUnderWay = true
         fileprivate(set) var headers: [String: String] = [:]
         fileprivate var headerBytes = 0
         fileprivate(set) var areHeadersTooLong = false
@@ -85,31 +85,21 @@ final class CurlMulti: HTTPTransport {
         }
     }
 
-    private let loop: any EventLoop
-    private let multi: UnsafeMutableRawPointer
+    private let curl: CurlLoop
     private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
     /// Those with bytes to hand on.
     fileprivate var streaming: [Transfer] = []
     private var spare: [UnsafeMutableRawPointer] = []
-    private var timer: LoopTimer?
-    private var sockets: Set<Int32> = []
-    private var isClosed = false
 
     /// - Throws: `PerchError` where libcurl cannot be set up.
     init(loop: any EventLoop, connections: Int) throws {
-        guard Self.isSetUp, let multi = curl_multi_init() else {
-            throw PerchError(.unavailable, "libcurl cannot be set up")
-        }
-        self.loop = loop
-        self.multi = multi
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        ccurl_multi_on_socket(multi, Self.onSocket, context)
-        ccurl_multi_on_timer(multi, Self.onTimer, context)
-        ccurl_multi_number(multi, CURLMOPT_MAXCONNECTS, connections)
-        ccurl_multi_number(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+        curl = try CurlLoop(loop: loop)
+        curl.set(CURLMOPT_MAXCONNECTS, connections)
+        curl.set(CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+        curl.onTurn = { [weak self] in self?.handOn() }
     }
 
-    var socketCount: Int { sockets.count }
+    var socketCount: Int { curl.socketCount }
 
     func start(_ request: HTTPRequest, done: @escaping (HTTPOutcome) -> Void) throws -> any HTTPTransfer {
         guard let easy = spare.popLast() ?? curl_easy_init() else {
@@ -117,39 +107,39 @@ final class CurlMulti: HTTPTransport {
         }
         let transfer = Transfer(request, self, easy, done)
         setUp(transfer)
-        transfers[easy] = transfer
-        let result = curl_multi_add_handle(multi, easy)
-        guard result == CURLM_OK else {
-            transfers[easy] = nil
+        do {
+            try curl.add(easy) { [weak self] code in self?.end(transfer, code) }
+        } catch {
             curl_easy_cleanup(easy)
-            throw PerchError(.unavailable, "libcurl: \(String(cString: curl_multi_strerror(result)))")
+            throw error
         }
+        transfers[easy] = transfer
         return transfer
     }
 
     private func cancel(_ transfer: Transfer) {
-        guard transfers[transfer.easy] === transfer else { return }
+        if transfer.isUnderWay { release(transfer) }
+    }
+
+    private func end(_ transfer: Transfer, _ code: CURLcode) {
+        let outcome = Self.outcome(of: transfer, code)
         release(transfer)
+        transfer.done(outcome)
     }
 
     private func release(_ transfer: Transfer) {
+        transfer.isUnderWay = false
         transfers[transfer.easy] = nil
-        curl_multi_remove_handle(multi, transfer.easy)
+        curl.remove(transfer.easy)
         curl_easy_reset(transfer.easy)
         if spare.count < 64 { spare.append(transfer.easy) } else { curl_easy_cleanup(transfer.easy) }
     }
 
     func close() {
-        guard !isClosed else { return }
-        isClosed = true
         for transfer in transfers.values { release(transfer) }
         for easy in spare { curl_easy_cleanup(easy) }
         spare = []
-        curl_multi_cleanup(multi)
-        for socket in sockets { loop.unwatch(socket) }
-        sockets = []
-        if let timer { loop.cancel(timer) }
-        timer = nil
+        curl.close()
     }
 
     deinit { close() }
@@ -204,85 +194,14 @@ final class CurlMulti: HTTPTransport {
         }
     }
 
-    // MARK: What libcurl asks of the loop
-
-    private static let onSocket: curl_socket_callback = { _, socket, what, context, _ in
-        guard let context else { return 0 }
-        Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue().follow(socket, what)
-        return 0
-    }
-
-    private static let onTimer: curl_multi_timer_callback = { _, milliseconds, context in
-        guard let context else { return 0 }
-        Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue().setTimer(milliseconds)
-        return 0
-    }
-
-    private func follow(_ socket: Int32, _ what: Int32) {
-        guard what != CURL_POLL_REMOVE else {
-            sockets.remove(socket)
-            return loop.unwatch(socket)
-        }
-        var interest: Readiness = []
-        if what & CURL_POLL_IN != 0 { interest.insert(.read) }
-        if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
-        do {
-            try loop.watch(socket, for: interest) { [weak self] readiness in self?.ready(socket, readiness) }
-            sockets.insert(socket)
-        } catch {  // because the request of a socket that cannot be watched ends by its timeout, and says so
-            loop.unwatch(socket)
-        }
-    }
-
-    private func setTimer(_ milliseconds: Int) {
-        if let timer { loop.cancel(timer) }
-        timer = nil
-        guard milliseconds >= 0 else { return }
-        timer = loop.schedule(at: loop.now + Int64(milliseconds) * 1_000) { [weak self] in
-            self?.timer = nil
-            self?.act(CURL_SOCKET_TIMEOUT, 0)
-        }
-    }
-
-    private func ready(_ socket: Int32, _ readiness: Readiness) {
-        var bits: Int32 = 0
-        if readiness.contains(.read) { bits |= CURL_CSELECT_IN }
-        if readiness.contains(.write) { bits |= CURL_CSELECT_OUT }
-        if readiness.contains(.hangUp) { bits |= CURL_CSELECT_ERR }
-        act(socket, bits)
-    }
-
     /// What streams have brought.
     private func handOn() {
         let ready = streaming
         streaming = []
-        for transfer in ready where transfers[transfer.easy] === transfer {
+        for transfer in ready where transfer.isUnderWay {
             let bytes = transfer.takeBody()
             transfer.request.stream?(
                 ccurl_info_number(transfer.easy, CURLINFO_RESPONSE_CODE), transfer.headers, bytes)
-        }
-    }
-
-    private func act(_ socket: Int32, _ bits: Int32) {
-        guard !isClosed else { return }
-        var running: Int32 = 0
-        // What goes wrong with a request comes as its message.
-        _ = curl_multi_socket_action(multi, socket, bits, &running)
-        handOn()
-        guard !isClosed else { return }
-        var ended: [(Transfer, CURLcode)] = []
-        var left: Int32 = 0
-        while let message = curl_multi_info_read(multi, &left) {
-            guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle,
-                let transfer = transfers[easy]
-            else { continue }
-            ended.append((transfer, ccurl_message_result(message)))
-        }
-        // Collected first: what follows from an answer may cancel another request or begin a new one.
-        for (transfer, code) in ended where transfers[transfer.easy] === transfer {
-            let outcome = Self.outcome(of: transfer, code)
-            release(transfer)
-            transfer.done(outcome)
         }
     }
 }

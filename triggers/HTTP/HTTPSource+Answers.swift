@@ -141,8 +141,10 @@ extension HTTPSource {
         var payload: JSONValue = .null
         var patience: Int64 = 0
         let kind: String
+        var isAnswered = false
         switch result {
         case .answer(let answer):
+            isAnswered = true
             fired = probe.conditions.filter { $0.key.evaluate(answer) }.flatMap(\.value).sorted()
             if !fired.isEmpty { payload = Self.payload(of: answer) }
             // What a redirect led to has validators of its own.
@@ -158,6 +160,7 @@ extension HTTPSource {
             probe.lastResult = "\(answer.status), condition \(isOver ? "met" : "not met")"
             met(probe)
         case .unchanged:
+            isAnswered = true
             probe.failures = 0
             probe.count(unchanged: true)
             kind = "304"
@@ -176,6 +179,8 @@ extension HTTPSource {
             (kind, probe.lastResult) = (what, text)
             missed(probe, text)
         }
+        options.meter?.probed(
+            took: max(0, loop.now - probe.startedAt), !fired.isEmpty ? .met : isAnswered ? .unmet : .failed)
         leave(probe)
         for waitID in fired { remove(waitID) }
         if probe.count > 0 {

@@ -28,6 +28,9 @@ public final class HTTPSource: TriggerSource {
         /// The longest time that a server may ask for by `Retry-After`.
         public var longestRetryAfter: Duration = .seconds(3_600)
 
+        /// Is told of every probe.
+        package var meter: (any ProbeMeter)?
+
         /// The defaults.
         public init() {}
     }

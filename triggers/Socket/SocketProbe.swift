@@ -1,7 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PerchReactor
+internal import PerchSDK
+
+/// What makes two waits share a probe.
+package struct SocketTarget: Hashable, Sendable {
+    package var address: SocketAddress
+    /// Whether hands are shaken by TLS, to see the certificate.
+    package var isTLS: Bool
+}
+
+/// What ends a wait.
+enum SocketCondition: Hashable {
+    case state(SocketTrigger.State)
+    case certificate(CertificateTrigger.Condition)
+
+    func isMet(by finding: SocketFinding, at now: Timestamp) -> Bool {
+        switch self {
+        case .state(let state): return finding.state == state
+        case .certificate(.validFor(let span)):
+            guard let found = finding.certificate else { return false }
+            return found.notBefore <= now && found.notAfter >= now + span
+        case .certificate(.endsWithin(let span)):
+            guard let found = finding.certificate else { return false }
+            return found.notAfter <= now + span
+        }
+    }
+}
+
 /// One address that is tried again and again, and the waits that look at what comes of it.
-final class SocketProbe {
+final class SocketProbe: ScheduledProbe {
     enum Activity {
         case idle
         /// Due, and waiting for its turn.
@@ -9,59 +37,49 @@ final class SocketProbe {
         case asking
     }
 
-    let address: SocketAddress
-    /// What the probe is called in reports.
-    let target: String
+    let key: SocketTarget
+    /// The kind of its waits.
+    let kind: String
 
-    private(set) var open: Set<Int64> = []
-    private(set) var closed: Set<Int64> = []
-    private var periods: [Int64: Int] = [:]
-    /// Nil where it has to be looked for again: once after a thousand removals, not a thousand times.
-    private var shortest: Int64?
+    /// The waits of each condition.
+    private(set) var conditions: [SocketCondition: Set<Int64>] = [:]
+    private var periods = LeastCounter()
+    private(set) var count = 0
 
     var activity = Activity.idle
     var attempt: (any SocketAttempt)?
 
-    /// When it was due, or is.
     var dueAt: Int64 = 0
     var ticket: Int64?
-    /// Failures in a row.
     var failures = 0
     var probes: Int64 = 0
     var lastAt: Int64?
     var lastResult = ""
+    /// When the probe that is under way was begun.
+    var startedAt: Int64 = 0
     var lastClass = ""
     var reportedAt: Int64 = 0
     /// Who waits for what comes of the next probe.
     var asked: [() -> Void] = []
 
-    init(address: SocketAddress, target: String) {
-        self.address = address
-        self.target = target
+    init(key: SocketTarget, kind: String) {
+        self.key = key
+        self.kind = kind
     }
 
     /// The shortest that any of its waits wants.
-    var period: Int64 {
-        if let shortest { return shortest }
-        let found = periods.keys.min() ?? 0
-        shortest = found
-        return found
+    var period: Int64 { periods.least }
+
+    func insert(_ waitID: Int64, _ condition: SocketCondition, every: Int64) {
+        conditions[condition, default: []].insert(waitID)
+        periods.insert(every)
+        count += 1
     }
 
-    var count: Int { open.count + closed.count }
-
-    func waits(until state: SocketTrigger.State) -> Set<Int64> { state == .open ? open : closed }
-
-    func insert(_ waitID: Int64, until state: SocketTrigger.State, every: Int64) {
-        shortest = count == 0 ? every : min(period, every)
-        if state == .open { open.insert(waitID) } else { closed.insert(waitID) }
-        periods[every, default: 0] += 1
-    }
-
-    func remove(_ waitID: Int64, until state: SocketTrigger.State, every: Int64) {
-        if state == .open { open.remove(waitID) } else { closed.remove(waitID) }
-        guard let number = periods[every] else { return }
-        periods[every] = number == 1 ? nil : number - 1
-        if number == 1, every == shortest { shortest = nil }
+    func remove(_ waitID: Int64, _ condition: SocketCondition, every: Int64) {
+        conditions[condition]?.remove(waitID)
+        if conditions[condition]?.isEmpty == true { conditions[condition] = nil }
+        periods.remove(every)
+        count -= 1
     }
 }

@@ -7,9 +7,15 @@ extension SocketSource {
     public func explain(_ waitID: Int64) -> WaitExplanation? {
         guard let wait = waits[waitID] else { return nil }
         let probe = wait.probe
-        let wanted = wait.until == .open ? "accepts connections" : "no longer accepts connections"
+        let wanted =
+            switch wait.condition {
+            case .state(.open): "it accepts connections"
+            case .state(.closed): "it no longer accepts connections"
+            case .certificate(.validFor(let span)): "its certificate is valid for \(span) at least"
+            case .certificate(.endsWithin(let span)): "its certificate ends within \(span)"
+            }
         var sentences = [
-            "Connects to \(probe.address) every \(TimeSpan(microseconds: probe.period)) until it \(wanted)."
+            "Connects to \(probe.key.address) every \(TimeSpan(microseconds: probe.period)) until \(wanted)."
         ]
         if wait.every > probe.period {
             sentences.append("This wait wants it every \(TimeSpan(microseconds: wait.every)), another one more often.")
@@ -22,7 +28,7 @@ extension SocketSource {
         } else {
             sentences.append("Not asked yet.")
         }
-        if wait.until == .closed, probe.failures > 0 {
+        if wait.condition == .state(.closed), probe.failures > 0 {
             sentences.append("That does not show that nobody listens: only a refusal or a missing socket file does.")
         }
         if probe.failures > 1 {
@@ -38,7 +44,7 @@ extension SocketSource {
 
     func state(of probe: SocketProbe) -> ProbeState {
         ProbeState(
-            kind: SocketTrigger.kind, target: probe.target,
+            kind: probe.kind, target: probe.key.address.description,
             lastProbeAt: probe.lastAt.map { Timestamp(microseconds: $0) },
             nextProbeAt: probe.count > 0 ? Timestamp(microseconds: probe.dueAt) : nil, lastResult: probe.lastResult,
             probes: probe.probes)

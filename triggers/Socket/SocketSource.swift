@@ -4,11 +4,11 @@ internal import DequeModule
 public import PerchReactor
 public import PerchSDK
 
-/// Watches all waits for ports and Unix sockets by connecting to them.
+/// Watches all waits for ports, Unix sockets and certificates by connecting to them.
 ///
-/// Waits for the same address share one probe, at the shortest period that any of them wants. Whatever a probe meets,
-/// the wait goes on, and `explain` tells of it. This file keeps the waits, `+Schedule` says when which probe is made,
-/// `+Answers` what comes of it, `+Explain` tells of it.
+/// Waits for the same address share one probe, at the shortest period that any of them wants; those for certificates
+/// another one. Whatever a probe meets, the wait goes on, and `explain` tells of it. This file keeps the waits, `+Turns`
+/// says which probe is made when, `+Answers` what comes of it, `+Explain` tells of it.
 public final class SocketSource: TriggerSource {
     /// What may be set.
     public struct Options: Sendable {
@@ -19,13 +19,16 @@ public final class SocketSource: TriggerSource {
         /// The longest time between two probes that fail, unless the period is longer.
         public var longestBackOff: Duration = .seconds(300)
 
+        /// Is told of every probe.
+        package var meter: (any ProbeMeter)?
+
         /// The defaults.
         public init() {}
     }
 
     struct Wait {
         var probe: SocketProbe
-        var until: SocketTrigger.State
+        var condition: SocketCondition
         var every: Int64
     }
 
@@ -36,12 +39,8 @@ public final class SocketSource: TriggerSource {
     var transport: (any SocketTransport)?
 
     var waits: [Int64: Wait] = [:]
-    var probes: [SocketAddress: SocketProbe] = [:]
-
-    var schedule = TimerHeap<Int64>()
-    var tickets: [Int64: SocketProbe] = [:]
-    var lastTicket: Int64 = 0
-    var timer: (instant: Int64, handle: LoopTimer)?
+    var probes: [SocketTarget: SocketProbe] = [:]
+    private(set) var schedule: ProbeSchedule<SocketProbe>!  // because it calls back to this object
     var line: Deque<SocketProbe> = []
     var active = 0
 
@@ -67,9 +66,12 @@ public final class SocketSource: TriggerSource {
         self.options = options
         self.transport = transport
         self.report = report
+        schedule = ProbeSchedule(loop: loop, longestBackOff: TimeSpan(options.longestBackOff).microseconds) {
+            [weak self] in self?.ask($0)
+        }
     }
 
-    public var kinds: [String] { [SocketTrigger.kind] }
+    public var kinds: [String] { [SocketTrigger.kind, CertificateTrigger.kind] }
 
     public func add(_ added: [ArmedWait]) {
         var fresh: [SocketProbe] = []
@@ -80,34 +82,47 @@ public final class SocketSource: TriggerSource {
                 report(.broken(waitID: wait.waitID, message: "the wait for the socket \(wait.target): \(error)"))
             }
         }
-        begin(fresh)
+        schedule.begin(fresh.filter { $0.count > 0 })
     }
 
     /// The probe, if the wait is the first of it.
     private func add(_ wait: ArmedWait) throws -> SocketProbe? {
         guard transport != nil else { throw PerchError(.unavailable, "libcurl cannot be set up") }
+        let (key, condition, every) = try Self.read(wait)
+        remove(wait.waitID)
+        let known = probes[key]
+        let probe = known ?? SocketProbe(key: key, kind: wait.kind)
+        probes[key] = probe
+        probe.insert(wait.waitID, condition, every: every)
+        waits[wait.waitID] = Wait(probe: probe, condition: condition, every: every)
+        guard known != nil else { return probe }
+        schedule.joined(probe, every: every)
+        return nil
+    }
+
+    private static func read(_ wait: ArmedWait) throws -> (SocketTarget, SocketCondition, every: Int64) {
+        if wait.kind == CertificateTrigger.kind {
+            let trigger = try wait.definition.decode(CertificateTrigger.self)
+            if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
+            return (
+                SocketTarget(address: trigger.address, isTLS: true), .certificate(trigger.until),
+                trigger.every.microseconds
+            )
+        }
         let trigger = try wait.definition.decode(SocketTrigger.self)
         if let problem = trigger.problems.first { throw PerchError(.invalid, problem) }
-        remove(wait.waitID)
-        let address = trigger.address
-        let known = probes[address]
-        let probe = known ?? SocketProbe(address: address, target: wait.target)
-        probes[address] = probe
-        let every = trigger.every.microseconds
-        probe.insert(wait.waitID, until: trigger.until, every: every)
-        waits[wait.waitID] = Wait(probe: probe, until: trigger.until, every: every)
-        guard known != nil else { return probe }
-        joined(probe, every: every)
-        return nil
+        return (
+            SocketTarget(address: trigger.address, isTLS: false), .state(trigger.until), trigger.every.microseconds
+        )
     }
 
     public func remove(_ waitID: Int64) {
         guard let wait = waits.removeValue(forKey: waitID) else { return }
         let probe = wait.probe
-        probe.remove(waitID, until: wait.until, every: wait.every)
+        probe.remove(waitID, wait.condition, every: wait.every)
         guard probe.count == 0 else { return }
-        probes[probe.address] = nil
-        unschedule(probe)
+        probes[probe.key] = nil
+        schedule.remove(probe)
         if probe.activity == .asking {
             probe.attempt?.cancel()
             probe.attempt = nil
@@ -121,7 +136,7 @@ public final class SocketSource: TriggerSource {
         guard let probe = waits[waitID]?.probe else { return done() }
         probe.asked.append(done)
         guard probe.activity == .idle else { return }
-        unschedule(probe)
+        schedule.remove(probe)
         probe.dueAt = loop.now
         ask(probe)
     }
@@ -133,10 +148,7 @@ public final class SocketSource: TriggerSource {
     public func shutDown() {
         transport?.close()
         transport = nil
-        if let timer { loop.cancel(timer.handle) }
-        timer = nil
-        schedule = TimerHeap()
-        tickets = [:]
+        schedule.removeAll()
         waits = [:]
         probes = [:]
         line = []

@@ -8,7 +8,7 @@ package protocol SocketTransport: AnyObject {
     /// attempt is cancelled.
     /// - Throws: `PerchError` where no attempt can be made.
     func connect(
-        to address: SocketAddress, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
+        to target: SocketTarget, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
     ) throws -> any SocketAttempt
     /// Breaks every attempt off. No `done` is called any more.
     func close()
@@ -24,6 +24,8 @@ package protocol SocketAttempt: AnyObject {
 /// else those that were asked for.
 package enum SocketOutcome: Equatable, Sendable {
     case accepted(by: String)
+    /// By TLS: what the server has shown.
+    case shown(ServerCertificate, by: String)
     case refused(by: String)
     /// There is no such socket file.
     case absent
@@ -35,4 +37,20 @@ package enum SocketOutcome: Equatable, Sendable {
     case noConnection(Int32)
     /// Anything else, with its number.
     case other(Int, String)
+}
+
+/// What a server's certificate says.
+package struct ServerCertificate: Hashable, Sendable {
+    package var subject: String
+    package var issuer: String
+    package var notBefore: Timestamp
+    package var notAfter: Timestamp
+
+    /// A certificate from its parts.
+    package init(subject: String, issuer: String, notBefore: Timestamp, notAfter: Timestamp) {
+        self.subject = subject
+        self.issuer = issuer
+        self.notBefore = notBefore
+        self.notAfter = notAfter
+    }
 }

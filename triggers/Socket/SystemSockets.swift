@@ -23,10 +23,10 @@ final class SystemSockets: SocketTransport {
     }
 
     func connect(
-        to address: SocketAddress, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
+        to target: SocketTarget, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
     ) throws -> any SocketAttempt {
-        switch address {
-        case .port: return try ports.connect(to: address, timeout: timeout, done: done)
+        switch target.address {
+        case .port: return try ports.connect(to: target, timeout: timeout, done: done)
         case .unixSocket(let path):
             let outcome = Self.tryUnixSocket(path)
             let attempt = UnixAttempt()

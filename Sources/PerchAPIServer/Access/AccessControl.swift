@@ -39,6 +39,18 @@ struct AccessControl: Sendable {
         }
     }
 
+    /// Looks at the head of a request that only reads, where there is no body to be signed.
+    /// - Throws: `Refusal`: 401 without a right token, 403 for a page in a browser.
+    func admitReader(_ fields: HTTPFields) throws(Refusal) {
+        if isOpen { return try admit(fields) }
+        guard hasToken(fields) else {
+            throw refusal(
+                tokens.isEmpty
+                    ? "a signature is for what is sent, and what is read needs a token: set api.token"
+                    : fields[.authorization] == nil ? "there is no token" : "the token is wrong")
+        }
+    }
+
     /// Looks at the signature, where there is one and a secret to check it with.
     /// - Throws: `Refusal`: 401 where it is wrong or too old.
     func verify(_ fields: HTTPFields, body: some Collection<UInt8>, now: Timestamp) throws(Refusal) {

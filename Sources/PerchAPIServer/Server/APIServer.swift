@@ -9,7 +9,7 @@ package import PerchMetastore
 package import PerchSDK
 
 /// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; and says at `GET /health` whether
-/// the engine is ready.
+/// the engine is ready, and at `GET /metrics` what it counts and measures.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -40,14 +40,19 @@ package actor APIServer {
     private var running: Task<Void, Never>?
 
     /// A server that nobody can reach yet.
-    package init(_ configuration: Configuration, metastore: Metastore, log: Logger) {
+    ///
+    /// - Parameter metrics: the text of Prometheus.
+    package init(
+        _ configuration: Configuration, metastore: Metastore, log: Logger,
+        metrics: (@Sendable () async -> String)? = nil
+    ) {
         self.configuration = configuration
         self.log = log
         let limits = configuration.limits
         api = EventAPI(
             limits: limits, access: AccessControl(configuration.credentials, signatureTime: limits.signatureTime),
             intake: EventIntake(metastore: metastore, log: log, patience: limits.commitTime),
-            clock: metastore.clock, refusals: RefusalLog(clock: metastore.clock, log: log))
+            metrics: metrics, clock: metastore.clock, refusals: RefusalLog(clock: metastore.clock, log: log))
     }
 
     /// Listens. Until `open` it answers that the engine is starting, and takes nothing.

@@ -16,14 +16,17 @@ final class EventAPI: Sendable {
     let refusals: RefusalLog
     private let access: AccessControl
     private let intake: EventIntake
+    private let metrics: (@Sendable () async -> String)?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake, clock: any PerchClock, refusals: RefusalLog
+        limits: APILimits, access: AccessControl, intake: EventIntake, metrics: (@Sendable () async -> String)?,
+        clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
+        self.metrics = metrics
         self.clock = clock
         self.refusals = refusals
     }
@@ -37,7 +40,14 @@ final class EventAPI: Sendable {
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest) throws(Refusal) -> Int {
         let target = try RequestTarget(head.path ?? "")
-        guard case .events(let name) = try Route(method: head.method, target: target) else { return 0 }
+        let name: String?
+        switch try Route(method: head.method, target: target) {
+        case .health: return 0
+        case .metrics:
+            try access.admitReader(head.headerFields)
+            return 0
+        case .events(let named): name = named
+        }
         try access.admit(head.headerFields)
         guard stage != .starting else {
             throw .unavailable("the engine is starting; nothing was taken", after: 1)
@@ -55,6 +65,9 @@ final class EventAPI: Sendable {
         let target = try RequestTarget(head.path ?? "")
         switch try Route(method: head.method, target: target) {
         case .health: return health()
+        case .metrics:
+            guard let metrics else { throw .unavailable("this process keeps no metrics", after: 60) }
+            return APIAnswer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(await metrics().utf8))
         case .events(let name):
             try body.withUnsafeReadableBytes { bytes throws(Refusal) in
                 try access.verify(head.headerFields, body: bytes, now: clock.now)

@@ -9,6 +9,8 @@ enum Route: Equatable {
     case events(name: String?)
     /// `GET /health`.
     case health
+    /// `GET /metrics`.
+    case metrics
 
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.
     init(method: HTTPRequest.Method, target: RequestTarget) throws(Refusal) {
@@ -16,6 +18,9 @@ enum Route: Equatable {
         case ["health"]:
             try Self.require(method, [.get, .head])
             self = .health
+        case ["metrics"]:
+            try Self.require(method, [.get, .head])
+            self = .metrics
         case ["events"]:
             try Self.require(method, [.post])
             self = .events(name: nil)
@@ -27,7 +32,8 @@ enum Route: Equatable {
             let hint = target.path.first == "events" ? " (a '/' in an event's name is written %2F)" : ""
             throw Refusal(
                 .notFound, "not_found",
-                "there is no \(shown.shown())\(hint); there are POST /events/{name}, POST /events and GET /health")
+                "there is no \(shown.shown())\(hint); there are POST /events/{name}, POST /events, GET /health and "
+                    + "GET /metrics")
         }
     }
 

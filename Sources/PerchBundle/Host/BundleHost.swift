@@ -5,12 +5,13 @@ internal import Glibc
 public import PerchSDK
 internal import Synchronization
 
-/// The bundle as a process: reads the engine's messages from a socket on a thread of its own, and runs the code of tasks
-/// on threads that the reading never shares. What the messages mean is `DispatchHost`'s.
+/// The bundle as a process: reads the engine's messages from a socket on a thread of its own, and runs the code of
+/// tasks on threads that the reading never shares. What the messages mean is `DispatchHost`'s.
 public final class BundleHost: Sendable {
     private let dispatches: DispatchHost
     private let outbox: Outbox
     private let executor: ElasticExecutor
+    private let slices = SliceWatch()
     private let descriptor: Int32
     private let conduct: HostConduct
     private let onEnd = Mutex<CheckedContinuation<Void, Never>?>(nil)
@@ -20,19 +21,22 @@ public final class BundleHost: Sendable {
     ///
     /// - Parameters:
     ///   - dags: What the bundle declares.
+    ///   - triggers: The triggers that it hosts beside those of its sensors.
     ///   - descriptor: The socket; 0, standard input, where the engine started this process.
     ///   - clock: The time of log lines and of what the context journals.
     ///   - bundleVersion: Nil: made from the executable's file, so that every build has another one.
     ///   - randomBits: The generator of what the context journals.
     ///   - conduct: A process of its own, or a guest in another one.
     public static func run(
-        dags: [DAG], descriptor: Int32, clock: any PerchClock, bundleVersion: String? = nil,
+        dags: [DAG], triggers: [any AsyncTrigger.Type] = [], descriptor: Int32, clock: any PerchClock,
+        bundleVersion: String? = nil,
         randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
         conduct: HostConduct = .process
     ) async {
         let socket = conduct.isProcess ? setUpProcess(descriptor) : descriptor
         let host = BundleHost(
-            dags: dags, descriptor: socket, clock: clock, bundleVersion: bundleVersion ?? Self.versionOfExecutable(),
+            dags: dags, triggers: triggers, descriptor: socket, clock: clock,
+            bundleVersion: bundleVersion ?? Self.versionOfExecutable(),
             generator: randomBits, conduct: conduct)
         await withCheckedContinuation { continuation in
             host.onEnd.withLock { $0 = continuation }
@@ -41,7 +45,7 @@ public final class BundleHost: Sendable {
     }
 
     init(
-        dags: [DAG], descriptor: Int32, clock: any PerchClock, bundleVersion: String,
+        dags: [DAG], triggers: [any AsyncTrigger.Type], descriptor: Int32, clock: any PerchClock, bundleVersion: String,
         generator: @escaping @Sendable () -> UInt64, conduct: HostConduct
     ) {
         self.descriptor = descriptor
@@ -50,7 +54,10 @@ public final class BundleHost: Sendable {
         executor = ElasticExecutor()
         dispatches = DispatchHost(
             dags: dags, bundleVersion: bundleVersion, pid: getpid(), clock: clock, executor: executor, outbox: outbox,
-            generator: generator, flushOutput: conduct.flushOutput,
+            generator: generator, triggers: triggers,
+            triggerExecutor: { [executor, slices] budget, onHeld in
+                TriggerExecutor(threads: executor, watch: slices, budget: budget, onHeld: onHeld)
+            }, flushOutput: conduct.flushOutput,
             // The reading thread wakes up, finds everything done and ends.
             onDrained: { [outbox] in outbox.endReading() })
     }
@@ -100,6 +107,7 @@ public final class BundleHost: Sendable {
             close(descriptor)
         }
         executor.shutDown()
+        slices.shutDown()
         continuation.resume()
     }
 }

@@ -13,8 +13,8 @@ package protocol BundleOutbox: Sendable {
     func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError)
 }
 
-/// What a bundle does with the engine's messages: describes its DAGs, runs dispatches against their journals. It knows no
-/// descriptor and no thread: `BundleHost` puts it into a process, a simulation into virtual time.
+/// What a bundle does with the engine's messages: describes its DAGs, runs dispatches against their journals. It knows
+/// no descriptor and no thread: `BundleHost` puts it into a process, a simulation into virtual time.
 package final class DispatchHost: Sendable {
     let outbox: any BundleOutbox
     let clock: any PerchClock
@@ -26,9 +26,18 @@ package final class DispatchHost: Sendable {
     private let generator: @Sendable () -> UInt64
     private let flushOutput: @Sendable () -> Void
     private let onDrained: @Sendable () -> Void
+    let triggers: TriggerCatalog
+    private let triggerExecutor: TriggerExecutorFactory?
+
+    /// Makes the place where the code of one trigger runs; it tells when that code holds its thread for too long.
+    package typealias TriggerExecutorFactory =
+        @Sendable (_ budget: TimeSpan, _ onHeld: @escaping @Sendable (TimeSpan) -> Void) -> any TaskExecutor
 
     private struct State {
         var attempts: [Int64: JournaledAttempt] = [:]
+        var hosted: [TriggerRun: HostedTrigger] = [:]
+        /// Hosted triggers that do not sleep.
+        var awake = 0
         var isDraining = false
     }
 
@@ -39,11 +48,14 @@ package final class DispatchHost: Sendable {
     /// - Parameters:
     ///   - executor: Where the code of tasks runs.
     ///   - generator: What `context.random` and `context.uuid` draw from.
+    ///   - triggers: The types of triggers that the bundle hosts, beside those of its sensors.
+    ///   - triggerExecutor: Where their code runs; nil: where that of tasks does, unwatched.
     ///   - flushOutput: Called before each message that ends a dispatch.
     ///   - onDrained: Called when the last dispatch has ended after a `drain`.
     package init(
         dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
         outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
+        triggers: [any AsyncTrigger.Type] = [], triggerExecutor: TriggerExecutorFactory? = nil,
         flushOutput: @escaping @Sendable () -> Void = {}, onDrained: @escaping @Sendable () -> Void = {}
     ) {
         self.dags = dags
@@ -53,6 +65,8 @@ package final class DispatchHost: Sendable {
         self.executor = executor
         self.outbox = outbox
         self.generator = generator
+        self.triggers = TriggerCatalog(triggers, dags: dags)
+        self.triggerExecutor = triggerExecutor
         self.flushOutput = flushOutput
         self.onDrained = onDrained
         var code: [String: [String: TaskCode]] = [:]
@@ -76,17 +90,18 @@ package final class DispatchHost: Sendable {
     }
 
     /// Whether code runs in it.
-    package var isBusy: Bool { state.withLock { !$0.attempts.isEmpty } }
+    package var isBusy: Bool { state.withLock { !$0.attempts.isEmpty || $0.awake > 0 } }
 
     /// Whether all is done that was asked for before a `drain`.
     package var isDrained: Bool { state.withLock { $0.isDraining && $0.attempts.isEmpty } }
 
     /// Nobody hears this bundle any more: what runs is told that it counts for nothing.
     package func abandon() {
-        let attempts = state.withLock { state in
+        let (attempts, hosted) = state.withLock { state in
             defer { state.attempts = [:] }
-            return state.attempts
+            return (state.attempts, state.hosted)
         }
+        for (_, trigger) in hosted.sorted(by: { $0.key.waitID < $1.key.waitID }) { trigger.end() }
         for (_, attempt) in attempts.sorted(by: { $0.key < $1.key }) { attempt.refuse() }
     }
 
@@ -107,6 +122,12 @@ package final class DispatchHost: Sendable {
             attempt(dispatchID)?.refuse()
         case .cancel(let dispatchID, let notice, let isLast):
             attempt(dispatchID)?.cancel(notice, isLast: isLast)
+        case .hostTrigger(let order):
+            host(order)
+        case .triggerWoken(let run, let number), .triggerStored(let run, let number):
+            state.withLock { $0.hosted[run] }?.answered(number)
+        case .endTrigger(let run):
+            state.withLock { $0.hosted[run] }?.end()
         case .drain:
             state.withLock { $0.isDraining = true }
         case .unknown(let type):
@@ -121,7 +142,7 @@ package final class DispatchHost: Sendable {
     }
 
     private func describe() {
-        let problems = DAG.problems(in: dags).map(\.description)
+        let problems = DAG.problems(in: dags).map(\.description) + triggers.problems
         var texts: [String] = []
         var size = 0
         for text in dags.map(\.definition.text) {
@@ -157,6 +178,34 @@ package final class DispatchHost: Sendable {
             rest = rest[end...]
             say(.definition(text: piece, isLast: rest.isEmpty))
         }
+    }
+
+    // MARK: Hosting
+
+    private func host(_ order: TriggerOrder) {
+        let code: TriggerCode
+        do throws(PerchError) {
+            code = try triggers.code(kind: order.kind, definition: order.definition)
+        } catch {
+            let reason: TriggerNews.Reason = error.code == .notFound ? .unknown : .broken
+            return say(.trigger(order.run, .failed(reason, message: error.message)))
+        }
+        let place = triggerExecutor?(order.budget) { [weak self] span in self?.say(.trigger(order.run, .held(span))) }
+        let trigger = HostedTrigger(order: order, host: self, executor: place ?? executor)
+        let isNew = state.withLock { state in
+            guard state.hosted[order.run] == nil else { return false }
+            state.hosted[order.run] = trigger
+            return true
+        }
+        if isNew { trigger.start(code) }
+    }
+
+    func forget(_ trigger: HostedTrigger) {
+        state.withLock { $0.hosted[trigger.run] = nil }
+    }
+
+    func count(awake change: Int) {
+        state.withLock { $0.awake += change }
     }
 
     // MARK: Running

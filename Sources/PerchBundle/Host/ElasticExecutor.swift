@@ -19,7 +19,12 @@ final class ElasticExecutor: TaskExecutor {
     init(threads: Int = max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) { core = Core(base: threads) }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        core.add(UnownedJob(job), executor: asUnownedTaskExecutor())
+        core.add(UnownedJob(job), executor: asUnownedTaskExecutor(), meter: nil)
+    }
+
+    /// Runs a job of a trigger, whose slices are watched.
+    func add(_ job: UnownedJob, of trigger: TriggerExecutor) {
+        core.add(job, executor: trigger.asUnownedTaskExecutor(), meter: trigger)
     }
 
     /// Ends the threads once the jobs at hand are done. For tests; a bundle process just ends.
@@ -30,7 +35,8 @@ final class ElasticExecutor: TaskExecutor {
         private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private let wanted = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
         private let trouble = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-        private var queue: [(job: UnownedJob, executor: UnownedTaskExecutor)] = []
+        /// The meter is held as long as its job runs: it is the job's executor.
+        private var queue: [(job: UnownedJob, executor: UnownedTaskExecutor, meter: TriggerExecutor?)] = []
         private var head = 0
         private let base: Int
         private var threads = 0
@@ -49,9 +55,9 @@ final class ElasticExecutor: TaskExecutor {
             pthread_cond_init(trouble, &attributes)
         }
 
-        func add(_ job: UnownedJob, executor: UnownedTaskExecutor) {
+        func add(_ job: UnownedJob, executor: UnownedTaskExecutor, meter: TriggerExecutor?) {
             pthread_mutex_lock(mutex)
-            queue.append((job, executor))
+            queue.append((job, executor, meter))
             if idle > 0 {
                 pthread_cond_signal(wanted)
             } else if threads < base {
@@ -121,7 +127,9 @@ final class ElasticExecutor: TaskExecutor {
                     }
                     taken &+= 1
                     pthread_mutex_unlock(mutex)
+                    let slice = next.meter?.begin()
                     next.job.runSynchronously(on: next.executor)
+                    if let slice { next.meter?.end(slice) }
                     pthread_mutex_lock(mutex)
                     continue
                 }

@@ -19,8 +19,6 @@ final class JournaledAttempt: AttemptRuntime {
     let dispatchID: Int64
     private let host: DispatchHost
     private let state: Mutex<State>
-    /// The longest line that goes to a log as it is, in bytes.
-    private static let longestLine = 64 << 10
 
     init(order: RunOrder, host: DispatchHost) {
         var facts = order.facts
@@ -81,6 +79,8 @@ final class JournaledAttempt: AttemptRuntime {
     func wait(
         _ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?
     ) async throws -> WaitResult {
+        // Said now, and not when the wait has been stored and nobody finds its code.
+        try host.triggers.require(kind: trigger.kind)
         let decision = try state.withLock {
             try $0.replay.beginWait(name, scope: scope, for: trigger, timeout: timeout)
         }
@@ -98,12 +98,7 @@ final class JournaledAttempt: AttemptRuntime {
     // MARK: Log
 
     func log(_ level: AttemptLogLevel, _ message: String) {
-        var text = message
-        if text.utf8.count > Self.longestLine {
-            let cut = String(decoding: text.utf8.prefix(Self.longestLine), as: UTF8.self)
-            text = "\(cut)… (\(message.utf8.count - Self.longestLine) bytes more)"
-        }
-        host.say(.log(dispatchID: dispatchID, [LogLine(at: now, level: level, message: text)]), mayWait: true)
+        host.say(.log(dispatchID: dispatchID, [LogLine(bounded: message, level: level, at: now)]), mayWait: true)
     }
 
     // MARK: Cancel
@@ -146,7 +141,8 @@ final class JournaledAttempt: AttemptRuntime {
         state.withLock { $0.waiters.removeValue(forKey: key) }?.resume(returning: .success(()))
     }
 
-    /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not touch.
+    /// Begins to run what `onKill` has registered, in a Swift task of its own that the cancel of the body does not
+    /// touch.
     private func startKilling() {
         state.withLock { state in
             guard state.killing == nil, !state.isLast else { return }

@@ -46,19 +46,22 @@ extension FrameWriter {
         case .log(let dispatchID, let lines):
             try frame("log") {
                 $0.field("dispatch_id", dispatchID)
-                $0.list("lines", lines) { writer, line in
-                    writer.raw("[")
-                    writer.number(line.at.microseconds)
-                    writer.raw(",")
-                    writer.text(line.level.rawValue)
-                    writer.raw(",")
-                    writer.text(line.message)
-                    writer.raw("]")
-                }
+                $0.list("lines", lines) { writer, line in writer.line(line) }
             }
+        case .trigger(let run, let news): try append(news, of: run)
         case .alive: try frame("alive") { _ in }
         case .unknown(let type), .unrecognized(let type): try frame("unknown") { $0.field("message_type", type) }
         }
+    }
+
+    mutating func line(_ line: LogLine) {
+        raw("[")
+        number(line.at.microseconds)
+        raw(",")
+        text(line.level.rawValue)
+        raw(",")
+        text(line.message)
+        raw("]")
     }
 
     fileprivate mutating func fields(of trigger: TriggerSpec) {
@@ -124,21 +127,33 @@ extension BundleMessage {
         case "result":
             self = .result(dispatchID: try fields.integer("dispatch_id"), try AttemptOutcome(fields))
         case "log":
-            var lines: [LogLine] = []
-            for line in try fields.list("lines") {
-                guard case .array(let parts) = line, parts.count >= 3, case .integer(let at) = parts[0],
-                    case .string(let level) = parts[1], case .string(let message) = parts[2]
-                else { throw fields.missing("lines", "a list of [instant, level, text]") }
-                lines.append(
-                    LogLine(
-                        at: Timestamp(microseconds: at), level: AttemptLogLevel(rawValue: level) ?? .info,
-                        message: message))
-            }
-            self = .log(dispatchID: try fields.integer("dispatch_id"), lines)
+            self = .log(dispatchID: try fields.integer("dispatch_id"), try fields.logLines("lines"))
         case "alive": self = .alive
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))
-        default: self = .unrecognized(messageType: fields.type)
+        default:
+            if let news = try TriggerNews(fields) {
+                self = .trigger(try TriggerRun(fields), news)
+            } else {
+                self = .unrecognized(messageType: fields.type)
+            }
         }
+    }
+}
+
+extension MessageFields {
+    /// Lines of a log.
+    func logLines(_ name: String) throws(BundleProtocolError) -> [LogLine] {
+        var lines: [LogLine] = []
+        for line in try list(name) {
+            guard case .array(let parts) = line, parts.count >= 3, case .integer(let at) = parts[0],
+                case .string(let level) = parts[1], case .string(let message) = parts[2]
+            else { throw missing(name, "a list of [instant, level, text]") }
+            lines.append(
+                LogLine(
+                    at: Timestamp(microseconds: at), level: AttemptLogLevel(rawValue: level) ?? .info, message: message)
+            )
+        }
+        return lines
     }
 }
 

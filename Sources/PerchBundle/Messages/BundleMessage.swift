@@ -5,13 +5,16 @@ public import PerchSDK
 /// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
 public enum BundleMessage: Sendable, Hashable {
     case hello(protocolVersion: Int, bundleVersion: String, pid: Int32)
-    /// A piece of the JSON text of one DAG that is too long for `described`; the pieces of a text come one after another.
+    /// A piece of the JSON text of one DAG that is too long for `described`; the pieces of a text come one after
+    /// another.
     case definition(text: String, isLast: Bool)
     case described(BundleDescription)
     case step(dispatchID: Int64, key: String, payload: String, keep: Bool)
     case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
     case result(dispatchID: Int64, AttemptOutcome)
     case log(dispatchID: Int64, [LogLine])
+    /// What a hosted trigger says.
+    case trigger(TriggerRun, TriggerNews)
     case alive
     /// What this side did not understand.
     case unknown(messageType: String)
@@ -58,5 +61,18 @@ public struct LogLine: Sendable, Hashable {
         self.at = at
         self.level = level
         self.message = message
+    }
+
+    /// The longest line that goes to a log as it is, in bytes.
+    private static let longest = 64 << 10
+
+    /// A line of what code has logged, cut where that is too long.
+    init(bounded message: String, level: AttemptLogLevel, at: Timestamp) {
+        var text = message
+        if text.utf8.count > Self.longest {
+            let cut = String(decoding: text.utf8.prefix(Self.longest), as: UTF8.self)
+            text = "\(cut)… (\(message.utf8.count - Self.longest) bytes more)"
+        }
+        self.init(at: at, level: level, message: text)
     }
 }

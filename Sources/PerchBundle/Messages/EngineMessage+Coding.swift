@@ -22,6 +22,18 @@ extension FrameWriter {
                 $0.fields(of: notice)
                 $0.field("is_last", isLast)
             }
+        case .hostTrigger(let order): try frame("host-trigger") { $0.fields(of: order) }
+        case .triggerWoken(let run, let number):
+            try frame("trigger-woken") {
+                $0.fields(of: run)
+                $0.field("number", number)
+            }
+        case .triggerStored(let run, let number):
+            try frame("trigger-stored") {
+                $0.fields(of: run)
+                $0.field("number", number)
+            }
+        case .endTrigger(let run): try frame("end-trigger") { $0.fields(of: run) }
         case .drain: try frame("drain") { _ in }
         case .unknown(let type), .unrecognized(let type): try frame("unknown") { $0.field("message_type", type) }
         }
@@ -97,6 +109,10 @@ extension EngineMessage {
             self = .cancel(
                 dispatchID: try fields.integer("dispatch_id"), try CancelNotice(fields),
                 isLast: try fields.bool("is_last", default: false))
+        case "host-trigger": self = .hostTrigger(try TriggerOrder(fields))
+        case "trigger-woken": self = .triggerWoken(try TriggerRun(fields), number: try fields.integer("number"))
+        case "trigger-stored": self = .triggerStored(try TriggerRun(fields), number: try fields.integer("number"))
+        case "end-trigger": self = .endTrigger(try TriggerRun(fields))
         case "drain": self = .drain
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))
         default: self = .unrecognized(messageType: fields.type)

@@ -10,6 +10,10 @@ public enum EngineMessage: Sendable, Hashable {
     case recorded(dispatchID: Int64, key: String)
     case refused(dispatchID: Int64)
     case cancel(dispatchID: Int64, CancelNotice, isLast: Bool)
+    case hostTrigger(TriggerOrder)
+    case triggerWoken(TriggerRun, number: Int64)
+    case triggerStored(TriggerRun, number: Int64)
+    case endTrigger(TriggerRun)
     case drain
     /// What this side did not understand.
     case unknown(messageType: String)

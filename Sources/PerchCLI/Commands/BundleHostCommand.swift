@@ -12,6 +12,7 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     }
 
     func run() async throws {
-        await BundleHost.run(dags: Bundle().dags, descriptor: 0, clock: SystemClock())
+        let bundle = Bundle()
+        await BundleHost.run(dags: bundle.dags, triggers: bundle.triggers, descriptor: 0, clock: SystemClock())
     }
 }

@@ -18,6 +18,9 @@ struct DAGsTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     @OptionGroup var options: TestOptions
 
     func run() async throws {
-        try await options.carryOut(options.test(OwnDAGs(Bundle.self).dag(dag)))
+        let own = try OwnDAGs(Bundle.self)
+        var test = try options.test(own.dag(dag))
+        test.triggers = own.triggers
+        try await options.carryOut(test)
     }
 }

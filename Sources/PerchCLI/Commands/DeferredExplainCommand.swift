@@ -60,14 +60,14 @@ struct StoredExplanation: Sendable {
     let explanation: WaitExplanation
     let asOf: Timestamp?
     let owner: String?
-    /// How the run that is waited for stands.
+    /// How the run that is waited for stands, or the code that watches.
     let runSentences: [String]
     private let now: Timestamp
 
     init(_ waitID: Int64, _ snapshot: Snapshot) throws {
         wait = try snapshot.knownWait(waitID)
         now = snapshot.now
-        runSentences = try snapshot.runWaitSentences(wait)
+        runSentences = try snapshot.runWaitSentences(wait) + snapshot.hostedSentences(wait)
         let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
         owner = try snapshot.owner(ofShard: wait.shard, queue: wait.queue)?.name
         asOf = probe?.asOf
@@ -98,10 +98,19 @@ struct StoredExplanation: Sendable {
         let task = wait.key.mapIndex < 0 ? wait.key.taskID : "\(wait.key.taskID)[\(wait.key.mapIndex)]"
         var lines = [
             "Wait \(wait.waitID): \(wait.key.dagID) \(wait.key.runID) \(task), try \(wait.tryNumber), waits for "
-                + "\(wait.kind) \(wait.target) since \(wait.since)."
+                + "\(wait.kind) \(wait.target)\(composedWords) since \(wait.since)."
         ]
         if let deadline = wait.deadline { lines.append("It times out at \(deadline).") }
         return lines
+    }
+
+    /// What its author calls it, where it is a trigger that is made of others.
+    private var composedWords: String {
+        // What cannot be read is told by whoever watches it.
+        guard let text = wait.definition, let definition = try? JSONValue(parsingEnvelope: text),
+            case .string(let name)? = definition[TriggerSpec.composedKey]
+        else { return "" }
+        return " (what \(name) is made of)"
     }
 
     func record(_ explanation: WaitExplanation, isLive: Bool) -> Record {

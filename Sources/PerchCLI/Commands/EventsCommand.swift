@@ -7,7 +7,7 @@ internal import PerchSDK
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events", abstract: "Send and show external events.",
-        subcommands: [EventsEmitCommand.self, EventsListCommand.self])
+        subcommands: [EventsEmitCommand.self, EventsListCommand.self, EventsShowCommand.self])
 }
 
 struct EventsListCommand: AsyncParsableCommand {
@@ -26,7 +26,9 @@ struct EventsListCommand: AsyncParsableCommand {
         let (name, key, limit) = (name, key, limit)
         let records = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
-                try snapshot.latestEvents(name: name, key: key, limit: limit).map(Self.record)
+                try snapshot.latestEvents(name: name, key: key, limit: limit).map {
+                    Self.record($0, consumer: try snapshot.consumer(ofEvent: $0.seq))
+                }
             }
         }
         var listing = Listing(output.format)
@@ -34,14 +36,39 @@ struct EventsListCommand: AsyncParsableCommand {
         try listing.finish(empty: "no events")
     }
 
-    static func record(_ event: InboxEvent) -> Record {
+    static func record(_ event: InboxEvent, consumer: String?) -> Record {
         [
             "seq": .number(event.seq),
             "event_id": .text(event.eventID),
             "name": .text(event.name),
             "key": .text(event.key),
             "received_at": .instant(event.receivedAt),
+            "consumed_by": .text(consumer),
             "payload": .value(event.payload),
         ]
+    }
+}
+
+struct EventsShowCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "One event, and which task took it for itself.")
+
+    @Argument(help: "The event's number, as `events list` shows it.") var seq: Int64
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let seq = seq
+        let record = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                guard let event = try snapshot.event(seq) else {
+                    throw PerchError(
+                        .notFound,
+                        "there is no event \(seq) in the inbox; events are kept for \(try snapshot.eventRetention())")
+                }
+                return EventsListCommand.record(event, consumer: try snapshot.consumer(ofEvent: seq))
+            }
+        }
+        try Listing.show(record, output.format)
     }
 }

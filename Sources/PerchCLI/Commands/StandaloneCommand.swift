@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import CoreMetrics
 internal import Glibc
+internal import PerchMetrics
 internal import PerchSDK
 
 struct StandaloneCommand: AsyncParsableCommand {
@@ -20,7 +22,10 @@ struct StandaloneCommand: AsyncParsableCommand {
         let configuration = try settings.read(home)
         ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
-        let engine = try Engine(home: home, configuration: configuration)
+        let metrics = EngineMetrics()
+        // What libraries count goes to the same place. Once in a process: tests of runs and simulations have none.
+        MetricsSystem.bootstrap(metrics.registry)
+        let engine = try Engine(home: home, configuration: configuration, metrics: metrics)
         let started = try await engine.start()
         if let address = started.api { Console.shared.say("api: http://\(address)") }
         Console.shared.say("ready: \(started.dags) DAGs, home \(home.path), process \(getpid())")

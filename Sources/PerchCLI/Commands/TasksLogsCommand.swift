@@ -34,19 +34,15 @@ struct TasksLogsCommand: AsyncParsableCommand {
                 // The state is read first: what was written before the end is in the file then.
                 let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
                 let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
-                if reader == nil, !attempt.isSensor, attempt.tryNumber > 0 {
+                if reader == nil, attempt.source != .rows, attempt.tryNumber > 0 {
                     reader = try LogFileReader(path: path)
                     // A log that is begun late begins with what the metastore told before.
-                    try reader?.skip(shown)
+                    if attempt.source == .file { try reader?.skip(shown) }
                 }
-                if let reader {
-                    try reader.copyNew(to: .shared)
-                } else {
-                    for line in attempt.lines.dropFirst(shown.count) {
-                        try Console.shared.line(SafeText.neutralised(line))
-                        shown.append(line)
-                    }
-                }
+                // What code that watched has said stands between the beginning of the wait and its end.
+                if attempt.source == .rowsAroundFile { try Self.show(attempt.lines.prefix(1), &shown) }
+                try reader?.copyNew(to: .shared)
+                if reader == nil || attempt.source == .rowsAroundFile { try Self.show(attempt.lines[...], &shown) }
                 try Console.shared.flush()
                 guard follow, !attempt.isOver else {
                     if let nothing = attempt.nothing(hasFile: reader != nil || !shown.isEmpty) {
@@ -59,15 +55,33 @@ struct TasksLogsCommand: AsyncParsableCommand {
             }
         }
     }
+
+    /// Shows the lines that have not been shown yet.
+    private static func show(_ lines: ArraySlice<String>, _ shown: inout [String]) throws {
+        for line in lines.dropFirst(shown.count) {
+            try Console.shared.line(SafeText.neutralised(line))
+            shown.append(line)
+        }
+    }
 }
 
 /// What the metastore has of one attempt: what is needed to find its log, and the log itself of one that said nothing.
 private struct AttemptView: Sendable {
     let row: TaskInstanceRow
     let tryNumber: Int
-    let isSensor: Bool
+    /// Where its log is.
+    let source: Source
     /// The log of a pure sensor, or of code that has said nothing, made of their rows.
     let lines: [String]
+
+    enum Source {
+        /// A pure sensor's is made of its rows.
+        case rows
+        /// Code's is its file, once it has said something.
+        case file
+        /// A sensor's that code of the bundle watched for: what that said is in a file.
+        case rowsAroundFile
+    }
 
     init(_ key: TaskInstanceKey, _ wanted: Int?, _ snapshot: Snapshot) throws {
         let run = try snapshot.knownRun(key.dagID, key.runID)
@@ -80,13 +94,14 @@ private struct AttemptView: Sendable {
         self.row = row
         tryNumber = wanted ?? row.tryNumber
         let definition = try snapshot.definition(ofVersion: run.versionID)
-        guard definition.tasks.indices.contains(row.taskIndex), case .sensor = definition.tasks[row.taskIndex].kind
+        guard definition.tasks.indices.contains(row.taskIndex),
+            case .sensor(let sensor) = definition.tasks[row.taskIndex].kind
         else {
-            isSensor = false
+            source = .file
             lines = try Self.codeLines(row, tryNumber, snapshot)
             return
         }
-        isSensor = true
+        source = HostedKind.isHosted(sensor.trigger.kind) ? .rowsAroundFile : .rows
         lines = try Self.sensorLines(row, tryNumber, snapshot)
     }
 

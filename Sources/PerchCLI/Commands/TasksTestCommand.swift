@@ -26,8 +26,10 @@ struct TasksTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     func validate() throws { _ = try (inputs(), element()) }
 
     func run() async throws {
-        let lone = try LoneTask(OwnDAGs(Bundle.self).dag(dag), task)
+        let own = try OwnDAGs(Bundle.self)
+        let lone = try LoneTask(own.dag(dag), task)
         var test = try options.test(lone.alone(inputs: inputs(), mapElement: element()))
+        test.triggers = own.triggers
         test.tasks = [task]
         try await options.carryOut(test)
     }

@@ -98,8 +98,8 @@ struct TestOptions: ParsableArguments {
         }
     }
 
-    /// Where the summary is read by a program, standard output is kept for it: everything before goes to standard error,
-    /// what the code of tasks prints too.
+    /// Where the summary is read by a program, standard output is kept for it: everything before goes to standard
+    /// error, what the code of tasks prints too.
     private func withReportAside<Result>(_ body: () async throws -> Result) async throws -> Result {
         guard output.format != .table else { return try await body() }
         let kept = dup(STDOUT_FILENO)
@@ -130,13 +130,16 @@ struct TestOptions: ParsableArguments {
 /// The DAGs of the executable itself.
 struct OwnDAGs {
     private let dags: [DAG]
+    /// The triggers that the bundle declares beside those of its sensors.
+    let triggers: [any AsyncTrigger.Type]
 
     /// - Throws: `PerchError` with the problems of the declarations, a line each, as the engine refuses them.
     init<Bundle: DAGBundle>(_ bundle: Bundle.Type) throws {
-        dags = Bundle().dags
-        let problems = DAG.problems(in: dags)
+        let bundle = Bundle()
+        (dags, triggers) = (bundle.dags, bundle.triggers)
+        let problems = DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {
-            throw PerchError(.invalid, problems.map(\.description).joined(separator: "\n"))
+            throw PerchError(.invalid, problems.joined(separator: "\n"))
         }
     }
 

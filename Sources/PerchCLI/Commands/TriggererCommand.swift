@@ -56,12 +56,14 @@ struct TriggererRunCommand: AsyncParsableCommand {
         ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
         let clock = SystemClock()
-        let metastore = try home.open(.member)
+        let metrics = EngineMetrics()
+        let metastore = try home.open(.member, meter: metrics.commits)
         let role: TriggererRole
         do {
             role = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection(of: getpid()), clock: clock,
-                configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock))
+                configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock),
+                metrics: metrics)
             try await role.start()
         } catch {
             try metastore.close()

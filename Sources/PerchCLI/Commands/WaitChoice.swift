@@ -11,7 +11,10 @@ struct WaitChoice: ParsableArguments {
     @Option(name: .long, help: "Only waits of this task.") var task: String?
     @Option(
         name: .long,
-        help: "Only waits of this kind: time, file, http, sse, event, run, approval, process, socket, composite.")
+        help: """
+            Only waits of this kind: time, file, http, sse, event, run, approval, process, socket, certificate, sql, \
+            composite.
+            """)
     var kind: String?
     @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
     @Option(

@@ -34,27 +34,31 @@ struct Engine {
     }
 
     /// Opens the home and makes the roles; none of them works yet.
-    init(home: Home, configuration: Configuration, edges: Edges? = nil) throws {
+    init(home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil) throws {
         let clock: any PerchClock = edges?.clock ?? SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         found = home.paths.state
-        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock)
+        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
         do {
-            executor = try Self.executor(home, configuration, edges, metastore, log)
+            executor = try Self.executor(home, configuration, edges, metastore, log, metrics)
             scheduler = Scheduler(
-                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock),
+                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock, metrics),
                 configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
             triggerer = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection, clock: clock,
                 configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
-                log: log)
+                log: log, metrics: metrics)
             events = EventSocket(
                 path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
             let (metastore, scheduler) = (metastore, scheduler)
-            api = apiSettings.map { APIServer($0, metastore: metastore, log: log.logger("api")) }
+            let (watcher, worker) = (triggerer.triggerer, executor)
+            metrics?.slots { worker.slotsInUse }
+            api = apiSettings.map {
+                APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
+            }
             sweep = configuration.number("retention.runs_days").map { days in
                 LogSweep(
                     metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
@@ -124,6 +128,10 @@ struct Engine {
     /// Has waits looked at once more, now. Returns when that is done.
     func probeNow(_ waitIDs: [Int64]) async { await triggerer.triggerer.probeNow(waitIDs) }
 
+    /// When a hosted trigger is to be woken or run next; a past instant while code of one runs. Nil where there is
+    /// none.
+    func nextHosted() async -> Timestamp? { await executor.nextHosted() }
+
     /// The clock has been moved: every role looks at it.
     func lookAtClock() {
         for reactor in [scheduler.reactor, triggerer.reactor, executor.reactor] { reactor.submit {} }
@@ -131,22 +139,31 @@ struct Engine {
 
     // MARK: roles
 
-    static func reactor(_ name: String, _ clock: any PerchClock) throws -> any Reactor {
-        try ThreadReactor(name: name, now: { clock.now.microseconds })
+    static func reactor(
+        _ name: String, _ clock: any PerchClock, _ metrics: EngineMetrics? = nil
+    ) throws -> any Reactor {
+        let role = String(name.dropFirst("perch-".count))
+        return try ThreadReactor(name: name, now: { clock.now.microseconds }, meter: metrics?.loop(role))
     }
 
     private static func executor(
-        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog
+        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
+        _ metrics: EngineMetrics?
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
+        if let budget = configuration.number("bundle.trigger_budget") {
+            settings.triggerBudget = TimeSpan(microseconds: budget)
+        }
         if let edges {
             settings.drainTimeout = .seconds(1)
             if let lease = edges.lease { settings.pollPeriod = lease }
         }
+        metrics?.slots(of: settings.slots)
         let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
-        return try Executor(
-            metastore: metastore,
+        return Executor(
+            metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
+            processes: SystemProcesses(),
             launcher: edges?.launcher ?? ProcessLauncher(home: home.path, memoryLimit: memoryLimit),
             logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
             logger: log.logger("executor"))

@@ -5,12 +5,14 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchTriggerer
 internal import PerchTriggersApproval
+internal import PerchTriggersAsync
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
 internal import PerchTriggersHTTP
 internal import PerchTriggersProcess
 internal import PerchTriggersRun
+internal import PerchTriggersSQL
 internal import PerchTriggersSocket
 internal import PerchTriggersTime
 
@@ -22,20 +24,30 @@ struct TriggererRole {
 
     /// A triggerer that does nothing yet.
     ///
-    /// - Parameter inspection: The path at which it answers.
+    /// - Parameters:
+    ///   - path: Where it answers.
+    ///   - metrics: What the process counts and measures.
     init(
         metastore: Metastore, inspection path: String, clock: any PerchClock,
-        configuration: TriggererConfiguration, options: Configuration, log: EngineLog
+        configuration: TriggererConfiguration, options: Configuration, log: EngineLog, metrics: EngineMetrics? = nil
     ) throws {
         var http = HTTPSource.Options()
         http.perHost = Int(options.number("http.per_host") ?? 8)
         http.perHostRate = Int(options.number("http.per_host_rate") ?? 1_000)
-        let httpOptions = http
+        http.meter = metrics?.probes(kind: "http")
+        var sockets = SocketSource.Options()
+        sockets.meter = metrics?.probes(kind: "socket")
+        var sql = SQLSource.Options()
+        sql.meter = metrics?.probes(kind: "sql")
+        let (httpOptions, socketOptions, sqlOptions) = (http, sockets, sql)
         triggerer = Triggerer(
-            metastore: metastore, reactor: try Engine.reactor("perch-triggerer", clock),
+            metastore: metastore, reactor: try Engine.reactor("perch-triggerer", clock, metrics),
             processes: SystemProcesses(), configuration: configuration, log: log.logger("triggerer"),
-            sources: { loop, report in Self.sources(loop, report, httpOptions) })
-        inspection = InspectionSocket(path: path, triggerer: triggerer, log: log.logger("inspection"))
+            sources: { loop, report in Self.sources(loop, report, httpOptions, socketOptions, sqlOptions) })
+        inspection = InspectionSocket(
+            path: path, triggerer: triggerer, log: log.logger("inspection"),
+            metrics: metrics?.text)
+        metrics?.count(metastore.doorbells)
     }
 
     /// The thread on which everything happens.
@@ -69,7 +81,8 @@ struct TriggererRole {
 
     /// The sources of every kind of wait.
     private static func sources(
-        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options
+        _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options,
+        _ sockets: SocketSource.Options, _ sql: SQLSource.Options
     ) -> [any TriggerSource] {
         let composites = CompositeSource(loop: loop, report: report)
         let members: [any TriggerSource] = [
@@ -77,10 +90,11 @@ struct TriggererRole {
             HTTPSource(loop: loop, options: http, report: composites.take),
             StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
             ProcessSource(loop: loop, report: composites.take),
-            SocketSource(loop: loop, report: composites.take),
+            SocketSource(loop: loop, options: sockets, report: composites.take),
+            SQLSource(loop: loop, options: sql, report: composites.take),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
-        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
+        return members + [RunSource(report: report), ApprovalSource(report: report), AsyncSource(), composites]
     }
 }

@@ -50,6 +50,9 @@ struct ConfigurationKey: Sendable {
             name: "bundle.memory_limit", kind: .bytes, fallback: nil,
             summary: "memory that a bundle process may use; without it only the machine is the limit"),
         ConfigurationKey(
+            name: "bundle.trigger_budget", kind: .span, fallback: "1s",
+            summary: "how long the code of an async trigger may hold its thread before it is stopped"),
+        ConfigurationKey(
             name: "core.parallelism", kind: .integer(1...1_000_000), fallback: "32",
             summary: "tasks whose code runs at the same time; waiting tasks are not counted"),
         ConfigurationKey(

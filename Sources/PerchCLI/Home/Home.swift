@@ -30,9 +30,9 @@ struct Home: Sendable {
     var paths: HomePaths { HomePaths(path) }
 
     /// Opens the metastore for a command, or for a process beside the engine: never creates it, never migrates it.
-    func open(_ access: Metastore.Access = .command) throws -> Metastore {
+    func open(_ access: Metastore.Access = .command, meter: (any MetastoreMeter)? = nil) throws -> Metastore {
         do {
-            return try Metastore.open(home: path, access: access, clock: SystemClock())
+            return try Metastore.open(home: path, access: access, clock: SystemClock(), meter: meter)
         } catch let error as PerchError where error.code == .notFound {
             throw PerchError(
                 .notFound,

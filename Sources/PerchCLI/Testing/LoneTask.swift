@@ -5,8 +5,8 @@ internal import PerchSDK
 
 /// One task taken out of its DAG, with what it would get from other tasks given by hand.
 ///
-/// Where it takes outputs, tasks of the same names stand before it and give what was given; so its inputs reach it on the
-/// same way as in a run.
+/// Where it takes outputs, tasks of the same names stand before it and give what was given; so its inputs reach it on
+/// the same way as in a run.
 struct LoneTask {
     let dag: DAG
     let index: Int
@@ -80,7 +80,7 @@ struct LoneTask {
         task.retries = 0
         whole.tasks.append(task)
         code.append(dag.code[index])
-        return DAG(definition: whole, code: code)
+        return DAG(definition: whole, code: code, of: dag)
     }
 
     /// What the task takes, for messages.

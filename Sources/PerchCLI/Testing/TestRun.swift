@@ -9,6 +9,8 @@ internal import PerchSDK
 /// it, with the code of the tasks beside them. No schedule starts anything.
 struct TestRun {
     let dag: DAG
+    /// The triggers that the bundle declares.
+    var triggers: [any AsyncTrigger.Type] = []
     var runID: String?
     var logicalDate: Timestamp?
     var params = JSONValue.object([:])
@@ -52,7 +54,8 @@ struct TestRun {
         let engine = try Engine(
             home: temporary.home, configuration: configuration,
             edges: Engine.Edges(
-                clock: clock, launcher: InProcessBundle(dags: [unscheduled], clock: clock), logs: report,
+                clock: clock, launcher: InProcessBundle(dags: [unscheduled], triggers: triggers, clock: clock),
+                logs: report,
                 lease: isFastForward ? Self.long : nil))
         _ = try await engine.start()
         do {
@@ -74,6 +77,6 @@ struct TestRun {
     private var unscheduled: DAG {
         var definition = dag.definition
         definition.schedule = .none
-        return DAG(definition: definition, code: dag.code)
+        return DAG(definition: definition, code: dag.code, of: dag)
     }
 }

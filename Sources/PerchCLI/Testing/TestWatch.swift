@@ -169,6 +169,8 @@ final class TestWatch {
             }
             report.say("… \(Self.rounded(span)) pass")
             engine.lookAtClock()
+            // A trigger that wakes up and sleeps again rings no bell.
+            if await engine.nextHosted() != nil { wake(after: TimeSpan(microseconds: 20_000)) }
             return true
         }
     }
@@ -192,12 +194,13 @@ final class TestWatch {
             consider(wait.due)
             consider(wait.deadline)
         }
+        consider(await engine.nextHosted())
         // What is due already is about to happen.
         if let next, next <= clock.now { return .soon }
         // A wait that is not watched here is not armed yet, or has fired and is not committed.
         for wait in look.waits where await engine.explain(wait.waitID) == nil { return .soon }
-        // Everything has come to rest: what the tasks themselves brought about, or somebody outside, is found before time
-        // passes.
+        // Everything has come to rest: what the tasks themselves brought about, or somebody outside, is found before
+        // time passes.
         await engine.probeNow(look.waits.map(\.waitID))
         for wait in look.waits {
             guard let explanation = await engine.explain(wait.waitID) else { return .soon }

@@ -4,14 +4,16 @@ internal import PerchBundle
 internal import PerchMetastore
 internal import PerchSDK
 
-/// Which bundle process runs an attempt.
+/// Which bundle process runs an attempt, or triggers.
 enum Place: Sendable, Hashable, Comparable {
     /// The one for everything that is under no suspicion.
     case main
     /// One for an attempt that was in a process that died with several: it has it for itself.
     case quarantine(dispatchID: Int64)
+    /// One that runs triggers, and no task.
+    case hosting(group: Int)
 
-    var isQuarantine: Bool { self != .main }
+    var isQuarantine: Bool { if case .quarantine = self { true } else { false } }
 }
 
 /// One dispatch that this worker holds.
@@ -34,7 +36,8 @@ final class Attempt {
     let place: Place
     var phase = Phase.waiting
     var startedAt: Timestamp
-    /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to go.
+    /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to
+    /// go.
     var deadline: Timestamp?
     /// The last warning was given: at the deadline its process is ended.
     var isLastCall = false

@@ -4,8 +4,8 @@ internal import PerchBundle
 internal import PerchMetastore
 internal import PerchSDK
 
-/// The executor's state machine: what is claimed, told, reported, cancelled and lost becomes messages to bundles and the
-/// next transaction. It has no I/O and no clock; the executor around it has both.
+/// The executor's state machine: what is claimed, told, reported, cancelled and lost becomes messages to bundles and
+/// the next transaction. It has no I/O and no clock; the executor around it has both.
 struct ExecutorCore {
     enum Action {
         case send(Place, EngineMessage)
@@ -188,7 +188,7 @@ struct ExecutorCore {
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
-        case .hello, .definition, .described, .alive, .unknown, .unrecognized:
+        case .hello, .definition, .described, .trigger, .alive, .unknown, .unrecognized:
             break
         }
     }

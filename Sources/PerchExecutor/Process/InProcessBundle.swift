@@ -5,17 +5,23 @@ internal import PerchBundle
 package import PerchReactor
 package import PerchSDK
 
-/// A bundle in the engine's own process, for tests: the same messages over the same kind of socket, but no wall between.
+/// A bundle in the engine's own process, for tests: the same messages over the same kind of socket, but no wall
+/// between.
 package struct InProcessBundle: BundleLauncher {
     package let name: String
     package let mark = "PERCH_BUNDLE_MARK="
     private let dags: [DAG]
+    private let triggers: [any AsyncTrigger.Type]
     private let clock: any PerchClock
     private let bundleVersion: String
 
     /// A launcher of these DAGs.
-    package init(dags: [DAG], clock: any PerchClock, name: String = "default", bundleVersion: String = "in-process") {
+    package init(
+        dags: [DAG], triggers: [any AsyncTrigger.Type] = [], clock: any PerchClock, name: String = "default",
+        bundleVersion: String = "in-process"
+    ) {
         self.dags = dags
+        self.triggers = triggers
         self.clock = clock
         self.name = name
         self.bundleVersion = bundleVersion
@@ -29,10 +35,12 @@ package struct InProcessBundle: BundleLauncher {
             throw PerchError(.unavailable, "no socket for a bundle: \(String(cString: strerror(errno)))")
         }
         setNonblocking(sockets[0])
-        let (dags, clock, bundleVersion, descriptor) = (dags, clock, bundleVersion, sockets[1])
+        let (dags, triggers, clock, bundleVersion) = (dags, triggers, clock, bundleVersion)
+        let descriptor = sockets[1]
         Task.detached {
             await BundleHost.run(
-                dags: dags, descriptor: descriptor, clock: clock, bundleVersion: bundleVersion, conduct: .inProcess)
+                dags: dags, triggers: triggers, descriptor: descriptor, clock: clock, bundleVersion: bundleVersion,
+                conduct: .inProcess)
         }
         return try BundleConnection(
             LaunchedBundle(socket: sockets[0], process: nil), loop: loop, callbacks: callbacks)

@@ -7,6 +7,10 @@ internal import PerchSDK
 protocol ExecutorStore: Sendable {
     /// Commits one turn: everything in it or nothing.
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome
+    /// Commits one turn about hosted triggers.
+    func commit(_ turn: HostedTurn, worker: Int64) async throws -> HostedOutcome
+    /// Gives back what a worker hosts.
+    func releaseHosted(worker: Int64) async throws
     func processes(role: String) async throws -> [ProcessRow]
     func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
     func remove(processes: [Int64]) async throws

@@ -22,14 +22,27 @@ public struct Firing: Sendable, Hashable {
     public var eventSeq: Int64?
     /// `triggerer`, or the name of the person who fired by hand.
     public var by: String
+    /// Whether it counts only if the event is nobody's yet, and takes it.
+    public var claims: Bool
 
     /// A fire from its parts.
-    public init(waitID: Int64, outcome: WaitOutcome, eventSeq: Int64? = nil, by: String) {
+    public init(waitID: Int64, outcome: WaitOutcome, eventSeq: Int64? = nil, by: String, claims: Bool = false) {
+        self.claims = claims
         self.waitID = waitID
         self.outcome = outcome
         self.eventSeq = eventSeq
         self.by = by
     }
+}
+
+/// What became of a fire.
+public enum FireResult: Sendable, Hashable {
+    /// It ended its wait.
+    case won
+    /// Its wait was over already, or is not to end for this.
+    case lost
+    /// The event that it claims is another's. The wait stands, and its triggerer is told to arm it again.
+    case taken
 }
 
 /// A wait as it stands in the metastore.

@@ -18,6 +18,19 @@ package enum ConsistencyRules {
             """
         ),
         (
+            "waits that code of a bundle watches for are not told to workers",
+            """
+            SELECT COUNT(*) FROM wait w WHERE w.kind LIKE 'async:%'
+                AND NOT EXISTS (SELECT 1 FROM hosted_wait h WHERE h.wait_id = w.wait_id)
+            """
+        ),
+        (
+            "waits are gone that workers still host",
+            """
+            SELECT COUNT(*) FROM hosted_wait h WHERE NOT EXISTS (SELECT 1 FROM wait w WHERE w.wait_id = h.wait_id)
+            """
+        ),
+        (
             "pool slots are held by no dispatch",
             """
             SELECT COUNT(*) FROM pool_slot s WHERE NOT EXISTS

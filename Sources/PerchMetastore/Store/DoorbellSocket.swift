@@ -30,12 +30,12 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
     func listen(_ ring: @escaping @Sendable (DoorbellSet) -> Void) {
         isListening = true
         let thread = Thread { [descriptor, finished] in
-            var byte: UInt8 = 0
             while true {
-                let count = recv(descriptor, &byte, 1, 0)
+                var bits: UInt16 = 0
+                let count = recv(descriptor, &bits, MemoryLayout<UInt16>.size, 0)
                 if count < 0 && errno == EINTR { continue }
                 if count <= 0 { break }
-                ring(DoorbellSet(rawValue: byte))
+                ring(DoorbellSet(rawValue: bits))
             }
             finished.signal()
         }
@@ -60,12 +60,12 @@ final class DoorbellSocket: @unchecked Sendable {  // because the descriptor is 
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return true }
         defer { Glibc.close(descriptor) }
-        var byte = bells.rawValue
+        var bits = bells.rawValue
         do {
             let sent = try withAddress(path) { address, size in
-                sendto(descriptor, &byte, 1, Int32(MSG_DONTWAIT), address, size)
+                sendto(descriptor, &bits, MemoryLayout<UInt16>.size, Int32(MSG_DONTWAIT), address, size)
             }
-            return sent == 1 || errno == EAGAIN || errno == EINTR
+            return sent == MemoryLayout<UInt16>.size || errno == EAGAIN || errno == EINTR
         } catch {
             // A path too long for a socket: nobody can listen there either, for a process refuses to start with this path.
             return false

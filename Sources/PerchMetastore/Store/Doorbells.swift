@@ -4,10 +4,10 @@ internal import Synchronization
 
 /// What somebody should look at in the metastore. Carries no content: losing one costs a slow poll period at most.
 public struct DoorbellSet: OptionSet, Sendable, Hashable {
-    public var rawValue: UInt8
+    public var rawValue: UInt16
 
     /// A set from its bits.
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// Runs were created, DAGs stored or unpaused, retries set: the scheduler looks.
     public static let runs = DoorbellSet(rawValue: 1)
@@ -25,6 +25,8 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let owners = DoorbellSet(rawValue: 64)
     /// A process of the home came or went: every process looks whom it can reach.
     static let neighbours = DoorbellSet(rawValue: 128)
+    /// Waits that code of a bundle watches for came or went: workers look.
+    public static let hosted = DoorbellSet(rawValue: 256)
 }
 
 /// The doorbells of one process. A transaction rings those of its doings after its COMMIT has returned.

@@ -44,15 +44,19 @@ final class GroupCommitWriter: @unchecked Sendable {
     private let doorbells: @Sendable (DoorbellSet) -> Void
     private let ids = IDAllocator()
     private let runner: any MetastoreRunner
+    private let meter: (any MetastoreMeter)?
+    /// Of the group that is under way; kept only for the meter.
+    private var tally = TransactionTally()
 
     init(
         driver: any MetastoreDriver, catalog: DAGCatalog, clock: any PerchClock, runner: any MetastoreRunner,
-        doorbells: @escaping @Sendable (DoorbellSet) -> Void
+        meter: (any MetastoreMeter)? = nil, doorbells: @escaping @Sendable (DoorbellSet) -> Void
     ) {
         self.driver = driver
         self.catalog = catalog
         self.clock = clock
         self.runner = runner
+        self.meter = meter
         self.doorbells = doorbells
     }
 
@@ -96,8 +100,11 @@ final class GroupCommitWriter: @unchecked Sendable {
         var ends: [MemberEnd] = []
         var bells: DoorbellSet = []
         var position = start
+        var beganAt: Int64 = 0
+        if meter != nil { tally = TransactionTally() }
         do {
             try driver.write { connection in
+                if let meter { beganAt = meter.uptime }
                 try connection.perform(.begin)
                 do {
                     let begun = clock.now
@@ -119,11 +126,16 @@ final class GroupCommitWriter: @unchecked Sendable {
                 }
             }
         } catch {
+            meter?.commitFailed()
             for end in ends { end.afterCommit(error) }
             // The member that was under way, or all if the group could not begin.
             let refused = ends.isEmpty ? members.count : min(position + 1, members.count)
             for member in members[(start + ends.count)..<refused] { member.refuse(error) }
             return refused
+        }
+        if let meter {
+            meter.committed(
+                members: ends.count { $0.isDone }, took: meter.uptime - beganAt, tally, now: clock.now)
         }
         doorbells(bells)
         for end in ends { end.afterCommit(nil) }
@@ -139,6 +151,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         if end.isDone {
             try connection.perform(.endPart)
             bells.formUnion(transaction.doorbells)
+            if meter != nil { tally.add(transaction.tally) }
         } else {
             try connection.perform(.undoPart)
             ids.forgetBlock()

@@ -34,7 +34,7 @@ public final class Metastore: Sendable {
     private init(
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
         doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, bell: DoorbellSocket? = nil,
-        release: @escaping @Sendable () -> Void = {}
+        meter: (any MetastoreMeter)? = nil, release: @escaping @Sendable () -> Void = {}
     ) {
         self.home = home
         self.clock = clock
@@ -44,7 +44,8 @@ public final class Metastore: Sendable {
         self.bell = bell
         self.release = release
         catalog = DAGCatalog()
-        writer = GroupCommitWriter(driver: driver, catalog: catalog, clock: clock, runner: runner, doorbells: ring)
+        writer = GroupCommitWriter(
+            driver: driver, catalog: catalog, clock: clock, runner: runner, meter: meter, doorbells: ring)
         writer.start()
     }
 
@@ -70,6 +71,13 @@ public final class Metastore: Sendable {
     ///   `metastore` for a file that is garbage or of a newer schema, `unavailable` where the home cannot be written or
     ///   lies on a network file system.
     public static func open(home: String, access: Access, clock: any PerchClock) throws -> Metastore {
+        try open(home: home, access: access, clock: clock, meter: nil)
+    }
+
+    /// Opens the metastore of a home; `meter` is told what is committed.
+    package static func open(
+        home: String, access: Access, clock: any PerchClock, meter: (any MetastoreMeter)?
+    ) throws -> Metastore {
         let paths = HomePaths(home)
         switch access {
         case .engine:
@@ -80,7 +88,7 @@ public final class Metastore: Sendable {
                 let driver = try openDriver(paths, access: .engine)
                 return try closing(driver) {
                     try Migrations.migrateAlone(driver, paths)
-                    return try resident(home, clock, driver, bell: paths.doorbell) { lock.release() }
+                    return try resident(home, clock, driver, bell: paths.doorbell, meter) { lock.release() }
                 }
             } catch {
                 lock.release()
@@ -91,7 +99,7 @@ public final class Metastore: Sendable {
             do {
                 let driver = try openExisting(paths, access: .member)
                 return try closing(driver) {
-                    try resident(home, clock, driver, bell: paths.doorbell(of: getpid())) { lock?.release() }
+                    try resident(home, clock, driver, bell: paths.doorbell(of: getpid()), meter) { lock?.release() }
                 }
             } catch {
                 lock?.release()
@@ -112,6 +120,7 @@ public final class Metastore: Sendable {
     /// A metastore whose process is rung at, and rings at the others of the home.
     private static func resident(
         _ home: String, _ clock: any PerchClock, _ driver: SQLiteDriver, bell path: String,
+        _ meter: (any MetastoreMeter)?,
         release: @escaping @Sendable () -> Void
     ) throws -> Metastore {
         let bell = try DoorbellSocket(path: path)
@@ -122,7 +131,7 @@ public final class Metastore: Sendable {
             ring: { bells in
                 doorbells.ring(bells)
                 neighbours.ring(bells)
-            }, bell: bell, release: release)
+            }, bell: bell, meter: meter, release: release)
         bell.listen { bells in
             if bells.contains(.neighbours) { neighbours.look() }
             doorbells.ring(bells)

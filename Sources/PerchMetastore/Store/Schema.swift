@@ -6,7 +6,28 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3, version4]
+    static let versions: [String] = [version1, version2, version3, version4, version5]
+
+    private static let version5 = """
+        -- A wait that code of a bundle watches for: which worker hosts it (0: none yet), and how it went so far.
+        CREATE TABLE hosted_wait (
+            wait_id {int64} PRIMARY KEY,
+            worker {int64} NOT NULL,
+            failures INTEGER NOT NULL,
+            offences INTEGER NOT NULL,
+            retry_at {int64},
+            words TEXT,
+            words_at {int64}
+        ) {table};
+        CREATE INDEX hosted_wait_worker ON hosted_wait (worker, wait_id);
+
+        -- Events that one wait took for itself, and which task that was.
+        CREATE TABLE event_claim (
+            seq {int64} PRIMARY KEY,
+            consumer TEXT NOT NULL,
+            claimed_at {int64} NOT NULL
+        ) {table};
+        """
 
     private static let version4 = """
         -- Leases are held on the shards of each queue, by any number of triggerers.

@@ -8,6 +8,8 @@ import PerchSDK
 public final class Transaction: Snapshot {
     let ids: IDAllocator
     private(set) var doorbells: DoorbellSet = []
+    /// What was changed, for figures.
+    var tally = TransactionTally()
     /// What the member has read or changed and will need again; thrown away with it.
     var runs: [Int64: RunFacts] = [:]
     var pools: [String: PoolRoom] = [:]

@@ -3,9 +3,9 @@
 import PerchSDK
 
 extension Transaction {
-    /// Cancels one instance: commits the intended final state with reason and who. A pure sensor, a task without `onKill`
-    /// and one that has not begun end in this transaction; a running one when its worker says so; a waiting one with
-    /// `onKill` is dispatched once more to clean up. False where it had ended already.
+    /// Cancels one instance: commits the intended final state with reason and who. A pure sensor, a task without
+    /// `onKill` and one that has not begun end in this transaction; a running one when its worker says so; a waiting
+    /// one with `onKill` is dispatched once more to clean up. False where it had ended already.
     /// - Throws: `notFound` where there is no such instance.
     public func cancelTask(_ key: TaskInstanceKey, intent: CancelIntent) throws -> Bool {
         guard let row = try taskInstance(key) else {
@@ -83,6 +83,10 @@ extension Transaction {
                 definition: row.optionalText(5), queue: row.text(6), shard: row.int(7)
             )
         }
+        if let gone {
+            tally.fired(kind: gone.kind, .cancelled(intent), due: nil)
+            if HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
+        }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {
             try journalSensor(
@@ -99,8 +103,8 @@ extension Transaction {
         if let gone { try noteChange(of: waitID, queue: gone.queue, shard: gone.shard) }
     }
 
-    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left to the
-    /// clear that is under way.
+    /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left
+    /// to the clear that is under way.
     func endCancelled(
         _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
     ) throws {
@@ -160,8 +164,8 @@ extension Transaction {
 
     private func continueCancel(runKey: Int64, left: inout Int) throws {
         let by = try facts(ofRun: runKey).cancelledBy ?? "nobody"  // because only cancelled runs come here
-        // Those whose cancel is under way have a cancel_state. From the last task to the first: what has not begun ends as
-        // skipped before an upstream that fails could name it upstream_failed.
+        // Those whose cancel is under way have a cancel_state. From the last task to the first: what has not begun
+        // ends as skipped before an upstream that fails could name it upstream_failed.
         let unfinished = try rows(
             """
             SELECT ti_id, run_key, task_index, map_index, state, try_number, dispatch_id FROM task_instance

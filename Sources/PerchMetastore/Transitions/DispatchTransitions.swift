@@ -39,6 +39,7 @@ extension Transaction {
                 UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
                 WHERE ti_id = :1 AND state = 'queued'
                 """, instance.id, worker, now)
+            tally.entered(.running)
             let facts = try facts(ofRun: instance.runKey)
             let task = facts.version.tasks[instance.taskIndex]
             return ClaimedTask(
@@ -159,6 +160,7 @@ extension Transaction {
             UPDATE task_instance SET state = 'up_for_retry', dispatch_id = 0, worker = NULL, end_date = :2, retry_at = :3,
                 message = :4 WHERE ti_id = :1
             """, instance.id, now, now + task.retryDelay(afterTry: triesSinceClear), message)
+        tally.entered(.upForRetry)
         ring(.runs)
     }
 

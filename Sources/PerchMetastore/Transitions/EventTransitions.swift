@@ -26,6 +26,7 @@ extension Transaction {
             return AcceptedEvent(seq: known ?? 0, eventID: eventID, isDuplicate: true)
         }
         if seq > first {
+            tally.events += Int(seq - first)
             try run("UPDATE counter SET value = :1 WHERE name = 'event_seq'", seq)
             ring(.events)
         }

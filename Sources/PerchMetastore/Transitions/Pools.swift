@@ -74,6 +74,7 @@ extension Transaction {
             UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3, queued_at = :4
             WHERE ti_id = :1
             """, id, dispatchID, queueClass, now)
+        tally.entered(.queued)
         ring(.queue)
     }
 

@@ -37,6 +37,7 @@ extension Transaction {
                     deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
+                tally.entered(.deferred)
             } catch let error as PerchError where error.code == .invalid {
                 // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
                 try end(instance, as: .failed, message: error.message, in: settlement)

@@ -198,6 +198,7 @@ extension Transaction {
         if state != .success, try facts(ofRun: instance.runKey).version.mappedOver.contains(instance.taskIndex) {
             try run("DELETE FROM output_item WHERE ti_id = :1", instance.id)
         }
+        tally.entered(state)
         settlement.ended(instance, as: state)
     }
 }

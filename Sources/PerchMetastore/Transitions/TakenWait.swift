@@ -14,6 +14,7 @@ struct TakenWait {
     var definition: String?
     var queue: String
     var shard: Int
+    var due: Timestamp?
     /// Its task instance; nil where there is none that waits.
     var task: (runKey: Int64, taskIndex: Int, mapIndex: Int, firstTry: Int)?
 
@@ -28,6 +29,7 @@ struct TakenWait {
         definition = row.optionalText(8)
         queue = row.text(9)
         shard = row.int(10)
+        due = row.optionalTime(11)
     }
 }
 
@@ -75,14 +77,16 @@ extension Transaction {
 
     private static let takeOne: StaticString = """
         DELETE FROM wait WHERE wait_id = :1
-        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
+        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
+            due_at
         """
 
     private static let takeMany: StaticString = """
         DELETE FROM wait WHERE wait_id IN (
             :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
             :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
-        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard
+        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
+            due_at
         """
 
     private static let findOne: StaticString = """

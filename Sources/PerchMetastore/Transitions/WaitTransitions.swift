@@ -9,16 +9,20 @@ struct NewWait {
     var trigger: TriggerSpec
     var deadline: Timestamp?
     var isSensor: Bool
+    /// Events up to this one are not for it, where its trigger says nothing else.
     var eventFloor: Int64
+    /// The last event that an earlier wait of the same name and key in the try received.
+    var received: Int64?
     var queue: String
 }
 
 extension Transaction {
-    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired when
-    /// the settlement is settled.
+    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired
+    /// when the settlement is settled.
     /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
     func register(_ wait: NewWait, in settlement: Settlement) throws {
         var trigger = wait.trigger
+        let eventFloor = try trigger.kind == EventTerms.kind ? floor(of: wait) : wait.eventFloor
         let aim = trigger.kind == RunAim.kind ? try aim(of: wait) : nil
         if let aim { trigger.target = try aim.target(from: facts(ofRun: wait.instance.runKey).row.logicalDate) }
         let due = try trigger.due?.instant(from: now)
@@ -33,10 +37,11 @@ extension Transaction {
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: wait.queue, kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, wait.eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
+            wait.isSensor, definition, eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
             wait.queue)
         try noteQueue(wait.queue)
         ring(.waits)
+        if HostedKind.isHosted(trigger.kind) { try addHosted(waitID) }
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
 
@@ -96,7 +101,7 @@ extension Transaction {
         let wait = NewWait(
             instance: instance, journalKey: deferral.key, trigger: deferral.trigger,
             deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
-            eventFloor: max(facts.row.eventFloor, received ?? 0), queue: task.queue)
+            eventFloor: max(facts.row.eventFloor, received ?? 0), received: received, queue: task.queue)
         do {
             try register(wait, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
@@ -117,6 +122,7 @@ extension Transaction {
                     WHEN execution_left > :2 THEN execution_left - :2 ELSE 0 END
             WHERE ti_id = :1
             """, instance.id, deferral.ranFor)
+        tally.entered(.deferred)
         return true
     }
 
@@ -133,32 +139,44 @@ extension Transaction {
             instance.tryNumber) ?? 0
     }
 
-    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait that is
-    /// gone was won by another.
+    /// Fires waits: each row leaves, its outcome is journalled, its task moves on. For each: whether it won; a wait
+    /// that is gone was won by another.
     ///
     /// `lease` is the triggerer's process. Without one, a fire by hand or a cancel, the triggerer is left a note that the
     /// wait is gone.
     ///
-    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its wait:
-    /// its deadline was moved, and the triggerer does not know the new one yet.
+    /// `noted` is the last note that the triggerer has read. A timeout does not win where a later note is about its
+    /// wait: its deadline was moved, and the triggerer does not know the new one yet.
     /// - Throws: `conflict` where the lease is not held any more; then nothing was fired.
     public func fire(
         _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
     ) throws -> [Bool] {
+        try fireWaits(firings, lease: owner, noted: noted).map { $0 == .won }
+    }
+
+    /// `fire`, which also tells of the waits whose event was another's.
+    public func fireWaits(
+        _ firings: [Firing], lease owner: Int64?, noted: Int64 = .max
+    ) throws -> [FireResult] {
         if let owner { try checkLease(of: owner) }
         let changed =
             firings.contains { $0.outcome == .timeout }
             ? Set(try rows("SELECT wait_id FROM wait_removal WHERE seq > :1", noted) { $0.int64(0) }) : []
-        let standing = firings.filter { $0.outcome != .timeout || !changed.contains($0.waitID) }
+        // A wait that claims an event stands where the event is another's.
+        let standing = firings.filter { !$0.claims && ($0.outcome != .timeout || !changed.contains($0.waitID)) }
         var taken = try takeWaits(standing.map(\.waitID))
         let settlement = Settlement()
-        let won = try firings.map { firing in
-            if firing.outcome == .timeout, changed.contains(firing.waitID) { return false }
-            guard let gone = taken.removeValue(forKey: firing.waitID) else { return false }
-            return try fire(firing, of: gone, isByOwner: owner != nil, in: settlement)
+        let results = try firings.map { firing -> FireResult in
+            if firing.outcome == .timeout, changed.contains(firing.waitID) { return .lost }
+            if firing.claims {
+                guard try claimEvent(of: firing) else { return .taken }
+                return try fire(firing, isByOwner: owner != nil, in: settlement) ? .won : .lost
+            }
+            guard let gone = taken.removeValue(forKey: firing.waitID) else { return .lost }
+            return try fire(firing, of: gone, isByOwner: owner != nil, in: settlement) ? .won : .lost
         }
         try settle(settlement)
-        return won
+        return results
     }
 
     func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
@@ -170,11 +188,13 @@ extension Transaction {
         _ firing: Firing, of gone: TakenWait, isByOwner: Bool, in settlement: Settlement
     ) throws -> Bool {
         if !isByOwner { try noteChange(of: firing.waitID, queue: gone.queue, shard: gone.shard) }
+        if HostedKind.isHosted(gone.kind) { try removeHosted(firing.waitID) }
         // A wait without its task is a contradiction that `db check` names; it must not hold up the others of its group.
         guard let found = gone.task else { return false }
         let instance = Instance(
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)
+        tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {
@@ -222,6 +242,7 @@ extension Transaction {
                 "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
                 now,
                 payload)
+            tally.entered(.success)
             settlement.ended(instance, as: .success)
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]

@@ -3,8 +3,9 @@
 extension TaskContext {
     /// Waits without holding anything: no worker, no thread, no process.
     ///
-    /// It reads like an await. The first time, the engine records the wait and the attempt unwinds as `Suspension`; when
-    /// the wait is over, the code runs again from the top and this call returns the event. Do not catch `Suspension`.
+    /// It reads like an await. The first time, the engine records the wait and the attempt unwinds as `Suspension`;
+    /// when the wait is over, the code runs again from the top and this call returns the event. Do not catch
+    /// `Suspension`.
     ///
     /// - Parameters:
     ///   - trigger: What is waited for. Templates in its strings are filled in.
@@ -57,14 +58,14 @@ extension TaskContext {
     /// The event, or nil after a timeout.
     private func event<T: Trigger>(of trigger: T, timeout: Duration?, name: String) async throws -> T.Event? {
         let name = try JournalName.checked(name, what: "wait")
-        if let problem = trigger.problems.first { throw PerchError(.invalid, "the wait '\(name)': \(problem)") }
+        if let problem = trigger.everyProblem.first { throw PerchError(.invalid, "the wait '\(name)': \(problem)") }
         let spec = try TriggerSpec(trigger).rendered(with: TemplateScope(runtime.facts))
         switch try await runtime.wait(name, scope: path, for: spec, timeout: timeout.map { TimeSpan($0) }) {
         case .timeout:
             return nil
         case .event(let payload):
             do {
-                return try payload.decode(T.Event.self)
+                return try trigger.event(stored: payload)
             } catch {
                 throw JournalMismatch(
                     key: (path + [name]).joined(separator: "/"), recorded: "the event \(payload.text.prefix(200))",

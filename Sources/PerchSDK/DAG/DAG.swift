@@ -16,6 +16,8 @@ public struct DAG: Sendable {
     public let code: [TaskCode?]
     /// Everything that is wrong with the declaration; a bundle with problems is refused.
     public let problems: [DeclarationProblem]
+    /// The trigger types of its sensors whose code the bundle hosts.
+    let asyncTriggers: [any AsyncTrigger.Type]
     let place: DeclarationPlace
 
     /// Declares a DAG. Nothing runs but `build`, and nothing traps: mistakes are collected in `problems`.
@@ -70,13 +72,15 @@ public struct DAG: Sendable {
         self.definition = definition
         code = finished.code
         problems = found + finished.problems
+        asyncTriggers = draft.asyncTriggers
     }
 
     /// A DAG of parts that were declared before: for running a piece of one alone.
-    package init(definition: DAGDefinition, code: [TaskCode?]) {
+    package init(definition: DAGDefinition, code: [TaskCode?], of dag: DAG? = nil) {
         self.definition = definition
         self.code = code
         problems = []
+        asyncTriggers = dag?.asyncTriggers ?? []
         place = DeclarationPlace("", 0)
     }
 

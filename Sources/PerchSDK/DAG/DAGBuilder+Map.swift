@@ -23,7 +23,7 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
-        let reader = ElementReader(upstream: elements.taskID, task: id)
+        let reader = ElementReader(elements, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options, hasOnKill: hasOnKill,
             onKill: onKill, place: DeclarationPlace(file, line)
@@ -48,7 +48,7 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
-        let reader = ElementReader(upstream: elements.taskID, task: id)
+        let reader = ElementReader(elements, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options, hasOnKill: hasOnKill,
             onKill: onKill, place: DeclarationPlace(file, line)

@@ -26,7 +26,8 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
             priority: priority, queue: queue, triggerRule: triggerRule)
         let definition = sensor(id, trigger, timeout, softFail, isMapped: false, place)
-        return TaskReference(draft.declare(id, .sensor(definition), after: after, options: options, place: place))
+        let anchor = draft.declare(id, .sensor(definition), after: after, options: options, place: place)
+        return TaskReference(anchor, reading: .whole { try trigger.event(stored: $0) })
     }
 
     /// Declares a sensor that waits once for each element of another task's output, each instance with its own state and
@@ -53,7 +54,7 @@ extension DAGBuilder {
         let definition = sensor(id, trigger, timeout, softFail, isMapped: true, place)
         let anchor = draft.declare(
             id, .sensor(definition), mappedOver: elements.anchors.first, after: after, options: options, place: place)
-        return TaskReference(anchor)
+        return TaskReference(anchor, reading: .each { try trigger.event(stored: $0) })
     }
 
     private func sensor(
@@ -71,7 +72,8 @@ extension DAGBuilder {
     func spec<T: Trigger>(
         of trigger: T, for subject: String, _ id: String, isMapped: Bool, _ place: DeclarationPlace
     ) -> TriggerSpec {
-        for problem in trigger.problems { draft.problems.append(place.problem("\(subject): \(problem)")) }
+        for problem in trigger.everyProblem { draft.problems.append(place.problem("\(subject): \(problem)")) }
+        if let hosted = type(of: trigger.watched) as? any AsyncTrigger.Type { draft.asyncTriggers.append(hosted) }
         do {
             let spec = try TriggerSpec(trigger)
             for text in spec.strings { check(template: text, of: id, isMapped: isMapped, place) }

@@ -26,16 +26,16 @@ extension DAGBuilder {
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
-        var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var collected = TaskInputs()
+        for input in repeat each inputs { collected.add(input) }
+        let declared = collected
         return declareCode(
-            id, "closure", inputs: anchors, after: after, options: options,
+            id, "closure", inputs: declared.anchors, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: false, place), hasOnKill: hasOnKill, onKill: onKill,
             place: place
         ) { context, texts, _ in
             let event = try await context.wait(for: trigger, timeout: startTimeout, as: StartDefinition.name)
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(declared, texts: texts, task: id)
             return try await JSONText.encode(run(context, event, repeat reader.next((each Input).self)))
         }
     }
@@ -58,16 +58,16 @@ extension DAGBuilder {
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
-        var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var collected = TaskInputs()
+        for input in repeat each inputs { collected.add(input) }
+        let declared = collected
         return declareCode(
-            id, "closure", inputs: anchors, after: after, options: options,
+            id, "closure", inputs: declared.anchors, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: false, place), hasOnKill: hasOnKill, onKill: onKill,
             place: place
         ) { context, texts, _ in
             let event = try await context.wait(for: trigger, timeout: startTimeout, as: StartDefinition.name)
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(declared, texts: texts, task: id)
             try await run(context, event, repeat reader.next((each Input).self))
             return JSONText.null
         }
@@ -92,7 +92,7 @@ extension DAGBuilder {
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
-        let reader = ElementReader(upstream: elements.taskID, task: id)
+        let reader = ElementReader(elements, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: true, place), hasOnKill: hasOnKill, onKill: onKill,
@@ -121,7 +121,7 @@ extension DAGBuilder {
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
-        let reader = ElementReader(upstream: elements.taskID, task: id)
+        let reader = ElementReader(elements, task: id)
         return declareCode(
             id, "closure", mappedOver: elements.anchors.first, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: true, place), hasOnKill: hasOnKill, onKill: onKill,

@@ -28,14 +28,14 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
-        var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var collected = TaskInputs()
+        for input in repeat each inputs { collected.add(input) }
+        let declared = collected
         return declareCode(
-            id, "closure", inputs: anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
-            place: DeclarationPlace(file, line)
+            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
+            onKill: onKill, place: DeclarationPlace(file, line)
         ) { context, texts, _ in
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(declared, texts: texts, task: id)
             return try await JSONText.encode(run(context, repeat reader.next((each Input).self)))
         }
     }
@@ -56,14 +56,14 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
             triggerRule: triggerRule)
-        var anchors: [TaskAnchor] = []
-        for input in repeat each inputs { anchors += input.anchors }
-        let names = anchors.map(\.taskID)
+        var collected = TaskInputs()
+        for input in repeat each inputs { collected.add(input) }
+        let declared = collected
         return declareCode(
-            id, "closure", inputs: anchors, after: after, options: options, hasOnKill: hasOnKill, onKill: onKill,
-            place: DeclarationPlace(file, line)
+            id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
+            onKill: onKill, place: DeclarationPlace(file, line)
         ) { context, texts, _ in
-            var reader = InputReader(texts: texts, names: names, task: id)
+            var reader = InputReader(declared, texts: texts, task: id)
             try await run(context, repeat reader.next((each Input).self))
             return JSONText.null
         }

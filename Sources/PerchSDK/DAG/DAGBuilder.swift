@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Declares the tasks of a DAG inside the closure that is given to `DAG`, and nowhere else: it cannot be copied out of it.
+/// Declares the tasks of a DAG inside the closure that is given to `DAG`, and nowhere else: it cannot be copied out of
+/// it.
 ///
 /// It is plain Swift: loops, conditions and functions that take a `borrowing DAGBuilder` work.
 public struct DAGBuilder: ~Copyable {

@@ -13,4 +13,12 @@ public protocol DAGBundle: Sendable {
     init()
     /// The DAGs, in the order in which listings show them.
     var dags: [DAG] { get }
+    /// The `AsyncTrigger` types that code of tasks waits for: `[QueueDepth.self]`. Those of sensors need not stand
+    /// here.
+    var triggers: [any AsyncTrigger.Type] { get }
+}
+
+extension DAGBundle {
+    /// None but those of sensors.
+    public var triggers: [any AsyncTrigger.Type] { [] }
 }

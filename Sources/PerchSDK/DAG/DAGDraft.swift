@@ -20,6 +20,8 @@ final class DAGDraft {
     let defaults: TaskOptions
     var tasks: [Task] = []
     var problems: [DeclarationProblem] = []
+    /// The types that sensors wait for and whose code the bundle hosts.
+    var asyncTriggers: [any AsyncTrigger.Type] = []
     private var indexByID: [String: Int] = [:]
 
     init(place: DeclarationPlace, defaults: TaskOptions) {

@@ -6,15 +6,18 @@ public struct TaskReference<Output: Sendable>: AnyTaskReference {
     public let taskID: String
     let index: Int
     let owner: DAGToken
+    /// How the output is read from what is stored, where it is more than decoding.
+    let reading: OutputReading?
 
-    init(taskID: String, index: Int, owner: DAGToken) {
+    init(taskID: String, index: Int, owner: DAGToken, reading: OutputReading? = nil) {
         self.taskID = taskID
         self.index = index
         self.owner = owner
+        self.reading = reading
     }
 
-    init(_ anchor: TaskAnchor) {
-        self.init(taskID: anchor.taskID, index: anchor.index, owner: anchor.owner)
+    init(_ anchor: TaskAnchor, reading: OutputReading? = nil) {
+        self.init(taskID: anchor.taskID, index: anchor.index, owner: anchor.owner, reading: reading)
     }
 
     /// This one task.
@@ -22,12 +25,12 @@ public struct TaskReference<Output: Sendable>: AnyTaskReference {
 
     /// The same task as an input that is nil where the task gave no output: for `.allDone`, where it may have failed.
     public var optional: TaskReference<Output?> {
-        TaskReference<Output?>(taskID: taskID, index: index, owner: owner)
+        TaskReference<Output?>(taskID: taskID, index: index, owner: owner, reading: reading)
     }
 
     /// The same task as an input whose elements are nil where a mapped instance gave no output.
     public func optionalElements<Element: Sendable>() -> TaskReference<[Element?]> where Output == [Element] {
-        TaskReference<[Element?]>(taskID: taskID, index: index, owner: owner)
+        TaskReference<[Element?]>(taskID: taskID, index: index, owner: owner, reading: reading)
     }
 }
 

@@ -39,6 +39,9 @@ public enum SourceReport: Hashable, Sendable {
     case fired(waitID: Int64, payload: JSONValue)
     /// The wait can never fire (its definition cannot be read, …). The source has already forgotten the wait.
     case broken(waitID: Int64, message: String)
+    /// The wait is over if the event of this `seq` is still nobody's: one event ends one of the waits that claim it. The
+    /// source has already forgotten the wait, and is told by `InboxSource.settled` what became of it.
+    case claimed(waitID: Int64, seq: Int64, payload: JSONValue)
     /// What must outlive a restart about this wait has changed.
     case progressed(waitID: Int64, progress: JSONValue)
     /// A probe gave an answer of another class than before, or a while has passed since the last report.
@@ -149,24 +152,41 @@ public protocol InboxSource: TriggerSource {
     func lookBack(_ waitID: Int64, _ events: [InboxEvent])
     /// The checkpoint of a wait has come: every event that was received at or before it has been offered.
     func reached(_ waitID: Int64, _ checkpoint: Timestamp)
+    /// What a wait has claimed is decided. `isFree`: the wait was gone, and the event is still nobody's.
+    func settled(_ waitID: Int64, isFree: Bool)
 }
 
 extension InboxSource {
     /// Nothing is done at checkpoints by those that name none.
     public func reached(_ waitID: Int64, _ checkpoint: Timestamp) {}
+    /// Those that claim nothing are told nothing.
+    public func settled(_ waitID: Int64, isFree: Bool) {}
 }
 
 /// What a wait wants of the inbox.
 public struct InboxInterest: Hashable, Sendable {
+    /// Which events of the past a wait is offered.
+    public enum Past: Hashable, Sendable {
+        /// All that it may see.
+        case every
+        /// The last one that was received at or before its deadline.
+        case latest
+        /// Those that no wait has taken for itself.
+        case unclaimed
+    }
+
     /// An event's name and key; a nil key stands for any.
     public struct Address: Hashable, Sendable {
         public var name: String
         public var key: String?
+        /// Which events of the past are wanted.
+        public var past: Past
 
         /// An address from its parts.
-        public init(name: String, key: String? = nil) {
+        public init(name: String, key: String? = nil, past: Past = .every) {
             self.name = name
             self.key = key
+            self.past = past
         }
     }
 

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension TriggerSpec {
-    /// A trigger as stored data.
+    /// A trigger as stored data; of one with a body, what that comes to, with the name of the type beside it.
     /// - Throws: `PerchError` (`invalid`) where the trigger cannot be coded.
     public init<T: Trigger>(_ trigger: T) throws {
+        try self.init(watching: trigger.watched)
+        if let name = trigger.composedName, case .object(var members) = definition {
+            members[Self.composedKey] = .string(name)
+            definition = .object(members)
+        }
+    }
+
+    private init<T: Trigger>(watching trigger: T) throws {
         self.init(
             kind: T.kind, target: trigger.target, due: trigger.due, definition: try JSONValue(encoding: trigger))
     }
+
+    /// Where the definition of a wait that a user's own type is made of names that type.
+    package static let composedKey = "$composed_by"
 
     /// The trigger that this was made from.
     /// - Throws: `PerchError` (`invalid`) where this is of another kind, or its fields are not those of the type.

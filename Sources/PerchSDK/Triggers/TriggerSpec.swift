@@ -20,29 +20,3 @@ public struct TriggerSpec: Hashable, Sendable {
         self.definition = definition
     }
 }
-
-/// A kind of wait: Codable data with a typed event.
-///
-/// A trigger does nothing by itself; the engine's source for its `kind` watches for it. Conforming types stand in the
-/// trigger families; write `extension Trigger where Self == MyTrigger { static func mine(…) -> MyTrigger }` so that
-/// `.mine(…)` works wherever a trigger is taken.
-public protocol Trigger: Codable, Hashable, Sendable {
-    /// What a task receives when the wait fires.
-    associatedtype Event: Codable & Sendable
-    /// The stable, persisted name of this kind.
-    static var kind: String { get }
-    /// What is waited for; see `TriggerSpec.target`.
-    var target: String { get }
-    /// When a time wait is due; nil, the default, for every other kind.
-    var due: DueInstant? { get }
-    /// What is wrong with this value, in sentences. Asked where a sensor is declared and where a task waits; strings with
-    /// templates are not filled in yet.
-    var problems: [String] { get }
-}
-
-extension Trigger {
-    /// No due instant: the wait depends on something else than time.
-    public var due: DueInstant? { nil }
-    /// Nothing is wrong.
-    public var problems: [String] { [] }
-}

@@ -3,7 +3,7 @@
 extension JSONValue: Codable {
     /// Reads any JSON value.
     public init(from decoder: any Decoder) throws {
-        // The order matters: a decoder accepts a whole number as a double too.
+        // The order matters: a decoder accepts a whole number as a double too, and the text NaN.
         if let object = try? decoder.container(keyedBy: AnyKey.self) {  // because other shapes are tried then
             var members: [String: JSONValue] = [:]
             for key in object.allKeys {
@@ -25,10 +25,10 @@ extension JSONValue: Codable {
             self = .bool(value)
         } else if let value = try? single.decode(Int64.self) {  // because the next shape is tried then
             self = .integer(value)
-        } else if let value = try? single.decode(Double.self) {  // because the next shape is tried then
-            self = .number(value)
+        } else if let value = try? single.decode(String.self) {  // because the next shape is tried then
+            self = .string(value)
         } else {
-            self = .string(try single.decode(String.self))
+            self = .number(try single.decode(Double.self))
         }
     }
 

@@ -5,10 +5,11 @@ internal import PerchExecutor
 internal import PerchReactor
 internal import PerchSDK
 
-/// A bundle process in virtual time: the host of production on a lane of its own, and the bytes between it and the engine.
+/// A bundle process in virtual time: the host of production on a lane of its own, and the bytes between it and the
+/// engine.
 ///
-/// Each direction keeps its order, is cut into pieces anywhere, and takes its time. When the process dies nothing that it
-/// does counts any more; when the engine dies it notices the hang-up a moment later, as in production.
+/// Each direction keeps its order, is cut into pieces anywhere, and takes its time. When the process dies nothing that
+/// it does counts any more; when the engine dies it notices the hang-up a moment later, as in production.
 package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // because a simulation runs on one thread
     /// What stands in a message that should never have been believed.
     package static let poison = "poison"
@@ -57,7 +58,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
             dags: setting.dags, bundleVersion: setting.bundleVersion, pid: number, clock: setting.clock,
             executor: thread, outbox: Outbox(bundle: self),
             // The dead draw nothing: what the living do must not depend on them.
-            generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) })
+            generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) },
+            triggers: setting.triggers)
         end = { [weak self] in self?.die(Self.killed) }
     }
 
@@ -220,8 +222,8 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
 
     func isOf(_ engine: ProcessLife) -> Bool { self.engine === engine }
 
-    /// The engine is dead: a bundle that lives notices that a moment later; of one that was dead before, what is left of
-    /// the engine hears now.
+    /// The engine is dead: a bundle that lives notices that a moment later; of one that was dead before, what is left
+    /// of the engine hears now.
     func engineDied() {
         if let endWords { return reactor.submit { self.tellEnd(endWords) } }
         setting.world.after(setting.latency.draw(setting.world), of: life) { [self] in die("lost its engine") }

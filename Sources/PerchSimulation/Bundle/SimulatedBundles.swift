@@ -15,6 +15,7 @@ package final class SimulatedBundles: @unchecked Sendable {
     /// What the next bundle that is started declares, and under which version.
     package var dags: [DAG]
     package var bundleVersion = "1"
+    package var triggers: [any AsyncTrigger.Type] = []
     /// Called for each dispatch that reaches a bundle.
     package var onDispatch: ((AttemptFacts) -> Void)?
     /// Until when each message that changes something comes again, later and with other content.

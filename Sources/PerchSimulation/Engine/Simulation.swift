@@ -8,6 +8,7 @@ package import PerchSDK
 package import PerchScheduler
 package import PerchTriggerer
 internal import PerchTriggersApproval
+internal import PerchTriggersAsync
 internal import PerchTriggersComposite
 internal import PerchTriggersEvent
 internal import PerchTriggersFile
@@ -234,7 +235,9 @@ package final class Simulation: @unchecked Sendable {
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.
-        return members + [RunSource(report: report), ApprovalSource(report: report), composites]
+        return members + [
+            RunSource(report: report), ApprovalSource(report: report), AsyncSource(), composites,
+        ]
     }
 
     /// Everybody hears the bells of everybody; a process hears its own at once.

@@ -41,10 +41,10 @@ package final class SimulatedSockets: SocketTransport {
     package func set(_ address: SocketAddress, _ answer: SocketOutcome) { answers[address] = answer }
 
     package func connect(
-        to address: SocketAddress, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
+        to target: SocketTarget, timeout: TimeSpan, done: @escaping (SocketOutcome) -> Void
     ) throws -> any SocketAttempt {
-        tried.append((address, loop.now))
-        let outcome = answers[address] ?? .refused(by: address.description)
+        tried.append((target.address, loop.now))
+        let outcome = answers[target.address] ?? .refused(by: target.address.description)
         let takes = outcome == .timedOut ? timeout.microseconds : 1_000
         let attempt = Attempt(loop, endsAt: loop.now + takes) { done(outcome) }
         attempts.removeAll { $0.isOver }

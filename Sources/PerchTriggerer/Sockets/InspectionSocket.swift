@@ -6,7 +6,7 @@ public import PerchSDK
 
 /// Answers, at a socket in the home, what the triggerer knows at this moment: `{"explain": <wait id>}` is answered by
 /// `{"explanation": …}` (a coded `WaitExplanation`, or null), `{"summary": true}` by `{"summary": …}` (a coded
-/// `TriggererSummary`), anything else by `{"error": "…"}`. It changes nothing, and nothing depends on it.
+/// `TriggererSummary`), `{"metrics": true}` by `{"metrics": "…"}` (the text of Prometheus), anything else by `{"error": "…"}`. It changes nothing, and nothing depends on it.
 public actor InspectionSocket {
     /// The triggerer's thread, on which the socket is served.
     public nonisolated let reactor: any Reactor
@@ -16,10 +16,16 @@ public actor InspectionSocket {
     private let path: String
     private let triggerer: Triggerer
     private let log: Logger
+    private let metrics: (@Sendable (TriggererSummary) -> String)?
     private var server: LineServer?
 
     /// A socket that nobody can reach yet; it is served on the triggerer's thread.
-    public init(path: String, triggerer: Triggerer, log: Logger) {
+    ///
+    /// - Parameter metrics: the process's figures as text, with those of the triggerer; nil where there are none.
+    public init(
+        path: String, triggerer: Triggerer, log: Logger, metrics: (@Sendable (TriggererSummary) -> String)? = nil
+    ) {
+        self.metrics = metrics
         self.path = path
         self.triggerer = triggerer
         self.log = log
@@ -66,6 +72,10 @@ public actor InspectionSocket {
         if case .bool(true)? = request["summary"] {
             return .object(["summary": try JSONValue(encoding: triggerer.assumeIsolated { $0.summary() })])
         }
-        throw PerchError(.invalid, "a request is {\"explain\": 42} or {\"summary\": true}")
+        if case .bool(true)? = request["metrics"] {
+            guard let metrics else { throw PerchError(.unavailable, "this process keeps no metrics") }
+            return .object(["metrics": .string(metrics(triggerer.assumeIsolated { $0.summary() }))])
+        }
+        throw PerchError(.invalid, "a request is {\"explain\": 42}, {\"summary\": true} or {\"metrics\": true}")
     }
 }

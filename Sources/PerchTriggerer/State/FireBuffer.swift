@@ -45,6 +45,11 @@ struct FireBuffer {
         return true
     }
 
+    /// Whether a wait is on its way to take an event for itself.
+    func isClaiming(_ waitID: Int64) -> Bool {
+        inFlight.contains { $0.claims && $0.waitID == waitID } || waiting.contains { $0.claims && $0.waitID == waitID }
+    }
+
     /// The next group.
     mutating func take() -> [Firing] {
         let count = min(size, waiting.count)

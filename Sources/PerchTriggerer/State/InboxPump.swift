@@ -61,7 +61,13 @@ struct InboxPump {
     /// A wait with a checkpoint stands here with whichever comes first.
     var deadlines = TimerHeap<Int64>()
     var checkpoints: [Int64: Checkpoint] = [:]
-    private var places: [InboxInterest.Address: Int] = [:]
+    private var places: [Place: Int] = [:]
+
+    /// What a look back is for.
+    private struct Place: Hashable {
+        var address: InboxInterest.Address
+        var receivedBy: Timestamp?
+    }
 
     var isReading: Bool {
         if case .reading = phase { true } else { false }
@@ -89,13 +95,17 @@ struct InboxPump {
         let after = members[place].newcomer.after
         guard after < cursor else { return }
         for address in interest.addresses {
-            if let known = places[address] {
+            let receivedBy = address.past == .latest ? members[place].newcomer.wait.deadline : nil
+            let wanted = Place(address: address, receivedBy: receivedBy)
+            if let known = places[wanted] {
                 lookBacks[known].after = min(lookBacks[known].after, after)
                 members[place].lookBacks.append(known)
             } else {
-                places[address] = lookBacks.count
+                places[wanted] = lookBacks.count
                 members[place].lookBacks.append(lookBacks.count)
-                lookBacks.append(.init(name: address.name, key: address.key, after: after))
+                lookBacks.append(
+                    .init(
+                        name: address.name, key: address.key, past: address.past, after: after, receivedBy: receivedBy))
             }
         }
     }

@@ -20,6 +20,11 @@ struct SlowCalls {
     /// For so many microseconds one name is not named again.
     static let pause: Int64 = 10_000_000
     private var silences: [String: Silence] = [:]
+    /// Slow calls since the start, by the kinds of their source.
+    private(set) var counts: [String: Int] = [:]
+
+    /// Counts a slow call of a source.
+    mutating func count(_ kinds: String) { counts[kinds, default: 0] += 1 }
 
     /// Takes a slow call; what to say now, nil where its name stood in the log a moment ago.
     mutating func took(_ span: Int64, _ name: String, at now: Int64) -> Note? {

@@ -26,8 +26,8 @@ extension TriggererState {
             releases: releases && !fires.hasWaiting ? shards.beginRelease() : ShardSet())
     }
 
-    /// The group is durable. `won`: for each fire, whether it was the first of its wait.
-    mutating func committed(_ group: CommitGroup, won: [Bool]) {
+    /// The group is durable; `results` is what became of each fire.
+    mutating func committed(_ group: CommitGroup, _ results: [FireResult], now: Int64) {
         guard group.generation == generation else { return }
         isCommitting = false
         inFlightProgress = []
@@ -37,13 +37,21 @@ extension TriggererState {
         if let seq = group.forgetNotesUpTo { forgottenNote = max(forgottenNote, seq) }
         if isReadingWaits {
             // What is being read may still show them.
-            for (firing, isFirst) in zip(group.firings, won) where isFirst || firing.outcome != .timeout {
+            // One whose event was another's stands: the note about it may be in what is being read.
+            for (firing, result) in zip(group.firings, results)
+            where result == .won || result == .lost && firing.outcome != .timeout {
                 firedMeanwhile.insert(firing.waitID)
             }
         }
-        let winners = won.count { $0 }
+        for (firing, result) in zip(group.firings, results) where firing.claims {
+            // A claim that was stored as broken has taken nothing.
+            let isFree = if case .event = firing.outcome { result == .lost } else { true }
+            commands.append(.settled(waitID: firing.waitID, isFree: isFree))
+            if result == .taken { lostClaim(firing.waitID, now: now) } else { claimants[firing.waitID] = nil }
+        }
+        let winners = results.count { $0 == .won }
         counters.fired += winners
-        counters.lostRaces += won.count - winners
+        counters.lostRaces += results.count - winners
     }
 
     /// The group is not stored. A conflict means that the waits are another's now.

@@ -94,6 +94,11 @@ extension TriggererState {
         // One that is still to be read comes as it is.
         guard wait.waitID <= lastWait else { return }
         guard let entry = table[wait.waitID] else {
+            // The note about a claim that was lost may be read before the answer to it.
+            if fires.isClaiming(wait.waitID) {
+                claimants[wait.waitID] = wait
+                return
+            }
             // Its timeout, if that was it, does not count. Every other fire of it stands.
             guard fires.withdrawTimeout(of: wait.waitID), !firedMeanwhile.contains(wait.waitID) else { return }
             admit(wait, into: &bySource, now: now)
@@ -155,6 +160,15 @@ extension TriggererState {
         bySource[source].append(wait)
     }
 
+    /// What a wait has claimed is another's: it is armed again, where the note about it has been read.
+    mutating func lostClaim(_ waitID: Int64, now: Int64) {
+        guard let wait = claimants.removeValue(forKey: waitID),
+            shards.watched.contains(queue: wait.queue, shard: wait.shard)
+        else { return }
+        var bySource: [[WaitToArm]] = []
+        admit(wait, into: &bySource, now: now)
+    }
+
     /// The wait has ended, or is another's.
     mutating func drop(_ waitID: Int64) {
         guard let entry = forget(waitID) else { return }
@@ -187,6 +201,10 @@ extension TriggererState {
             guard forget(waitID) != nil else { return }
             fires.append(
                 Firing(waitID: waitID, outcome: .event(payload), eventSeq: currentEvent, by: Self.name))
+        case .claimed(let waitID, let seq, let payload):
+            guard forget(waitID) != nil else { return }
+            fires.append(
+                Firing(waitID: waitID, outcome: .event(payload), eventSeq: seq, by: Self.name, claims: true))
         case .broken(let waitID, let message):
             guard forget(waitID) != nil else { return }
             fires.append(Firing(waitID: waitID, outcome: .broken(message), by: Self.name))

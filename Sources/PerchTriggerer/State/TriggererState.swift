@@ -46,6 +46,9 @@ struct TriggererState {
     var probeBounds = TimerHeap<Int64>()
     var probing = 0
 
+    /// Waits that were changed while they claimed an event.
+    var claimants: [Int64: WaitToArm] = [:]
+
     // Committing.
     var fires: FireBuffer
     var progress: [Int64: JSONValue] = [:]
@@ -198,6 +201,7 @@ struct TriggererState {
         areWaitsDirty = false
         isReadingWaits = false
         firedMeanwhile = []
+        claimants = [:]
         loadingSince = nil
         readFailures = 0
         readAt = .min

@@ -25,6 +25,8 @@ enum TriggererWork {
     /// Then the state is to be told, by `checkpointed`, which comes next.
     case checkpoint(waitID: Int64, source: Int, Timestamp)
     case probe(waitID: Int64, source: Int)
+    /// What became of a claim.
+    case settled(waitID: Int64, isFree: Bool)
 
     // To the log.
     case loaded(waits: Int, after: Int64)
@@ -59,7 +61,10 @@ struct InboxRequest: Sendable, Hashable {
     struct LookBack: Sendable, Hashable {
         var name: String
         var key: String?
+        var past = InboxInterest.Past.every
         var after: Int64
+        /// Of the last one: only what was received at or before this instant.
+        var receivedBy: Timestamp?
     }
 
     var generation: Int

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchSDK
+
 /// What the triggerer keeps of a wait beside what its source keeps: four bytes.
 struct WaitEntry {
     struct Flags: OptionSet {
@@ -21,15 +23,35 @@ struct WaitEntry {
     var flags: Flags
     /// Its shard, as `ShardPlaces` numbers it.
     var place: UInt16
+
+    /// What is being done with a wait, for figures.
+    enum Phase: Int, CaseIterable {
+        case armed, lookingBack, lastProbe
+
+        var name: String {
+            switch self {
+            case .armed: "armed"
+            case .lookingBack: "looking_back"
+            case .lastProbe: "last_probe"
+            }
+        }
+    }
+
+    var phase: Phase {
+        flags.contains(.isLookingBack) ? .lookingBack : flags.contains(.isProbing) ? .lastProbe : .armed
+    }
 }
 
 /// The waits that this triggerer watches.
 struct WaitTable {
     private var entries: [Int64: WaitEntry] = [:]
     private(set) var countByKind: [Int]
+    /// By kind and phase: kept as waits change, so that nobody has to look through a million of them.
+    private var countByPhase: [Int]
 
     init(kinds: Int) {
         countByKind = Array(repeating: 0, count: kinds)
+        countByPhase = Array(repeating: 0, count: kinds * WaitEntry.Phase.allCases.count)
     }
 
     var count: Int { entries.count }
@@ -43,13 +65,17 @@ struct WaitTable {
             place.pointee = entry
             return true
         }
-        if isNew { countByKind[Int(entry.kind)] += 1 }
+        if isNew {
+            countByKind[Int(entry.kind)] += 1
+            countByPhase[Self.place(of: entry)] += 1
+        }
         return isNew
     }
 
     mutating func remove(_ waitID: Int64) -> WaitEntry? {
         guard let entry = entries.removeValue(forKey: waitID) else { return nil }
         countByKind[Int(entry.kind)] -= 1
+        countByPhase[Self.place(of: entry)] -= 1
         return entry
     }
 
@@ -59,11 +85,34 @@ struct WaitTable {
     }
 
     mutating func set(_ flags: WaitEntry.Flags, of waitID: Int64) {
-        entries[waitID]?.flags.formUnion(flags)
+        change(waitID) { $0.formUnion(flags) }
     }
 
     mutating func clear(_ flags: WaitEntry.Flags, of waitID: Int64) {
-        entries[waitID]?.flags.subtract(flags)
+        change(waitID) { $0.subtract(flags) }
+    }
+
+    private mutating func change(_ waitID: Int64, _ body: (inout WaitEntry.Flags) -> Void) {
+        guard let index = entries.index(forKey: waitID) else { return }
+        let before = Self.place(of: entries.values[index])
+        body(&entries.values[index].flags)
+        let after = Self.place(of: entries.values[index])
+        guard before != after else { return }
+        countByPhase[before] -= 1
+        countByPhase[after] += 1
+    }
+
+    private static func place(of entry: WaitEntry) -> Int {
+        Int(entry.kind) * WaitEntry.Phase.allCases.count + entry.phase.rawValue
+    }
+
+    /// How many waits of a kind are in each phase, by the phase's name.
+    func states(of kind: Int) -> [String: Int] {
+        var states: [String: Int] = [:]
+        for phase in WaitEntry.Phase.allCases {
+            states[phase.name] = countByPhase[kind * WaitEntry.Phase.allCases.count + phase.rawValue]
+        }
+        return states
     }
 }
 
@@ -86,7 +135,10 @@ struct KindDirectory {
         }
     }
 
-    func place(of kind: String) -> UInt8? { places[kind] }
+    /// Kinds that code of bundles watches are one here.
+    func place(of kind: String) -> UInt8? {
+        places[kind] ?? (HostedKind.isHosted(kind) ? places[HostedKind.family] : nil)
+    }
 
     func source(of entry: WaitEntry) -> Int { sourceOf[Int(entry.kind)] }
 }

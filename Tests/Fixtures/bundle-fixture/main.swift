@@ -16,11 +16,58 @@ struct WallClock: PerchClock {
 
 /// Adds a line to the file that the params name, for what has to be seen from outside.
 func note(_ context: TaskContext, _ line: String) throws {
-    let path: String = try context.param("file")
+    note(try context.param("file"), line)
+}
+
+func note(_ path: String, _ line: String) {
     let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT, 0o644)
     defer { close(descriptor) }
     let text = line + "\n"
     write(descriptor, text, text.utf8.count)
+}
+
+/// Counts slowly, and forgets nothing.
+struct Ticker: AsyncTrigger {
+    let file: String
+    let name: String
+    let ticks: Int
+    let every: Int
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        var done = try context.checkpoint(as: Int.self) ?? 0
+        note(file, "\(name) begins at \(done) in \(getpid())")
+        while done < ticks {
+            try await context.sleep(for: .milliseconds(every))
+            done += 1
+            try await context.checkpoint(done)
+            note(file, "\(name) \(done)")
+        }
+        return done
+    }
+}
+
+/// Holds its thread: by computing, or by blocking.
+struct Hog: AsyncTrigger {
+    let file: String
+    let blocks: Bool
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        try await context.sleep(for: .milliseconds(50))
+        note(file, "hog in \(getpid())")
+        var count: UInt64 = 0
+        while true { if blocks { pause() } else { count &+= 1 } }
+    }
+}
+
+/// Ends its process, a moment after it began.
+struct Bomb: AsyncTrigger {
+    let file: String
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        try await context.sleep(for: .milliseconds(30))
+        note(file, "bomb in \(getpid())")
+        abort()
+    }
 }
 
 if CommandLine.arguments.contains("broken") {
@@ -106,9 +153,33 @@ let dags: [DAG] = [
             print(numbers[3 + context.tryNumber])
         }
     },
+    DAG("tick") { dag in
+        dag.sensor("ticker", Ticker(file: "{{ params.file }}", name: "ticker", ticks: 40, every: 50))
+    },
+    DAG("hogs") { dag in
+        for number in 0..<10 {
+            dag.sensor("good\(number)", Ticker(file: "{{ params.file }}", name: "good\(number)", ticks: 30, every: 20))
+        }
+        dag.sensor("spins", Hog(file: "{{ params.file }}", blocks: false))
+        dag.sensor("blocks", Hog(file: "{{ params.file }}", blocks: true))
+    },
+    DAG("bombs") { dag in
+        for number in 0..<40 {
+            dag.sensor("good\(number)", Ticker(file: "{{ params.file }}", name: "good\(number)", ticks: 30, every: 20))
+        }
+        dag.sensor("bomb", Bomb(file: "{{ params.file }}"))
+    },
+    DAG("thousand") { dag in
+        for number in 0..<1_000 {
+            dag.sensor("tick\(number)", Ticker(file: "{{ params.file }}", name: "t\(number)", ticks: 2, every: 100))
+        }
+    },
     DAG("shell") { dag in
         dag.add("shell", .bash("sleep 3600 & echo $! $$ >> {{ params.file }}; sleep 3600"))
     },
 ]
 
-await BundleHost.run(dags: dags, descriptor: 0, clock: WallClock())
+/// A bundle of a version in which some triggers are missing.
+let kept = CommandLine.arguments.contains("without-triggers") ? dags.filter { $0.definition.dagID == "quick" } : dags
+
+await BundleHost.run(dags: kept, descriptor: 0, clock: WallClock())

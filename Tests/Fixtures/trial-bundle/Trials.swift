@@ -4,10 +4,48 @@ import Foundation
 import Glibc
 import Perch
 
+/// Looks at a number once an hour.
+struct Hourly: AsyncTrigger {
+    let looks: Int
+
+    func run(_ context: TriggerContext) async throws -> Int {
+        for look in 1..<looks {
+            context.log.info("look \(look)")
+            try await context.sleep(for: .hours(1))
+        }
+        return looks
+    }
+}
+
+/// Looks for a file.
+struct Look: AsyncTrigger {
+    let path: String
+
+    func run(_ context: TriggerContext) async throws -> String {
+        var looks = try context.checkpoint(as: Int.self) ?? 0
+        while true {
+            if let text = try? String(contentsOfFile: path, encoding: .utf8) { return "\(text) after \(looks > 0)" }
+            looks += 1
+            try await context.checkpoint(looks)
+            context.log.info("looked \(looks) times")
+            try await context.sleep(for: .milliseconds(50))
+        }
+    }
+}
+
+/// Waits for one thing under a name of its own.
+struct Shipped: Trigger {
+    let order: String
+    var body: some Trigger<ExternalEvent> { EventTrigger(name: "orders.shipped", key: order) }
+    func event(from event: ExternalEvent) -> String { "\(event.key ?? "") shipped" }
+}
+
 /// DAGs for the tests of `dags test` and `tasks test`.
 @main
 struct Trials: DAGBundle {
     struct Failure: Error {}
+
+    let triggers: [any AsyncTrigger.Type] = [Hourly.self]
 
     let dags: [DAG] = [
         DAG("sums", schedule: .cron("* * * * *"), start: "2020-01-01", params: ["by": 2]) { dag in
@@ -37,6 +75,9 @@ struct Trials: DAGBundle {
             }
             dag.task("wake", slept) { context, text in context.log.info("slept \(text)") }
         },
+        DAG("briefly") { dag in
+            dag.task("nap") { context in try await context.sleep(for: .milliseconds(10)) }
+        },
         DAG("lands", params: ["folder": "/nowhere"]) { dag in
             let landed = dag.sensor("landed", .file("{{ params.folder }}/in.csv"), timeout: .hours(6))
             dag.task("load", landed) { _, file in file.path }
@@ -61,6 +102,15 @@ struct Trials: DAGBundle {
                         encoding: .utf8)
                 }
             }
+        },
+        DAG("own", params: ["folder": "/nowhere"]) { dag in
+            let found = dag.sensor("found", Look(path: "{{ params.folder }}/go"))
+            let shipped = dag.sensor("shipped", Shipped(order: "7"))
+            dag.task("tell", found, shipped) { _, found, shipped in "\(found), \(shipped)" }
+        },
+        DAG("looks") { dag in
+            let looked = dag.sensor("looked", Hourly(looks: 4))
+            dag.task("again", looked) { context, looks in looks + (try await context.wait(for: Hourly(looks: 2))) }
         },
         DAG("approved") { dag in
             let approval = dag.sensor("approval", .event("orders.approved"))

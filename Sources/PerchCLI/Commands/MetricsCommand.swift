@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct MetricsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "metrics", abstract: "What the engine counts and measures, in the text format of Prometheus.",
+        discussion: "Asks the engine of the home. The page Metrics of the documentation says what each of them means.")
+
+    @Option(name: .long, help: "The process of a triggerer beside the engine, which has figures of its own.")
+    var process: Int32?
+    @OptionGroup var home: HomeOption
+
+    func run() throws {
+        let home = try home.resolve()
+        let name = process.map { "process \($0)" } ?? "engine"
+        let path = process.map { home.paths.inspection(of: $0) } ?? home.paths.inspection
+        guard let line = try EngineLine(connectingTo: path) else {
+            throw PerchError(.unavailable, "no \(name) answers on \(home.path): metrics are kept by a running one")
+        }
+        try line.send(JSONValue.object(["metrics": .bool(true)]).text)
+        guard let answer = try line.receive() else {
+            throw PerchError(.unavailable, "the \(name) of \(home.path) closed the connection without an answer")
+        }
+        let document = try JSONValue(parsingEnvelope: answer)
+        if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
+        guard case .string(let text)? = document["metrics"] else {
+            throw PerchError(.unavailable, "the \(name) of \(home.path) answered without metrics")
+        }
+        for line in text.split(separator: "\n") { try Console.shared.line(SafeText.neutralised(String(line))) }
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PerchSDK
+import PerchTriggersSQL
+import PerchTriggersTestSupport
+
+/// A PostgreSQL server of its own in a temporary folder, on a Unix socket and a port of the loopback. PostgreSQL does not
+/// run as root; as root it runs as the user `nobody`.
+final class PostgresCluster {
+    let folder: String
+    let port: Int
+    private let programs: String
+    /// The server, while it runs.
+    private var server: Process?
+
+    /// Where the server's programs are: those of Debian's newest version.
+    static var programs: String? {
+        let root = "/usr/lib/postgresql"
+        // Because it need not be there.
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [])
+            .sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }
+        return versions.map { "\(root)/\($0)/bin" }.first { access("\($0)/initdb", X_OK) == 0 }
+    }
+
+    init() throws {
+        guard let programs = Self.programs else {
+            throw PerchError(.unavailable, "there is no PostgreSQL server; install the Debian package postgresql")
+        }
+        self.programs = programs
+        port = try TLSServer.freePort()
+        folder = "/tmp/pq-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        chmod(folder, 0o777)
+        try password.write(toFile: "\(folder)/password", atomically: false, encoding: .utf8)
+        chmod("\(folder)/password", 0o644)
+        try run(
+            "initdb", "-D", "\(folder)/data", "-U", "perch", "--pwfile=\(folder)/password", "-A", "scram-sha-256",
+            "--no-sync", "-E", "UTF8", "--locale=C")
+        try start()
+    }
+
+    var password: String { "secret word" }
+
+    func database(host: String? = nil, password: SQLPassword? = .secret("PG")) -> SQLDatabase {
+        .postgres(host: host ?? folder, port: port, database: "postgres", user: "perch", password: password)
+    }
+
+    /// Starts the server and returns when it answers.
+    func start() throws {
+        let process = try prepare(
+            "postgres", "-D", "\(folder)/data", "-p", "\(port)", "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c",
+            "fsync=off", "-c", "max_connections=20")
+        try process.run()
+        server = process
+        for _ in 0..<300 where process.isRunning {
+            do {
+                return try execute("SELECT 1")
+            } catch {
+                usleep(100_000)
+            }
+        }
+        throw PerchError(.unavailable, "PostgreSQL does not come up: \(try words(of: "postgres"))")
+    }
+
+    /// Ends the server as if it had crashed.
+    func stop() {
+        guard let server else { return }
+        kill(server.processIdentifier, SIGQUIT)
+        server.waitUntilExit()
+        self.server = nil
+    }
+
+    /// Runs statements as another client.
+    func execute(_ text: String) throws {
+        try run(
+            "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", "\(port)", "-U", "perch", "-d",
+            "postgres", "-c", text)
+    }
+
+    private func run(_ program: String, _ arguments: String...) throws {
+        let process = try prepare(program, arguments)
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw PerchError(
+                .unavailable, "\(program) ended with \(process.terminationStatus): \(try words(of: program))")
+        }
+    }
+
+    private func words(of program: String) throws -> String {
+        try String(contentsOfFile: "\(folder)/\(program).out", encoding: .utf8)
+    }
+
+    private func prepare(_ program: String, _ arguments: String...) throws -> Process {
+        try prepare(program, arguments)
+    }
+
+    private func prepare(_ program: String, _ arguments: [String]) throws -> Process {
+        let process = Process()
+        let command = ["\(programs)/\(program)"] + arguments
+        if geteuid() == 0 {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+            process.arguments = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"] + command
+        } else {
+            process.executableURL = URL(fileURLWithPath: command[0])
+            process.arguments = arguments
+        }
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = ["PATH": "/usr/bin:/bin", "PGPASSWORD": password, "HOME": folder, "LC_ALL": "C"]
+        let log = URL(fileURLWithPath: "\(folder)/\(program).out")
+        try Data().write(to: log)
+        let output = try FileHandle(forWritingTo: log)
+        process.standardOutput = output
+        process.standardError = output
+        process.standardInput = FileHandle.nullDevice
+        return process
+    }
+
+    deinit {
+        stop()
+        try? FileManager.default.removeItem(atPath: folder)  // because what is left in /tmp fails no test
+    }
+}
