@@ -29,6 +29,8 @@ final class Settlement {
     private(set) var mapped: [TaskPlace: Ends] = [:]
     /// Tasks that ended, to be told to what comes after.
     private(set) var tasks: [(place: TaskPlace, state: TaskState)] = []
+    /// Tasks that have succeeded, with the assets that they update.
+    private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
     var reached = ReachedEnds()
 
@@ -54,6 +56,11 @@ final class Settlement {
         reached.add(runKey: runKey, state)
     }
 
+    /// A task has succeeded that updates assets.
+    func note(_ outlets: [String], of place: TaskPlace) {
+        if !outlets.isEmpty { updates.append((place, outlets)) }
+    }
+
     /// A run has more instances than it had.
     func added(_ count: Int, to runKey: Int64) {
         runs[runKey, default: (Ends(), 0)].added += count
@@ -75,6 +82,11 @@ final class Settlement {
     func takeTasks() -> [(place: TaskPlace, state: TaskState)] {
         defer { tasks = [] }
         return tasks
+    }
+
+    func takeUpdates() -> [(place: TaskPlace, assets: [String])] {
+        defer { updates = [] }
+        return updates
     }
 
     func takeRuns() -> [(runKey: Int64, ends: Ends, added: Int)] {
@@ -113,7 +125,9 @@ extension Transaction {
                 }
                 var downstream: [TaskPlace: Settlement.Ends] = [:]
                 for (place, state) in settlement.takeTasks() {
-                    for index in try facts(ofRun: place.runKey).version.downstream[place.taskIndex] {
+                    let version = try facts(ofRun: place.runKey).version
+                    if state == .success { settlement.note(version.tasks[place.taskIndex].outlets, of: place) }
+                    for index in version.downstream[place.taskIndex] {
                         downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()].add(state)
                     }
                 }
@@ -126,7 +140,21 @@ extension Transaction {
             }
             try fireRunWaits(in: settlement)
         } while !settlement.isSettled
+        try tellUpdates(settlement)
         try refillPools()
+    }
+
+    /// Updates of assets go into the inbox, in the transaction that stores the success of their tasks.
+    private func tellUpdates(_ settlement: Settlement) throws {
+        let events = try settlement.takeUpdates().flatMap { place, assets in
+            let facts = try facts(ofRun: place.runKey)
+            let payload: JSONValue = .object([
+                "dag_id": .string(facts.row.dagID), "run_id": .string(facts.row.runID),
+                "task_id": .string(facts.version.tasks[place.taskIndex].taskID),
+            ])
+            return assets.map { NewEvent(name: Asset.eventName, key: $0, payload: payload) }
+        }
+        _ = try emit(events)
     }
 
     private func settleMapped(_ place: TaskPlace, _ ends: Settlement.Ends, in settlement: Settlement) throws {

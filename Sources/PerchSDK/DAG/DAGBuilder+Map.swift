@@ -14,7 +14,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Output
     ) -> TaskReference<[Output]> {
@@ -22,6 +23,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)
         return declareCode(
@@ -39,7 +41,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Void
     ) -> TaskReference<Void> {
@@ -47,6 +50,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)
         return declareCode(

@@ -9,13 +9,15 @@ extension DAGBuilder {
         _ id: String, _ code: O, after: any AnyTaskReference..., retries: Int? = nil, retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<O.Output> where O.Output: Codable {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         check(code, of: id, place)
@@ -32,13 +34,15 @@ extension DAGBuilder {
         _ id: String, _ code: O, after: any AnyTaskReference..., retries: Int? = nil, retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<Void> where O.Output == Void {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         check(code, of: id, place)

@@ -17,14 +17,15 @@ extension DAGBuilder {
         _ id: String, _ trigger: T, after: any AnyTaskReference..., timeout: Duration = .days(7),
         softFail: Bool = false, retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, taskTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<T.Event> {
         let place = DeclarationPlace(file, line)
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue, triggerRule: triggerRule)
+            priority: priority, queue: queue, outlets: outlets, triggerRule: triggerRule)
         let definition = sensor(id, trigger, timeout, softFail, isMapped: false, place)
         let anchor = draft.declare(id, .sensor(definition), after: after, options: options, place: place)
         return TaskReference(anchor, reading: .whole { try trigger.event(stored: $0) })
@@ -43,14 +44,15 @@ extension DAGBuilder {
         timeout: Duration = .days(7),
         softFail: Bool = false, retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, taskTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, file: String = #fileID,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<[T.Event]> {
         let place = DeclarationPlace(file, line)
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue, triggerRule: triggerRule)
+            priority: priority, queue: queue, outlets: outlets, triggerRule: triggerRule)
         let definition = sensor(id, trigger, timeout, softFail, isMapped: true, place)
         let anchor = draft.declare(
             id, .sensor(definition), mappedOver: elements.anchors.first, after: after, options: options, place: place)

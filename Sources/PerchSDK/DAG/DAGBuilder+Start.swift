@@ -15,7 +15,7 @@ extension DAGBuilder {
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, repeat each Input) async throws -> Output
@@ -24,6 +24,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         var collected = TaskInputs()
@@ -47,7 +48,7 @@ extension DAGBuilder {
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, repeat each Input) async throws -> Void
@@ -56,6 +57,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         var collected = TaskInputs()
@@ -81,7 +83,7 @@ extension DAGBuilder {
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, Element) async throws -> Output
@@ -90,6 +92,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         let reader = ElementReader(elements, task: id)
@@ -110,7 +113,7 @@ extension DAGBuilder {
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, Element) async throws -> Void
@@ -119,6 +122,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
         let reader = ElementReader(elements, task: id)

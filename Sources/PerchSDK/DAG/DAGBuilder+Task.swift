@@ -19,7 +19,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Output
     ) -> TaskReference<Output> {
@@ -27,6 +28,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()
         for input in repeat each inputs { collected.add(input) }
@@ -47,7 +49,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, triggerRule: TriggerRule? = nil, hasOnKill: Bool = false,
+        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Void
     ) -> TaskReference<Void> {
@@ -55,6 +58,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()
         for input in repeat each inputs { collected.add(input) }

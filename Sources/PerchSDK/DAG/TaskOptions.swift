@@ -25,6 +25,8 @@ public struct TaskOptions: Sendable, Hashable {
     public var priority: Int?
     /// The queue of the triggerers that watch the waits: `default`.
     public var queue: String?
+    /// The assets that the task updates when it succeeds: none.
+    public var outlets: [Asset]?
     /// When the task may run, given how the tasks before it ended: all succeeded.
     public var triggerRule: TriggerRule?
 
@@ -33,7 +35,7 @@ public struct TaskOptions: Sendable, Hashable {
         retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil, taskTimeout: Duration? = nil,
         killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil,
-        queue: String? = nil, triggerRule: TriggerRule? = nil
+        queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil
     ) {
         self.retries = retries
         self.retryDelay = retryDelay
@@ -46,6 +48,7 @@ public struct TaskOptions: Sendable, Hashable {
         self.poolSlots = poolSlots
         self.priority = priority
         self.queue = queue
+        self.outlets = outlets
         self.triggerRule = triggerRule
     }
 
@@ -64,6 +67,7 @@ public struct TaskOptions: Sendable, Hashable {
         if let value = poolSlots ?? base.poolSlots { definition.poolSlots = value }
         if let value = priority ?? base.priority { definition.priority = value }
         if let value = queue ?? base.queue { definition.queue = value }
+        if let value = outlets ?? base.outlets { definition.outlets = value.map(\.name) }
         if let value = triggerRule ?? base.triggerRule { definition.triggerRule = value }
     }
 
@@ -83,6 +87,7 @@ public struct TaskOptions: Sendable, Hashable {
         if let pool, pool.isEmpty { found.append("pool is empty; name a pool, or leave it out for default_pool") }
         if let poolSlots, poolSlots < 1 { found.append("poolSlots is \(poolSlots); it is a number from 1") }
         if let queue, let problem = TaskDefinition.problem(ofQueue: queue) { found.append(problem) }
+        for asset in outlets ?? [] { if let problem = asset.problem { found.append("outlets: \(problem)") } }
         return found
     }
 }

@@ -96,4 +96,13 @@ struct JSONFields {
         }
         return found
     }
+
+    func strings(_ name: String) throws(PerchError) -> [String] {
+        var found: [String] = []
+        for element in try array(name) {
+            guard case .string(let text) = element else { throw fault(name, "an array of texts") }
+            found.append(text)
+        }
+        return found
+    }
 }

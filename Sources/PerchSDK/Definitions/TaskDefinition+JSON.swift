@@ -33,6 +33,7 @@ extension TaskDefinition: JSONConvertible {
         add("pool_slots", poolSlots, unless: standard.poolSlots)
         add("priority", priority, unless: standard.priority)
         if queue != standard.queue { members["queue"] = .string(queue) }
+        if !outlets.isEmpty { members["outlets"] = .array(outlets.map { .string($0) }) }
         if !location.isEmpty { members["location"] = .string(location) }
         return .object(members)
     }
@@ -67,6 +68,7 @@ extension TaskDefinition: JSONConvertible {
         poolSlots = try fields.int("pool_slots", default: poolSlots)
         priority = try fields.int("priority", default: priority)
         queue = try fields.string("queue", default: queue)
+        outlets = try fields.strings("outlets")
         location = try fields.string("location", default: "")
     }
 }

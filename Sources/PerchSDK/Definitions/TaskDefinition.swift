@@ -43,6 +43,8 @@ public struct TaskDefinition: Hashable, Sendable {
     public var priority: Int
     /// The queue of the triggerers that watch the waits.
     public var queue: String
+    /// The names of the assets that it updates when it succeeds.
+    public var outlets: [String]
     /// Where it was declared, for error messages: `file:line`.
     public var location: String
 
@@ -63,6 +65,7 @@ public struct TaskDefinition: Hashable, Sendable {
         poolSlots = 1
         priority = 1
         queue = Self.defaultQueue
+        outlets = []
         location = ""
     }
 
