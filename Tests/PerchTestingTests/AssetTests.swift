@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Assets", .timeLimit(.minutes(1)))
 struct AssetTests {
-    @Test("The success of a task that updates an asset ends the waits for it; a failure, and an asset beside it, do not")
+    @Test("The success of a task that updates an asset ends the waits for it; a failure does not")
     func updates() async throws {
         let maker = DAG("maker", params: ["fail": false]) { dag in
             let rows = dag.task("rows", outlets: ["db://rows"]) { context in
