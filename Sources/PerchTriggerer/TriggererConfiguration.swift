@@ -21,8 +21,9 @@ public struct TriggererConfiguration: Sendable {
     public var probeDelay = TimeSpan(microseconds: 250_000)
     /// How many waits are read at once.
     public var waitsPerRead = 10_000
-    /// How many fires one transaction commits.
-    public var firesPerCommit = 1_000
+    /// How many fires one transaction commits. In a burst these transactions take turns with those that run what was fired:
+    /// fewer at once let the burst take longer, more hold everybody else up.
+    public var firesPerCommit = 3_000
     /// How many events are read at once, and how many looks back are made with them.
     public var eventsPerRead = 2_000
 
