@@ -10,8 +10,7 @@ struct HTTPAddress {
     let port: String
 
     init(_ text: String) throws(PerchError) {
-        let shown = Self.shown(text)
-        func fault(_ reason: String) -> PerchError { PerchError(.invalid, "'\(shown)' \(reason)") }
+        func fault(_ reason: String) -> PerchError { PerchError(.invalid, "'\(Self.shown(text))' \(reason)") }
         guard !text.utf8.contains(0) else { throw fault("holds a zero byte") }
         guard let url = curl_url() else { throw PerchError(.unavailable, "no memory for a URL") }
         defer { curl_url_cleanup(url) }
