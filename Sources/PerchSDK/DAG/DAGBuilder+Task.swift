@@ -7,6 +7,7 @@ extension DAGBuilder {
     ///   - id: Letters, digits, `_`, `.` and `-`; at most 250 of them; unique in the DAG.
     ///   - inputs: Tasks whose outputs the closure receives, typed. The task comes after them.
     ///   - after: Further tasks that it comes after.
+    ///   - outlets: The assets that the task updates when it succeeds; `.asset(…)` waits for that.
     ///   - hasOnKill: Whether `run` registers clean-up with `context.onKill` that has to run even where the task is
     ///     cancelled while it waits.
     ///   - onKill: Clean-up for a cancelled task, in place of `context.onKill` in `run`. Steps in it answer from the
