@@ -79,8 +79,7 @@ final class PostgresListener {
             failures = 0
             return
         }
-        guard PQsendQuery(connection, text) == 1 else { return link?.fail("LISTEN cannot be sent") ?? () }
-        link?.flush()
+        if PQsendQuery(connection, text) == 1 { link?.flush() } else { link?.fail("LISTEN cannot be sent") }
     }
 
     static func quoted(_ name: String) -> String { "\"" + name.replacing("\"", with: "\"\"") + "\"" }
