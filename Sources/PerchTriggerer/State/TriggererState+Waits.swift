@@ -8,8 +8,8 @@ import PerchSDK
 extension TriggererState {
     /// Newcomers that wait for their look back are not let grow without bound.
     private var mostNewcomers: Int { configuration.waitsPerRead * 2 }
-    /// The dearest kind takes 40 microseconds for each.
-    private static let mostArmed = 200
+    /// The dearest kind takes 40 microseconds for each; smaller groups let sensors that are due at once fire by smaller groups.
+    private static let mostArmed = 1_000
 
     mutating func nextWaitsRequest(now: Int64) -> WaitsRequest? {
         guard !isReadingWaits, now >= readAt, pump.newcomers.count < mostNewcomers else { return nil }
