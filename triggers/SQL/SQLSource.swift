@@ -48,8 +48,9 @@ public final class SQLSource: TriggerSource {
     let options: Options
     private let environment: (String) -> String?
     private let secrets: any SecretResolver
-    private let files: WorkerThreads?
-    private let names: WorkerThreads?
+    /// Where there are none, each wait that needs them is broken with the reason.
+    private let files: Result<WorkerThreads, any Error>
+    private let names: Result<WorkerThreads, any Error>
 
     var waits: [Int64: Wait] = [:]
     var probes: [SQLKey: SQLProbe] = [:]
@@ -69,9 +70,8 @@ public final class SQLSource: TriggerSource {
         let environment = environment ?? { name in getenv(name).map { String(cString: $0) } }
         self.environment = environment
         secrets = EnvironmentSecrets(environment: environment)
-        // Nobody can be told before the first wait comes, and that one is broken with the reason.
-        files = try? WorkerThreads(loop: loop, most: 8, name: "perch-sqlite")
-        names = try? WorkerThreads(loop: loop, most: 4, name: "perch-names")
+        files = Result { try WorkerThreads(loop: loop, most: 8, name: "perch-sqlite") }
+        names = Result { try WorkerThreads(loop: loop, most: 4, name: "perch-names") }
         schedule = ProbeSchedule(loop: loop, longestBackOff: TimeSpan(options.longestBackOff).microseconds) {
             [weak self] in self?.ask($0)
         }
@@ -116,12 +116,12 @@ public final class SQLSource: TriggerSource {
 
     private func line(_ database: SQLDatabase) throws -> SQLLine {
         if let known = lines[database] { return known }
-        guard let files, let names else { throw PerchError(.unavailable, "there is no eventfd for its threads") }
         let backend: any SQLBackend
         var listener: PostgresListener?
         switch database {
-        case .sqlite(let path): backend = SQLiteBackend(path: path, loop: loop, threads: files)
+        case .sqlite(let path): backend = SQLiteBackend(path: path, loop: loop, threads: try files.get())
         case .postgres(let server):
+            let names = try names.get()
             let password = try server.password?.resolved(environment, secrets)
             backend = PostgresBackend(
                 server: server, password: password, loop: loop, threads: names, options: options)
@@ -174,8 +174,7 @@ public final class SQLSource: TriggerSource {
             line.backend.close()
             line.listener?.close()
         }
-        files?.close()
-        names?.close()
+        for case .success(let threads) in [files, names] { threads.close() }
         waits = [:]
         probes = [:]
         lines = [:]

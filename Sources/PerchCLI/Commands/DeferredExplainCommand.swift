@@ -106,8 +106,8 @@ struct StoredExplanation: Sendable {
 
     /// What its author calls it, where it is a trigger that is made of others.
     private var composedWords: String {
-        // What cannot be read is told by whoever watches it.
-        guard let text = wait.definition, let definition = try? JSONValue(parsingEnvelope: text),
+        guard let text = wait.definition,
+            let definition = try? JSONValue(parsingEnvelope: text),  // because whoever watches it tells what is wrong
             case .string(let name)? = definition[TriggerSpec.composedKey]
         else { return "" }
         return " (what \(name) is made of)"

@@ -57,8 +57,7 @@ final class Attempt {
 
     /// What earlier dispatches of the try would have said, where they began no log.
     var past: [LogLine] {
-        // A journal that cannot be read fails the attempt with the reason; its log does not need it once more.
-        (try? AttemptPast.lines(task.journal)) ?? []
+        (try? AttemptPast.lines(task.journal)) ?? []  // because a broken journal fails the attempt, and says so
     }
 
     var dispatchID: Int64 { task.dispatchID }

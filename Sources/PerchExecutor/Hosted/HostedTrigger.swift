@@ -34,8 +34,7 @@ final class HostedTrigger {
 
     init(_ hosted: HostedWait) {
         wait = hosted.wait
-        // A journal that cannot be read fails the attempt that resumes, with the reason; its log does not need it once more.
-        past = (try? AttemptPast.lines(hosted.journal)) ?? []
+        past = (try? AttemptPast.lines(hosted.journal)) ?? []  // because such a journal fails the attempt that resumes
         failures = hosted.failures
         offences = hosted.offences
     }

@@ -93,8 +93,8 @@ public struct TemplateScope: Sendable {
     }
 
     private func element() -> JSONValue? {
-        // What the engine stored is JSON. Where it is not, the name does not resolve, and the error says so.
-        facts.mapElement.flatMap { try? JSONValue(parsingEnvelope: $0) }
+        // What the engine stored is JSON.
+        facts.mapElement.flatMap { try? JSONValue(parsingEnvelope: $0) }  // because the name is said not to resolve
     }
 
     private func plain(_ name: String) -> JSONValue? {

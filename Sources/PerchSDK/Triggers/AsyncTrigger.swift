@@ -48,8 +48,9 @@ extension AsyncTrigger {
     public static var kind: String { HostedKind.kind(of: name) }
     /// The name and the fields: `QueueDepth(above: 10, queue: orders)`.
     public var target: String {
-        // What cannot be coded is said where the wait is stored.
-        guard case .object(let members)? = try? JSONValue(encoding: self), !members.isEmpty else { return Self.name }
+        guard case .object(let members)? = try? JSONValue(encoding: self),  // because storing the wait says why
+            !members.isEmpty
+        else { return Self.name }
         let fields = members.sorted { $0.key < $1.key }.map { key, value in
             if case .string(let text) = value { return "\(key): \(text)" }
             return "\(key): \(value.text)"
