@@ -334,7 +334,9 @@ extension Executor {
         }
         guard life == .running else { return await shutDown() }
         life = .draining
-        if !core.attempts.isEmpty {
+        withdrawClaim()
+        // What is being claimed comes still, and is given back like the rest.
+        if !core.attempts.isEmpty || isCommitting {
             let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.drainTimeout.microseconds) {
                 [weak self] in
                 guard let self else { return }

@@ -29,6 +29,7 @@ extension Executor {
         if bells == .hosted { return }
         if bells.contains(.queue) {
             hasWork = true
+            withdrawClaim()
             if isCommitting { bellsDuringCommit = true } else { mayWaitToLook = false }
         }
         if bells.contains(.cancels), !core.attempts.isEmpty { core.askForCancels() }
@@ -56,14 +57,54 @@ extension Executor {
         perform()
         slots.store(core.attempts.count, ordering: .relaxed)
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
-        let mayClaim = life == .running && hasWork && core.freeSlots > 0 && bundles[.main]?.isReady == true
-        let claims = mayClaim && (!mayWaitToLook || core.turn.hasReports)
+        let mayClaim = life == .running && core.freeSlots > 0 && bundles[.main]?.isReady == true
+        let claims = mayClaim && hasWork && (!mayWaitToLook || core.turn.hasReports)
+        if let standingClaim {
+            if mayClaim, !claims, core.turn.isEmpty, standingClaim.turn.claimLimit == core.claimLimit { return }
+            withdrawClaim()
+            if isCommitting { return }
+        }
         let turn = core.takeTurn(claims: claims)
-        guard !turn.isEmpty else { return checkIdle() }
+        guard !turn.isEmpty else {
+            if mayClaim { standClaim() }
+            return checkIdle()
+        }
         isCommitting = true
         if claims { hasWork = false }
         bellsDuringCommit = false
         Task(executorPreference: reactor) { await self.commit(turn) }
+    }
+
+    private func standClaim() {
+        let turn = core.takeTurn(claims: true)
+        bellsDuringCommit = false
+        let reactor = reactor
+        let write = store.commit(turn, worker: worker, onNext: .queue) { [weak self] result in
+            guard let executor = self else { return }
+            reactor.submit { executor.assumeIsolated { $0.claimEnded(turn, result) } }
+        }
+        standingClaim = (turn, write)
+    }
+
+    /// Takes the standing claim back, if there is one. Where its group has it, it is a commit under way like any other.
+    func withdrawClaim() {
+        guard let claim = standingClaim else { return }
+        standingClaim = nil
+        if !claim.write.withdraw() { isCommitting = true }
+    }
+
+    private func claimEnded(_ turn: Turn, _ result: Result<TurnOutcome, any Error>) {
+        standingClaim = nil
+        isCommitting = false
+        switch result {
+        case .success(let outcome):
+            lookLater(turn, outcome)
+            core.committed(turn, outcome, now: now)
+            pump()
+        case .failure(let error):
+            guard life == .running || life == .draining else { return }
+            commitFailed(turn, error)
+        }
     }
 
     private func commit(_ turn: Turn) async {

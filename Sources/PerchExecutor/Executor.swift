@@ -73,6 +73,9 @@ public actor Executor {
     var worker: Int64 = 0
     var life = Life.new
     var isCommitting = false
+    /// The claim that stands in the metastore while there is nothing to commit: whatever queues a task has it claimed in
+    /// the same COMMIT.
+    var standingClaim: (turn: Turn, write: StandingWrite)?
     /// Whether the queue may hold something that was not seen yet.
     var hasWork = true
     /// Whether the look at the queue may wait for the next report: the bell was most likely this executor's own doing.

@@ -13,9 +13,12 @@ extension Triggerer {
         case .renew(let owner, let watched): renew(owner, watched: watched)
         case .readWaits(let request): read(request)
         case .readInbox(let request): read(request)
+        case .standInbox(let request): stand(request)
+        case .withdrawInbox: state?.inboxWithdrawn(withdrawStandingRead())
         case .commit(let group): commit(group)
         case .restartSources:
             stopSources()
+            _ = withdrawStandingRead()
             log.warning("the lease on the waits was lost; they are read again under the next one")
             startSources(generation: state?.generation ?? 0)
         case .arm(let waits, let source): arm(waits, at: source, now: now)
@@ -46,8 +49,10 @@ extension Triggerer {
 
     // MARK: sources
 
-    private func arm(_ waits: [WaitToArm], at source: Int, now: Int64) {
+    private func arm(_ waits: ArraySlice<WaitToArm>, at source: Int, now: Int64) {
+        let began = reactor.loop.uptime
         add(waits.compactMap { armed($0, now: now) }, to: sources[source])
+        state?.pace.took(reactor.loop.uptime - began, for: waits.count, source: source)
     }
 
     private func add(_ waits: [ArmedWait], to source: any TriggerSource) {
@@ -174,14 +179,37 @@ extension Triggerer {
                 // What is read under the writer's lock has everything that was received before; a snapshot may miss
                 // what is being committed.
                 let page =
-                    request.isBarrier
+                    request.manner == .barrier
                     ? try await triggerer.metastore.write { try $0.inboxPage(request) }
                     : try await triggerer.metastore.read { try $0.inboxPage(request) }
-                triggerer.state?.inboxRead(request, page)
+                triggerer.state?.inboxRead(request, page, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.readFailed(request.generation, ofWaits: false, error)
             }
         }
+    }
+
+    private func stand(_ request: InboxRequest) {
+        let reactor = reactor
+        standingRead = metastore.write(onNext: .events, { try $0.inboxPage(request) }) { [weak self] result in
+            guard let self else { return }
+            reactor.submit { self.assumeIsolated { $0.standingReadEnded(request, result) } }
+        }
+    }
+
+    private func standingReadEnded(_ request: InboxRequest, _ result: Result<InboxPage, any Error>) {
+        guard !isStopped else { return }
+        switch result {
+        case .success(let page): state?.inboxRead(request, page, now: reactor.loop.now)
+        case .failure(let error): readFailed(request.generation, ofWaits: false, error)
+        }
+        turn()
+    }
+
+    /// Whether no standing read is in the metastore any more; false where it is under way.
+    func withdrawStandingRead() -> Bool {
+        defer { standingRead = nil }
+        return standingRead?.withdraw() ?? true
     }
 
     private func readFailed(_ generation: Int, ofWaits: Bool, _ error: any Error) {

@@ -32,9 +32,11 @@ public actor Triggerer {
     var state: TriggererState?
     private var timer: (instant: Int64, handle: LoopTimer)?
     private var isTurnPlanned = false
-    private var isStopped = false
+    private(set) var isStopped = false
     /// The process under which the lease was last given.
     var owner: Int64?
+    /// The read of the inbox that stands in the metastore.
+    var standingRead: StandingWrite?
     /// What is under way to the metastore, by its number.
     private var errands: [Int: Task<Void, Never>] = [:]
     private var errandCount = 0
@@ -91,6 +93,7 @@ public actor Triggerer {
         if let timer { reactor.loop.cancel(timer.handle) }
         timer = nil
         stopSources()
+        _ = withdrawStandingRead()
         peers.watch([])
         while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }

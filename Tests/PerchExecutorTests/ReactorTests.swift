@@ -31,6 +31,13 @@ private final class ObservedStore: ExecutorStore {
         note("commit")
         return try await base.commit(turn, worker: worker)
     }
+    func commit(
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
+        answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
+    ) -> StandingWrite {
+        note("standing commit")
+        return base.commit(turn, worker: worker, onNext: bells, answer: answer)
+    }
     func commit(_ turn: HostedTurn, worker: Int64) async throws -> HostedOutcome {
         note("commit of hosted")
         return try await base.commit(turn, worker: worker)

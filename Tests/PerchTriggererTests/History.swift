@@ -39,6 +39,8 @@ struct History {
     private var claims: [Int64: InboxEvent] = [:]
     private var areTrue: Set<Int64> = []
     private var errands: [Errand] = []
+    /// The read that is made with the next event.
+    private var standing: InboxRequest?
     private var faults = 0
     /// Fires that were handed over for a wait under one lease.
     private var handedOver: [String: Int] = [:]
@@ -78,7 +80,7 @@ struct History {
             // One for each that takes its event for itself, and not more than can be read.
             if now >= emitAt {
                 emitAt = now + 20_000_000
-                for event in 0..<4 { store.emit(name: "event", value: event, now: now) }
+                for event in 0..<4 { emit(event) }
                 ring(.events)
             }
             work()
@@ -113,7 +115,7 @@ struct History {
             }
             ring(.waits)
         case 3...5:
-            store.emit(name: "event", value: Int.random(in: 0..<5, using: &random), now: now)
+            emit(Int.random(in: 0..<5, using: &random))
             ring(.events)
         case 6: if let waitID = store.open.randomElement(using: &random) { makeTrue(waitID) }
         case 7:
@@ -152,6 +154,17 @@ struct History {
         }
     }
 
+    /// Now and then by another process, whose transactions call nobody of this one.
+    private mutating func emit(_ value: Int) {
+        store.emit(name: "event", value: value, now: now)
+        guard let request = standing, random.chance(70) else { return }
+        standing = nil
+        var errand = Errand(
+            work: .standInbox(request), doneAt: now, answeredAt: now + Int64.random(in: 0...300_000, using: &random))
+        errand.answer = answer(to: errand.work)
+        errands.append(errand)
+    }
+
     /// A doorbell may be lost.
     private mutating func ring(_ bell: DoorbellSet) {
         if !random.chance(faults) { state.rang(bell) }
@@ -184,13 +197,18 @@ struct History {
                 handedOver["\(group.generation)/\(firing.waitID)", default: 0] += 1
             }
             send(work)
+        case .standInbox(let request): standing = request
+        case .withdrawInbox:
+            state.inboxWithdrawn(standing != nil)
+            standing = nil
         case .restartSources:
+            standing = nil
             levels = []
             listeners = [:]
             alone = []
             claims = [:]
         case .arm(let waits, _):
-            expectOwn(waits)
+            expectOwn(Array(waits))
             for wait in waits {
                 if areTrue.contains(wait.waitID) {
                     state.reported(.fired(waitID: wait.waitID, payload: .null), now: now)
@@ -292,7 +310,7 @@ struct History {
             return .acquired(owner: owner, share: share, lastEvent: Int64(store.events.count))
         case .renew(let owner, _): return .renewed(owner == store.owner ? store.share() : nil)
         case .readWaits(let request): return .waits(store.page(request))
-        case .readInbox(let request): return .inbox(store.page(request, now: now))
+        case .readInbox(let request), .standInbox(let request): return .inbox(store.page(request, now: now))
         case .commit(let group):
             do {
                 let results = try store.fire(group, now: now)
@@ -315,8 +333,9 @@ struct History {
         case (.renew, _): state.renewalFailed(generation: state.generation, now: now)
         case (.readWaits(let request), .waits(let page)): state.waitsRead(request, page, now: now)
         case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
-        case (.readInbox(let request), .inbox(let page)): state.inboxRead(request, page)
-        case (.readInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
+        case (.readInbox(let request), .inbox(let page)), (.standInbox(let request), .inbox(let page)):
+            state.inboxRead(request, page, now: now)
+        case (.readInbox(let request), _), (.standInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
         case (.commit(let group), .committed(let results)):
             // A timeout that did not count may be handed over again: the deadline was moved. So may a claim that lost.
             for (firing, result) in zip(group.firings, results)

@@ -59,11 +59,14 @@ struct ExecutorCore {
     /// How many more dispatches may be held.
     var freeSlots: Int { max(0, settings.slots - occupied) }
 
+    /// How many tasks a claim may take now.
+    var claimLimit: Int { min(freeSlots, settings.largestClaim) }
+
     /// Takes what is to be committed next.
     mutating func takeTurn(claims: Bool) -> Turn {
         var taken = Turn()
         swap(&taken, &turn)
-        if claims { taken.claimLimit = min(freeSlots, settings.largestClaim) }
+        if claims { taken.claimLimit = claimLimit }
         return taken
     }
 

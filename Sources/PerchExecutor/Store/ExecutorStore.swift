@@ -7,6 +7,11 @@ internal import PerchSDK
 protocol ExecutorStore: Sendable {
     /// Commits one turn: everything in it or nothing.
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome
+    /// Commits one turn together with what rings one of `bells` next. `answer` is called on no particular thread.
+    func commit(
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
+        answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
+    ) -> StandingWrite
     /// Commits one turn about hosted triggers.
     func commit(_ turn: HostedTurn, worker: Int64) async throws -> HostedOutcome
     /// Gives back what a worker hosts.
@@ -70,26 +75,14 @@ struct MetastoreStore: ExecutorStore {
     let metastore: Metastore
 
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome {
-        try await metastore.write { transaction in
-            var outcome = TurnOutcome()
-            if let lease = turn.lease {
-                outcome.isRegistered = try transaction.renewLease(worker, lease: lease)
-                guard outcome.isRegistered else { return outcome }
-            }
-            if !turn.steps.isEmpty { outcome.steps = try transaction.recordSteps(turn.steps) }
-            if !turn.deferrals.isEmpty { outcome.deferrals = try transaction.deferTasks(turn.deferrals) }
-            if !turn.reports.isEmpty { outcome.reports = try transaction.finish(turn.reports) }
-            for (references, asSuspects) in [(turn.requeued, false), (turn.suspects, true)] where !references.isEmpty {
-                try transaction.requeue(
-                    references.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: asSuspects)
-            }
-            if turn.claimLimit > 0 { outcome.claimed = try transaction.claim(limit: turn.claimLimit, worker: worker) }
-            if turn.readsCancels {
-                outcome.cancels = try transaction.cancelOrders(worker: worker)
-                    .map { CancelOrder(dispatchID: $0.dispatchID, intent: $0.intent) }
-            }
-            return outcome
-        }
+        try await metastore.write { try $0.carryOut(turn, worker: worker) }
+    }
+
+    func commit(
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
+        answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
+    ) -> StandingWrite {
+        metastore.write(onNext: bells, { try $0.carryOut(turn, worker: worker) }, answer: answer)
     }
 
     func processes(role: String) async throws -> [ProcessRow] {
@@ -122,5 +115,27 @@ struct MetastoreStore: ExecutorStore {
 
     func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void) {
         metastore.doorbells.subscribe(bells, callback)
+    }
+}
+
+extension Transaction {
+    fileprivate func carryOut(_ turn: Turn, worker: Int64) throws -> TurnOutcome {
+        var outcome = TurnOutcome()
+        if let lease = turn.lease {
+            outcome.isRegistered = try renewLease(worker, lease: lease)
+            guard outcome.isRegistered else { return outcome }
+        }
+        if !turn.steps.isEmpty { outcome.steps = try recordSteps(turn.steps) }
+        if !turn.deferrals.isEmpty { outcome.deferrals = try deferTasks(turn.deferrals) }
+        if !turn.reports.isEmpty { outcome.reports = try finish(turn.reports) }
+        for (references, asSuspects) in [(turn.requeued, false), (turn.suspects, true)] where !references.isEmpty {
+            try requeue(references.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: asSuspects)
+        }
+        if turn.claimLimit > 0 { outcome.claimed = try claim(limit: turn.claimLimit, worker: worker) }
+        if turn.readsCancels {
+            outcome.cancels = try cancelOrders(worker: worker)
+                .map { CancelOrder(dispatchID: $0.dispatchID, intent: $0.intent) }
+        }
+        return outcome
     }
 }

@@ -28,9 +28,24 @@ final class GroupCommitWriter: @unchecked Sendable {
     private static let rowBudget = 5_000
     private static let timeBudget = TimeSpan(microseconds: 20_000)
 
+    /// One that is no part of any group before a doorbell rings in one.
+    private struct Standing: Sendable {
+        var number: Int
+        var bells: DoorbellSet
+        var member: Member
+    }
+
     private struct Line: Sendable {
         var waiting: [Member] = []
+        var standing: [Standing] = []
+        var stood = 0
         var isClosed = false
+
+        mutating func takeStanding(for bells: DoorbellSet) -> [Member] {
+            let taken = standing.filter { !$0.bells.isDisjoint(with: bells) }
+            if !taken.isEmpty { standing.removeAll { !$0.bells.isDisjoint(with: bells) } }
+            return taken.map(\.member)
+        }
     }
 
     private let line = Mutex(Line())
@@ -75,10 +90,37 @@ final class GroupCommitWriter: @unchecked Sendable {
         return isTaken
     }
 
-    /// Commits what waits, and takes no more.
+    /// Adds a member to the next group that rings one of `bells`: it sees what that group has done, and has its COMMIT.
+    /// Gives its number; nil after `close`.
+    func stand(_ member: Member, for bells: DoorbellSet) -> Int? {
+        line.withLock { line in
+            guard !line.isClosed else { return nil }
+            line.stood += 1
+            line.standing.append(Standing(number: line.stood, bells: bells, member: member))
+            return line.stood
+        }
+    }
+
+    /// Takes a standing member back; false where its group has it, or it was refused.
+    func withdraw(_ number: Int) -> Bool {
+        line.withLock { line in
+            guard let place = line.standing.firstIndex(where: { $0.number == number }) else { return false }
+            line.standing.remove(at: place)
+            return true
+        }
+    }
+
+    /// Commits what waits, refuses what stands, and takes no more.
     func close() {
         line.withLock { $0.isClosed = true }
         runner.stop()
+        let left = line.withLock { line in
+            defer { line.standing = [] }
+            return line.standing
+        }
+        for standing in left {
+            standing.member.refuse(PerchError(.unavailable, "the metastore was closed before what this waits for"))
+        }
     }
 
     /// Commits one group of what waits; false where nothing does.
@@ -100,6 +142,9 @@ final class GroupCommitWriter: @unchecked Sendable {
         var ends: [MemberEnd] = []
         var bells: DoorbellSet = []
         var position = start
+        // Those that stood for a bell of this group.
+        var called: [Member] = []
+        var calledEnds: [MemberEnd] = []
         var beganAt: Int64 = 0
         if meter != nil { tally = TransactionTally() }
         do {
@@ -116,6 +161,12 @@ final class GroupCommitWriter: @unchecked Sendable {
                         if connection.totalChanges - changesBefore >= Self.rowBudget { break }
                         if clock.now - begun >= Self.timeBudget { break }
                     }
+                    while !bells.isEmpty {
+                        let next = line.withLock { $0.takeStanding(for: bells) }
+                        if next.isEmpty { break }
+                        called += next
+                        for member in next { calledEnds.append(try runMember(member, on: connection, bells: &bells)) }
+                    }
                     try connection.perform(.commit)
                 } catch {
                     // The first error counts; where SQLite has rolled back by itself, there is nothing left to roll back.
@@ -127,12 +178,14 @@ final class GroupCommitWriter: @unchecked Sendable {
             }
         } catch {
             meter?.commitFailed()
-            for end in ends { end.afterCommit(error) }
+            for end in ends + calledEnds { end.afterCommit(error) }
+            for member in called[calledEnds.count...] { member.refuse(error) }
             // The member that was under way, or all if the group could not begin.
             let refused = ends.isEmpty ? members.count : min(position + 1, members.count)
             for member in members[(start + ends.count)..<refused] { member.refuse(error) }
             return refused
         }
+        ends += calledEnds
         if let meter {
             meter.committed(
                 members: ends.count { $0.isDone }, took: meter.uptime - beganAt, tally, now: clock.now)

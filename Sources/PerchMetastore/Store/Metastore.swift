@@ -183,26 +183,48 @@ public final class Metastore: Sendable {
         _ body: @escaping @Sendable (Transaction) throws -> Result
     ) async throws -> Result {
         let answer: Swift.Result<Result, any Error> = await withCheckedContinuation { continuation in
-            let member = GroupCommitWriter.Member(
-                run: { transaction in
-                    do {
-                        let result = try body(transaction)
-                        try transaction.finishMember()
-                        return .init(isDone: true) { error in
-                            continuation.resume(returning: error.map { .failure($0) } ?? .success(result))
-                        }
-                    } catch {
-                        return .init(isDone: false) { _ in continuation.resume(returning: .failure(error)) }
-                    }
-                },
-                refuse: { continuation.resume(returning: .failure($0)) })
-            if !writer.submit(member) {
-                let error = PerchError(.unavailable, "the metastore of \(home) is closed")
-                continuation.resume(returning: .failure(error))
-            }
+            let member = Self.member(body) { continuation.resume(returning: $0) }
+            if !writer.submit(member) { member.refuse(closedError) }
         }
         // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
         return try answer.get()
+    }
+
+    /// A write that waits for a doorbell: it is a member of the very group that rings one of `bells` next, sees what that
+    /// group has done, and becomes durable with it. What would else be a second COMMIT after a way to another thread and
+    /// back costs neither.
+    ///
+    /// Bells that come from other processes call nobody: who stands listens to those as well.
+    /// - Parameter answer: Called once on the writer's thread, unless the write is withdrawn before its group comes.
+    public func write<Result: Sendable>(
+        onNext bells: DoorbellSet, _ body: @escaping @Sendable (Transaction) throws -> Result,
+        answer: @escaping @Sendable (Swift.Result<Result, any Error>) -> Void
+    ) -> StandingWrite {
+        let member = Self.member(body, answer: answer)
+        guard let number = writer.stand(member, for: bells) else {
+            member.refuse(closedError)
+            return StandingWrite { false }
+        }
+        return StandingWrite { [writer] in writer.withdraw(number) }
+    }
+
+    private var closedError: PerchError { PerchError(.unavailable, "the metastore of \(home) is closed") }
+
+    private static func member<Result: Sendable>(
+        _ body: @escaping @Sendable (Transaction) throws -> Result,
+        answer: @escaping @Sendable (Swift.Result<Result, any Error>) -> Void
+    ) -> GroupCommitWriter.Member {
+        GroupCommitWriter.Member(
+            run: { transaction in
+                do {
+                    let result = try body(transaction)
+                    try transaction.finishMember()
+                    return .init(isDone: true) { error in answer(error.map { .failure($0) } ?? .success(result)) }
+                } catch {
+                    return .init(isDone: false) { _ in answer(.failure(error)) }
+                }
+            },
+            refuse: { answer(.failure($0)) })
     }
 
     /// Reads one consistent snapshot, on a thread of its own kind: the caller's is not blocked.
@@ -221,4 +243,14 @@ public final class Metastore: Sendable {
         }
         return try answer.get()
     }
+}
+
+/// A write that waits for a doorbell.
+public struct StandingWrite: Sendable {
+    private let takeBack: @Sendable () -> Bool
+
+    package init(_ takeBack: @escaping @Sendable () -> Bool) { self.takeBack = takeBack }
+
+    /// Takes it back, from any thread. False where its group has it already: its answer comes, or has come.
+    public func withdraw() -> Bool { takeBack() }
 }

@@ -45,7 +45,10 @@ struct InboxPump {
         case idle
         /// The members have been handed to their sources, which are saying what they listen to.
         case armed
-        case reading(isBarrier: Bool)
+        case reading
+        /// Nothing is to be read: a read of the tail stands in the metastore, to be made by the very transaction that
+        /// brings the next event.
+        case standing
     }
 
     var phase = Phase.idle
@@ -53,6 +56,9 @@ struct InboxPump {
     var cursor: Int64 = 0
     /// Whether there may be more behind the cursor.
     var isDirty = false
+    /// The bell of an event that a standing read has brought asks for what is known most likely: no look before this
+    /// instant.
+    var lookAt: Int64 = .min
     var newcomers: Deque<Newcomer> = []
     var members: [Member] = []
     var lookBacks: [InboxRequest.LookBack] = []
@@ -154,7 +160,7 @@ struct InboxPump {
         return upTo
     }
 
-    /// Lines up what was read; `isBarrier` as it was asked.
+    /// Lines up what was read; `isBarrier` where it holds every event that was received before it was read.
     mutating func lineUp(_ page: InboxPage, isBarrier: Bool) {
         for member in members {
             let upTo = lookedUpTo(member, page)

@@ -5,6 +5,10 @@ import PerchReactor
 import PerchSDK
 
 extension TriggererState {
+    /// So much of a standing read is made on the writer's thread; more than that is read beside it.
+    private static let mostStandingEvents = 100
+    private static let restAfterStanding: Int64 = 2_000
+
     mutating func nextInboxWork(now: Int64) -> TriggererWork? {
         while let delivery = pump.deliveries.first {
             if let work = deliver(delivery, now: now) { return work }
@@ -23,21 +27,37 @@ extension TriggererState {
         }
         guard now >= readAt else { return nil }
         let isBarrier = pump.isOverdue(at: now)
-        guard pump.isDirty || isBarrier || !pump.lookBacks.isEmpty else {
+        let isDirty = pump.isDirty && now >= pump.lookAt
+        if case .standing = pump.phase { return isDirty || isBarrier || !pump.newcomers.isEmpty ? .withdrawInbox : nil }
+        guard isDirty || isBarrier || !pump.lookBacks.isEmpty else {
             // Nothing has to be read: newcomers without a past are ready.
-            guard case .armed = pump.phase else { return nil }
+            guard case .armed = pump.phase else { return standInbox() }
             pump.lineUp(
                 InboxPage(
                     lookBacks: [], tail: [], isTailComplete: true, readAt: Timestamp(microseconds: now)),
                 isBarrier: false)
             return nextInboxWork(now: now)
         }
-        pump.phase = .reading(isBarrier: isBarrier)
+        pump.phase = .reading
         pump.isDirty = false
         return .readInbox(
             InboxRequest(
                 generation: generation, lookBacks: pump.lookBacks, upTo: pump.cursor,
-                limit: configuration.eventsPerRead, isBarrier: isBarrier))
+                limit: configuration.eventsPerRead, manner: isBarrier ? .barrier : .snapshot))
+    }
+
+    private mutating func standInbox() -> TriggererWork {
+        pump.phase = .standing
+        return .standInbox(
+            InboxRequest(
+                generation: generation, lookBacks: [], upTo: pump.cursor,
+                limit: Self.mostStandingEvents, manner: .standing))
+    }
+
+    /// The standing read is out of the metastore again; or else it is under way.
+    mutating func inboxWithdrawn(_ isOut: Bool) {
+        guard case .standing = pump.phase else { return }
+        pump.phase = isOut ? .idle : .reading
     }
 
     /// What the wait at a place of `armInbox` listens to, now that its source has it; nil where the source does not want it.
@@ -46,10 +66,15 @@ extension TriggererState {
         pump.listens(place, to: interest)
     }
 
-    mutating func inboxRead(_ request: InboxRequest, _ page: InboxPage) {
-        guard request.generation == generation, case .reading(let isBarrier) = pump.phase else { return }
+    mutating func inboxRead(_ request: InboxRequest, _ page: InboxPage, now: Int64) {
+        guard request.generation == generation else { return }
+        switch pump.phase {
+        case .reading, .standing: break
+        case .idle, .armed: return
+        }
         readFailures = 0
-        pump.lineUp(page, isBarrier: isBarrier)
+        if request.manner == .standing, page.isTailComplete { pump.lookAt = now + Self.restAfterStanding }
+        pump.lineUp(page, isBarrier: request.manner != .snapshot)
         pump.lookBacks = []
     }
 

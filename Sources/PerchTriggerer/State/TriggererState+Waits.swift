@@ -8,8 +8,6 @@ import PerchSDK
 extension TriggererState {
     /// Newcomers that wait for their look back are not let grow without bound.
     private var mostNewcomers: Int { configuration.waitsPerRead * 2 }
-    /// The dearest kind takes 40 microseconds for each; smaller groups let sensors that are due at once fire by smaller groups.
-    private static let mostArmed = 1_000
 
     mutating func nextWaitsRequest(now: Int64) -> WaitsRequest? {
         guard !isReadingWaits, now >= readAt, pump.newcomers.count < mostNewcomers else { return nil }
@@ -62,14 +60,20 @@ extension TriggererState {
         }
     }
 
-    /// Hands waits to their sources, some at a time: between two of these, others of the loop have their turn.
     private mutating func arm(_ bySource: [[WaitToArm]]) {
-        for (source, waits) in bySource.enumerated() {
-            for start in stride(from: 0, to: waits.count, by: Self.mostArmed) {
-                let end = min(start + Self.mostArmed, waits.count)
-                commands.append(.arm(Array(waits[start..<end]), source: source))
-            }
+        for (source, waits) in bySource.enumerated() where !waits.isEmpty {
+            commands.append(.arm(waits[...], source: source))
         }
+    }
+
+    /// The next command for a source. Of many waits it is given as many as it can take in a few milliseconds: between two
+    /// such groups others of the loop have their turn.
+    mutating func nextCommand() -> TriggererWork? {
+        guard let command = commands.popFirst() else { return nil }
+        guard case .arm(let waits, let source) = command else { return command }
+        let group = waits.prefix(pace.size(of: source))
+        if group.count < waits.count { commands.prepend(.arm(waits[group.endIndex...], source: source)) }
+        return .arm(group, source: source)
     }
 
     private mutating func caughtUp(_ request: WaitsRequest, _ page: WaitsPage, admitted: Int, now: Int64) {

@@ -21,6 +21,7 @@ struct TriggererState {
     var table: WaitTable
     /// For the sources, in this order, before anything else is decided.
     var commands: Deque<TriggererWork> = []
+    var pace = ArmingPace()
 
     // Reading waits.
     var lastWait: Int64 = 0
@@ -88,7 +89,7 @@ struct TriggererState {
         currentEvent = nil
         if lease.isOver(at: now) { leaseLost(now: now) }
         if lease.mustAsk(at: now) { return .acquire(previousOwner: lease.owner) }
-        if let command = commands.popFirst() { return command }
+        if let command = nextCommand() { return command }
         guard lease.isHeld, let owner = lease.owner else { return nil }
         if shards.releasing.isEmpty, lease.mustRenew(at: now) { return .renew(owner: owner, watched: table.count) }
         if now >= pollAt {
@@ -109,6 +110,7 @@ struct TriggererState {
         var instant = min(lease.nextInstant ?? .max, pollAt)
         if let deadline = deadlines.earliest { instant = min(instant, deadline) }
         if !pump.isReading, let deadline = pump.deadlines.earliest { instant = min(instant, max(deadline + 1, readAt)) }
+        if pump.isDirty, !pump.isReading { instant = min(instant, max(pump.lookAt, readAt)) }
         if let bound = probeBounds.earliest { instant = min(instant, bound) }
         if !isCommitting {
             if let storeAt = probes.storeAt { instant = min(instant, max(storeAt, fires.retryAt)) }

@@ -12,11 +12,16 @@ enum TriggererWork {
     case renew(owner: Int64, watched: Int)
     case readWaits(WaitsRequest)
     case readInbox(InboxRequest)
+    /// To be made with the next event, in the transaction that stores it, and answered like any other.
+    case standInbox(InboxRequest)
+    /// Then the state is to be told, by `inboxWithdrawn`, whether that read is out of the metastore again.
+    case withdrawInbox
     case commit(CommitGroup)
 
     // To the sources.
     case restartSources
-    case arm([WaitToArm], source: Int)
+    /// Its `pace` learns how long it took.
+    case arm(ArraySlice<WaitToArm>, source: Int)
     /// Then the state is to be told, by `listens`, to which events each of them listens.
     case armInbox([WaitToArm])
     case disarm(waitID: Int64, source: Int)
@@ -71,8 +76,16 @@ struct InboxRequest: Sendable, Hashable {
     var lookBacks: [LookBack]
     var upTo: Int64
     var limit: Int
-    /// Whether every event that was received before now must be in what is read: a wait's deadline has passed.
-    var isBarrier: Bool
+    var manner: Manner
+
+    enum Manner: Sendable {
+        /// Beside the writer; what is being committed may be missing.
+        case snapshot
+        /// Under the writer's lock, so that every event is there that was received before: a wait's deadline has passed.
+        case barrier
+        /// Like a barrier, when the next event is stored.
+        case standing
+    }
 }
 
 /// What was read of the inbox.
