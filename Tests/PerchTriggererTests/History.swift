@@ -335,7 +335,8 @@ struct History {
         case (.readWaits(let request), _): state.readFailed(request.generation, ofWaits: true, now: now)
         case (.readInbox(let request), .inbox(let page)), (.standInbox(let request), .inbox(let page)):
             state.inboxRead(request, page, now: now)
-        case (.readInbox(let request), _), (.standInbox(let request), _): state.readFailed(request.generation, ofWaits: false, now: now)
+        case (.readInbox(let request), _), (.standInbox(let request), _):
+            state.readFailed(request.generation, ofWaits: false, now: now)
         case (.commit(let group), .committed(let results)):
             // A timeout that did not count may be handed over again: the deadline was moved. So may a claim that lost.
             for (firing, result) in zip(group.firings, results)

@@ -81,8 +81,7 @@ final class LineClient: @unchecked Sendable {
 struct SocketTests {
     private func events(_ bench: TriggererBench) async throws -> EventSocket {
         let socket = EventSocket(
-            path: bench.home + "/events.sock", metastore: bench.metastore, reactor: bench.reactor,
-            log: TriggererBench.log)
+            path: bench.home + "/events.sock", triggerer: bench.triggerer, log: TriggererBench.log)
         try await socket.start()
         return socket
     }

@@ -147,7 +147,7 @@ public final class EventSource: InboxSource {
         remove(waitID)
         claims[waitID] = event
         claimed.insert(event.seq)
-        report(.claimed(waitID: waitID, seq: event.seq, payload: payload(of: event)))
+        report(.claimed(waitID: waitID, seq: event.seq, payload: event.value))
     }
 
     /// An event that its claimant did not live to get goes to the next.
@@ -190,10 +190,26 @@ public final class EventSource: InboxSource {
         for waitID in fired { fire(waitID, event) }
     }
 
+    public func waitsEnded(by event: InboxEvent, atMost limit: Int) -> [Int64] {
+        var ended: [Int64] = []
+        for key in event.key == nil ? [nil] : [event.key, nil] {
+            let address = Address(name: event.name, key: key)
+            guard let listening = listeners[address], listening.live <= limit - ended.count else { continue }
+            ended += listening.ids.filter { waitID in
+                guard listens(waitID, at: address), let wait = waits[waitID] else { return false }
+                return Self.meets(event, wait)
+            }
+        }
+        return ended
+    }
+
+    private static func meets(_ event: InboxEvent, _ wait: Wait) -> Bool {
+        event.seq > wait.floor && wait.condition?.evaluate(event.payload) ?? true
+    }
+
     private func matches(_ event: InboxEvent, _ waitID: Int64) -> Bool {
         guard let wait = waits[waitID], event.seq > wait.floor else { return false }
-        guard let condition = wait.condition else { return true }
-        if condition.evaluate(event.payload) { return true }
+        if Self.meets(event, wait) { return true }
         // The floor stays: an event from before may still be offered, by a look back. Only the count must not repeat.
         if event.seq > wait.lastPassedOver?.seq ?? .min {
             waits[waitID]?.passedOver += 1
@@ -203,16 +219,7 @@ public final class EventSource: InboxSource {
     }
 
     private func fire(_ waitID: Int64, _ event: InboxEvent) {
-        report(.fired(waitID: waitID, payload: payload(of: event)))
-    }
-
-    private func payload(of event: InboxEvent) -> JSONValue {
-        var payload: [String: JSONValue] = [
-            "event_id": .string(event.eventID), "seq": .integer(event.seq), "name": .string(event.name),
-            "payload": event.payload, "received_at": .integer(event.receivedAt.microseconds),
-        ]
-        if let key = event.key { payload["key"] = .string(key) }
-        return .object(payload)
+        report(.fired(waitID: waitID, payload: event.value))
     }
 
     public func explain(_ waitID: Int64) -> WaitExplanation? {

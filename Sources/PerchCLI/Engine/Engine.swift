@@ -51,8 +51,7 @@ struct Engine {
                 metastore: metastore, inspection: home.paths.inspection, clock: clock,
                 configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
                 log: log, metrics: metrics)
-            events = EventSocket(
-                path: home.paths.events, metastore: metastore, reactor: triggerer.reactor, log: log.logger("events"))
+            events = EventSocket(path: home.paths.events, triggerer: triggerer.triggerer, log: log.logger("events"))
             let (metastore, scheduler) = (metastore, scheduler)
             let (watcher, worker) = (triggerer.triggerer, executor)
             metrics?.slots { worker.slotsInUse }

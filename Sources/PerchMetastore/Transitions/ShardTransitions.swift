@@ -44,9 +44,14 @@ extension Transaction {
 
     /// Throws `conflict` unless the triggerer is recorded and its lease has not ended.
     public func checkLease(of owner: Int64) throws {
-        let isHeld =
-            try number("SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
-        guard isHeld else { throw PerchError(.conflict, "triggerer \(owner) holds no lease any more") }
+        guard try isLeaseHeld(by: owner) else {
+            throw PerchError(.conflict, "triggerer \(owner) holds no lease any more")
+        }
+    }
+
+    /// Whether a triggerer is recorded and its lease has not ended.
+    public func isLeaseHeld(by owner: Int64) throws -> Bool {
+        try number("SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
     }
 
     /// Works out the share of a triggerer: takes what is nobody's, and asks others for what it lacks.

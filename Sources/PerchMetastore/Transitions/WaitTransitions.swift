@@ -179,6 +179,11 @@ extension Transaction {
         return results
     }
 
+    /// Whether the deadline of a wait has passed: what is received now comes too late for it.
+    public func isOverdue(wait waitID: Int64) throws -> Bool {
+        try number("SELECT 1 FROM wait WHERE wait_id = :1 AND deadline < :2", waitID, now) != nil
+    }
+
     func fire(_ firing: Firing, isByOwner: Bool, in settlement: Settlement) throws -> Bool {
         guard let gone = try takeWaits([firing.waitID])[firing.waitID] else { return false }
         return try fire(firing, of: gone, isByOwner: isByOwner, in: settlement)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A definition with a JSON form of its own: what bundles in any language describe, and what the metastore keeps.
+/// A value with a JSON form of its own: what bundles in any language describe, and what the metastore keeps.
 ///
-/// Written by hand instead of through `Codable`: a DAG may have a million tasks, and fields that hold their default are left
-/// out.
+/// Written by hand instead of through `Codable`, or beside it: a DAG may have a million tasks, an event is to be with its task
+/// in less than a millisecond, and fields that hold their default are left out.
 public protocol JSONConvertible {
     /// The JSON form.
     var json: JSONValue { get }
@@ -23,11 +23,11 @@ extension JSONConvertible {
 }
 
 /// The members of one JSON object, read by name; errors say which field is wrong and what it should be.
-struct JSONFields {
+package struct JSONFields {
     let owner: String
     let members: [String: JSONValue]
 
-    init(_ json: JSONValue, of owner: String) throws(PerchError) {
+    package init(_ json: JSONValue, of owner: String) throws(PerchError) {
         guard case .object(let members) = json else {
             throw PerchError(.invalid, "\(owner) is a JSON object, not \(json.text.shown())")
         }
@@ -35,12 +35,12 @@ struct JSONFields {
         self.members = members
     }
 
-    func fault(_ name: String, _ wanted: String) -> PerchError {
+    package func fault(_ name: String, _ wanted: String) -> PerchError {
         let found = members[name].map { "\($0.text.shown())" } ?? "nothing"
         return PerchError(.invalid, "\(owner): '\(name)' should be \(wanted), found \(found)")
     }
 
-    func string(_ name: String) throws(PerchError) -> String {
+    package func string(_ name: String) throws(PerchError) -> String {
         guard case .string(let text) = members[name] else { throw fault(name, "a string") }
         return text
     }
@@ -49,9 +49,19 @@ struct JSONFields {
         members[name] == nil ? value : try string(name)
     }
 
-    func integer(_ name: String) throws(PerchError) -> Int64 {
+    package func integer(_ name: String) throws(PerchError) -> Int64 {
         guard case .integer(let number) = members[name] else { throw fault(name, "a whole number") }
         return number
+    }
+
+    /// Nil where it is missing, or null.
+    package func optionalString(_ name: String) throws(PerchError) -> String? {
+        try value(name) == nil ? nil : string(name)
+    }
+
+    /// Nil where it is missing, or null.
+    package func value(_ name: String) -> JSONValue? {
+        members[name].flatMap { $0 == .null ? nil : $0 }
     }
 
     func optionalInteger(_ name: String) throws(PerchError) -> Int64? {

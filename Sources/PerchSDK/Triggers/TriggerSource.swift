@@ -138,6 +138,16 @@ public struct InboxEvent: Hashable, Sendable {
         self.payload = payload
         self.receivedAt = receivedAt
     }
+
+    /// What a wait for it gives.
+    public var value: JSONValue {
+        var fields: [String: JSONValue] = [
+            "event_id": .string(eventID), "seq": .integer(seq), "name": .string(name), "payload": payload,
+            "received_at": .integer(receivedAt.microseconds),
+        ]
+        if let key { fields["key"] = .string(key) }
+        return .object(fields)
+    }
 }
 
 /// A source whose waits are decided by the inbox. The triggerer reads the inbox for it: it feeds the tail as it grows,
@@ -148,6 +158,10 @@ public protocol InboxSource: TriggerSource {
     /// Matches events, in `seq` order, against every wait. Matching is idempotent: an event at or below a wait's floor,
     /// or for a wait that is gone, is ignored.
     func offer(_ events: [InboxEvent])
+    /// The waits, so many at most, that an event would end by itself, giving them its `value`; nothing changes here. Their
+    /// fires are stored together with the event, where it turns out to be the next one; those that are not named are
+    /// fired when it is offered.
+    func waitsEnded(by event: InboxEvent, atMost limit: Int) -> [Int64]
     /// Matches events from the past against one wait that has just been armed.
     func lookBack(_ waitID: Int64, _ events: [InboxEvent])
     /// The checkpoint of a wait has come: every event that was received at or before it has been offered.
@@ -159,6 +173,8 @@ public protocol InboxSource: TriggerSource {
 extension InboxSource {
     /// Nothing is done at checkpoints by those that name none.
     public func reached(_ waitID: Int64, _ checkpoint: Timestamp) {}
+    /// Where more than the event decides, it has to be offered.
+    public func waitsEnded(by event: InboxEvent, atMost limit: Int) -> [Int64] { [] }
     /// Those that claim nothing are told nothing.
     public func settled(_ waitID: Int64, isFree: Bool) {}
 }

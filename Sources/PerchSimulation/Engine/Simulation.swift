@@ -381,6 +381,14 @@ package final class Simulation: @unchecked Sendable {
         client.perform { await body($0) }
     }
 
+    /// Runs something in the engine's process, as what comes to its socket does. False where there is none.
+    package func asEngine(_ body: @escaping @Sendable (Metastore, Triggerer?) async -> Void) -> Bool {
+        guard let engine, engine.isRunning else { return false }
+        let triggerer = engine.triggerer
+        engine.perform { await body($0, triggerer) }
+        return true
+    }
+
     /// Looks at the metastore as it stands, without any part in what happens.
     package func look<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
         let observer = try observer ?? SimulatedDriver(disk: disk)

@@ -147,6 +147,19 @@ package final class Trial: @unchecked Sendable {
 
     // MARK: operations
 
+    /// As a client does it; every other event comes to the engine's socket.
+    private func perform(_ operation: Operation) {
+        let acknowledged = acknowledged
+        if case .emit(_, _, _, let value) = operation, value % 2 == 0,
+            simulation.asEngine({
+                await Client($0, acknowledged: acknowledged, intake: $1).perform(operation)
+            })
+        {
+            return
+        }
+        simulation.asClient { await Client($0, acknowledged: acknowledged).perform(operation) }
+    }
+
     private func apply(_ operation: Operation, tries: Int = 0) {
         say("\(operation)\(tries == 0 ? "" : ", again")")
         if tries == 0, let setting = operation.setting { wishes[setting] = operation }
@@ -159,7 +172,7 @@ package final class Trial: @unchecked Sendable {
         default:
             let acknowledged = acknowledged
             let known = acknowledged.requests.count
-            simulation.asClient { await Client($0, acknowledged: acknowledged).perform(operation) }
+            perform(operation)
             // What was not answered is asked for again, as people and programs do.
             guard operation.mayComeTwice, tries < 30 else { return }
             world.after(5_000_000) { [unowned self] in

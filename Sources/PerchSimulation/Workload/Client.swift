@@ -2,15 +2,21 @@
 
 package import PerchMetastore
 internal import PerchSDK
+package import PerchTriggerer
 
 /// Does to a metastore what a plan says, as a command does it, and notes what was asked for and what was answered.
 package struct Client: Sendable {
     let metastore: Metastore
     let acknowledged: Acknowledged
     let name: String
+    /// The triggerer that takes its events in; nil: it stores them by itself.
+    let intake: Triggerer?
 
     /// A client of a metastore.
-    package init(_ metastore: Metastore, acknowledged: Acknowledged, name: String = "anna") {
+    package init(
+        _ metastore: Metastore, acknowledged: Acknowledged, name: String = "anna", intake: Triggerer? = nil
+    ) {
+        self.intake = intake
         self.metastore = metastore
         self.acknowledged = acknowledged
         self.name = name
@@ -40,12 +46,9 @@ package struct Client: Sendable {
             return .run(
                 key: try await metastore.write { try $0.createRun(RunRequest(dagID: dagID, runID: runID)).runKey })
         case .emit(let event, let key, let eventID, let value):
-            return .event(
-                try await metastore.write {
-                    try $0.emit([
-                        NewEvent(name: event, key: key, payload: .integer(Int64(value)), eventID: eventID)
-                    ])[0]
-                })
+            let event = NewEvent(name: event, key: key, payload: .integer(Int64(value)), eventID: eventID)
+            if let intake { return .event(try await intake.store([event])[0]) }
+            return .event(try await metastore.write { try $0.emit([event])[0] })
         case .cancelRun(let dagID, let runID):
             let isDone = try await metastore.write { try $0.cancelRun(dagID: dagID, runID: runID, by: name) }
             return isDone ? .done : .refused("it has ended")

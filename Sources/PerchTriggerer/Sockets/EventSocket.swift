@@ -2,7 +2,7 @@
 
 import DequeModule
 public import Logging
-public import PerchMetastore
+import PerchMetastore
 public import PerchReactor
 public import PerchSDK
 
@@ -14,7 +14,7 @@ public import PerchSDK
 /// All lines that have come, from whomever, are committed together.
 public actor EventSocket {
     /// The thread on which the socket is served.
-    public nonisolated let reactor: any Reactor
+    public nonisolated var reactor: any Reactor { triggerer.reactor }
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
@@ -29,18 +29,17 @@ public actor EventSocket {
     private static let mostBytes = 32 << 20
 
     private let path: String
-    private let metastore: Metastore
+    private nonisolated let triggerer: Triggerer
     private let log: Logger
     private var server: LineServer?
     private var lines: Deque<Line> = []
     private var bytes = 0
     private var commits: Task<Void, Never>?
 
-    /// A socket that nobody can reach yet.
-    public init(path: String, metastore: Metastore, reactor: any Reactor, log: Logger) {
+    /// A socket that nobody can reach yet, on the thread of the triggerer that is given the events.
+    public init(path: String, triggerer: Triggerer, log: Logger) {
         self.path = path
-        self.metastore = metastore
-        self.reactor = reactor
+        self.triggerer = triggerer
         self.log = log
     }
 
@@ -105,7 +104,7 @@ public actor EventSocket {
     private func commit(_ events: [NewEvent]) async -> [Result<AcceptedEvent, PerchError>] {
         guard !events.isEmpty else { return [] }
         do {
-            return try await metastore.write { try $0.emit(events) }.map { .success($0) }
+            return try await triggerer.store(events).map { .success($0) }
         } catch let error as PerchError where error.code == .invalid {
             return await commitOneByOne(events)
         } catch {
@@ -116,7 +115,7 @@ public actor EventSocket {
     /// One of the events is ill-formed: the others are taken without it.
     private func commitOneByOne(_ events: [NewEvent]) async -> [Result<AcceptedEvent, PerchError>] {
         do {
-            return try await metastore.write { transaction in
+            return try await triggerer.metastore.write { transaction in
                 try events.map { event in
                     do {
                         return .success(try transaction.emit([event])[0])
