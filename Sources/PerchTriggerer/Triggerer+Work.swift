@@ -83,7 +83,8 @@ extension Triggerer {
                 waitID: wait.waitID, kind: wait.kind, target: wait.target, due: wait.due,
                 definition: try wait.definition.map { try JSONValue(parsingEnvelope: $0) } ?? .object([:]),
                 since: wait.since,
-                progress: try wait.progress.map { try JSONValue(parsingEnvelope: $0) }, eventFloor: wait.eventFloor)
+                progress: try wait.progress.map { try JSONValue(parsingEnvelope: $0) }, eventFloor: wait.eventFloor,
+                deadline: wait.deadline)
         } catch {
             let message = "what is stored of the wait for '\(wait.target)' cannot be read: \(error)"
             state?.reported(.broken(waitID: wait.waitID, message: message), now: now)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PerchMetastore
 import PerchSDK
 import Testing
 
+@testable import PerchMetastore
 @testable import PerchTriggerer
 
 /// One random history: a triggerer's state against a model of the metastore and of its sources, with answers that come
@@ -26,7 +26,7 @@ struct History {
         case failed(PerchError)
     }
 
-    var store = ModelStore()
+    private var store = ModelStore()
     var state: TriggererState
     var random: SeededGenerator
     var now: Int64 = 1_000_000
@@ -34,6 +34,7 @@ struct History {
     private var levels: Set<Int64> = []
     private var listeners: [Int64: Int] = [:]
     private var floors: [Int64: Int64] = [:]
+    private var limits: [Int64: Timestamp] = [:]
     /// Waits that take an event for themselves, and the events that they have claimed.
     private var alone: Set<Int64> = []
     private var claims: [Int64: InboxEvent] = [:]
@@ -41,12 +42,16 @@ struct History {
     private var errands: [Errand] = []
     /// The read that is made with the next event.
     private var standing: InboxRequest?
+    /// Events that are being stored, when that is done, and then what came of it and when the answer arrives.
+    private var storing: [(foresight: Foresight, value: Int, doneAt: Int64, stored: StoredEvents??)] = []
     private var faults = 0
     /// Fires that were handed over for a wait under one lease.
     private var handedOver: [String: Int] = [:]
     var problems: [String] = []
     /// How many checkpoints have come.
     private(set) var checkpoints = 0
+    /// How many waits were ended together with the event.
+    private(set) var foresights = 0
 
     init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
@@ -84,7 +89,7 @@ struct History {
                 ring(.events)
             }
             work()
-            let next = errands.map { min($0.doneAt, $0.answeredAt) }.min() ?? now + 500_000
+            let next = (errands.map { min($0.doneAt, $0.answeredAt) } + storing.map(\.doneAt)).min() ?? now + 500_000
             now = max(now + 1_000, min(next, now + 500_000))
             progress()
         }
@@ -108,7 +113,8 @@ struct History {
             if random.chance(40) {
                 store.register(kind: "level", deadline: deadline, now: now)
             } else {
-                let floor = Int64.random(in: 0...Int64(store.events.count), using: &random)
+                let last = Int64(store.events.count)
+                let floor = random.chance(50) ? last : Int64.random(in: 0...last, using: &random)
                 store.register(
                     kind: "event", wanted: Int.random(in: 0..<4, using: &random), isAlone: random.chance(50),
                     deadline: deadline, floor: floor, now: now)
@@ -156,6 +162,7 @@ struct History {
 
     /// Now and then by another process, whose transactions call nobody of this one.
     private mutating func emit(_ value: Int) {
+        if standing != nil, random.chance(70) { return storeHere(value) }
         store.emit(name: "event", value: value, now: now)
         guard let request = standing, random.chance(70) else { return }
         standing = nil
@@ -163,6 +170,55 @@ struct History {
             work: .standInbox(request), doneAt: now, answeredAt: now + Int64.random(in: 0...300_000, using: &random))
         errand.answer = answer(to: errand.work)
         errands.append(errand)
+    }
+
+    /// The event comes to the triggerer itself.
+    private mutating func storeHere(_ value: Int) {
+        let (listeners, alone, floors) = (listeners, alone, floors)
+        let event = NewEvent(name: "event", payload: .integer(Int64(value)))
+        let foresight = state.foresee([event], now: now) { event, _ in
+            listeners.keys.sorted().filter {
+                !alone.contains($0) && listeners[$0] == value && event.seq > floors[$0] ?? 0
+            }
+        }
+        guard let foresight else { return problems.append("nothing is foreseen although nothing is to be read") }
+        standing = nil
+        state.inboxWithdrawn(true, storing: true)
+        let span = random.chance(70) ? 0 : Int64.random(in: 0...300_000, using: &random)
+        storing.append((foresight, value, now + span, nil))
+        if span == 0 { carryOutStoring() }
+    }
+
+    /// Another's event may come between; the answer may be lost.
+    private mutating func carryOutStoring() {
+        for (place, errand) in storing.enumerated() where errand.stored == nil && errand.doneAt <= now {
+            if random.chance(faults) {
+                storing[place].stored = .some(nil)
+                storing[place].doneAt = now
+                continue
+            }
+            store.emit(name: "event", value: errand.value, now: now)
+            let event = store.events[store.events.count - 1]
+            var stored = StoredEvents(
+                accepted: [AcceptedEvent(seq: event.seq, eventID: event.eventID, isDuplicate: false)],
+                tail: event.seq == errand.foresight.cursor + 1 ? [event] : nil, storedAt: event.receivedAt)
+            if stored.tail != nil {
+                stored.won = store.fire(errand.foresight.waits[0], event, owner: errand.foresight.owner)
+                foresights += stored.won.count
+            }
+            storing[place].stored = random.chance(faults / 2) ? .some(nil) : stored
+            storing[place].doneAt = now + Int64.random(in: 0...300_000, using: &random)
+            ring(.events)
+        }
+    }
+
+    private mutating func progressStoring() {
+        carryOutStoring()
+        while let place = storing.firstIndex(where: { $0.stored != nil && $0.doneAt <= now }) {
+            let errand = storing.remove(at: place)
+            state.stored(errand.foresight, errand.stored ?? nil, now: now)
+            work()
+        }
     }
 
     /// A doorbell may be lost.
@@ -221,6 +277,7 @@ struct History {
             for (place, wait) in waits.enumerated() {
                 listeners[wait.waitID] = store.waits[wait.waitID]?.wanted
                 floors[wait.waitID] = wait.eventFloor
+                limits[wait.waitID] = wait.deadline
                 let isAlone = store.waits[wait.waitID]?.isAlone == true
                 if isAlone { alone.insert(wait.waitID) }
                 let checkpoint = wait.waitID % 3 == 0 ? wait.since + .seconds(1) : nil
@@ -259,7 +316,7 @@ struct History {
 
     private mutating func match(_ waitID: Int64, _ event: InboxEvent) {
         guard let wanted = listeners[waitID], event.payload == .integer(Int64(wanted)),
-            event.seq > floors[waitID] ?? 0
+            event.seq > floors[waitID] ?? 0, event.receivedAt <= limits[waitID] ?? event.receivedAt
         else { return }
         guard alone.contains(waitID) else {
             listeners[waitID] = nil
@@ -286,6 +343,7 @@ struct History {
 
     /// Does what is to be done and answers what is to be answered until now, in the order of time.
     private mutating func progress() {
+        progressStoring()
         while true {
             var next: (at: Int64, place: Int)?
             for (place, errand) in errands.enumerated() {

@@ -9,6 +9,7 @@ struct HistoryTests {
         arguments: 0..<8)
     func seeds(_ block: Int) {
         var checkpoints = 0
+        var foresights = 0
         for seed in 0..<40 {
             var history = History(seed: UInt64(block * 1_000 + seed))
             history.run(steps: 150)
@@ -16,7 +17,9 @@ struct HistoryTests {
             let problems = history.judge()
             #expect(problems.isEmpty, "seed \(block * 1_000 + seed): \(problems.prefix(3))")
             checkpoints += history.checkpoints
+            foresights += history.foresights
         }
         #expect(checkpoints > 10)
+        #expect(foresights > 0)
     }
 }

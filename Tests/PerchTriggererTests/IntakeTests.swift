@@ -32,7 +32,7 @@ struct IntakeTests {
             .sorted { $0.taskIndex < $1.taskIndex }.map(\.state)
     }
 
-    @Test("An event ends its wait in the transaction that stores it; others, and conditions that it does not meet, stay")
+    @Test("An event ends its wait in the transaction that stores it; a wait whose condition it does not meet stays")
     func together() async throws {
         let bench = try TriggererBench()
         let run = try await bench.run(

@@ -132,6 +132,16 @@ struct ModelStore {
         }
     }
 
+    /// What an event ends in the transaction that stores it.
+    mutating func fire(_ foreseen: [Int64], _ event: InboxEvent, owner firing: Int64) -> [Int64] {
+        guard firing == owner else { return [] }
+        return foreseen.filter { waitID in
+            if let deadline = waits[waitID]?.row.deadline, deadline < event.receivedAt { return false }
+            if open.contains(waitID), !isHeld(waitID, by: owner) { trespasses.append(waitID) }
+            return win(waitID, .event(event.payload), seq: event.seq)
+        }
+    }
+
     private mutating func win(_ waitID: Int64, _ outcome: WaitOutcome, seq: Int64?) -> Bool {
         guard let place = open.firstIndex(of: waitID) else { return false }
         open.remove(at: place)

@@ -106,6 +106,18 @@ struct EventTermsTests {
         #expect(reports.claimed.last == [3, 2])
     }
 
+    @Test("An event whose claimant was gone is not given to one whose deadline had come before it")
+    func tooLate() throws {
+        var late = try one(2)
+        late.deadline = Timestamp(microseconds: 0)
+        var inTime = try one(3)
+        inTime.deadline = Timestamp(microseconds: 1)
+        source.add([try one(1), late, inTime])
+        source.offer([event(1)])
+        source.settled(1, isFree: true)
+        #expect(reports.claimed == [[1, 1], [3, 1]])
+    }
+
     @Test("Looking back, a wait leaves alone what another here is getting")
     func lookBack() throws {
         source.add([try one(1), try one(2)])

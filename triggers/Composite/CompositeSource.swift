@@ -89,7 +89,7 @@ public final class CompositeSource: InboxSource {
                         waitID: lastChild - Int64(armed.count) - 1, kind: leaf.trigger.kind,
                         target: leaf.trigger.target, due: try leaf.trigger.due?.instant(from: wait.since),
                         definition: leaf.trigger.definition, since: wait.since, progress: leaf.progress,
-                        eventFloor: wait.eventFloor)
+                        eventFloor: wait.eventFloor, deadline: wait.deadline)
                 ))
             watch.children[place] = lastChild - Int64(armed.count)
         }

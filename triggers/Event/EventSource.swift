@@ -13,6 +13,7 @@ public final class EventSource: InboxSource {
         var key: String?
         var condition: JSONCondition?
         var floor: Int64
+        var deadline: Timestamp?
         var target: String
         var since: Timestamp
         var isLevel: Bool
@@ -68,7 +69,7 @@ public final class EventSource: InboxSource {
                 if waits[wait.waitID] != nil { remove(wait.waitID) }
                 waits[wait.waitID] = Wait(
                     name: trigger.name, key: trigger.key, condition: trigger.condition, floor: wait.eventFloor,
-                    target: wait.target, since: wait.since, isLevel: trigger.mode == .level,
+                    deadline: wait.deadline, target: wait.target, since: wait.since, isLevel: trigger.mode == .level,
                     isAlone: trigger.delivery == .one)
                 let address = Address(name: trigger.name, key: trigger.key, isAlone: trigger.delivery == .one)
                 if address.isAlone {
@@ -197,18 +198,23 @@ public final class EventSource: InboxSource {
             guard let listening = listeners[address], listening.live <= limit - ended.count else { continue }
             ended += listening.ids.filter { waitID in
                 guard listens(waitID, at: address), let wait = waits[waitID] else { return false }
-                return Self.meets(event, wait)
+                return Self.isInTime(event, wait) && Self.meets(event, wait)
             }
         }
         return ended
     }
 
+    /// Whether the event comes in the wait's time. One that its claimant did not live to get may be too late for others.
+    private static func isInTime(_ event: InboxEvent, _ wait: Wait) -> Bool {
+        event.seq > wait.floor && event.receivedAt <= wait.deadline ?? event.receivedAt
+    }
+
     private static func meets(_ event: InboxEvent, _ wait: Wait) -> Bool {
-        event.seq > wait.floor && wait.condition?.evaluate(event.payload) ?? true
+        wait.condition?.evaluate(event.payload) ?? true
     }
 
     private func matches(_ event: InboxEvent, _ waitID: Int64) -> Bool {
-        guard let wait = waits[waitID], event.seq > wait.floor else { return false }
+        guard let wait = waits[waitID], Self.isInTime(event, wait) else { return false }
         if Self.meets(event, wait) { return true }
         // The floor stays: an event from before may still be offered, by a look back. Only the count must not repeat.
         if event.seq > wait.lastPassedOver?.seq ?? .min {

@@ -16,12 +16,15 @@ public struct ArmedWait: Hashable, Sendable {
     public var progress: JSONValue?
     /// Events with a `seq` up to and including this one are not for this wait.
     public var eventFloor: Int64
+    /// Events that were received after this instant are not for this wait. The triggerer minds the deadline itself.
+    public var deadline: Timestamp?
 
     /// A wait from its parts.
     public init(
         waitID: Int64, kind: String, target: String, due: Timestamp? = nil, definition: JSONValue = .object([:]),
-        since: Timestamp, progress: JSONValue? = nil, eventFloor: Int64 = 0
+        since: Timestamp, progress: JSONValue? = nil, eventFloor: Int64 = 0, deadline: Timestamp? = nil
     ) {
+        self.deadline = deadline
         self.waitID = waitID
         self.kind = kind
         self.target = target

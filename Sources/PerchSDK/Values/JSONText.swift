@@ -147,7 +147,9 @@ extension JSONValue {
     /// - Throws: `PerchError` (`invalid`) that names the place and what was wanted there.
     public func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
         if let value = self as? Value { return value }
-        if let type = type as? any JSONConvertible.Type, let value = try type.init(json: self) as? Value { return value }
+        if let type = type as? any JSONConvertible.Type, let value = try type.init(json: self) as? Value {
+            return value
+        }
         return try JSONText.decode(type, from: text)
     }
 }

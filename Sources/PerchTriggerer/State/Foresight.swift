@@ -14,42 +14,57 @@ struct Foresight: Sendable {
     var waits: [[Int64]]
 }
 
+/// What became of them, in one transaction.
+struct StoredEvents: Sendable {
+    var accepted: [AcceptedEvent]
+    /// Those that were not there already: the whole tail of the inbox. Nil where another came between.
+    var tail: [InboxEvent]?
+    var storedAt: Timestamp
+    /// The waits that they have ended.
+    var won: [Int64] = []
+}
+
 extension TriggererState {
-    /// More than that is read from the inbox like everything that comes in crowds.
+    /// Crowds are stored as they come, and read from the inbox.
     static let mostForeseen = 64
 
-    /// What is foreseen of events, by asking `ended` for the waits of each; nil where there is nothing, or events that came
-    /// before are still to be delivered.
-    mutating func foresee(
+    /// What is foreseen of events, by asking `ended` for the waits of each; nil unless every event that came before has
+    /// been delivered. Until it is told by `stored` what became of them, nothing is armed and nothing delivered.
+    ///
+    /// The read that stands in the metastore has to be withdrawn first.
+    func foresee(
         _ events: [NewEvent], now: Int64, _ ended: (InboxEvent, _ atMost: Int) -> [Int64]
     ) -> Foresight? {
         guard events.count <= Self.mostForeseen, lease.isHeld, let owner = lease.owner else { return nil }
-        guard case .standing = pump.phase, foreseen.isEmpty else { return nil }
+        guard case .standing = pump.phase else { return nil }
+        var known: Set<Int64> = []
         var waits: [[Int64]] = []
         for (place, event) in events.enumerated() {
             // Of what the metastore gives it, only the number counts for matching.
             let event = InboxEvent(
                 seq: pump.cursor + Int64(place) + 1, eventID: event.eventID ?? "", name: event.name, key: event.key,
                 payload: event.payload, receivedAt: Timestamp(microseconds: now))
-            let ids = ended(event, Self.mostForeseen - foreseen.count).filter { table[$0] != nil && foreseen[$0] == nil }
-            for waitID in ids { foreseen[waitID] = .some(nil) }
-            waits.append(ids)
+            let ids = ended(event, Self.mostForeseen - known.count)
+            waits.append(ids.filter { table[$0] != nil && known.insert($0).inserted })
         }
-        if foreseen.isEmpty { return nil }
         return Foresight(generation: generation, owner: owner, cursor: pump.cursor, waits: waits)
     }
 
-    /// The events are stored, and have ended the waits `won`; or nothing came of it.
-    mutating func settled(_ foresight: Foresight, won: [Int64]) {
+    /// The events are stored, with what they were foreseen to end; nil: nobody knows.
+    mutating func stored(_ foresight: Foresight, _ stored: StoredEvents?, now: Int64) {
         guard foresight.generation == generation else { return }
-        if isReadingWaits { firedMeanwhile.formUnion(won) }
-        counters.fired += won.count
-        for waitID in won {
-            // Its source knows it still, unless the event was offered before this answer came.
-            if foreseen.removeValue(forKey: waitID) != nil { drop(waitID) }
+        for waitID in stored?.won ?? [] {
+            if isReadingWaits { firedMeanwhile.insert(waitID) }
+            drop(waitID)
         }
-        // Those that the event has ended otherwise meanwhile were kept back.
-        for waitID in foreseen.keys.sorted() { if let firing = foreseen[waitID] ?? nil { fires.append(firing) } }
-        foreseen = [:]
+        counters.fired += stored?.won.count ?? 0
+        pump.phase = .idle
+        guard let stored, let tail = stored.tail else {
+            pump.isDirty = true
+            return
+        }
+        pump.lookAt = now + Self.restAfterStanding
+        pump.lineUp(
+            InboxPage(lookBacks: [], tail: tail, isTailComplete: true, readAt: stored.storedAt), isBarrier: true)
     }
 }

@@ -49,6 +49,8 @@ struct InboxPump {
         /// Nothing is to be read: a read of the tail stands in the metastore, to be made by the very transaction that
         /// brings the next event.
         case standing
+        /// The next events are being stored by the triggerer itself: they are the tail, unless another comes between.
+        case storing
     }
 
     var phase = Phase.idle
@@ -75,8 +77,16 @@ struct InboxPump {
         var receivedBy: Timestamp?
     }
 
+    /// Whether an answer is awaited before anything is armed or delivered.
     var isReading: Bool {
-        if case .reading = phase { true } else { false }
+        switch phase {
+        case .reading, .storing: true
+        case .idle, .armed, .standing: false
+        }
+    }
+
+    var isStoring: Bool {
+        if case .storing = phase { true } else { false }
     }
 
     /// Whether a deadline has passed, so that the inbox has to be read up to now.

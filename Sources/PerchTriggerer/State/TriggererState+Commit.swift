@@ -12,8 +12,9 @@ extension TriggererState {
         let probesDue = probes.storeAt.map { $0 <= now } ?? false
         // Notes that were read are of no use any more; while loading they are left for later.
         let forgets = lastNote > forgottenNote && loadingSince == nil
-        // While shares are worked out, what is released would come back in the answer.
-        let releases = !shards.leaving.isEmpty && !lease.isRenewing
+        // While shares are worked out, what is released would come back in the answer; and events that are being stored
+        // end waits that are this one's.
+        let releases = !shards.leaving.isEmpty && !lease.isRenewing && !pump.isStoring
         guard fires.hasWaiting || !progress.isEmpty || probesDue || forgets || releases else { return nil }
         isCommitting = true
         let count = configuration.firesPerCommit

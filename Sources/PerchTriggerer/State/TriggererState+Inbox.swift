@@ -7,14 +7,13 @@ import PerchSDK
 extension TriggererState {
     /// So much of a standing read is made on the writer's thread; more than that is read beside it.
     private static let mostStandingEvents = 100
-    private static let restAfterStanding: Int64 = 2_000
+    static let restAfterStanding: Int64 = 2_000
 
     mutating func nextInboxWork(now: Int64) -> TriggererWork? {
         while let delivery = pump.deliveries.first {
             if let work = deliver(delivery, now: now) { return work }
         }
-        guard case .reading = pump.phase else { return nextInboxStep(now: now) }
-        return nil
+        return pump.isReading ? nil : nextInboxStep(now: now)
     }
 
     private mutating func nextInboxStep(now: Int64) -> TriggererWork? {
@@ -54,10 +53,11 @@ extension TriggererState {
                 limit: Self.mostStandingEvents, manner: .standing))
     }
 
-    /// The standing read is out of the metastore again; or else it is under way.
-    mutating func inboxWithdrawn(_ isOut: Bool) {
+    /// The standing read is out of the metastore again, `storing` where the next events are being stored in its place; or
+    /// else it is under way.
+    mutating func inboxWithdrawn(_ isOut: Bool, storing: Bool = false) {
         guard case .standing = pump.phase else { return }
-        pump.phase = isOut ? .idle : .reading
+        pump.phase = isOut ? storing ? .storing : .idle : .reading
     }
 
     /// What the wait at a place of `armInbox` listens to, now that its source has it; nil where the source does not want it.
@@ -70,7 +70,7 @@ extension TriggererState {
         guard request.generation == generation else { return }
         switch pump.phase {
         case .reading, .standing: break
-        case .idle, .armed: return
+        case .idle, .armed, .storing: return
         }
         readFailures = 0
         if request.manner == .standing, page.isTailComplete { pump.lookAt = now + Self.restAfterStanding }

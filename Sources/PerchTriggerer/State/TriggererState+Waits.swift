@@ -211,8 +211,8 @@ extension TriggererState {
         switch report {
         case .fired(let waitID, let payload):
             guard forget(waitID) != nil else { return }
-            let firing = Firing(waitID: waitID, outcome: .event(payload), eventSeq: currentEvent, by: Self.name)
-            if foreseen[waitID] == nil { fires.append(firing) } else { foreseen[waitID] = firing }
+            fires.append(
+                Firing(waitID: waitID, outcome: .event(payload), eventSeq: currentEvent, by: Self.name))
         case .claimed(let waitID, let seq, let payload):
             guard forget(waitID) != nil else { return }
             fires.append(

@@ -50,10 +50,6 @@ struct TriggererState {
     /// Waits that were changed while they claimed an event.
     var claimants: [Int64: WaitToArm] = [:]
 
-    /// Waits that events which are being stored end in the same transaction; with the fire, where the event was offered
-    /// before the answer came.
-    var foreseen: [Int64: Firing?] = [:]
-
     // Committing.
     var fires: FireBuffer
     var progress: [Int64: JSONValue] = [:]
@@ -208,7 +204,6 @@ struct TriggererState {
         isReadingWaits = false
         firedMeanwhile = []
         claimants = [:]
-        foreseen = [:]
         loadingSince = nil
         readFailures = 0
         readAt = .min
