@@ -15,7 +15,13 @@ final class DAGCatalog: Sendable {
 
     func version(_ versionID: Int64, load: () throws -> DAGDefinition) throws -> DAGVersion {
         if let known = kept.withLock({ $0.versions[versionID] }) { return known }
-        let version = DAGVersion(versionID: versionID, definition: try load())
+        return keep(try load(), as: versionID)
+    }
+
+    /// Notes a version that is at hand, so that its first run need not read it.
+    @discardableResult
+    func keep(_ definition: DAGDefinition, as versionID: Int64) -> DAGVersion {
+        let version = DAGVersion(versionID: versionID, definition: definition)
         kept.withLock { kept in
             let size = max(1, version.tasks.count)
             if kept.tasks + size > Self.mostTasks { kept = Kept() }

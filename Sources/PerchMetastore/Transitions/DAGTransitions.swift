@@ -34,6 +34,7 @@ extension Transaction {
                 try run(
                     "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
                     bundleVersion)
+                catalog.keep(definition, as: known.versionID)
                 return
             }
             let previous = try version(known.versionID).definition
@@ -71,6 +72,7 @@ extension Transaction {
             INSERT INTO dag_version (version_id, dag_id, version_number, content_hash, bundle_version, definition, created_at)
             VALUES (:1, :2, :3, :4, :5, :6, :7)
             """, versionID, definition.dagID, number, hash, bundleVersion, text, now)
+        catalog.keep(definition, as: versionID)
         return versionID
     }
 

@@ -33,7 +33,7 @@ extension Transaction {
             do {
                 let wait = NewWait(
                     instance: instance, journalKey: Self.sensorJournalKey,
-                    trigger: try sensor.trigger.rendered(with: scope(of: instance, task: task)),
+                    trigger: try rendered(sensor.trigger, for: instance, task: task),
                     deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
@@ -65,7 +65,7 @@ extension Transaction {
         try run(
             "UPDATE task_instance SET state = 'deferred', dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id)
         do {
-            let trigger = try start.trigger.rendered(with: scope(of: instance, task: task))
+            let trigger = try rendered(start.trigger, for: instance, task: task)
             let wait = NewWait(
                 instance: instance, journalKey: StartDefinition.journalKey, trigger: trigger,
                 deadline: earliest(deadline, start.timeout.map { now + $0 }), isSensor: false,
@@ -85,6 +85,12 @@ extension Transaction {
     }
 
     /// What the templates of an instance are filled in from.
+    private func rendered(
+        _ trigger: TriggerSpec, for instance: Instance, task: TaskDefinition
+    ) throws -> TriggerSpec {
+        trigger.holdsTemplates ? try trigger.rendered(with: scope(of: instance, task: task)) : trigger
+    }
+
     private func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {
         var facts = try facts(ofRun: instance.runKey).row.attemptFacts(
             taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber)

@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension JSONValue {
+    /// Whether a string in it may hold a template.
+    var holdsTemplates: Bool {
+        switch self {
+        case .null, .bool, .integer, .number: false
+        case .string(let text): Template.hasBraces(text)
+        case .array(let elements): elements.contains { $0.holdsTemplates }
+        case .object(let members): members.values.contains { $0.holdsTemplates }
+        }
+    }
+
     /// The value with the templates of every string in it filled in; names of members stay as they are.
     /// - Throws: `PerchError` (`invalid`) that names the place in the document, then line and column in the string.
     public func rendered(with scope: TemplateScope) throws(PerchError) -> JSONValue {
@@ -35,6 +45,12 @@ extension JSONValue {
 }
 
 extension TriggerSpec {
+    /// Whether a string in it may hold a template: else it is what it is for every run.
+    package var holdsTemplates: Bool {
+        Template.hasBraces(target) || due?.strings.contains(where: Template.hasBraces) ?? false
+            || definition.holdsTemplates
+    }
+
     /// The trigger with the templates of every string in it filled in: what is registered and armed.
     /// - Throws: `PerchError` (`invalid`) that names the field, then line and column in the string.
     public func rendered(with scope: TemplateScope) throws(PerchError) -> TriggerSpec {

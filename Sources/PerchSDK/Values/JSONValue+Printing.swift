@@ -25,7 +25,8 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "]"))
         case .object(let members):
             bytes.append(UInt8(ascii: "{"))
-            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+            let inOrder = members.count > 1 ? members.sorted { $0.key < $1.key } : Array(members)
+            for (index, member) in inOrder.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 Self.append(member.key, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))
