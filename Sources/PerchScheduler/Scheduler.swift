@@ -21,7 +21,8 @@ public actor Scheduler {
 
     private var isStarted = false
     private var isStopped = false
-    private var isRung = false
+    /// What there is to look at.
+    private var rung: DoorbellSet = []
     private var turns: Task<Void, Never>?
     private var cleaning: Task<Void, Never>?
     private var timer: LoopTimer?
@@ -30,6 +31,9 @@ public actor Scheduler {
     private var nextLook: Int64 = .min
     private var unwatched = UnwatchedQueues()
     private var timetables: [String: (versionID: Int64, timetable: Timetable)] = [:]
+    /// The DAGs that events start, and how far the inbox has been looked through for them.
+    private var eventStarts = EventStarts()
+    private var eventCursor: Int64 = 0
     /// DAGs without a next run that are looked at once after the start, for what hindered them may be gone.
     private var toReview: [String]?
 
@@ -49,11 +53,11 @@ public actor Scheduler {
         guard !isStarted, !isStopped else { return }
         isStarted = true
         nextCleaning = reactor.loop.now + TimeSpan.seconds(60).microseconds
-        metastore.doorbells.subscribe(.runs) { [weak self, reactor] _ in
+        metastore.doorbells.subscribe([.runs, .events]) { [weak self, reactor] bells in
             guard let self else { return }
-            reactor.submit { self.assumeIsolated { $0.ring() } }
+            reactor.submit { self.assumeIsolated { $0.rang(bells) } }
         }
-        ring()
+        ring(Self.everything)
     }
 
     /// Ends after the transaction that is under way. The reactor may be stopped afterwards.
@@ -65,20 +69,27 @@ public actor Scheduler {
         await cleaning?.value
     }
 
+    private static let everything: DoorbellSet = [.runs, .events]
+
+    private func rang(_ bells: DoorbellSet) {
+        // Most events start nothing: they wake nobody here.
+        ring(eventStarts.floor == nil ? bells.subtracting(.events) : bells)
+    }
+
     /// Something may have to be done.
-    private func ring() {
-        guard !isStopped else { return }
-        isRung = true
+    private func ring(_ bells: DoorbellSet) {
+        guard !isStopped, !bells.isEmpty else { return }
+        rung.formUnion(bells)
         if turns == nil { turns = Task(executorPreference: reactor) { await self.work() } }
     }
 
     private func work() async {
-        while isRung, !isStopped {
-            isRung = false
+        while !rung.isEmpty, !isStopped {
+            let bells = rung
+            rung = []
             do {
-                try await turn()
+                try await turn(bells)
                 failures = 0
-                try await sleep()
             } catch {
                 failures += 1
                 let pause = Self.pause(afterFailures: failures)
@@ -91,10 +102,14 @@ public actor Scheduler {
         turns = nil
     }
 
-    private func turn() async throws {
+    private func turn(_ bells: DoorbellSet) async throws {
+        if bells.contains(.runs) { try await readEventStarts() }
+        let started = try await startByEvents()
+        guard bells.contains(.runs) || started > 0 else { return }
         try await createRuns()
         try await moveTasks()
         try await timeOutUnwatched()
+        try await sleep()
     }
 
     // MARK: runs
@@ -120,6 +135,63 @@ public actor Scheduler {
                     || outcome.created >= configuration.runsPerTransaction
             else { return }
         }
+    }
+
+    // MARK: events
+
+    private func readEventStarts() async throws {
+        let found = try await metastore.read { snapshot in
+            try snapshot.eventStartedDAGs().map { ($0, try snapshot.definition(ofVersion: $0.versionID)) }
+        }
+        var starts = EventStarts()
+        for (dag, definition) in found {
+            do throws(PerchError) {
+                try starts.add(dag, definition)
+            } catch {
+                log.error(
+                    "events cannot start a DAG until it is corrected",
+                    metadata: ["dag_id": "\(dag.dagID)", "error": "\(error)"])
+            }
+        }
+        eventStarts = starts
+    }
+
+    /// Creates the runs that events start. How far it has looked is stored with them, and only with them: events that
+    /// start nothing cost no transaction, and are looked at again after a restart.
+    private func startByEvents() async throws -> Int {
+        guard let floor = eventStarts.floor else { return 0 }
+        var created = 0
+        while !isStopped {
+            let (looked, limit) = (max(eventCursor, floor), configuration.runsPerTransaction)
+            let (stored, events) = try await metastore.read { snapshot in
+                let stored = try snapshot.startCursor()
+                return (stored, try snapshot.events(after: max(looked, stored), limit: limit))
+            }
+            guard !events.isEmpty else { break }
+            var starts: [EventStart] = []
+            var last = looked
+            for event in events {
+                let dags = eventStarts.dags(startedBy: event)
+                // An event is looked at whole or not yet, but for one that starts more than a transaction holds.
+                if !starts.isEmpty, starts.count + dags.count > limit { break }
+                starts += dags.map { EventStart(dagID: $0, event: event) }
+                last = event.seq
+            }
+            if !starts.isEmpty {
+                let (found, upTo) = (starts, last)
+                let count = try await metastore.write { transaction in
+                    let count = try transaction.startRuns(found, from: stored, upTo: upTo)
+                    // The new runs are started next, in this very turn.
+                    transaction.silence(.runs)
+                    return count
+                }
+                // Another scheduler was first: what it has left is looked at again.
+                guard let count else { continue }
+                created += count
+            }
+            eventCursor = last
+        }
+        return created
     }
 
     private func dagsWithoutNextRun() async throws -> [String] {
@@ -226,7 +298,7 @@ public actor Scheduler {
 
     /// Sets the timer to the next instant at which there is something to do.
     private func sleep() async throws {
-        guard !isRung, !isStopped else { return }
+        guard !rung.contains(.runs), !isStopped else { return }
         let (run, retry) = try await metastore.read { try ($0.nextRunInstant(), $0.nextRetryInstant()) }
         let now = reactor.loop.now
         if let nextCleaning, nextCleaning <= now { clean() }
@@ -244,7 +316,7 @@ public actor Scheduler {
         timer = reactor.loop.schedule(at: instant) { [weak self] in
             self?.assumeIsolated {
                 $0.timer = nil
-                $0.ring()
+                $0.ring(Self.everything)
             }
         }
     }

@@ -25,7 +25,8 @@ struct Timetable: Sendable {
     /// - Throws: `PerchError` (`invalid`) for an expression or a time zone that this machine does not know.
     init(_ definition: DAGDefinition) throws(PerchError) {
         switch definition.schedule {
-        case .none: rule = .byHand
+        // What events start is no matter of time.
+        case .none, .events: rule = .byHand
         case .once: rule = .once
         case .continuous: rule = .continuous
         case .cron(let expression, let timeZone): rule = .cron(try CronSchedule(expression, timeZone: timeZone))

@@ -10,87 +10,8 @@ import Testing
 
 @testable import PerchScheduler
 
-/// A wall clock that stands still until it is set.
-final class HandClock: PerchClock {
-    private let time: Mutex<Int64>
-
-    init(_ text: String) throws {
-        time = Mutex(try Timestamp(parsing: text).microseconds)
-    }
-
-    var now: Timestamp { Timestamp(microseconds: time.withLock { $0 }) }
-
-    func set(_ text: String) throws {
-        let instant = try Timestamp(parsing: text).microseconds
-        time.withLock { $0 = instant }
-    }
-}
-
 @Suite("The scheduler on SQLite", .timeLimit(.minutes(1)))
 struct SchedulerTests {
-    /// A home with a scheduler that runs, and what a test asks of them.
-    private final class Bench: Sendable {
-        let clock: HandClock
-        let metastore: Metastore
-        let reactor: any Reactor
-        let scheduler: Scheduler
-        let home: String
-        private let looks = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-
-        init(at now: String, configuration: SchedulerConfiguration = SchedulerConfiguration()) throws {
-            home = FileManager.default.temporaryDirectory.path + "/perch-scheduler-\(UUID().uuidString)"
-            let clock = try HandClock(now)
-            self.clock = clock
-            metastore = try Metastore.open(home: home, access: .engine, clock: clock)
-            reactor = try ThreadReactor(name: "scheduler", now: { clock.now.microseconds })
-            reactor.start()
-            scheduler = Scheduler(
-                metastore: metastore, reactor: reactor, configuration: configuration,
-                log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-            let continuation = looks.continuation
-            metastore.doorbells.subscribe([.runs, .finished, .queue]) { _ in continuation.yield() }
-        }
-
-        func store(_ definitions: DAGDefinition...) async throws {
-            let stored = definitions
-            try await metastore.write { try $0.storeDAGs(stored, bundle: "b", bundleVersion: "1") }
-        }
-
-        /// Waits until the runs of a DAG are as wanted; doorbells say when to look.
-        func runs(of dagID: String, until isRight: ([RunRow]) -> Bool) async throws -> [RunRow] {
-            continuationYield()
-            for await _ in looks.stream {
-                let runs = try await metastore.read { try $0.runs(dagID: dagID, state: nil, limit: 1_000) }
-                if isRight(runs) { return runs.reversed() }
-            }
-            return []
-        }
-
-        /// Waits until the DAG's row is as wanted, ringing the bell so that the scheduler looks again.
-        func row(of dagID: String, until isRight: (DAGRow) -> Bool) async throws -> DAGRow? {
-            continuationYield()
-            for await _ in looks.stream {
-                if let row = try await metastore.read({ try $0.dag(dagID) }), isRight(row) { return row }
-                metastore.doorbells.ring(.runs)
-            }
-            return nil
-        }
-
-        func move(to now: String) throws {
-            try clock.set(now)
-            metastore.doorbells.ring(.runs)
-        }
-
-        private func continuationYield() { looks.continuation.yield() }
-
-        func end() async throws {
-            await scheduler.stop()
-            reactor.stop()
-            try metastore.close()
-            try FileManager.default.removeItem(atPath: home)
-        }
-    }
-
     private func dag(_ id: String, _ expression: String, most: Int = 16) -> DAGDefinition {
         var definition = DAGDefinition(
             dagID: id, schedule: .cron(expression: expression, timeZone: "UTC"),
@@ -101,7 +22,7 @@ struct SchedulerTests {
 
     @Test("A run is created at its tick, started, and its first task is queued")
     func tick() async throws {
-        let bench = try Bench(at: "2026-03-01T05:00:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:00:00Z")
         await bench.scheduler.start()
         try await bench.store(dag("d", "0 6 * * *"))
         let row = try await bench.row(of: "d") { $0.nextRunAt != nil }
@@ -117,7 +38,7 @@ struct SchedulerTests {
 
     @Test("Waits that no triggerer watches time out all the same, once one had time enough to come")
     func unwatched() async throws {
-        let bench = try Bench(at: "2026-03-01T05:00:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:00:00Z")
         func sensor(_ id: String, _ timeout: TimeSpan) -> TaskDefinition {
             let trigger = TriggerSpec(kind: "file", target: "/never")
             return TaskDefinition(taskID: id, kind: .sensor(SensorDefinition(trigger: trigger, timeout: timeout)))
@@ -167,7 +88,7 @@ struct SchedulerTests {
 
     @Test("A thousand DAGs due at once all get their run")
     func manyAtOnce() async throws {
-        let bench = try Bench(at: "2026-03-01T05:59:59Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:59:59Z")
         var definitions: [DAGDefinition] = []
         for number in 0..<1_000 { definitions.append(dag("d\(number)", "0 6 * * *")) }
         let stored = definitions
@@ -184,7 +105,7 @@ struct SchedulerTests {
 
     @Test("A DAG that cannot be scheduled does not stop the others, and is not looked at again and again")
     func unknownZone() async throws {
-        let bench = try Bench(at: "2026-03-01T05:59:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:59:00Z")
         var broken = DAGDefinition(dagID: "a", schedule: .cron(expression: "* * * * *", timeZone: "Mars/Olympus"))
         broken.start = bench.clock.now
         try await bench.store(broken, dag("b", "0 6 * * *"))
@@ -199,7 +120,7 @@ struct SchedulerTests {
 
     @Test("A paused DAG creates nothing; unpaused it runs the latest missed tick")
     func pause() async throws {
-        let bench = try Bench(at: "2026-03-01T05:30:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:30:00Z")
         try await bench.store(dag("d", "0 * * * *"))
         try await bench.metastore.write { try $0.setPaused("d", true) }
         await bench.scheduler.start()
@@ -216,7 +137,7 @@ struct SchedulerTests {
 
     @Test("With catch-up runs are created as far as active runs allow, and on as they end")
     func catchUp() async throws {
-        let bench = try Bench(at: "2026-03-01T05:30:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:30:00Z")
         var definition = dag("d", "0 * * * *", most: 2)
         definition.start = try Timestamp(parsing: "2026-03-01T01:00:00Z")
         definition.catchup = true
@@ -237,7 +158,7 @@ struct SchedulerTests {
 
     @Test("@continuous starts the next run when the last has ended; @once runs once")
     func presets() async throws {
-        let bench = try Bench(at: "2026-03-01T05:30:00Z")
+        let bench = try SchedulerBench(at: "2026-03-01T05:30:00Z")
         let task = TaskDefinition(taskID: "t", kind: .code(operatorName: "closure"))
         try await bench.store(
             DAGDefinition(dagID: "again", schedule: .continuous, tasks: [task]),

@@ -174,3 +174,12 @@ extension Trigger where Self == EventTrigger {
         EventTrigger(name: name, key: key, where: condition, since: since, mode: mode, delivery: delivery)
     }
 }
+
+extension TaskContext {
+    /// The event that started the run; nil for a run that was started otherwise.
+    /// - Throws: `PerchError` (`invalid`) where a run that was started by hand was given something else as its param `event`.
+    public func startingEvent() throws -> ExternalEvent? {
+        guard let stored = params[InboxEvent.startingParam], stored != .null else { return nil }
+        return try stored.decode(ExternalEvent.self)
+    }
+}

@@ -69,6 +69,7 @@ enum DAGRecords {
         case .once: "@once"
         case .continuous: "@continuous"
         case .cron(let expression, _): expression
+        case .events(let patterns): patterns.map(\.description).joined(separator: " or ")
         }
     }
 

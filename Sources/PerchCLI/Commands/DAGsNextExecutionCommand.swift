@@ -20,17 +20,21 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (id, number) = (dag, number)
-        let (row, records) = try await home.withMetastore { _, metastore in
+        let (row, records, schedule) = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
                 let row = try snapshot.knownDAG(id)
                 let definition = try snapshot.definition(ofVersion: row.versionID)
-                return (row, try Self.next(number, row, definition, now: snapshot.now))
+                return (row, try Self.next(number, row, definition, now: snapshot.now), definition.schedule)
             }
         }
         if row.isPaused { Console.shared.say("note: \(id) is paused; no run is created until it is unpaused") }
         var listing = Listing(output.format)
         try listing.add(records)
-        try listing.finish(empty: "no run of \(id) is created by itself any more")
+        if case .events = schedule {
+            try listing.finish(empty: "runs of \(id) are started by \(DAGRecords.schedule(schedule) ?? "events")")
+        } else {
+            try listing.finish(empty: "no run of \(id) is created by itself any more")
+        }
     }
 
     private static func next(

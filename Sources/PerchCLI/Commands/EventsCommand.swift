@@ -51,7 +51,7 @@ struct EventsListCommand: AsyncParsableCommand {
 
 struct EventsShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "One event, and which task took it for itself.")
+        commandName: "show", abstract: "One event, which task took it for itself, and what it started.")
 
     @Argument(help: "The event's number, as `events list` shows it.") var seq: Int64
     @OptionGroup var home: HomeOption
@@ -66,9 +66,16 @@ struct EventsShowCommand: AsyncParsableCommand {
                         .notFound,
                         "there is no event \(seq) in the inbox; events are kept for \(try snapshot.eventRetention())")
                 }
-                return EventsListCommand.record(event, consumer: try snapshot.consumer(ofEvent: seq))
+                var record = EventsListCommand.record(event, consumer: try snapshot.consumer(ofEvent: seq))
+                record.fields.append(
+                    .init(name: "started", value: .list(try snapshot.started(byEvent: seq).map(Self.started))))
+                return record
             }
         }
         try Listing.show(record, output.format)
+    }
+
+    private static func started(_ run: StartedRun) -> Document {
+        .record(["dag_id": .text(run.dagID), "run_id": .text(run.runID), "reason": .text(run.reason)])
     }
 }

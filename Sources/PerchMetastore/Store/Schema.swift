@@ -6,7 +6,24 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3, version4, version5]
+    static let versions: [String] = [version1, version2, version3, version4, version5, version6]
+
+    private static let version6 = """
+        -- The last event that does not start the DAG; NULL: events start none of its runs.
+        ALTER TABLE dag ADD COLUMN start_floor {int64};
+        CREATE INDEX dag_event_started ON dag (dag_id) WHERE start_floor IS NOT NULL AND is_active = 1;
+        -- Events up to this one have been looked at for DAGs that they start.
+        INSERT INTO counter (name, value) VALUES ('start_cursor', 0);
+
+        -- What became of an event that was to start a DAG: its run, or why there is none.
+        CREATE TABLE event_start (
+            seq {int64} NOT NULL,
+            dag_id TEXT NOT NULL,
+            run_key {int64},
+            reason TEXT,
+            PRIMARY KEY (seq, dag_id)
+        ) {clustered};
+        """
 
     private static let version5 = """
         -- A wait that code of a bundle watches for: which worker hosts it (0: none yet), and how it went so far.

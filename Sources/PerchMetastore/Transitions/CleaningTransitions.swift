@@ -9,10 +9,15 @@ extension Transaction {
         var left = limit
         if let runsBefore { try cleanRuns(before: runsBefore, &left) }
         if let eventsBefore, left > 0 {
-            // Who took an event is forgotten with it, and never before it.
+            // Who took an event, and what it started, is forgotten with it, and never before it.
             try run(
                 """
                 DELETE FROM event_claim WHERE seq IN (
+                    SELECT seq FROM event WHERE received_at < :1 ORDER BY received_at, seq LIMIT :2)
+                """, eventsBefore, left)
+            try run(
+                """
+                DELETE FROM event_start WHERE seq IN (
                     SELECT seq FROM event WHERE received_at < :1 ORDER BY received_at, seq LIMIT :2)
                 """, eventsBefore, left)
             left -= try run(

@@ -7,14 +7,18 @@ extension Transaction {
     /// named any more become inactive; a run in progress keeps its version.
     /// - Throws: `conflict` where a DAG id belongs to another bundle.
     public func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) throws {
+        let active = Set(
+            try rows("SELECT dag_id FROM dag WHERE bundle = :1 AND is_active = 1", bundle) { $0.text(0) })
         try run("UPDATE dag SET is_active = 0 WHERE bundle = :1", bundle)
         for definition in definitions {
-            try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
+            let isSameSchedule = try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
+            try setStartFloor(of: definition, isKept: isSameSchedule && active.contains(definition.dagID))
         }
         ring(.runs)
     }
 
-    private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws {
+    /// Gives whether the DAG was there already, with the same schedule.
+    private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws -> Bool {
         let text = definition.text
         let hash = ContentHash.text(of: text)
         let known = try first(
@@ -35,7 +39,7 @@ extension Transaction {
                     "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
                     bundleVersion)
                 catalog.keep(definition, as: known.versionID)
-                return
+                return true
             }
             let previous = try version(known.versionID).definition
             let isSameSchedule =
@@ -51,6 +55,7 @@ extension Transaction {
                 WHERE dag_id = :1
                 """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns,
                 isSameSchedule)
+            return isSameSchedule
         } else {
             let versionID = try storeVersion(
                 definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion)
@@ -60,6 +65,7 @@ extension Transaction {
                     max_active_runs, is_scheduled, next_run_at, last_scheduled)
                 VALUES (:1, :2, 0, 1, :3, 1, :4, :5, 0, NULL, NULL)
                 """, definition.dagID, bundle, versionID, bundleVersion, definition.maxActiveRuns)
+            return false
         }
     }
 

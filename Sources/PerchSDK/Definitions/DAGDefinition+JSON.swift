@@ -91,7 +91,7 @@ extension TaskDefinition {
 }
 
 extension ScheduleDefinition: JSONConvertible {
-    /// `"none"`, `"once"`, `"continuous"` or `{"cron": …, "time_zone": …}`.
+    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}` or `{"events": [{"name": …}]}`.
     public var json: JSONValue {
         switch self {
         case .none: "none"
@@ -99,6 +99,7 @@ extension ScheduleDefinition: JSONConvertible {
         case .continuous: "continuous"
         case .cron(let expression, let timeZone):
             .object(["cron": .string(expression), "time_zone": .string(timeZone)])
+        case .events(let patterns): .object(["events": .array(patterns.map(\.json))])
         }
     }
 
@@ -110,6 +111,13 @@ extension ScheduleDefinition: JSONConvertible {
         case "continuous": self = .continuous
         default:
             let fields = try JSONFields(json, of: "a schedule")
+            guard fields.value("events") == nil else {
+                var patterns: [EventPattern] = []
+                for pattern in try fields.array("events") { patterns.append(try EventPattern(json: pattern)) }
+                guard !patterns.isEmpty else { throw fields.fault("events", "a list of one event or more") }
+                self = .events(patterns)
+                return
+            }
             self = .cron(
                 expression: try fields.string("cron"), timeZone: try fields.string("time_zone", default: "UTC"))
         }

@@ -47,6 +47,38 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
         }
     }
 
+    /// A run for each external event of a name, one for each event id. Events from before the DAG was deployed start
+    /// none, nor do events that come while it is paused; `events show` says so.
+    ///
+    /// The run's params have the event: `{{ params.event.payload.total }}`, and `context.startingEvent()` in code.
+    ///
+    /// - Parameters:
+    ///   - name: The event's name.
+    ///   - key: The event's key; nil: any.
+    ///   - condition: What its payload must meet: `.json("$.total", .greaterThan(100))`.
+    public static func event(_ name: String, key: String? = nil, where condition: JSONCondition? = nil) -> Schedule {
+        do {
+            return events([
+                EventPattern(name: name, key: key, condition: try condition.map { try JSONValue(encoding: $0) })
+            ])
+        } catch {
+            return Schedule(.none, problem: "the condition on the event '\(name.shown())' cannot be written: \(error)")
+        }
+    }
+
+    /// A run for each update of one of these assets: by a task that has it among its `outlets:`, or from outside by
+    /// `events emit asset --key NAME`.
+    public static func asset(_ assets: Asset...) -> Schedule {
+        if assets.isEmpty { return Schedule(.none, problem: "the schedule names no asset") }
+        let problem = assets.compactMap(\.problem).first
+        let schedule = events(assets.map { EventPattern(name: Asset.eventName, key: $0.name) })
+        return problem.map { Schedule(schedule.definition, problem: $0) } ?? schedule
+    }
+
+    private static func events(_ patterns: [EventPattern]) -> Schedule {
+        Schedule(.events(patterns), problem: patterns.compactMap(\.problem).first)
+    }
+
     /// A schedule by the field's name for it: `@daily`, `@once`, ….
     public static func preset(_ name: String, timeZone: String = "UTC") -> Schedule {
         switch name {

@@ -142,6 +142,9 @@ public struct InboxEvent: Hashable, Sendable {
         self.receivedAt = receivedAt
     }
 
+    /// The param of a run that holds the event by which it was started, as a wait would give it.
+    public static let startingParam = "event"
+
     /// What a wait for it gives.
     public var value: JSONValue {
         var fields: [String: JSONValue] = [

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PerchMetastore
+import PerchSDK
+import Testing
+
+@testable import PerchScheduler
+
+@Suite("DAGs that events start, on SQLite", .timeLimit(.minutes(1)))
+struct EventStartTests {
+    private static let now = "2026-03-01T05:00:00Z"
+
+    private func dag(_ id: String, _ schedule: Schedule, start: String? = nil) throws -> DAGDefinition {
+        let dag = DAG(id, schedule: schedule, start: start) { dag in dag.task("t") { _ in } }
+        #expect(dag.problems.isEmpty)
+        return dag.definition
+    }
+
+    private func emit(_ bench: SchedulerBench, _ events: NewEvent...) async throws {
+        let events = events
+        _ = try await bench.metastore.write { try $0.emit(events) }
+    }
+
+    private func started(_ bench: SchedulerBench, _ seq: Int64) async throws -> [StartedRun] {
+        try await bench.metastore.read { try $0.started(byEvent: seq) }
+    }
+
+    @Test("Each event that matches starts one run, which has it as a param; others start none")
+    func each() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await emit(bench, NewEvent(name: "orders.created", payload: ["total": 500], eventID: "early"))
+        try await bench.store(
+            dag("big", .event("orders.created", where: .json("$.total", .greaterThan(100)))),
+            dag("eu", .event("orders.created", key: "eu")))
+        await bench.scheduler.start()
+        try await emit(
+            bench, NewEvent(name: "orders.created", payload: ["total": 7], eventID: "small"),
+            NewEvent(name: "orders.created", key: "eu", payload: ["total": 101], eventID: "o1"),
+            NewEvent(name: "orders.created", payload: ["total": 102], eventID: "o2"),
+            NewEvent(name: "orders.created", payload: ["total": 103], eventID: "o1"),
+            NewEvent(name: "orders.paid", key: "eu", payload: ["total": 1_000]))
+        let big = try await bench.runs(of: "big") { $0.count == 2 && $0.allSatisfy { $0.state == .running } }
+        #expect(big.map(\.type) == [.eventTriggered, .eventTriggered])
+        #expect(big.map(\.runID) == ["event_triggered__\(Self.now)__3", "event_triggered__\(Self.now)__4"])
+        #expect(big.map { $0.params["event"]?["event_id"] } == ["o1", "o2"])
+        #expect(big.map { $0.params["event"]?["payload"]?["total"] } == [101, 102])
+        let eu = try await bench.runs(of: "eu") { $0.count == 1 }
+        #expect(eu.first?.params["event"]?["key"] == "eu")
+        #expect(try await started(bench, 3).map(\.dagID) == ["big", "eu"])
+        #expect(try await started(bench, 3).map(\.runID) == [big[0].runID, eu[0].runID])
+        for early in [Int64(1), 2] { #expect(try await started(bench, early).isEmpty) }
+        try await bench.end()
+    }
+
+    @Test("An update of an asset starts those that name it")
+    func assets() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("d", .asset("s3://a", "s3://b")))
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "asset", key: "s3://c"), NewEvent(name: "asset", key: "s3://b"))
+        try await emit(bench, NewEvent(name: "asset", key: "s3://a"))
+        let runs = try await bench.runs(of: "d") { $0.count == 2 }
+        #expect(runs.map(\.type) == [.assetTriggered, .assetTriggered])
+        #expect(runs.map { $0.params["event"]?["key"] } == ["s3://b", "s3://a"])
+        try await bench.end()
+    }
+
+    @Test("Events that come while nobody schedules start their runs later, each once, however often a scheduler begins")
+    func restarts() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        let definition = try dag("d", .event("go"))
+        try await bench.store(definition)
+        for number in 0..<5 { try await emit(bench, NewEvent(name: "go", payload: .integer(Int64(number)))) }
+        await bench.scheduler.start()
+        _ = try await bench.runs(of: "d") { $0.count == 5 }
+        await bench.scheduler.stop()
+        // The bundle describes its DAGs at each start.
+        try await bench.store(definition)
+        try await emit(bench, NewEvent(name: "other"), NewEvent(name: "go", payload: 5))
+        let second = Scheduler(metastore: bench.metastore, reactor: bench.reactor, log: SchedulerBench.log)
+        await second.start()
+        let runs = try await bench.runs(of: "d") { $0.count == 6 }
+        #expect(runs.map { $0.params["event"]?["payload"] } == [0, 1, 2, 3, 4, 5])
+        await second.stop()
+        try await bench.end()
+    }
+
+    @Test("What a transaction has room for is started, and the rest after it")
+    func bounded() async throws {
+        var configuration = SchedulerConfiguration()
+        configuration.runsPerTransaction = 7
+        let bench = try SchedulerBench(at: Self.now, configuration: configuration)
+        try await bench.store(dag("a", .event("go")), dag("b", .event("go")), dag("c", .event("go", key: "k")))
+        await bench.scheduler.start()
+        let events = (0..<50).map { NewEvent(name: "go", key: $0 % 2 == 0 ? "k" : nil) }
+        _ = try await bench.metastore.write { try $0.emit(events) }
+        #expect(try await bench.runs(of: "a") { $0.count == 50 }.count == 50)
+        #expect(try await bench.runs(of: "b") { $0.count == 50 }.count == 50)
+        #expect(try await bench.runs(of: "c") { $0.count == 25 }.count == 25)
+        try await bench.end()
+    }
+
+    @Test("A paused DAG is started by no event, and each says so; later ones start it again")
+    func paused() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("d", .event("go")))
+        try await bench.metastore.write { try $0.setPaused("d", true) }
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "go"))
+        _ = try await bench.row(of: "d") { _ in true }
+        for _ in 0..<100_000 where try await started(bench, 1).isEmpty { await Task.yield() }
+        let refused = try await started(bench, 1)
+        #expect(refused.map(\.dagID) == ["d"] && refused.map(\.runID) == [nil])
+        #expect(refused.map(\.reason) == ["the DAG was paused"])
+        try await bench.metastore.write { try $0.setPaused("d", false) }
+        try await emit(bench, NewEvent(name: "go"))
+        let runs = try await bench.runs(of: "d") { !$0.isEmpty }
+        #expect(runs.map { $0.params["event"]?["seq"] } == [2])
+        try await bench.end()
+    }
+
+    @Test("Events before the DAG's start, and those from while it was not deployed, start nothing")
+    func times() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        let later = try dag("later", .event("go"), start: "2026-03-02")
+        let gone = try dag("gone", .event("go"))
+        try await bench.store(later, gone)
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "go"))
+        _ = try await bench.runs(of: "gone") { $0.count == 1 }
+        try await bench.store(later)
+        try await emit(bench, NewEvent(name: "go"))
+        try await bench.store(later, gone)
+        try bench.move(to: "2026-03-02T00:00:00Z")
+        try await emit(bench, NewEvent(name: "go"))
+        #expect(try await bench.runs(of: "later") { !$0.isEmpty }.map { $0.params["event"]?["seq"] } == [3])
+        let runs = try await bench.runs(of: "gone") { $0.count >= 2 }
+        #expect(runs.map { $0.params["event"]?["seq"] } == [1, 3])
+        try await bench.end()
+    }
+
+    @Test("What an event has started is forgotten with it")
+    func cleaned() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("d", .event("go")))
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "go"))
+        _ = try await bench.runs(of: "d") { !$0.isEmpty }
+        let after = try Timestamp(parsing: "2026-03-09T00:00:00Z")
+        while try await bench.metastore.write({ try $0.clean(runsBefore: nil, eventsBefore: after, limit: 10) }) {}
+        #expect(try await started(bench, 1).isEmpty)
+        try await bench.end()
+    }
+}
+
+@Suite("Schedules of events")
+struct EventScheduleTests {
+    @Test("A schedule is stored, read again and said in words")
+    func coding() throws {
+        let schedule = Schedule.event("a", key: "k", where: .json("$.n", .greaterThan(1)))
+        #expect(schedule.problem == nil)
+        #expect(try ScheduleDefinition(parsing: schedule.definition.text) == schedule.definition)
+        guard case .events(let patterns) = schedule.definition else { return #expect(Bool(false)) }
+        #expect("\(patterns[0])" == "event a/k on a condition")
+        guard case .events(let assets) = Schedule.asset("s3://x").definition else { return #expect(Bool(false)) }
+        #expect("\(assets[0])" == "asset s3://x")
+    }
+
+    @Test(
+        "What cannot be is refused where it is declared",
+        arguments: [
+            (Schedule.event(""), "is not empty"), (.event("a", key: ""), "is not empty"),
+            (.event("orders.{{ ds }}"), "no template"), (.asset(), "names no asset"), (.asset(""), "1 to 500 bytes"),
+            (.event("a", where: .any([])), "never true"),
+        ])
+    func problems(_ schedule: Schedule, _ sentence: String) {
+        #expect(schedule.problem?.contains(sentence) == true, "\(schedule.problem ?? "none")")
+        let dag = DAG("d", schedule: schedule) { dag in dag.task("t") { _ in } }
+        #expect(dag.problems.count == 1)
+    }
+
+    @Test(
+        "A description from elsewhere that is wrong names the field",
+        arguments: [
+            (#"{"events": []}"#, "one event or more"), (#"{"events": [{"key": "k"}]}"#, "'name'"),
+            (#"{"events": [{"name": "a", "where": 7}]}"#, "condition"), (#"{"events": 7}"#, "array"),
+        ])
+    func wrong(_ text: String, _ word: String) {
+        #expect {
+            try ScheduleDefinition(parsing: text)
+        } throws: {
+            "\($0)".contains(word)
+        }
+    }
+}
