@@ -12,6 +12,8 @@ struct EventStarts: Sendable {
 
     private struct Listener: Sendable {
         var dagID: String
+        /// The bit of its pattern.
+        var pattern: Int64
         var floor: Int64
         var start: Timestamp?
         var end: Timestamp?
@@ -19,33 +21,36 @@ struct EventStarts: Sendable {
     }
 
     private var listeners: [Address: [Listener]] = [:]
+    /// How the DAGs gather their events.
+    private(set) var gathering: [String: EventGathering] = [:]
     /// Events up to this one start nothing; nil where no event does.
     private(set) var floor: Int64?
 
     /// Adds a DAG.
     /// - Throws: `PerchError` (`invalid`) for a condition that cannot be read; then the DAG is not added.
     mutating func add(_ dag: EventStartedDAG, _ definition: DAGDefinition) throws(PerchError) {
-        guard case .events(let patterns) = definition.schedule else { return }
+        guard case .events(let events) = definition.schedule else { return }
         var added: [(Address, Listener)] = []
-        for pattern in patterns {
+        for (place, pattern) in events.patterns.enumerated() {
             let listener = Listener(
-                dagID: dag.dagID, floor: dag.floor, start: definition.start, end: definition.end,
-                condition: try pattern.payloadCondition())
+                dagID: dag.dagID, pattern: 1 << Int64(place), floor: dag.floor, start: definition.start,
+                end: definition.end, condition: try pattern.payloadCondition())
             added.append((Address(name: pattern.name, key: pattern.key), listener))
         }
         for (address, listener) in added { listeners[address, default: []].append(listener) }
+        gathering[dag.dagID] = EventGathering(events)
         floor = min(floor ?? .max, dag.floor)
     }
 
-    /// The DAGs that an event starts, by id, each once.
-    func dags(startedBy event: InboxEvent) -> [String] {
-        var found: Set<String> = []
+    /// What an event starts, by DAG, each once.
+    func starts(by event: InboxEvent) -> [EventStart] {
+        var found: [String: Int64] = [:]
         for key in event.key == nil ? [nil] : [event.key, nil] {
             for listener in listeners[Address(name: event.name, key: key)] ?? [] where starts(listener, by: event) {
-                found.insert(listener.dagID)
+                found[listener.dagID, default: 0] |= listener.pattern
             }
         }
-        return found.sorted()
+        return found.sorted { $0.key < $1.key }.map { EventStart(dagID: $0.key, event: event, patterns: $0.value) }
     }
 
     private func starts(_ listener: Listener, by event: InboxEvent) -> Bool {

@@ -104,8 +104,11 @@ public actor Scheduler {
 
     private func turn(_ bells: DoorbellSet) async throws {
         if bells.contains(.runs) { try await readEventStarts() }
-        let started = try await startByEvents()
-        guard bells.contains(.runs) || started > 0 else { return }
+        var started = try await startByEvents()
+        if bells.contains(.runs) { started += try await closeBatches() }
+        // What is being gathered may have to be closed before the timer comes.
+        let isGathering = eventStarts.gathering.values.contains { $0.isTimed }
+        guard bells.contains(.runs) || started > 0 || isGathering else { return }
         try await createRuns()
         try await moveTasks()
         try await timeOutUnwatched()
@@ -171,16 +174,16 @@ public actor Scheduler {
             var starts: [EventStart] = []
             var last = looked
             for event in events {
-                let dags = eventStarts.dags(startedBy: event)
+                let more = eventStarts.starts(by: event)
                 // An event is looked at whole or not yet, but for one that starts more than a transaction holds.
-                if !starts.isEmpty, starts.count + dags.count > limit { break }
-                starts += dags.map { EventStart(dagID: $0, event: event) }
+                if !starts.isEmpty, starts.count + more.count > limit { break }
+                starts += more
                 last = event.seq
             }
             if !starts.isEmpty {
-                let (found, upTo) = (starts, last)
+                let (found, upTo, gathering) = (starts, last, eventStarts.gathering)
                 let count = try await metastore.write { transaction in
-                    let count = try transaction.startRuns(found, from: stored, upTo: upTo)
+                    let count = try transaction.startRuns(found, gathering, from: stored, upTo: upTo)
                     // The new runs are started next, in this very turn.
                     transaction.silence(.runs)
                     return count
@@ -190,6 +193,22 @@ public actor Scheduler {
                 created += count
             }
             eventCursor = last
+        }
+        return created
+    }
+
+    /// Starts the runs of batches whose time is over.
+    private func closeBatches() async throws -> Int {
+        var created = 0
+        let gathering = eventStarts.gathering
+        while !isStopped {
+            let due = try await metastore.read { try $0.batchesDue(by: $0.now, limit: 100) }
+            guard !due.isEmpty else { break }
+            created += try await metastore.write { transaction in
+                let created = try due.reduce(0) { try $0 + transaction.closeBatches(of: $1, gathering[$1]) }
+                transaction.silence(.runs)
+                return created
+            }
         }
         return created
     }
@@ -299,11 +318,13 @@ public actor Scheduler {
     /// Sets the timer to the next instant at which there is something to do.
     private func sleep() async throws {
         guard !rung.contains(.runs), !isStopped else { return }
-        let (run, retry) = try await metastore.read { try ($0.nextRunInstant(), $0.nextRetryInstant()) }
+        let (run, retry, batch) = try await metastore.read {
+            try ($0.nextRunInstant(), $0.nextRetryInstant(), $0.nextBatchInstant())
+        }
         let now = reactor.loop.now
         if let nextCleaning, nextCleaning <= now { clean() }
         var instant = now + configuration.slowPoll.microseconds
-        for next in [run?.microseconds, retry?.microseconds, nextCleaning, nextLook] {
+        for next in [run?.microseconds, retry?.microseconds, batch?.microseconds, nextCleaning, nextLook] {
             if let next { instant = min(instant, next) }
         }
         // An instant that has passed meanwhile is not worth a loop without a pause.

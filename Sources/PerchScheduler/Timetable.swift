@@ -25,11 +25,12 @@ struct Timetable: Sendable {
     /// - Throws: `PerchError` (`invalid`) for an expression or a time zone that this machine does not know.
     init(_ definition: DAGDefinition) throws(PerchError) {
         switch definition.schedule {
-        // What events start is no matter of time.
-        case .none, .events: rule = .byHand
+        case .none: rule = .byHand
         case .once: rule = .once
         case .continuous: rule = .continuous
         case .cron(let expression, let timeZone): rule = .cron(try CronSchedule(expression, timeZone: timeZone))
+        // What events start is no matter of time.
+        case .events: rule = try definition.schedule.cron().map { .cron($0) } ?? .byHand
         }
         start = definition.start
         end = definition.end

@@ -41,5 +41,17 @@ struct QuickstartTests {
         let details = try JSONValue(parsing: try program("runs", "details", "orders", "first", "-o", "json").output)
         #expect(details["state"] == "success")
         #expect(try JSONValue(parsing: try program("deferred", "list", "-o", "json").output) == [])
+
+        // The event has started a run of another DAG, once.
+        let event = try JSONValue(parsing: try program("events", "show", "1", "-o", "json").output)
+        guard case .array(let started) = event["started"], case .string(let runID) = started.first?["run_id"] else {
+            Issue.record("the event has started nothing: \(event.text)")
+            return
+        }
+        #expect(started.count == 1 && started[0]["dag_id"] == "audit")
+        let note = try program("tasks", "logs", "audit", runID, "note", "--follow")
+        #expect(note.errors.contains("success"), "\(note) \(engine.text)")
+        let next = try program("dags", "next-execution", "audit")
+        #expect((next.errors + next.output).contains("event orders.approved"), "\(next)")
     }
 }

@@ -140,6 +140,101 @@ struct EventStartTests {
         try await bench.end()
     }
 
+    private func payloads(_ run: RunRow) -> [JSONValue] {
+        elements(run).compactMap { $0["payload"] }
+    }
+
+    private func elements(_ run: RunRow) -> [JSONValue] {
+        if case .array(let events) = run.params["events"] { events } else { [] }
+    }
+
+    @Test("A batch starts one run when it is full, and when its time is over")
+    func batches() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(
+            dag("full", .event("go", batch: 3)), dag("timed", .event("go", batch: 100, within: .minutes(5))))
+        await bench.scheduler.start()
+        let events = (0..<8).map { NewEvent(name: "go", payload: .integer(Int64($0))) }
+        _ = try await bench.metastore.write { try $0.emit(events) }
+        let full = try await bench.runs(of: "full") { $0.count == 2 }
+        #expect(full.map(payloads) == [[0, 1, 2], [3, 4, 5]])
+        #expect(full.map { $0.params["event"]?["payload"] } == [2, 5])
+        #expect(try await started(bench, 8).map(\.reason) == Array(repeating: "it is gathered with others", count: 2))
+        try bench.clock.set("2026-03-01T05:04:59Z")
+        try await emit(bench, NewEvent(name: "go", payload: 8))
+        _ = try await bench.runs(of: "full") { $0.count == 3 }
+        #expect(try await bench.metastore.read { try $0.nextBatchInstant() }?.description == "2026-03-01T05:05:00Z")
+        #expect(try await bench.runs(of: "timed") { _ in true }.isEmpty)
+        try bench.move(to: "2026-03-01T05:05:00Z")
+        let timed = try await bench.runs(of: "timed") { !$0.isEmpty }
+        #expect(timed.map(payloads) == [[0, 1, 2, 3, 4, 5, 6, 7, 8]])
+        #expect(try await bench.metastore.read { try $0.nextBatchInstant() } == nil)
+        try await bench.end()
+    }
+
+    @Test(
+        "All of some assets start one run when each has been updated; pausing or changing the schedule lets go of them")
+    func all() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("d", .allAssets("a", "b")))
+        await bench.scheduler.start()
+        let seen = { @Sendable (seq: Int64) in
+            for _ in 0..<100_000 {
+                let found = try await bench.metastore.read { try $0.started(byEvent: seq) }
+                if let reason = found.first?.reason { return reason }
+                await Task.yield()
+            }
+            return "nothing"
+        }
+        for key in ["a", "a"] { try await emit(bench, NewEvent(name: "asset", key: key)) }
+        #expect(try await seen(2) == "it is gathered with others")
+        try await emit(bench, NewEvent(name: "asset", key: "b"))
+        let runs = try await bench.runs(of: "d") { $0.count == 1 }
+        #expect(elements(runs[0]).compactMap { $0["key"] } == ["a", "a", "b"])
+        #expect(runs[0].type == .assetTriggered)
+        try await emit(bench, NewEvent(name: "asset", key: "b"))
+        #expect(try await seen(4) == "it is gathered with others")
+        try await bench.store(dag("d", .allAssets("a", "b", "c")))
+        #expect(try await seen(4) == "the schedule was changed")
+        try await bench.end()
+    }
+
+    @Test("A run of one DAG starts after each run of another that ends so, and also at the ticks beside them")
+    func after() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(
+            dag("first", .manual), dag("then", .after(dag: "first").or(.cron("0 6 * * *"))),
+            dag("else", .after(dag: "first", states: [.failed])))
+        await bench.scheduler.start()
+        let states: [(String, RunState)] = [("r1", .success), ("r2", .failed)]
+        for (runID, state) in states {
+            _ = try await bench.metastore.write { try $0.createRun(RunRequest(dagID: "first", runID: runID)).runKey }
+            _ = try await bench.runs(of: "first") { $0.contains { $0.runID == runID && $0.state == .running } }
+            try await bench.metastore.write { transaction in
+                guard state == .success else {
+                    _ = try transaction.cancelRun(dagID: "first", runID: runID, by: "me")
+                    return
+                }
+                let worker = try transaction.registerProcess(
+                    role: "worker", pid: 1, startTime: 1, bootID: "b", host: "h", lease: .seconds(100))
+                let claimed = try transaction.claim(limit: 1, worker: worker)
+                _ = try transaction.finish(
+                    claimed.map {
+                        TaskReport(
+                            taskInstanceID: $0.taskInstanceID, dispatchID: $0.dispatchID,
+                            outcome: .success(output: "null", items: nil))
+                    })
+            }
+        }
+        let then = try await bench.runs(of: "then") { !$0.isEmpty }
+        #expect(then.map { $0.params["event"]?["payload"]?["run_id"] } == ["r1"])
+        let otherwise = try await bench.runs(of: "else") { !$0.isEmpty }
+        #expect(otherwise.map { $0.params["event"]?["payload"]?["run_id"] } == ["r2"])
+        try bench.move(to: "2026-03-01T06:00:00Z")
+        #expect(try await bench.runs(of: "then") { $0.count == 2 }.map(\.type) == [.eventTriggered, .scheduled])
+        try await bench.end()
+    }
+
     @Test("What an event has started is forgotten with it")
     func cleaned() async throws {
         let bench = try SchedulerBench(at: Self.now)
@@ -161,10 +256,17 @@ struct EventScheduleTests {
         let schedule = Schedule.event("a", key: "k", where: .json("$.n", .greaterThan(1)))
         #expect(schedule.problem == nil)
         #expect(try ScheduleDefinition(parsing: schedule.definition.text) == schedule.definition)
-        guard case .events(let patterns) = schedule.definition else { return #expect(Bool(false)) }
-        #expect("\(patterns[0])" == "event a/k on a condition")
+        guard case .events(let events) = schedule.definition else { return #expect(Bool(false)) }
+        #expect("\(events)" == "event a/k on a condition")
+        for schedule: Schedule in [
+            .event("a", batch: 5), .event("a", batch: 5, within: .minutes(2)), .allAssets("a", "b"),
+            .after(dag: "d"), .asset("a").or(.cron("0 6 * * *", timeZone: "Europe/Paris")),
+        ] {
+            #expect(schedule.problem == nil)
+            #expect(try ScheduleDefinition(parsing: schedule.definition.text) == schedule.definition)
+        }
         guard case .events(let assets) = Schedule.asset("s3://x").definition else { return #expect(Bool(false)) }
-        #expect("\(assets[0])" == "asset s3://x")
+        #expect("\(assets)" == "asset s3://x")
     }
 
     @Test(
@@ -172,7 +274,10 @@ struct EventScheduleTests {
         arguments: [
             (Schedule.event(""), "is not empty"), (.event("a", key: ""), "is not empty"),
             (.event("orders.{{ ds }}"), "no template"), (.asset(), "names no asset"), (.asset(""), "1 to 500 bytes"),
-            (.event("a", where: .any([])), "never true"),
+            (.event("a", where: .any([])), "never true"), (.event("a", batch: 0), "1 to 1000"),
+            (.event("a", within: .seconds(5)), "'batch' says"), (.event("a", batch: 5, within: .zero), "above 0"),
+            (.after(dag: "a/b"), "DAG id"), (.after(dag: "a", states: [.running]), "success or failed"),
+            (.daily.or(.hourly), "goes with one of cron"), (.asset("a").or(.cron("nonsense")), "nonsense"),
         ])
     func problems(_ schedule: Schedule, _ sentence: String) {
         #expect(schedule.problem?.contains(sentence) == true, "\(schedule.problem ?? "none")")
@@ -183,7 +288,7 @@ struct EventScheduleTests {
     @Test(
         "A description from elsewhere that is wrong names the field",
         arguments: [
-            (#"{"events": []}"#, "one event or more"), (#"{"events": [{"key": "k"}]}"#, "'name'"),
+            (#"{"events": []}"#, "names no event"), (#"{"events": [{"key": "k"}]}"#, "'name'"),
             (#"{"events": [{"name": "a", "where": 7}]}"#, "condition"), (#"{"events": 7}"#, "array"),
         ])
     func wrong(_ text: String, _ word: String) {

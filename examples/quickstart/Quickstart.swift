@@ -49,6 +49,14 @@ struct Quickstart: DAGBundle {
                 }
                 context.log.info("\(context.runID) costs \(quote.price) cents")
             }
-        }
+        },
+
+        // Started from outside: a run for each event, which finds it among its params.
+        DAG("audit", schedule: .event("orders.approved"), description: "Notes what was approved") { dag in
+            dag.task("note") { context -> String in
+                guard let event = try context.startingEvent() else { return "started by hand" }
+                return "\(event.key ?? "something") was approved at \(event.receivedAt)"
+            }
+        },
     ]
 }

@@ -176,10 +176,19 @@ extension Trigger where Self == EventTrigger {
 }
 
 extension TaskContext {
-    /// The event that started the run; nil for a run that was started otherwise.
+    /// The event that started the run, the last one where several did; nil for a run that was started otherwise.
     /// - Throws: `PerchError` (`invalid`) where a run that was started by hand was given something else as its param `event`.
     public func startingEvent() throws -> ExternalEvent? {
         guard let stored = params[InboxEvent.startingParam], stored != .null else { return nil }
         return try stored.decode(ExternalEvent.self)
+    }
+
+    /// The events that started the run, in their order; none for a run that was started otherwise.
+    /// - Throws: `PerchError` (`invalid`) where a run that was started by hand was given something else as its param `events`.
+    public func startingEvents() throws -> [ExternalEvent] {
+        guard case .array(let stored) = params[InboxEvent.gatheredParam] else {
+            return try startingEvent().map { [$0] } ?? []
+        }
+        return try stored.map { try $0.decode(ExternalEvent.self) }
     }
 }

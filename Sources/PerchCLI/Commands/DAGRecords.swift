@@ -69,12 +69,15 @@ enum DAGRecords {
         case .once: "@once"
         case .continuous: "@continuous"
         case .cron(let expression, _): expression
-        case .events(let patterns): patterns.map(\.description).joined(separator: " or ")
+        case .events(let events): events.description
         }
     }
 
     private static func timeZone(_ schedule: ScheduleDefinition) -> String? {
-        guard case .cron(_, let zone) = schedule else { return nil }
-        return zone
+        switch schedule {
+        case .cron(_, let zone): zone
+        case .events(let events): events.ticks?.timeZone
+        case .none, .once, .continuous: nil
+        }
     }
 }

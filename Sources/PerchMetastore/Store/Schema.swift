@@ -15,13 +15,30 @@ enum Schema {
         -- Events up to this one have been looked at for DAGs that they start.
         INSERT INTO counter (name, value) VALUES ('start_cursor', 0);
 
-        -- What became of an event that was to start a DAG: its run, or why there is none.
+        -- What became of an event that was to start a DAG: its run, or why there is none; neither while it is gathered
+        -- with others. `patterns` has a bit for each pattern of the DAG's schedule that it meets.
         CREATE TABLE event_start (
             seq {int64} NOT NULL,
             dag_id TEXT NOT NULL,
+            patterns {int64} NOT NULL,
             run_key {int64},
             reason TEXT,
             PRIMARY KEY (seq, dag_id)
+        ) {clustered};
+        CREATE INDEX event_start_gathered ON event_start (dag_id, seq) WHERE run_key IS NULL AND reason IS NULL;
+
+        -- When what is gathered for a DAG starts its run, however few there are.
+        CREATE TABLE event_batch (
+            dag_id TEXT PRIMARY KEY,
+            due_at {int64} NOT NULL
+        ) {table};
+        CREATE INDEX event_batch_due ON event_batch (due_at);
+
+        -- DAGs that are started by the ends of others' runs.
+        CREATE TABLE dag_follower (
+            followed TEXT NOT NULL,
+            dag_id TEXT NOT NULL,
+            PRIMARY KEY (followed, dag_id)
         ) {clustered};
         """
 

@@ -136,7 +136,7 @@ extension Transaction {
                 UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
-            try runEnded(of: dagID)
+            try runEnded(row.runKey, of: dagID, as: .failed)
             let settlement = Settlement()
             settlement.runEnded(row.runKey, as: .failed)
             try settle(settlement)

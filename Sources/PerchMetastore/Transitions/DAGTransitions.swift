@@ -136,8 +136,9 @@ extension Transaction {
 
     /// A run of the DAG has ended: a schedule that waited for that goes on, and the scheduler is called where the run made
     /// way for something.
-    func runEnded(of dagID: String) throws {
+    func runEnded(_ runKey: Int64, of dagID: String, as state: RunState) throws {
         ring(.finished)
+        try tellEnd(ofRun: runKey, of: dagID, as: state)
         let resumed = try run("UPDATE dag SET is_scheduled = 0 WHERE dag_id = :1 AND is_scheduled = 2", dagID)
         let next = try number("SELECT 1 FROM dag_run WHERE dag_id = :1 AND state = 'queued' LIMIT 1", dagID)
         if resumed > 0 || next != nil { ring(.runs) }

@@ -213,7 +213,7 @@ extension Transaction {
         ) { $0.text(0) }
         runs[runKey] = nil
         settlement.runEnded(runKey, as: state)
-        if let dagID { try runEnded(of: dagID) }
+        if let dagID { try runEnded(runKey, of: dagID, as: state) }
     }
 
     /// Ends an instance that no worker holds.

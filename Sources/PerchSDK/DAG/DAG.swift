@@ -52,6 +52,11 @@ public struct DAG: Sendable {
         var found: [DeclarationProblem] = []
         if let problem = IDRule.problem(of: id, what: "DAG id") { found.append(place.problem(problem)) }
         if let problem = schedule.problem { found.append(place.problem("DAG '\(id)': \(problem)")) }
+        if case .events(let events) = schedule.definition,
+            events.patterns.contains(where: { $0.name == EventPattern.runEndName && $0.key == id })
+        {
+            found.append(place.problem("DAG '\(id)': each of its runs would start the next; '@continuous' does that"))
+        }
         if maxActiveRuns < 1 {
             found.append(place.problem("DAG '\(id)': maxActiveRuns is \(maxActiveRuns); it is a number from 1"))
         }

@@ -91,7 +91,8 @@ extension TaskDefinition {
 }
 
 extension ScheduleDefinition: JSONConvertible {
-    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}` or `{"events": [{"name": …}]}`.
+    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}` or `{"events": [{"name": …}]}`
+    /// (see `EventSchedule`).
     public var json: JSONValue {
         switch self {
         case .none: "none"
@@ -99,7 +100,7 @@ extension ScheduleDefinition: JSONConvertible {
         case .continuous: "continuous"
         case .cron(let expression, let timeZone):
             .object(["cron": .string(expression), "time_zone": .string(timeZone)])
-        case .events(let patterns): .object(["events": .array(patterns.map(\.json))])
+        case .events(let events): events.json
         }
     }
 
@@ -112,10 +113,7 @@ extension ScheduleDefinition: JSONConvertible {
         default:
             let fields = try JSONFields(json, of: "a schedule")
             guard fields.value("events") == nil else {
-                var patterns: [EventPattern] = []
-                for pattern in try fields.array("events") { patterns.append(try EventPattern(json: pattern)) }
-                guard !patterns.isEmpty else { throw fields.fault("events", "a list of one event or more") }
-                self = .events(patterns)
+                self = .events(try EventSchedule(json: json))
                 return
             }
             self = .cron(

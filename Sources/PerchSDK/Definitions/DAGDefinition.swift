@@ -42,6 +42,6 @@ public enum ScheduleDefinition: Hashable, Sendable {
     case continuous
     /// At each tick of a five-field cron expression, read on the wall clock of an IANA time zone.
     case cron(expression: String, timeZone: String)
-    /// For each external event that one of the patterns matches.
-    case events([EventPattern])
+    /// By events of the inbox.
+    case events(EventSchedule)
 }

@@ -8,6 +8,9 @@ public struct EventPattern: Hashable, Sendable {
     /// The coded condition on the payload. Nil: any payload.
     public var condition: JSONValue?
 
+    /// The name of the events by which the ends of runs are told, to DAGs that run after others; the DAG's id is the key.
+    package static let runEndName = "dag_run"
+
     /// A pattern from its parts.
     public init(name: String, key: String? = nil, condition: JSONValue? = nil) {
         self.name = name
@@ -56,7 +59,6 @@ extension EventPattern: JSONConvertible {
         let fields = try JSONFields(json, of: "an event that starts runs")
         self.init(
             name: try fields.string("name"), key: try fields.optionalString("key"), condition: fields.value("where"))
-        if let problem { throw PerchError(.invalid, problem) }
     }
 }
 
@@ -64,6 +66,7 @@ extension EventPattern: CustomStringConvertible {
     /// In words: `event orders.created`, `event orders.created/eu where …`, `asset s3://warehouse/orders`.
     public var description: String {
         if name == Asset.eventName, let key, condition == nil { return "asset \(key)" }
+        if name == Self.runEndName, let key { return "end of \(key)" }
         return "event \(name)\(key.map { "/\($0)" } ?? "")\(condition == nil ? "" : " on a condition")"
     }
 }

@@ -56,11 +56,20 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     ///   - name: The event's name.
     ///   - key: The event's key; nil: any.
     ///   - condition: What its payload must meet: `.json("$.total", .greaterThan(100))`.
-    public static func event(_ name: String, key: String? = nil, where condition: JSONCondition? = nil) -> Schedule {
+    ///   - batch: So many of them start one run, with all of them: `context.startingEvents()`.
+    ///   - within: A batch that is not full so long after its first event starts its run all the same.
+    public static func event(
+        _ name: String, key: String? = nil, where condition: JSONCondition? = nil, batch: Int? = nil,
+        within: Duration? = nil
+    ) -> Schedule {
+        if batch == nil, within != nil {
+            return Schedule(.none, problem: "'within' bounds a batch of events, and 'batch' says of how many")
+        }
         do {
-            return events([
-                EventPattern(name: name, key: key, condition: try condition.map { try JSONValue(encoding: $0) })
-            ])
+            let coded = try condition.map { try JSONValue(encoding: $0) }
+            let pattern = EventPattern(name: name, key: key, condition: coded)
+            let gathering = batch.map { EventSchedule.Gathering.batch(count: $0, within: within.map(TimeSpan.init)) }
+            return events(EventSchedule([pattern], gathering: gathering ?? .each))
         } catch {
             return Schedule(.none, problem: "the condition on the event '\(name.shown())' cannot be written: \(error)")
         }
@@ -68,15 +77,43 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
 
     /// A run for each update of one of these assets: by a task that has it among its `outlets:`, or from outside by
     /// `events emit asset --key NAME`.
-    public static func asset(_ assets: Asset...) -> Schedule {
-        if assets.isEmpty { return Schedule(.none, problem: "the schedule names no asset") }
-        let problem = assets.compactMap(\.problem).first
-        let schedule = events(assets.map { EventPattern(name: Asset.eventName, key: $0.name) })
+    public static func asset(_ assets: Asset...) -> Schedule { updates(of: assets, .each) }
+
+    /// A run when each of these assets has been updated since the last one.
+    public static func allAssets(_ assets: Asset...) -> Schedule { updates(of: assets, .all) }
+
+    /// A run for each run of another DAG that ends so.
+    public static func after(dag dagID: String, states: [RunState] = [.success]) -> Schedule {
+        let ended = Set(states.filter(\.isFinished))
+        if ended.isEmpty { return Schedule(.none, problem: "a run ends as success or failed") }
+        let condition: JSONCondition? =
+            ended.count == 2 ? nil : .json("$.state", in: ended.map { .string($0.rawValue) })
+        let schedule = event(EventPattern.runEndName, key: dagID, where: condition)
+        let problem = IDRule.problem(of: dagID, what: "DAG id")
         return problem.map { Schedule(schedule.definition, problem: $0) } ?? schedule
     }
 
-    private static func events(_ patterns: [EventPattern]) -> Schedule {
-        Schedule(.events(patterns), problem: patterns.compactMap(\.problem).first)
+    /// Runs at the ticks of a cron schedule beside those that events start: `.asset("a").or(.daily)`.
+    public func or(_ ticks: Schedule) -> Schedule {
+        if problem != nil { return self }
+        guard case .events(var events) = definition, events.ticks == nil,
+            case .cron(let expression, let zone) = ticks.definition
+        else {
+            return Schedule(definition, problem: "a schedule of events goes with one of cron: .asset(\"a\").or(.daily)")
+        }
+        events.ticks = .init(expression: expression, timeZone: zone)
+        return Schedule(.events(events), problem: ticks.problem)
+    }
+
+    private static func updates(of assets: [Asset], _ gathering: EventSchedule.Gathering) -> Schedule {
+        if assets.isEmpty { return Schedule(.none, problem: "the schedule names no asset") }
+        let patterns = assets.map { EventPattern(name: Asset.eventName, key: $0.name) }
+        let schedule = events(EventSchedule(patterns, gathering: gathering))
+        return assets.compactMap(\.problem).first.map { Schedule(schedule.definition, problem: $0) } ?? schedule
+    }
+
+    private static func events(_ events: EventSchedule) -> Schedule {
+        Schedule(.events(events), problem: events.problem)
     }
 
     /// A schedule by the field's name for it: `@daily`, `@once`, ….

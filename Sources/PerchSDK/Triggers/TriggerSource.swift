@@ -145,6 +145,9 @@ public struct InboxEvent: Hashable, Sendable {
     /// The param of a run that holds the event by which it was started, as a wait would give it.
     public static let startingParam = "event"
 
+    /// The param that holds all of them, where events were gathered.
+    public static let gatheredParam = "events"
+
     /// What a wait for it gives.
     public var value: JSONValue {
         var fields: [String: JSONValue] = [
