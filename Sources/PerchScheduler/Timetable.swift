@@ -4,7 +4,7 @@ import PerchSDK
 
 /// When runs of one DAG are created: the whole decision, without any I/O.
 ///
-/// A cron run is created at its tick and has the tick as its logical date; its data interval is the time since the tick
+/// A run of a tick is created at it and has the tick as its logical date; its data interval is the time since the tick
 /// before. Of ticks that were missed (the engine was down, the DAG was paused) the latest alone is run, or, with
 /// catch-up, every one from the DAG's start on.
 struct Timetable: Sendable {
@@ -12,7 +12,7 @@ struct Timetable: Sendable {
         case byHand
         case once
         case continuous
-        case cron(CronSchedule)
+        case ticks(ScheduleTicks)
     }
 
     private let rule: Rule
@@ -25,12 +25,11 @@ struct Timetable: Sendable {
     /// - Throws: `PerchError` (`invalid`) for an expression or a time zone that this machine does not know.
     init(_ definition: DAGDefinition) throws(PerchError) {
         switch definition.schedule {
-        case .none: rule = .byHand
         case .once: rule = .once
         case .continuous: rule = .continuous
-        case .cron(let expression, let timeZone): rule = .cron(try CronSchedule(expression, timeZone: timeZone))
         // What events start is no matter of time.
-        case .events: rule = try definition.schedule.cron().map { .cron($0) } ?? .byHand
+        case .none, .cron, .every, .events:
+            rule = try definition.schedule.ticks(from: definition.start).map { .ticks($0) } ?? .byHand
         }
         start = definition.start
         end = definition.end
@@ -53,7 +52,7 @@ struct Timetable: Sendable {
         case .byHand: break
         case .once: once(&step, planned: planned, now: now, unfinished: unfinished, limit: limit)
         case .continuous: again(&step, now: now, unfinished: unfinished, limit: limit)
-        case .cron(let ticks):
+        case .ticks(let ticks):
             var tick = firstTick(ticks, after: lastScheduled, planned: planned, now: now)
             while let date = tick, date <= end ?? date, date <= now {
                 guard step.runs.count < limit else { break }
@@ -111,7 +110,7 @@ struct Timetable: Sendable {
 
     /// The first tick that is still to be run: one that is due, or the next one to come.
     private func firstTick(
-        _ ticks: CronSchedule, after lastScheduled: Timestamp?, planned: Timestamp?, now: Timestamp
+        _ ticks: ScheduleTicks, after lastScheduled: Timestamp?, planned: Timestamp?, now: Timestamp
     ) -> Timestamp? {
         var first = planned
         if first == nil {

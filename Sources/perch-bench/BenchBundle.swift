@@ -18,7 +18,15 @@ struct BenchBundle: DAGBundle {
     init() {
         let environment = ProcessInfo.processInfo.environment
         let size = Int(environment[Self.sizeVariable] ?? "") ?? 0
-        dags = Self.dag(environment[Self.caseVariable] ?? "", size, environment).map { [$0] } ?? []
+        let name = environment[Self.caseVariable] ?? ""
+        if name == "schedule" {
+            let cron = environment[ScheduledRuns.cronVariable] ?? ""
+            dags = (0..<size).map { index in
+                DAG("schedule_\(index)", schedule: .cron(cron)) { dag in dag.sensor("once", .after(.milliseconds(1))) }
+            }
+        } else {
+            dags = Self.dag(name, size, environment).map { [$0] } ?? []
+        }
     }
 
     private static func dag(_ name: String, _ size: Int, _ environment: [String: String]) -> DAG? {

@@ -42,6 +42,9 @@ struct BenchCase: Sendable {
         BenchCase(
             name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
         BenchCase(
+            name: "schedule", size: 10_000, summary: "DAGs with cron schedules, due at one minute",
+            measure: ScheduledRuns.measure),
+        BenchCase(
             name: "soak", size: 1_000_000, summary: "waits of every kind, one after another, in one standalone",
             measure: Soak.measure),
         BenchCase(name: "idle", size: 1, summary: "a standalone that has nothing to do", measure: Idle.measure),

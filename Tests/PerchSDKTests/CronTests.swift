@@ -128,7 +128,7 @@ import Testing
             ("* * * * 8", "day of the week"), ("a * * * *", "minute"), ("*/0 * * * *", "minute"),
             ("5-1 * * * *", "wrong way round"), ("1,,2 * * * *", "missing"), ("1- * * * *", "missing"),
             ("1-2-3 * * * *", "no range"), ("*/2/3 * * * *", "more than one step"), ("* * ? * *", "day of the month"),
-            ("* * L * *", "day of the month"), ("* * * foo *", "month"), ("* * * * mon#2", "day of the week"),
+            ("* * LW * *", "day of the month"), ("* * * foo *", "month"), ("* * * * mon#0", "day of the week"),
             ("-1 * * * *", "minute"), ("+1 * * * *", "minute"), ("0 0 31 2 *", "never comes true"),
             ("0 0 31 4,6,9,11 *", "never comes true"), ("0 0 30 2 */2", "never comes true"), ("@dayly", "@daily"),
             ("99999999999999999999 * * * *", "minute"),

@@ -51,6 +51,15 @@ struct TimetableTests {
         #expect(step.lastScheduled?.description == "2026-03-01T06:00:00Z")
     }
 
+    @Test("An interval is counted from the start, which is its first tick")
+    func everySoOften() throws {
+        let schedule = ScheduleDefinition.every(.seconds(5_400))
+        let step = try step(schedule, start: "2026-03-01T00:10:00Z", catchup: true, now: "2026-03-01T03:30:00Z")
+        #expect(dates(step) == ["2026-03-01T00:10:00Z", "2026-03-01T01:40:00Z", "2026-03-01T03:10:00Z"])
+        #expect(step.runs.first?.intervalStart.description == "2026-02-28T22:40:00Z")
+        #expect(step.next?.description == "2026-03-01T04:40:00Z")
+    }
+
     @Test("A start in the future is waited for; a tick at the start itself counts")
     func futureStart() throws {
         let early = try step(daily, start: "2026-05-01T06:00:00Z", now: "2026-03-01")

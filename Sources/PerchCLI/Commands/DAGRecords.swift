@@ -69,6 +69,7 @@ enum DAGRecords {
         case .once: "@once"
         case .continuous: "@continuous"
         case .cron(let expression, _): expression
+        case .every(let span): "every \(span)"
         case .events(let events): events.description
         }
     }
@@ -77,7 +78,7 @@ enum DAGRecords {
         switch schedule {
         case .cron(_, let zone): zone
         case .events(let events): events.ticks?.timeZone
-        case .none, .once, .continuous: nil
+        case .none, .once, .continuous, .every: nil
         }
     }
 }

@@ -40,7 +40,7 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
     private static func next(
         _ number: Int, _ row: DAGRow, _ definition: DAGDefinition, now: Timestamp
     ) throws -> [Record] {
-        guard let ticks = try definition.schedule.cron() else {
+        guard let ticks = try definition.schedule.ticks(from: definition.start) else {
             return row.nextRunAt.map { [record($0, $0, $0)] } ?? []
         }
         let earliest = max(now, definition.start.map { $0 + TimeSpan(microseconds: -1) } ?? now)

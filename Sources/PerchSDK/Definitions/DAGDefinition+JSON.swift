@@ -91,7 +91,11 @@ extension TaskDefinition {
 }
 
 extension ScheduleDefinition: JSONConvertible {
-    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}` or `{"events": [{"name": …}]}`
+    /// Runs are not created by the millisecond.
+    static let shortest = TimeSpan.seconds(1)
+
+    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}`, `{"every": …}` in microseconds, or
+    /// `{"events": [{"name": …}]}`
     /// (see `EventSchedule`).
     public var json: JSONValue {
         switch self {
@@ -100,6 +104,7 @@ extension ScheduleDefinition: JSONConvertible {
         case .continuous: "continuous"
         case .cron(let expression, let timeZone):
             .object(["cron": .string(expression), "time_zone": .string(timeZone)])
+        case .every(let span): .object(["every": .integer(span.microseconds)])
         case .events(let events): events.json
         }
     }
@@ -114,6 +119,11 @@ extension ScheduleDefinition: JSONConvertible {
             let fields = try JSONFields(json, of: "a schedule")
             guard fields.value("events") == nil else {
                 self = .events(try EventSchedule(json: json))
+                return
+            }
+            if let span = try fields.optionalSpan("every") {
+                guard span >= Self.shortest else { throw fields.fault("every", "a second or more, in microseconds") }
+                self = .every(span)
                 return
             }
             self = .cron(

@@ -40,8 +40,11 @@ public enum ScheduleDefinition: Hashable, Sendable {
     case once
     /// A new run as soon as the last one has ended.
     case continuous
-    /// At each tick of a five-field cron expression, read on the wall clock of an IANA time zone.
+    /// At each tick of a five-field cron expression, or of several with semicolons between them, read on the wall clock of an
+    /// IANA time zone.
     case cron(expression: String, timeZone: String)
+    /// So far apart, counted from the DAG's start; without one, from 1970.
+    case every(TimeSpan)
     /// By events of the inbox.
     case events(EventSchedule)
 }

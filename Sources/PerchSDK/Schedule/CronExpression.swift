@@ -6,6 +6,9 @@
 /// `1,15`. Names of months and days in English, in any case; 0 and 7 are Sunday. Where both days are restricted, one of
 /// them is enough, as in Vixie cron; a field that starts with `*` restricts nothing in this sense, so that with `*/2`
 /// both have to match.
+///
+/// Days may be counted from the end of the month, `L` (the last one) and `L-2` (two before it), and weekdays within it:
+/// `fri#2` (the second Friday), `friL` or `L5` (the last one).
 public struct CronExpression: Sendable, Hashable {
     /// The presets of the field, with what they stand for.
     public static let presets: [(name: String, expression: String)] = [
@@ -19,9 +22,13 @@ public struct CronExpression: Sendable, Hashable {
     let minutes: UInt64
     let hours: UInt64
     let daysOfMonth: UInt64
+    /// Bit n: n days before the last of the month.
+    let daysFromEnd: UInt64
     let months: UInt64
     /// Bit n: n days after Sunday.
     let weekdays: UInt64
+    /// Bit 8w + n: the nth of the weekday w in the month; n is 0 for the last one.
+    let weekdaysInMonth: UInt64
     /// Whether one of the two days is enough.
     let isEitherDay: Bool
     /// Whether the schedule is "every hour" or "every n hours": the hour field is `*` or `*/n`.
@@ -52,16 +59,19 @@ public struct CronExpression: Sendable, Hashable {
         }
         minutes = try CronField.minute.bits(parts[0], in: text)
         hours = try CronField.hour.bits(parts[1], in: text)
-        daysOfMonth = try CronField.dayOfMonth.bits(parts[2], in: text)
+        (daysOfMonth, daysFromEnd) = try CronField.dayOfMonth.bits(parts[2], in: text, except: CronField.dayFromEnd)
         months = try CronField.month.bits(parts[3], in: text)
-        let days = try CronField.dayOfWeek.bits(parts[4], in: text)
+        let (days, inMonth) = try CronField.dayOfWeek.bits(parts[4], in: text, except: CronField.weekdayInMonth)
         weekdays = (days | days >> 7) & 0x7F
+        weekdaysInMonth = inMonth
         isEitherDay = !parts[2].hasPrefix("*") && !parts[4].hasPrefix("*")
         stepsThroughHours = parts[1].hasPrefix("*") || hours == 0xFF_FFFF
 
         let lastDay = (1...12).filter { months >> UInt64($0) & 1 == 1 }.map { CivilTime.days(inMonth: $0, of: 2_000) }
             .max()
-        if !isEitherDay, let lastDay, daysOfMonth.trailingZeroBitCount > lastDay {
+        if !isEitherDay, let lastDay, daysOfMonth.trailingZeroBitCount > lastDay,
+            daysFromEnd.trailingZeroBitCount >= lastDay
+        {
             throw PerchError(
                 .invalid,
                 """
@@ -74,8 +84,15 @@ public struct CronExpression: Sendable, Hashable {
     /// Whether the date has ticks.
     func matches(year: Int, month: Int, day: Int, dayNumber: Int) -> Bool {
         guard months >> UInt64(month) & 1 == 1 else { return false }
-        let isDay = daysOfMonth >> UInt64(day) & 1 == 1
-        let isWeekday = weekdays >> UInt64(CivilTime.weekday(dayNumber: dayNumber)) & 1 == 1
+        var isDay = daysOfMonth >> UInt64(day) & 1 == 1
+        let weekday = UInt64(CivilTime.weekday(dayNumber: dayNumber))
+        var isWeekday = weekdays >> weekday & 1 == 1
+        if daysFromEnd | weekdaysInMonth != 0 {
+            let left = UInt64(CivilTime.days(inMonth: month, of: year) - day)
+            isDay = isDay || daysFromEnd >> left & 1 == 1
+            let inMonth = weekdaysInMonth >> (8 * weekday)
+            isWeekday = isWeekday || inMonth >> UInt64((day + 6) / 7) & 1 == 1 || left < 7 && inMonth & 1 == 1
+        }
         return isEitherDay ? isDay || isWeekday : isDay && isWeekday
     }
 
@@ -111,23 +128,64 @@ struct CronField {
     let values: ClosedRange<Int>
     var names: [String] = []
     var firstName = 0
+    /// What else may stand in it, for people.
+    var more = ""
 
     static let minute = CronField(name: "minute", values: 0...59)
     static let hour = CronField(name: "hour", values: 0...23)
-    static let dayOfMonth = CronField(name: "day of the month", values: 1...31)
+    static let dayOfMonth = CronField(
+        name: "day of the month", values: 1...31, more: ", L for the last and L-n for n before it")
     static let month = CronField(
         name: "month", values: 1...12,
         names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], firstName: 1)
     static let dayOfWeek = CronField(
-        name: "day of the week", values: 0...7, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"])
+        name: "day of the week", values: 0...7, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+        more: ", day#n for the nth in the month and dayL for its last")
 
     /// The set of values, bit n for n.
     func bits(_ text: String, in expression: String) throws(PerchError) -> UInt64 {
-        var result: UInt64 = 0
+        try bits(text, in: expression) { _ in nil }.values
+    }
+
+    /// The same of a field in which some items stand for something else than a value: `special` gives their bit.
+    func bits(
+        _ text: String, in expression: String, except special: (String) -> UInt64?
+    ) throws(PerchError) -> (values: UInt64, special: UInt64) {
+        var result: (values: UInt64, special: UInt64) = (0, 0)
         for item in text.split(separator: ",", omittingEmptySubsequences: false) {
-            result |= try bits(ofItem: String(item), text, expression)
+            if let bit = special(item.lowercased()) {
+                result.special |= 1 << bit
+            } else {
+                result.values |= try bits(ofItem: String(item), text, expression)
+            }
         }
         return result
+    }
+
+    /// How many days before the last of the month `l` and `l-2` mean.
+    static func dayFromEnd(_ item: String) -> UInt64? {
+        if item == "l" { return 0 }
+        guard item.hasPrefix("l-"), item.utf8.count <= 4, let days = UInt64(item.dropFirst(2)) else { return nil }
+        return (1...30).contains(days) ? days : nil
+    }
+
+    /// Which bit `fri#2`, `fril` and `l5` mean.
+    static func weekdayInMonth(_ item: String) -> UInt64? {
+        func weekday(_ word: Substring) -> UInt64? {
+            if let place = dayOfWeek.names.firstIndex(of: String(word)) { return UInt64(place) }
+            guard word.utf8.count == 1, let number = UInt64(word), number <= 7 else { return nil }
+            return number % 7
+        }
+        let pieces = item.split(separator: "#", omittingEmptySubsequences: false)
+        if pieces.count == 2 {
+            guard let day = weekday(pieces[0]), pieces[1].utf8.count == 1, let place = UInt64(pieces[1]),
+                (1...5).contains(place)
+            else { return nil }
+            return 8 * day + place
+        }
+        if item.hasSuffix("l"), let day = weekday(item.dropLast()) { return 8 * day }
+        if item.hasPrefix("l"), let day = weekday(item.dropFirst()) { return 8 * day }
+        return nil
     }
 
     private func bits(ofItem item: String, _ text: String, _ expression: String) throws(PerchError) -> UInt64 {
@@ -137,7 +195,7 @@ struct CronField {
                 .invalid,
                 """
                 the cron expression '\(expression.shown())' has a wrong \(name) '\(text.shown(40))': \(reason); \
-                allowed are \(values.lowerBound)-\(values.upperBound)\(known), *, ranges a-b, steps /n and lists with commas
+                allowed are \(values.lowerBound)-\(values.upperBound)\(known), *, ranges a-b, steps /n and lists with commas\(more)
                 """)
         }
         func value(_ word: Substring, isEnd: Bool = false) throws(PerchError) -> Int {

@@ -34,17 +34,28 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     /// At midnight to the first of January.
     public static let yearly = preset("@yearly")
 
-    /// At each tick of a five-field cron expression, read on the wall clock of an IANA time zone.
+    /// At each tick of a five-field cron expression, or of each of several, read on the wall clock of an IANA time zone.
     ///
     /// See `CronSchedule` for the rule at clock changes. What is wrong becomes a problem of the DAG.
-    public static func cron(_ expression: String, timeZone: String = "UTC") -> Schedule {
-        let definition = ScheduleDefinition.cron(expression: expression, timeZone: timeZone)
+    public static func cron(_ expressions: String..., timeZone: String = "UTC") -> Schedule {
+        let definition = ScheduleDefinition.cron(
+            expression: expressions.joined(separator: "; "), timeZone: timeZone)
         do throws(PerchError) {
-            _ = try CronSchedule(expression, timeZone: timeZone)
+            _ = try definition.ticks(from: nil)
             return Schedule(definition)
         } catch {
             return Schedule(definition, problem: error.message)
         }
+    }
+
+    /// So far apart, counted from the DAG's start; without one, from 1970, so that `.every(.hours(6))` is at 0, 6, 12 and 18
+    /// o'clock UTC. A second at least. Clock changes do not move it.
+    public static func every(_ span: Duration) -> Schedule {
+        let span = TimeSpan(span)
+        guard span >= ScheduleDefinition.shortest else {
+            return Schedule(.none, problem: "runs are created every \(span); it is every second at most")
+        }
+        return Schedule(.every(span))
     }
 
     /// A run for each external event of a name, one for each event id. Events from before the DAG was deployed start

@@ -6,19 +6,31 @@ extension ScheduleDefinition {
         switch self {
         case .cron(_, let zone): zone
         case .events(let events): events.ticks?.timeZone ?? "UTC"
-        case .none, .once, .continuous: "UTC"
+        case .none, .once, .continuous, .every: "UTC"
         }
     }
 
-    /// The ticks of a cron schedule, also of one beside events; nil for the others.
+    /// The instants at which it creates runs by time; nil where it does so otherwise, or not at all.
+    ///
+    /// - Parameter start: The DAG's start, from which intervals are counted; without one they are counted from 1970.
     /// - Throws: `PerchError` (`invalid`) for a wrong expression or an unknown zone.
-    public func cron() throws(PerchError) -> CronSchedule? {
+    public func ticks(from start: Timestamp?) throws(PerchError) -> ScheduleTicks? {
         switch self {
-        case .cron(let expression, let zone): return try CronSchedule(expression, timeZone: zone)
+        case .cron(let expression, let zone): return try Self.cron(expression, zone)
+        case .every(let span): return .every(span, from: start ?? Timestamp(microseconds: 0))
         case .events(let events):
             guard let ticks = events.ticks else { return nil }
-            return try CronSchedule(ticks.expression, timeZone: ticks.timeZone)
+            return try Self.cron(ticks.expression, ticks.timeZone)
         case .none, .once, .continuous: return nil
         }
+    }
+
+    /// Several expressions stand in one text, with semicolons between them.
+    private static func cron(_ text: String, _ zone: String) throws(PerchError) -> ScheduleTicks {
+        var schedules: [CronSchedule] = []
+        for expression in text.split(separator: ";", omittingEmptySubsequences: false) {
+            schedules.append(try CronSchedule(String(expression), timeZone: zone))
+        }
+        return .cron(schedules)
     }
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The instants at which a schedule creates runs by time.
+public enum ScheduleTicks: Sendable {
+    /// Those of each of these; where two tick at one instant, it is one.
+    case cron([CronSchedule])
+    /// So far apart, counted from an anchor.
+    case every(TimeSpan, from: Timestamp)
+
+    /// The first tick later than an instant; nil after the last year.
+    public func next(after instant: Timestamp) -> Timestamp? {
+        switch self {
+        case .cron(let schedules): return schedules.compactMap { $0.next(after: instant) }.min()
+        case .every(let span, let anchor): return Self.step(instant, span, anchor, by: 1)
+        }
+    }
+
+    /// The last tick earlier than an instant; nil before the first year.
+    public func previous(before instant: Timestamp) -> Timestamp? {
+        switch self {
+        case .cron(let schedules): return schedules.compactMap { $0.previous(before: instant) }.max()
+        case .every(let span, let anchor):
+            return Self.step(instant + TimeSpan(microseconds: -1), span, anchor, by: 0)
+        }
+    }
+
+    /// The time that the run of a tick covers: from the tick before it to the tick itself, which is the logical date.
+    public func dataInterval(endingAt tick: Timestamp) -> (start: Timestamp, end: Timestamp) {
+        (previous(before: tick) ?? tick, tick)
+    }
+
+    /// The last tick at or before an instant, or the one after it; nil beyond what can be counted.
+    private static func step(_ instant: Timestamp, _ span: TimeSpan, _ anchor: Timestamp, by count: Int64) -> Timestamp?
+    {
+        let (distance, isFar) = instant.microseconds.subtractingReportingOverflow(anchor.microseconds)
+        let steps = distance / span.microseconds - (distance % span.microseconds < 0 ? 1 : 0) + count
+        let (offset, isLong) = steps.multipliedReportingOverflow(by: span.microseconds)
+        let (tick, isBeyond) = anchor.microseconds.addingReportingOverflow(offset)
+        return isFar || isLong || isBeyond ? nil : Timestamp(microseconds: tick)
+    }
+}
