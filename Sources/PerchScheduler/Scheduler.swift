@@ -33,6 +33,8 @@ public actor Scheduler {
     private var timetables: [String: (versionID: Int64, timetable: Timetable)] = [:]
     /// The DAGs that events start, and how far the inbox has been looked through for them.
     private var eventStarts = EventStarts()
+    /// Those that `eventStarts` was made of, the ones that could not be read too.
+    private var eventDAGs: [EventStartedDAG] = []
     private var eventCursor: Int64 = 0
     /// DAGs without a next run that are looked at once after the start, for what hindered them may be gone.
     private var toReview: [String]?
@@ -157,20 +159,28 @@ public actor Scheduler {
             }
         }
         eventStarts = starts
+        eventDAGs = found.map(\.0)
     }
 
     /// Creates the runs that events start. How far it has looked is stored with them, and only with them: events that
     /// start nothing cost no transaction, and are looked at again after a restart.
     private func startByEvents() async throws -> Int {
-        guard let floor = eventStarts.floor else { return 0 }
+        guard eventStarts.floor != nil else { return 0 }
         var created = 0
         while !isStopped {
-            let (looked, limit) = (max(eventCursor, floor), configuration.runsPerTransaction)
-            let (stored, events) = try await metastore.read { snapshot in
+            let (looked, limit) = (max(eventCursor, eventStarts.floor ?? 0), configuration.runsPerTransaction)
+            let (stored, events, dags) = try await metastore.read { snapshot in
                 let stored = try snapshot.startCursor()
-                return (stored, try snapshot.events(after: max(looked, stored), limit: limit))
+                let events = try snapshot.events(after: max(looked, stored), limit: limit)
+                return (stored, events, events.isEmpty ? [] : try snapshot.eventStartedDAGs())
             }
             guard !events.isEmpty else { break }
+            // A DAG that was stored before these events must not miss them because its bell comes later.
+            guard dags == eventDAGs else {
+                try await readEventStarts()
+                if eventStarts.floor == nil { break }
+                continue
+            }
             var starts: [EventStart] = []
             var last = looked
             for event in events {

@@ -26,6 +26,15 @@ struct EventStartTests {
         try await bench.metastore.read { try $0.started(byEvent: seq) }
     }
 
+    /// Until something is noted of an event.
+    private func untilLookedAt(_ bench: SchedulerBench, _ seq: Int64) async throws {
+        for _ in 0..<100_000 {
+            if try await !started(bench, seq).isEmpty { return }
+            await Task.yield()
+        }
+        Issue.record("nothing becomes of event \(seq)")
+    }
+
     @Test("Each event that matches starts one run, which has it as a param; others start none")
     func each() async throws {
         let bench = try SchedulerBench(at: Self.now)
@@ -109,7 +118,7 @@ struct EventStartTests {
         await bench.scheduler.start()
         try await emit(bench, NewEvent(name: "go"))
         _ = try await bench.row(of: "d") { _ in true }
-        for _ in 0..<100_000 where try await started(bench, 1).isEmpty { await Task.yield() }
+        try await untilLookedAt(bench, 1)
         let refused = try await started(bench, 1)
         #expect(refused.map(\.dagID) == ["d"] && refused.map(\.runID) == [nil])
         #expect(refused.map(\.reason) == ["the DAG was paused"])
@@ -232,6 +241,38 @@ struct EventStartTests {
         #expect(otherwise.map { $0.params["event"]?["payload"]?["run_id"] } == ["r2"])
         try bench.move(to: "2026-03-01T06:00:00Z")
         #expect(try await bench.runs(of: "then") { $0.count == 2 }.map(\.type) == [.eventTriggered, .scheduled])
+        try await bench.end()
+    }
+
+    @Test("An event that is heard of before the DAG that it starts is not lost for it")
+    func storedMeanwhile() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        let (first, second) = (try dag("first", .event("go")), try dag("second", .event("go")))
+        try await bench.store(first)
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "go"))
+        _ = try await bench.runs(of: "first") { $0.count == 1 }
+        // The bell that tells of the new DAG is lost, the one of the event is not.
+        try await bench.metastore.write { transaction in
+            try transaction.storeDAGs([first, second], bundle: "b", bundleVersion: "2")
+            _ = try transaction.emit([NewEvent(name: "go")])
+            transaction.silence(.runs)
+        }
+        _ = try await bench.runs(of: "first") { $0.count == 2 }
+        bench.metastore.doorbells.ring(.runs)
+        #expect(try await started(bench, 2).map(\.dagID) == ["first", "second"])
+        try await bench.end()
+    }
+
+    @Test("What was gathered is let go of when the DAG is not started by events any more")
+    func notByEvents() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("d", .event("go", batch: 2)))
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "go"))
+        try await untilLookedAt(bench, 1)
+        try await bench.store(dag("d", .manual))
+        #expect(try await started(bench, 1).map(\.reason) == ["the schedule was changed"])
         try await bench.end()
     }
 

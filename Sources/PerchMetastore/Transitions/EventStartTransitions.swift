@@ -155,7 +155,8 @@ extension Transaction {
         let dagID = definition.dagID
         try run("DELETE FROM dag_follower WHERE dag_id = :1", dagID)
         guard case .events(let events) = definition.schedule else {
-            try run("UPDATE dag SET start_floor = NULL WHERE dag_id = :1", dagID)
+            let was = try run("UPDATE dag SET start_floor = NULL WHERE dag_id = :1 AND start_floor IS NOT NULL", dagID)
+            if was > 0 { try letGo(ofGathered: dagID, reason: "the schedule was changed") }
             return
         }
         for pattern in events.patterns where pattern.name == EventPattern.runEndName {
