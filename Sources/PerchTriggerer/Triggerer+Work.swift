@@ -62,6 +62,7 @@ extension Triggerer {
     }
 
     private func armInbox(_ waits: [WaitToArm], now: Int64) {
+        let began = reactor.loop.uptime
         var bySource: [[ArmedWait]] = Array(repeating: [], count: sources.count)
         var places: [Int?] = []
         for wait in waits {
@@ -74,6 +75,7 @@ extension Triggerer {
             guard let source = places[place] else { continue }
             state?.listens(at: place, to: (sources[source] as? any InboxSource)?.interest(of: wait.waitID))
         }
+        state?.pace.took(reactor.loop.uptime - began, for: waits.count, source: ArmingPace.inbox)
     }
 
     /// A wait with its JSON read; one that cannot be read is broken.

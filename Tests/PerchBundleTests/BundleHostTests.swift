@@ -122,7 +122,7 @@ struct BundleHostTests {
         try engine.run("skip")
         #expect(try await engine.next() == .result(dispatchID: 1, .skipped(message: "not today")))
         try engine.run("nothing")
-        guard case .result(1, .failure(let message, false)) = try await engine.next() else {
+        guard case .result(1, .failure(let message, false, _)) = try await engine.next() else {
             Issue.record("no failure")
             return
         }
@@ -172,7 +172,7 @@ struct BundleHostTests {
         let engine = try Engine(dags)
         for (task, words) in [("twice", "'same'"), ("swallow", "caught its Suspension")] {
             try engine.run(task)
-            guard case .result(1, .failure(let message, false)) = try await engine.next() else {
+            guard case .result(1, .failure(let message, false, _)) = try await engine.next() else {
                 Issue.record("no failure")
                 return
             }

@@ -70,7 +70,7 @@ struct JournalReplayTests {
         ] {
             var replay = JournalReplay()
             _ = try replay.beginWait("w", scope: [], for: file, timeout: nil)
-            guard case .outcome(.failure(let message, let retryable)) = replay.end(result) else {
+            guard case .outcome(.failure(let message, let retryable, _)) = replay.end(result) else {
                 Issue.record("not a failure")
                 continue
             }
@@ -109,7 +109,7 @@ struct JournalReplayTests {
     func leftOver() throws {
         var replay = JournalReplay(journal: [step("a#0"), step("b#0")])
         _ = try replay.beginStep("a", scope: [])
-        guard case .outcome(.failure(let message, true)) = replay.end(.success(TaskOutput(json: "1"))) else {
+        guard case .outcome(.failure(let message, true, _)) = replay.end(.success(TaskOutput(json: "1"))) else {
             Issue.record("not a failure that may be retried")
             return
         }

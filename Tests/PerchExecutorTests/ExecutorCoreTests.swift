@@ -116,7 +116,8 @@ struct ExecutorCoreTests {
         #expect(core.nextDeadline == t0 + .seconds(5))
         core.passTime(now: t0 + .seconds(5))
         core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: .main, now: t0 + .seconds(6))
-        guard case .failure(let message, retryable: true) = core.takeTurn(claims: false).reports.first?.outcome else {
+        guard case .failure(let message, retryable: true, _) = core.takeTurn(claims: false).reports.first?.outcome
+        else {
             Issue.record("not a failure")
             return
         }
@@ -127,7 +128,8 @@ struct ExecutorCoreTests {
     func deaths() async throws {
         var (alone, _) = try await core(1)
         alone.died(.main, .init(words: "died of signal 4 (Illegal instruction)"), now: t0)
-        guard case .failure(let message, retryable: true) = alone.takeTurn(claims: false).reports.first?.outcome else {
+        guard case .failure(let message, retryable: true, _) = alone.takeTurn(claims: false).reports.first?.outcome
+        else {
             Issue.record("not a failure")
             return
         }

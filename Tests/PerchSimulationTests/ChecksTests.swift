@@ -88,9 +88,9 @@ struct ChecksTests {
                 "UPDATE task_instance SET state = 'queued', dispatch_id = 5000000 WHERE state = 'none'; UPDATE task_instance SET state = 'queued', dispatch_id = 6000000 WHERE state = 'none'",
                 "trigger rule"
             ),
-            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 500)", "pool overfull"),
-            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 1)", "slot of another"),
-            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 1)", "db check"),
+            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 500, 0)", "pool overfull"),
+            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 1, 0)", "slot of another"),
+            ("INSERT INTO pool_slot VALUES (4711, 'default_pool', 1, 1, 0)", "db check"),
             ("UPDATE dag_run SET unfinished = unfinished + 1", "run counters"),
             ("UPDATE mapped_task SET failed = failed + 1", "mapping counters"),
             ("UPDATE dag_run SET state = 'success', end_date = 1 WHERE state = 'running'", "run ended early"),

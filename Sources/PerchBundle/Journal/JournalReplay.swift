@@ -170,7 +170,15 @@ struct JournalReplay {
     static func outcome(of error: any Error) -> AttemptOutcome {
         switch error {
         case let skip as SkipTask: .skipped(message: skip.message)
-        case let final as NonRetryable: .failure(message: final.message, retryable: false)
+        case let decided as any RetryDeciding:
+            switch decided.retry {
+            case .usual: .failure(message: String(describing: error), retryable: true)
+            case .never: .failure(message: String(describing: error), retryable: false)
+            // A delay below zero is none.
+            case .after(let delay):
+                .failure(
+                    message: String(describing: error), retryable: true, retryAfter: TimeSpan(max(delay, .zero)))
+            }
         case is AmbiguousStep, is ConcurrentWait: .failure(message: String(describing: error), retryable: false)
         default: .failure(message: String(describing: error), retryable: true)
         }

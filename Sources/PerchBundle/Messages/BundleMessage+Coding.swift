@@ -82,10 +82,11 @@ extension FrameWriter {
             field("outcome", "success")
             field("output", output)
             if let items { field("items", items) }
-        case .failure(let message, let retryable):
+        case .failure(let message, let retryable, let delay):
             field("outcome", "failure")
             field("message", message)
             field("retryable", retryable)
+            if let delay { field("retry_after", delay.microseconds) }
         case .skipped(let message):
             field("outcome", "skipped")
             field("message", message)
@@ -164,8 +165,10 @@ extension AttemptOutcome {
             let items = fields.value("items") == nil ? nil : try fields.strings("items")
             self = .success(output: try fields.string("output"), items: items)
         case "failure":
+            let delay = fields.value("retry_after") == nil ? nil : try fields.integer("retry_after")
             self = .failure(
-                message: try fields.string("message"), retryable: try fields.bool("retryable", default: true))
+                message: try fields.string("message"), retryable: try fields.bool("retryable", default: true),
+                retryAfter: delay.map { TimeSpan(microseconds: max($0, 0)) })
         case "skipped": self = .skipped(message: try fields.optionalString("message") ?? "")
         case "cancelled": self = .cancelled
         default: throw fields.missing("outcome", "a kind of outcome")

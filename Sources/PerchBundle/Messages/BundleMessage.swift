@@ -44,7 +44,8 @@ public enum AttemptOutcome: Sendable, Hashable {
     /// The output as JSON text, and its elements where something is mapped over it.
     case success(output: String, items: [String]?)
     /// `retryable: false` fails at once, whatever retries are left.
-    case failure(message: String, retryable: Bool)
+    /// `retryAfter`: the delay before the next try, in place of the task's own.
+    case failure(message: String, retryable: Bool, retryAfter: TimeSpan? = nil)
     case skipped(message: String)
     /// The clean-up of a cancelled dispatch is over.
     case cancelled

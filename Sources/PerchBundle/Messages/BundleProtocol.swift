@@ -49,7 +49,7 @@
 /// - `deferred`: `dispatch_id`, `key`, `trigger` {`kind`, `target`, `due`? {`at`: text} or {`after`: span},
 ///   `definition`}, `timeout`? (a span).
 /// - `result`: `dispatch_id`, `outcome`: `success` with `output` (JSON text) and `items`? [JSON text]; `failure` with
-///   `message` and `retryable`; `skipped` with `message`; `cancelled`.
+///   `message`, `retryable` and `retry_after`? (a span: the delay before the next try); `skipped` with `message`; `cancelled`.
 /// - `log`: `dispatch_id`, `lines` [[instant, `debug`|`info`|`warning`|`error`, text]].
 /// - `trigger-sleep` (2): `wait_id`, `run`, `number`, `until` (an instant): answered by `trigger-woken` when it has
 ///   come.

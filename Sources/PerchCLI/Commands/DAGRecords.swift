@@ -49,6 +49,8 @@ enum DAGRecords {
         case .sensor(let sensor):
             kind = "sensor:\(sensor.trigger.kind)"
             target = sensor.trigger.target
+        case .empty: kind = TaskDefinition.emptyOperator
+        case .latestOnly: kind = TaskDefinition.latestOnlyOperator
         }
         return [
             "task_id": .text(task.taskID),

@@ -8,9 +8,10 @@ internal import PerchSDK
 struct TasksCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "tasks", abstract: "Show, clear and read tasks.",
+            commandName: "tasks", abstract: "Show, clear, mark and read tasks.",
             subcommands: [
-                TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksLogsCommand.self,
+                TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksMarkCommand.self,
+                TasksLogsCommand.self,
                 TasksTestCommand<Bundle>.self,
             ])
     }
@@ -75,6 +76,7 @@ struct TasksClearCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Only this instance of a mapped task.") var mapIndex: Int?
     @Flag(name: .long, help: "Also everything that comes after the task.") var downstream = false
     @Flag(name: .long, help: "Only instances that failed or could not run because of a failure.") var onlyFailed = false
+    @Flag(name: .long, help: "Show what would be cleared, and leave it as it is.") var dryRun = false
     @Flag(name: .customShort("y"), help: "Do not ask.") var yes = false
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
@@ -94,18 +96,31 @@ struct TasksClearCommand: AsyncParsableCommand {
                     throw PerchError(.notFound, "run \(run) of \(dag) has no task '\(task)'")
                 }
             }
-            try confirm()
-            let cleared = try await metastore.write {
-                try $0.clear(
-                    dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, downstream: downstream,
-                    onlyFailed: onlyFailed, by: Person.name)
+            if !dryRun { try confirm() }
+            let isTry = dryRun
+            let cleared: [TaskInstanceKey]
+            do {
+                cleared = try await metastore.write {
+                    let cleared = try $0.clear(
+                        dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, downstream: downstream,
+                        onlyFailed: onlyFailed, by: Person.name)
+                    if isTry { throw TakenBack(cleared: cleared) }
+                    return cleared
+                }
+            } catch let taken as TakenBack {
+                cleared = taken.cleared
             }
-            if !cleared.isEmpty { try home.noteMissingEngine("the tasks run once one is started") }
+            if !cleared.isEmpty, !dryRun { try home.noteMissingEngine("the tasks run once one is started") }
             return cleared.map { ["task_id": .text($0.taskID), "map_index": .number($0.mapIndex)] as Record }
         }
         var listing = Listing(output.format)
         try listing.add(records)
         try listing.finish(empty: "nothing to clear")
+    }
+
+    /// Ends the transaction of a dry run without a trace, with what it did.
+    private struct TakenBack: Error {
+        var cleared: [TaskInstanceKey]
     }
 
     private func confirm() throws {

@@ -93,7 +93,7 @@ struct LoneTask {
             case .sensor(let sensor): return "\(task.taskID) (the event of the sensor, \(sensor.trigger.kind))"
             case .code where task.mappedOver != nil:
                 return "\(task.taskID) (the outputs of the mapped task, an array)"
-            case .code: return "\(task.taskID) (the output of the task)"
+            case .code, .empty, .latestOnly: return "\(task.taskID) (the output of the task)"
             }
         }
         return inputs.isEmpty

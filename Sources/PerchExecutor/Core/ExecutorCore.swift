@@ -206,8 +206,8 @@ struct ExecutorCore {
         case .running:
             switch outcome {
             case .success(let output, let items): report(attempt, .success(output: output, items: items), now)
-            case .failure(let message, let retryable):
-                report(attempt, .failure(message: message, retryable: retryable), now)
+            case .failure(let message, let retryable, let delay):
+                report(attempt, .failure(message: message, retryable: retryable, retryAfter: delay), now)
             case .skipped(let message): report(attempt, .skipped(message: message), now)
             case .cancelled:
                 let message = "the bundle says that it was cancelled, but nobody asked for that"
@@ -221,7 +221,7 @@ struct ExecutorCore {
 
     mutating func report(_ attempt: Attempt, _ outcome: TaskReport.Outcome, _ now: Timestamp) {
         switch outcome {
-        case .failure(let message, _): note(attempt, message, now, isQuiet: false, level: .error)
+        case .failure(let message, _, _): note(attempt, message, now, isQuiet: false, level: .error)
         case .skipped(let message): note(attempt, "skipped: \(message)", now, isQuiet: false)
         case .cancelled: note(attempt, "cancelled: the code has ended", now, isQuiet: false)
         case .success:

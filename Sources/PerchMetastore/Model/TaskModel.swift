@@ -131,7 +131,8 @@ public struct TaskReport: Sendable, Hashable {
         /// The output as JSON text. `items`: the elements, one text each, where something is mapped over this task.
         case success(output: String, items: [String]?)
         /// `retryable: false` fails at once, whatever retries are left.
-        case failure(message: String, retryable: Bool)
+        /// `retryAfter`: the delay before the next try, in place of the task's own.
+        case failure(message: String, retryable: Bool, retryAfter: TimeSpan? = nil)
         case skipped(message: String)
         /// The clean-up of a cancelled dispatch is over: the intended state is recorded.
         case cancelled

@@ -35,6 +35,13 @@ extension Snapshot {
         return try taskInstances(runKey: run.runKey, taskIndex: index).first { $0.key.mapIndex == key.mapIndex }
     }
 
+    /// When the next run is overdue that is still under way.
+    public func nextRunDeadline() throws -> Timestamp? {
+        try number(
+            "SELECT MIN(deadline) FROM dag_run WHERE deadline IS NOT NULL AND state = 'running' AND cancelled_by IS NULL"
+        ).map(Timestamp.init(microseconds:))
+    }
+
     /// When the next try of a failed task is due.
     public func nextRetryInstant() throws -> Timestamp? {
         try number("SELECT MIN(retry_at) FROM task_instance WHERE state = 'up_for_retry'")

@@ -53,6 +53,21 @@ package enum ConsistencyRules {
             """
         ),
         (
+            "limits count other slots than are held",
+            """
+            SELECT COUNT(*) FROM task_limit l
+            WHERE l.used <> (SELECT COUNT(*) FROM limit_slot s WHERE s.name = l.name)
+            """
+        ),
+        (
+            "slots of limits are held by no dispatch, or counted by no limit",
+            """
+            SELECT COUNT(*) FROM limit_slot s WHERE NOT EXISTS
+                (SELECT 1 FROM pool_slot p WHERE p.dispatch_id = s.dispatch_id AND p.limits > 0)
+                OR NOT EXISTS (SELECT 1 FROM task_limit l WHERE l.name = s.name)
+            """
+        ),
+        (
             "finished runs have unfinished task instances",
             """
             SELECT COUNT(*) FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key

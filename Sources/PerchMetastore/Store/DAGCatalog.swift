@@ -44,19 +44,51 @@ final class DAGVersion: Sendable {
     let downstream: [[Int]]
     /// The tasks that something is mapped over.
     let mappedOver: Set<Int>
+    /// The tasks whose output decides what comes after them.
+    let deciding: Set<Int>
+    /// The tasks of which something may fail without failing the run: teardowns, mapped tasks.
+    let excusing: [Int]
 
     init(versionID: Int64, definition: DAGDefinition) {
         self.versionID = versionID
         self.definition = definition
         var downstream = Array(repeating: [Int](), count: definition.tasks.count)
         var mappedOver: Set<Int> = []
+        var deciding: Set<Int> = []
+        var excusing: [Int] = []
         for (index, task) in definition.tasks.enumerated() {
             for upstream in task.upstream { downstream[upstream].append(index) }
             if let source = task.mappedOver { mappedOver.insert(source) }
+            if task.shortCircuits { deciding.insert(index) }
+            deciding.formUnion(task.branches.map(\.upstream))
+            if task.teardown?.failsRun == false || task.toleratedFailures > 0 { excusing.append(index) }
         }
+        self.deciding = deciding
+        self.excusing = excusing
         self.downstream = downstream
         self.mappedOver = mappedOver
     }
 
     var tasks: [TaskDefinition] { definition.tasks }
+
+    /// The setups that a task comes after and whose teardowns come after it, and these teardowns: what it needs to run again.
+    func setupsAndTeardowns(around index: Int) -> Set<Int> {
+        var found: Set<Int> = []
+        for teardown in tasks.indices {
+            guard let setups = tasks[teardown].teardown?.setups, leads(from: index, to: teardown) else { continue }
+            let needed = setups.filter { leads(from: $0, to: index) }
+            if !needed.isEmpty { found.formUnion(needed + [teardown]) }
+        }
+        return found
+    }
+
+    /// Whether a task comes after another, directly or not.
+    private func leads(from earlier: Int, to later: Int) -> Bool {
+        guard earlier < later else { return false }
+        var reached: Set<Int> = [earlier]
+        for index in (earlier + 1)...later where tasks[index].upstream.contains(where: reached.contains) {
+            reached.insert(index)
+        }
+        return reached.contains(later)
+    }
 }

@@ -6,7 +6,44 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3, version4, version5, version6]
+    static let versions: [String] = [version1, version2, version3, version4, version5, version6, version7]
+
+    private static let version7 = """
+        -- Of the upstream tasks that failed, those that did not run (upstream_failed). Of those that count as skipped, the
+        -- ones whose output does not lead here, and the ones that a short circuit skipped with all that follows.
+        ALTER TABLE task_instance ADD COLUMN upstream_blocked INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE task_instance ADD COLUMN upstream_untaken INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE task_instance ADD COLUMN upstream_cut INTEGER NOT NULL DEFAULT 0;
+
+        -- Fair queueing between DAGs: the place of an instance on a clock that goes on by one with each that is claimed of
+        -- the DAG whose turn it is. A DAG's next instance stands one behind its last, or behind the clock.
+        ALTER TABLE task_instance ADD COLUMN fair_at {int64} NOT NULL DEFAULT 0;
+        ALTER TABLE dag ADD COLUMN fair_last {int64} NOT NULL DEFAULT 0;
+        INSERT INTO counter (name, value) VALUES ('fair_clock', 0);
+        DROP INDEX task_instance_queued;
+        CREATE INDEX task_instance_queued ON task_instance (queue_class, priority DESC, fair_at, dispatch_id)
+            WHERE state = 'queued';
+        -- `pool` is where a scheduled instance waits for room: its pool, or one of its limits.
+        DROP INDEX task_instance_scheduled;
+        CREATE INDEX task_instance_scheduled ON task_instance (pool, queue_class, priority DESC, fair_at, ti_id)
+            WHERE state = 'scheduled' AND is_held = 0;
+
+        -- When a run is ended that is still under way.
+        ALTER TABLE dag_run ADD COLUMN deadline {int64};
+        CREATE INDEX dag_run_deadline ON dag_run (deadline) WHERE deadline IS NOT NULL AND state = 'running';
+
+        -- Limits beside pools: of a DAG, of tasks, by key. How many dispatches hold one, and which.
+        ALTER TABLE pool_slot ADD COLUMN limits INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE task_limit (
+            name TEXT PRIMARY KEY,
+            used {int64} NOT NULL
+        ) {table};
+        CREATE TABLE limit_slot (
+            dispatch_id {int64} NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (dispatch_id, name)
+        ) {clustered};
+        """
 
     private static let version6 = """
         -- The last event that does not start the DAG; NULL: events start none of its runs.

@@ -12,9 +12,10 @@ public final class Transaction: Snapshot {
     var tally = TransactionTally()
     /// What the member has read or changed and will need again; thrown away with it.
     var runs: [Int64: RunFacts] = [:]
-    var pools: [String: PoolRoom] = [:]
-    /// How many slots more, or less, of a pool are held than its row says.
+    var gates: [String: Gate] = [:]
+    /// How many slots more, or less, of a pool or a limit are held than its row says.
     var slotChanges: [String: Int] = [:]
+    var fairShare: FairShare?
     /// Whether anything waits for the end of any run or task; nil before the first look.
     var hasRunWaits: Bool?
     /// Whether anything waits for ends of a DAG's runs, or of its tasks, by edge key.
@@ -81,6 +82,7 @@ public final class Transaction: Snapshot {
     /// To be called once at the end of the member.
     func finishMember() throws {
         try storeSlotChanges()
+        try storeFairShare()
         if let lastWaitID {
             try run("UPDATE counter SET value = :1 WHERE name = 'wait_id'", lastWaitID)
         }

@@ -34,7 +34,7 @@ extension Transaction {
             if state != .none, state != .upForRetry, hasBegun, task.hasOnKill {
                 try releaseSlot(dispatchID: dispatchID)
                 try store(intent, of: instance)
-                try enqueue(instance, task: task, as: .cancelling)
+                try enqueue(instance, task: task, as: .cancelling, in: settlement)
             } else {
                 try releaseSlot(dispatchID: dispatchID)
                 try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
@@ -58,7 +58,7 @@ extension Transaction {
     ) throws {
         if task.hasOnKill, case .code = task.kind {
             try store(intent, of: instance)
-            try enqueue(instance, task: task, as: .cancelling)
+            try enqueue(instance, task: task, as: .cancelling, in: settlement)
         } else {
             try endCancelled(instance, as: intent.finalState, reason: intent.reason, in: settlement)
         }
@@ -109,7 +109,9 @@ extension Transaction {
         _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
     ) throws {
         guard intended == .none else {
-            try end(instance, as: intended, message: "cancelled: \(reason ?? "no reason given")", in: settlement)
+            let reason = reason ?? "no reason given"
+            let message = reason.hasPrefix(Self.marked) ? reason : "cancelled: \(reason)"
+            try end(instance, as: intended, message: message, in: settlement)
             return
         }
         try run(
@@ -150,6 +152,20 @@ extension Transaction {
         return true
     }
 
+    /// Cancels runs that are under way for longer than they may be.
+    func timeOutRuns(_ left: inout Int) throws {
+        let overdue = try rows(
+            """
+            SELECT dag_id, run_id, start_date FROM dag_run
+            WHERE state = 'running' AND deadline <= :1 AND cancelled_by IS NULL ORDER BY deadline, run_key LIMIT 100
+            """, now
+        ) { (dagID: $0.text(0), runID: $0.text(1), start: $0.optionalTime(2)) }
+        for run in overdue where left > 0 {
+            _ = try cancelRun(dagID: run.dagID, runID: run.runID, by: "the run's timeout")
+            left -= 2_000
+        }
+    }
+
     /// Goes on with cancels of runs that were too large for one transaction.
     func continueCancels(_ left: inout Int) throws {
         let cancelling = try rows(
@@ -163,7 +179,10 @@ extension Transaction {
     }
 
     private func continueCancel(runKey: Int64, left: inout Int) throws {
-        let by = try facts(ofRun: runKey).cancelledBy ?? "nobody"  // because only cancelled runs come here
+        let facts = try facts(ofRun: runKey)
+        let by = facts.cancelledBy ?? "nobody"  // because only cancelled runs come here
+        // What a setup has made is cleaned up in a cancelled run too.
+        let teardowns = facts.version.tasks.indices.filter { facts.version.tasks[$0].teardown != nil }
         // Those whose cancel is under way have a cancel_state. From the last task to the first: what has not begun
         // ends as skipped before an upstream that fails could name it upstream_failed.
         let unfinished = try rows(
@@ -172,7 +191,7 @@ extension Transaction {
             WHERE run_key = :1 AND cancel_state IS NULL
                 AND state IN ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
             ORDER BY task_index DESC, map_index LIMIT :2
-            """, runKey, max(left, 1)
+            """, runKey, max(left, 1) + teardowns.count
         ) { row in
             (
                 Instance(
@@ -182,7 +201,7 @@ extension Transaction {
             )
         }
         let settlement = Settlement()
-        for (instance, state, dispatchID) in unfinished {
+        for (instance, state, dispatchID) in unfinished where !teardowns.contains(instance.taskIndex) {
             let hasBegun = state == .running || state == .deferred || state == .upForRetry
             let intent = CancelIntent(
                 finalState: hasBegun ? .failed : .skipped, reason: "the run was cancelled", by: by)

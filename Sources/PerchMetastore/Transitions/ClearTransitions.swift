@@ -21,13 +21,7 @@ extension Transaction {
         }
         let version = try version(row.versionID)
         let chosen = try chosenTasks(version, taskID: taskID, downstream: downstream)
-        // A run that was cancelled or has ended goes on.
-        try run(
-            """
-            UPDATE dag_run SET state = 'running', end_date = NULL, cancelled_by = NULL
-            WHERE run_key = :1 AND state IN ('success', 'failed')
-            """, row.runKey)
-        runs[row.runKey] = nil
+        try goOn(row, version)
 
         let intent = CancelIntent(finalState: .none, reason: "cleared", by: by)
         let settlement = Settlement()
@@ -64,6 +58,16 @@ extension Transaction {
         return cleared
     }
 
+    /// A run that was cancelled or has ended goes on.
+    func goOn(_ row: RunRow, _ version: DAGVersion) throws {
+        try run(
+            """
+            UPDATE dag_run SET state = 'running', end_date = NULL, cancelled_by = NULL, deadline = :2
+            WHERE run_key = :1 AND state IN ('success', 'failed')
+            """, row.runKey, version.definition.runTimeout.map { now + $0 })
+        runs[row.runKey] = nil
+    }
+
     private func chosenTasks(_ version: DAGVersion, taskID: String?, downstream: Bool) throws -> [Int] {
         guard let taskID else { return Array(version.tasks.indices) }
         guard let start = version.tasks.firstIndex(where: { $0.taskID == taskID }) else {
@@ -76,11 +80,11 @@ extension Transaction {
                 chosen.insert(index)
             }
         }
-        return chosen.sorted()
+        return chosen.union(chosen.flatMap(version.setupsAndTeardowns(around:))).sorted()
     }
 
     /// Clears one instance; false where there is nothing to clear, for it has not begun.
-    private func clear(_ row: TaskInstanceRow, _ intent: CancelIntent, in settlement: Settlement) throws -> Bool {
+    func clear(_ row: TaskInstanceRow, _ intent: CancelIntent, in settlement: Settlement) throws -> Bool {
         switch row.state {
         case .none, .scheduled, .removed: return false
         case .queued where row.startDate == nil: return false
@@ -147,9 +151,10 @@ extension Transaction {
     }
 
     /// Counts a task's upstream again, from the states in which it is now.
-    private func recount(_ place: TaskPlace, version: DAGVersion) throws {
+    func recount(_ place: TaskPlace, version: DAGVersion) throws {
         var ends = Settlement.Ends()
         let upstream = version.tasks[place.taskIndex].upstream
+        let task = version.tasks[place.taskIndex]
         for index in upstream {
             let mapped = try first(
                 "SELECT unfinished, failed, skipped, length FROM mapped_task WHERE run_key = :1 AND task_index = :2",
@@ -157,41 +162,44 @@ extension Transaction {
             ) { (unfinished: $0.int(0), failed: $0.int(1), skipped: $0.int(2), length: $0.int(3)) }
             if let mapped {
                 if mapped.unfinished == 0 {
-                    ends.add(mapped.failed > 0 ? .failed : mapped.skipped == mapped.length ? .skipped : .success)
+                    ends.add(
+                        version.tasks[index].state(
+                            ofInstances: mapped.length, failed: mapped.failed, skipped: mapped.skipped))
                 }
                 continue
             }
-            let state = try first(
-                "SELECT state FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1",
-                place.runKey,
-                index
-            ) { try $0.name(0, as: TaskState.self) }
-            if let state, state.isFinished { ends.add(state) }
+            let ended = try first(
+                "SELECT state, upstream_cut FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1",
+                place.runKey, index
+            ) { (state: try $0.name(0, as: TaskState.self), isCut: $0.int(1) > 0) }
+            if let ended, ended.state.isFinished {
+                let decision = try decision(
+                    of: TaskPlace(runKey: place.runKey, taskIndex: index), ended: ended.state,
+                    isCut: ended.isCut && ended.state == .skipped)
+                ends.add(ended.state, by: decision.way(to: task))
+            }
         }
         try run(
             """
-            UPDATE task_instance SET pending = :3, upstream_failed = :4, upstream_skipped = :5
+            UPDATE task_instance SET pending = :3, upstream_failed = :4, upstream_skipped = :5, upstream_blocked = :6,
+                upstream_untaken = :7, upstream_cut = :8
             WHERE run_key = :1 AND task_index = :2 AND map_index = -1
-            """, place.runKey, place.taskIndex, upstream.count - ends.all, ends.failed, ends.skipped)
+            """, place.runKey, place.taskIndex, upstream.count - ends.all, ends.failed, ends.skipped, ends.blocked,
+            ends.untaken, ends.cut)
     }
 
     /// An instance that was cleared begins again, or waits for its upstream.
     func resumeCleared(_ instance: Instance, in settlement: Settlement) throws {
-        let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
         if instance.mapIndex >= 0 {
             try makeReady(instance, in: settlement)
             return
         }
         let counts = try first(
-            "SELECT pending, upstream_failed, upstream_skipped FROM task_instance WHERE ti_id = :1", instance.id
-        ) { (pending: $0.int(0), failed: $0.int(1), skipped: $0.int(2)) }
-        guard let counts else { return }
-        switch UpstreamVerdict.of(
-            task.triggerRule, pending: counts.pending, failed: counts.failed, skipped: counts.skipped)
-        {
-        case .wait: break
-        case .ready: try makeReady(instance, in: settlement)
-        case .end(let state): try end(instance, as: state, message: nil, in: settlement)
-        }
+            """
+            SELECT pending, upstream_failed, upstream_blocked, upstream_skipped, upstream_untaken, upstream_cut
+            FROM task_instance WHERE ti_id = :1
+            """, instance.id
+        ) { UpstreamCounts($0, from: 0) }
+        if let counts { try decide(instance, counts, in: settlement) }
     }
 }

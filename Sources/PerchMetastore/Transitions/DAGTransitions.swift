@@ -98,20 +98,13 @@ extension Transaction {
                 "UPDATE task_instance SET is_held = :2 WHERE run_key = :1 AND state = 'scheduled'", runKey, isPaused)
         }
         runs = [:]
-        pools = [:]
+        gates = [:]
         ring(.runs)
     }
 
     /// queued → scheduled for everything of a run but clean-ups after a cancel.
     private func unqueue(runKey: Int64) throws {
-        let freed = try rows(
-            """
-            DELETE FROM pool_slot WHERE dispatch_id IN (
-                SELECT dispatch_id FROM task_instance WHERE run_key = :1 AND state = 'queued' AND queue_class > 0)
-            RETURNING pool, slots
-            """, runKey
-        ) { (pool: $0.text(0), slots: $0.int(1)) }
-        for slot in freed { slotChanges[slot.pool, default: 0] -= slot.slots }
+        try releaseQueuedSlots(runKey: runKey)
         try run(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0

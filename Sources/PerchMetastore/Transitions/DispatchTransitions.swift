@@ -4,7 +4,7 @@ import PerchSDK
 
 extension Transaction {
     /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by
-    /// priority and age.
+    /// priority, and DAGs of one priority in turn.
     public func claim(limit: Int, worker: Int64) throws -> [ClaimedTask] {
         guard limit > 0 else { return [] }
         struct Queued {
@@ -13,12 +13,13 @@ extension Transaction {
             var executionLeft: TimeSpan?
             var cancel: CancelIntent?
             var isSuspect: Bool
+            var fairAt: Int64
         }
         let queued = try rows(
             """
             SELECT ti_id, run_key, task_index, map_index, try_number, dispatch_id, execution_left, cancel_state,
-                cancel_reason, cancel_by, is_suspect
-            FROM task_instance WHERE state = 'queued' ORDER BY queue_class, priority DESC, dispatch_id
+                cancel_reason, cancel_by, is_suspect, fair_at
+            FROM task_instance WHERE state = 'queued' ORDER BY queue_class, priority DESC, fair_at, dispatch_id
             LIMIT :1 {skip_locked}
             """, limit
         ) { row in
@@ -30,8 +31,9 @@ extension Transaction {
                 cancel: try row.optionalName(7, as: TaskState.self).map {
                     CancelIntent(finalState: $0, reason: row.text(8), by: row.text(9))
                 },
-                isSuspect: row.bool(10))
+                isSuspect: row.bool(10), fairAt: row.int64(11))
         }
+        try claimed(turn: queued.map(\.fairAt).max() ?? 0)
         return try queued.map { entry in
             let instance = entry.instance
             try run(
@@ -135,9 +137,10 @@ extension Transaction {
             try end(found.instance, as: .success, message: nil, in: settlement)
         case .skipped(let message):
             try end(found.instance, as: .skipped, message: message, in: settlement)
-        case .failure(let message, let isRetryable):
+        case .failure(let message, let isRetryable, let delay):
             try fail(
-                found.instance, message: message, isRetryable: isRetryable, firstTry: found.firstTry, in: settlement)
+                found.instance, message: message, isRetryable: isRetryable, delay: delay, firstTry: found.firstTry,
+                in: settlement)
         case .cancelled:
             try end(found.instance, as: .failed, message: "cancelled by its worker", in: settlement)
         }
@@ -146,7 +149,8 @@ extension Transaction {
 
     /// A try has failed: `up_for_retry` while there are retries left, else `failed`.
     func fail(
-        _ instance: Instance, message: String, isRetryable: Bool, firstTry: Int, in settlement: Settlement
+        _ instance: Instance, message: String, isRetryable: Bool, delay: TimeSpan? = nil, firstTry: Int,
+        in settlement: Settlement
     ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
@@ -159,7 +163,7 @@ extension Transaction {
             """
             UPDATE task_instance SET state = 'up_for_retry', dispatch_id = 0, worker = NULL, end_date = :2, retry_at = :3,
                 message = :4 WHERE ti_id = :1
-            """, instance.id, now, now + task.retryDelay(afterTry: triesSinceClear), message)
+            """, instance.id, now, now + (delay ?? task.retryDelay(afterTry: triesSinceClear)), message)
         tally.entered(.upForRetry)
         ring(.runs)
     }
@@ -215,7 +219,7 @@ extension Transaction {
             if let cancel, !task.hasOnKill {
                 try endCancelled(instance, as: cancel, reason: reason, in: settlement)
             } else {
-                try enqueue(instance, task: task, as: cancel == nil ? .resumed : .cancelling)
+                try enqueue(instance, task: task, as: cancel == nil ? .resumed : .cancelling, in: settlement)
             }
         }
         try settle(settlement)

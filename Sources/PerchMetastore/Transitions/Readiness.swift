@@ -7,7 +7,7 @@ extension Transaction {
     func makeReady(_ instance: Instance, in settlement: Settlement) throws {
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
-        if facts.cancelledBy != nil {
+        if facts.cancelledBy != nil, task.teardown == nil {
             try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
         } else if let source = task.mappedOver, instance.mapIndex < 0 {
             try beginMapping(instance, over: source, in: settlement)
@@ -42,6 +42,10 @@ extension Transaction {
                 // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
                 try end(instance, as: .failed, message: error.message, in: settlement)
             }
+        case .empty: try succeed(instance, output: nil, in: settlement)
+        case .latestOnly:
+            let isLatest = try isLatest(facts.row)
+            try succeed(instance, output: isLatest ? "true" : "false", in: settlement)
         case .code:
             try run(
                 """
@@ -52,9 +56,27 @@ extension Transaction {
             if let start = task.start {
                 try begin(instance, task: task, with: start, deadline: deadline, in: settlement)
             } else {
-                try enqueue(instance, task: task, as: .new)
+                try enqueue(instance, task: task, as: .new, in: settlement)
             }
         }
+    }
+
+    /// A try that the engine makes alone.
+    private func succeed(_ instance: Instance, output: String?, in settlement: Settlement) throws {
+        try run(
+            """
+            UPDATE task_instance SET try_number = :2, start_date = :3, retry_at = NULL, output = :4 WHERE ti_id = :1
+            """, instance.id, instance.tryNumber, now, output)
+        try end(instance, as: .success, message: nil, in: settlement)
+    }
+
+    /// Whether the DAG has no run of a later date that time, events or a backfill started. Runs by hand are always the latest.
+    private func isLatest(_ row: RunRow) throws -> Bool {
+        if row.type == .manual { return true }
+        let later = try number(
+            "SELECT 1 FROM dag_run WHERE dag_id = :1 AND logical_date > :2 AND run_type <> 'manual' LIMIT 1", row.dagID,
+            row.logicalDate)
+        return later == nil
     }
 
     /// Begins a try with its first wait, as if the code had run as far as that: without a worker.
@@ -91,7 +113,7 @@ extension Transaction {
         trigger.holdsTemplates ? try trigger.rendered(with: scope(of: instance, task: task)) : trigger
     }
 
-    private func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {
+    func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {
         var facts = try facts(ofRun: instance.runKey).row.attemptFacts(
             taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber)
         facts.mapElement = try mapElement(of: instance, task: task)

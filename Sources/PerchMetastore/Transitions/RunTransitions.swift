@@ -72,6 +72,7 @@ extension Transaction {
         try startRuns(&left)
         try createInstances(&left)
         try expandMappedTasks(&left)
+        try timeOutRuns(&left)
         try continueCancels(&left)
         try continueRunEnds(&left)
         return left <= 0
@@ -97,7 +98,11 @@ extension Transaction {
                 next.dagID, min(free, Int64(left))
             ) { $0.int64(0) }
             for runKey in starting {
-                try run("UPDATE dag_run SET state = 'running', start_date = :2 WHERE run_key = :1", runKey, now)
+                let timeout = try facts(ofRun: runKey).version.definition.runTimeout
+                try run(
+                    "UPDATE dag_run SET state = 'running', start_date = :2, deadline = :3 WHERE run_key = :1", runKey,
+                    now, timeout.map { now + $0 })
+                runs[runKey] = nil
                 left -= 1
                 let settlement = Settlement()
                 settlement.touch(runKey: runKey)
@@ -121,9 +126,9 @@ extension Transaction {
                 let task = facts.version.tasks[index]
                 let instance = try insertInstance(
                     runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: task.upstream.count)
-                if facts.cancelledBy != nil {
+                if facts.cancelledBy != nil, task.teardown == nil {
                     try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
-                } else if task.upstream.isEmpty {
+                } else if task.upstream.isEmpty || task.triggerRule == .always {
                     try makeReady(instance, in: settlement)
                 }
             }

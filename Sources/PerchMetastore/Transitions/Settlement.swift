@@ -9,16 +9,37 @@ final class Settlement {
     struct Ends {
         var all = 0
         var failed = 0
+        var blocked = 0
         var skipped = 0
+        var untaken = 0
+        var cut = 0
 
-        mutating func add(_ state: TaskState) {
+        mutating func add(_ state: TaskState, by way: Way = .taken) {
             all += 1
             switch state {
-            case .failed, .upstreamFailed: failed += 1
+            case .upstreamFailed:
+                failed += 1
+                blocked += 1
+            case .failed: failed += 1
             case .skipped, .removed: skipped += 1
+            case .success where way != .taken: skipped += 1
             default: break
             }
+            switch way {
+            case .taken: break
+            case .untaken: untaken += 1
+            case .cut: cut += 1
+            }
         }
+    }
+
+    /// What an end says along one edge, beyond its state.
+    enum Way {
+        case taken
+        /// The task's output leads elsewhere.
+        case untaken
+        /// A short circuit: this edge leads on to nothing, and what comes behind it neither.
+        case cut
     }
 
     /// A clear is under way: what it takes back must not begin again before all of it is taken back and counted.
@@ -27,28 +48,28 @@ final class Settlement {
     private(set) var runs: [Int64: (ends: Ends, added: Int)] = [:]
     /// Instances of mapped tasks that ended.
     private(set) var mapped: [TaskPlace: Ends] = [:]
-    /// Tasks that ended, to be told to what comes after.
-    private(set) var tasks: [(place: TaskPlace, state: TaskState)] = []
+    /// Tasks that ended, to be told to what comes after; `isCut` where a short circuit skipped them.
+    private(set) var tasks: [(place: TaskPlace, state: TaskState, isCut: Bool)] = []
     /// Tasks that have succeeded, with the assets that they update.
     private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
     var reached = ReachedEnds()
 
     /// An instance has ended for good.
-    func ended(_ instance: Instance, as state: TaskState) {
+    func ended(_ instance: Instance, as state: TaskState, isCut: Bool = false) {
         runs[instance.runKey, default: (Ends(), 0)].ends.add(state)
         reached.add(instance.place, mapIndex: instance.mapIndex, state)
         if instance.mapIndex >= 0 {
             mapped[instance.place, default: Ends()].add(state)
         } else {
-            tasks.append((instance.place, state))
+            tasks.append((instance.place, state, isCut))
         }
     }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
         reached.add(place, mapIndex: -1, state)
-        tasks.append((place, state))
+        tasks.append((place, state, false))
     }
 
     /// A run has ended.
@@ -79,7 +100,7 @@ final class Settlement {
         return mapped.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    func takeTasks() -> [(place: TaskPlace, state: TaskState)] {
+    func takeTasks() -> [(place: TaskPlace, state: TaskState, isCut: Bool)] {
         defer { tasks = [] }
         return tasks
     }
@@ -95,28 +116,9 @@ final class Settlement {
     }
 }
 
-/// What the ends of a task's upstream mean for it.
-enum UpstreamVerdict {
-    case wait
-    case ready
-    case end(TaskState)
-
-    /// The decision by a trigger rule. It depends on the counts alone, never on the order in which they came.
-    static func of(_ rule: TriggerRule, pending: Int, failed: Int, skipped: Int) -> UpstreamVerdict {
-        switch rule {
-        case .allSuccess:
-            if failed > 0 { return .end(.upstreamFailed) }
-            if pending > 0 { return .wait }
-            return skipped > 0 ? .end(.skipped) : .ready
-        case .allDone:
-            return pending > 0 ? .wait : .ready
-        }
-    }
-}
-
 extension Transaction {
     /// Tells everything that comes after what ended, until nothing is left to tell; then the runs; then who waits for what
-    /// ended, which may end more; then fills the pools.
+    /// ended, which may end more; then lets what waits for room go ahead.
     func settle(_ settlement: Settlement) throws {
         repeat {
             while settlement.hasNews {
@@ -124,11 +126,13 @@ extension Transaction {
                     try settleMapped(place, ends, in: settlement)
                 }
                 var downstream: [TaskPlace: Settlement.Ends] = [:]
-                for (place, state) in settlement.takeTasks() {
+                for (place, state, isCut) in settlement.takeTasks() {
                     let version = try facts(ofRun: place.runKey).version
                     if state == .success { settlement.note(version.tasks[place.taskIndex].outlets, of: place) }
+                    let decision = try decision(of: place, ended: state, isCut: isCut)
                     for index in version.downstream[place.taskIndex] {
-                        downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()].add(state)
+                        downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()]
+                            .add(state, by: decision.way(to: version.tasks[index]))
                     }
                 }
                 for (place, ends) in downstream.sorted(by: { $0.key < $1.key }) {
@@ -141,7 +145,7 @@ extension Transaction {
             try fireRunWaits(in: settlement)
         } while !settlement.isSettled
         try tellUpdates(settlement)
-        try refillPools()
+        try refillGates()
     }
 
     /// Updates of assets go into the inbox, in the transaction that stores the success of their tasks.
@@ -165,8 +169,8 @@ extension Transaction {
             """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped
         ) { (unfinished: $0.int(0), failed: $0.int(1), skipped: $0.int(2), length: $0.int(3)) }
         guard let after, after.unfinished == 0 else { return }
-        let state: TaskState =
-            after.failed > 0 ? .failed : after.skipped == after.length ? .skipped : .success
+        let task = try facts(ofRun: place.runKey).version.tasks[place.taskIndex]
+        let state = task.state(ofInstances: after.length, failed: after.failed, skipped: after.skipped)
         settlement.mappedTaskEnded(place, as: state)
     }
 
@@ -174,26 +178,51 @@ extension Transaction {
         let after = try first(
             """
             UPDATE task_instance SET pending = pending - :3, upstream_failed = upstream_failed + :4,
-                upstream_skipped = upstream_skipped + :5
+                upstream_skipped = upstream_skipped + :5, upstream_blocked = upstream_blocked + :6,
+                upstream_untaken = upstream_untaken + :7, upstream_cut = upstream_cut + :8
             WHERE run_key = :1 AND task_index = :2 AND map_index = -1
-            RETURNING ti_id, state, try_number, pending, upstream_failed, upstream_skipped
-            """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped
+            RETURNING ti_id, state, try_number, pending, upstream_failed, upstream_blocked, upstream_skipped,
+                upstream_untaken, upstream_cut
+            """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped, ends.blocked, ends.untaken,
+            ends.cut
         ) { row in
             (
                 id: row.int64(0), state: try row.name(1, as: TaskState.self), tryNumber: row.int(2),
-                pending: row.int(3), failed: row.int(4), skipped: row.int(5)
+                counts: UpstreamCounts(row, from: 3)
             )
         }
         // One that was decided earlier (an upstream failed while others ran) stays as it is.
         guard let after, after.state == .none else { return }
         let instance = Instance(
             id: after.id, runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, tryNumber: after.tryNumber)
-        let rule = try facts(ofRun: place.runKey).version.tasks[place.taskIndex].triggerRule
-        switch UpstreamVerdict.of(rule, pending: after.pending, failed: after.failed, skipped: after.skipped) {
+        try decide(instance, after.counts, in: settlement)
+    }
+
+    /// Has an instance that has not begun begin, end or wait on, by how its upstream has ended.
+    func decide(_ instance: Instance, _ counts: UpstreamCounts, in settlement: Settlement) throws {
+        let version = try facts(ofRun: instance.runKey).version
+        let task = version.tasks[instance.taskIndex]
+        var counts = counts
+        counts.all = task.upstream.count
+        let verdict = try UpstreamVerdict.of(task, counts) {
+            try (task.teardown?.setups ?? []).compactMap {
+                try state(of: TaskPlace(runKey: instance.runKey, taskIndex: $0))
+            }
+        }
+        switch verdict {
         case .wait: break
         case .ready: try makeReady(instance, in: settlement)
         case .end(let state): try end(instance, as: state, message: nil, in: settlement)
+        case .cut: try end(instance, as: .skipped, message: nil, isCut: true, in: settlement)
         }
+    }
+
+    /// The state of a task that is not mapped.
+    private func state(of place: TaskPlace) throws -> TaskState? {
+        try first(
+            "SELECT state FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", place.runKey,
+            place.taskIndex
+        ) { try $0.name(0, as: TaskState.self) }
     }
 
     private func settleRun(
@@ -207,7 +236,8 @@ extension Transaction {
         ) { (unfinished: $0.int(0), failed: $0.int(1), isCancelled: !$0.isNull(2), state: $0.text(3)) }
         if ends.all > 0 { ring(.finished) }
         guard let after, after.unfinished == 0, after.state == RunState.running.rawValue else { return }
-        let state: RunState = after.failed > 0 || after.isCancelled ? .failed : .success
+        let hasFailed = try after.failed > 0 && hasFailures(runKey, all: after.failed)
+        let state: RunState = hasFailed || after.isCancelled ? .failed : .success
         let dagID = try first(
             "UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1 RETURNING dag_id", runKey, state, now
         ) { $0.text(0) }
@@ -216,8 +246,30 @@ extension Transaction {
         if let dagID { try runEnded(runKey, of: dagID, as: state) }
     }
 
+    /// Whether something failed that fails the run: all but teardowns that clean up only, and what mapped tasks may lose.
+    private func hasFailures(_ runKey: Int64, all: Int) throws -> Bool {
+        let version = try facts(ofRun: runKey).version
+        var excused = 0
+        for index in version.excusing {
+            let task = version.tasks[index]
+            guard task.mappedOver != nil else {
+                if try state(of: TaskPlace(runKey: runKey, taskIndex: index)) == .failed { excused += 1 }
+                continue
+            }
+            let mapped = try first(
+                "SELECT failed, skipped, length FROM mapped_task WHERE run_key = :1 AND task_index = :2", runKey, index
+            ) { (failed: $0.int(0), skipped: $0.int(1), length: $0.int(2)) }
+            guard let mapped else { continue }
+            let state = task.state(ofInstances: mapped.length, failed: mapped.failed, skipped: mapped.skipped)
+            if state != .failed { excused += mapped.failed }
+        }
+        return all > excused
+    }
+
     /// Ends an instance that no worker holds.
-    func end(_ instance: Instance, as state: TaskState, message: String?, in settlement: Settlement) throws {
+    func end(
+        _ instance: Instance, as state: TaskState, message: String?, isCut: Bool = false, in settlement: Settlement
+    ) throws {
         try run(
             """
             UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL, end_date = :3, message = :4,
@@ -227,6 +279,6 @@ extension Transaction {
             try run("DELETE FROM output_item WHERE ti_id = :1", instance.id)
         }
         tally.entered(state)
-        settlement.ended(instance, as: state)
+        settlement.ended(instance, as: state, isCut: isCut)
     }
 }

@@ -79,7 +79,7 @@ extension Transaction {
         try releaseSlot(dispatchID: deferral.dispatchID)
         if let cancel = found.cancel {
             if task.hasOnKill {
-                try enqueue(instance, task: task, as: .cancelling)
+                try enqueue(instance, task: task, as: .cancelling, in: settlement)
             } else {
                 try endCancelled(instance, as: cancel, reason: found.reason, in: settlement)
             }
@@ -219,7 +219,7 @@ extension Transaction {
             case .broken(let message):
                 try fail(instance, message: message, isRetryable: false, firstTry: found.firstTry, in: settlement)
             case .cancelled(let intent): try endWaiting(instance, task: task, intent, in: settlement)
-            case .event, .timeout: try enqueue(instance, task: task, as: .resumed)
+            case .event, .timeout: try enqueue(instance, task: task, as: .resumed, in: settlement)
             }
         }
         return true

@@ -30,11 +30,16 @@ public struct DAG: Sendable {
     ///   - end: The last such instant, written alike.
     ///   - catchup: Whether runs that were missed are created, all of them, or only the latest.
     ///   - maxActiveRuns: How many runs may be under way at once.
+    ///   - maxActiveTasks: How many of its tasks may be queued or running at once, in all runs together; what waits does
+    ///     not count. Nil: as many as pools and workers have room for.
+    ///   - runTimeout: How long a run may be under way, its waits included; then it is cancelled, and has failed. Nil:
+    ///     without limit.
     ///   - params: Default values of the runs' params.
     ///   - defaults: Options for every task of the DAG that does not give its own.
     public init(
         _ id: String, schedule: Schedule = .manual, start: String? = nil, end: String? = nil, catchup: Bool = false,
-        maxActiveRuns: Int = 16, params: [String: JSONValue] = [:], description: String = "", tags: [String] = [],
+        maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil, runTimeout: Duration? = nil,
+        params: [String: JSONValue] = [:], description: String = "", tags: [String] = [],
         defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
         build: (borrowing DAGBuilder) -> Void
     ) {
@@ -47,6 +52,7 @@ public struct DAG: Sendable {
         definition.tags = tags
         definition.catchup = catchup
         definition.maxActiveRuns = maxActiveRuns
+        definition.runTimeout = runTimeout.map { TimeSpan($0) }
         definition.params = params
 
         var found: [DeclarationProblem] = []
@@ -59,6 +65,9 @@ public struct DAG: Sendable {
         }
         if maxActiveRuns < 1 {
             found.append(place.problem("DAG '\(id)': maxActiveRuns is \(maxActiveRuns); it is a number from 1"))
+        }
+        if let runTimeout, runTimeout <= .zero {
+            found.append(place.problem("DAG '\(id)': runTimeout is \(runTimeout); it is a duration above 0"))
         }
         for problem in defaults.problems { found.append(place.problem("DAG '\(id)': defaults: \(problem)")) }
         let zone = schedule.problem == nil ? schedule.definition.timeZone : "UTC"
@@ -74,6 +83,13 @@ public struct DAG: Sendable {
 
         let finished = draft.finish(dagID: id)
         definition.tasks = finished.tasks
+        if let maxActiveTasks {
+            let limit = ConcurrencyLimit(name: "dag:\(id)", slots: maxActiveTasks)
+            if let problem = limit.problem { found.append(place.problem("DAG '\(id)': maxActiveTasks: \(problem)")) }
+            for index in definition.tasks.indices {
+                if case .code = definition.tasks[index].kind { definition.tasks[index].limits.append(limit) }
+            }
+        }
         self.definition = definition
         code = finished.code
         problems = found + finished.problems

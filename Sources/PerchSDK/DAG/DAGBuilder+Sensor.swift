@@ -27,7 +27,8 @@ extension DAGBuilder {
             maxRetryDelay: maxRetryDelay, taskTimeout: taskTimeout, pool: pool, poolSlots: poolSlots,
             priority: priority, queue: queue, outlets: outlets, triggerRule: triggerRule)
         let definition = sensor(id, trigger, timeout, softFail, isMapped: false, place)
-        let anchor = draft.declare(id, .sensor(definition), after: after, options: options, place: place)
+        let anchor = draft.declare(
+            id, .sensor(definition), in: group, after: after, options: options, place: place)
         return TaskReference(anchor, reading: .whole { try trigger.event(stored: $0) })
     }
 
@@ -55,7 +56,8 @@ extension DAGBuilder {
             priority: priority, queue: queue, outlets: outlets, triggerRule: triggerRule)
         let definition = sensor(id, trigger, timeout, softFail, isMapped: true, place)
         let anchor = draft.declare(
-            id, .sensor(definition), mappedOver: elements.anchors.first, after: after, options: options, place: place)
+            id, .sensor(definition), in: group, mappedOver: elements.anchors.first, after: after, options: options,
+            place: place)
         return TaskReference(anchor, reading: .each { try trigger.event(stored: $0) })
     }
 

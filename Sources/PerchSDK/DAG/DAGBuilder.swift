@@ -9,9 +9,12 @@ public struct DAGBuilder: ~Copyable {
     public typealias KillAction = @Sendable (TaskContext) async throws -> Void
 
     let draft: DAGDraft
+    /// The task group whose tasks are declared; empty: none.
+    let group: String
 
-    init(draft: DAGDraft) {
+    init(draft: DAGDraft, group: String = "") {
         self.draft = draft
+        self.group = group
     }
 
     /// Declares that `before` ends before `after` starts, for tasks that stand already.
@@ -34,7 +37,7 @@ public struct DAGBuilder: ~Copyable {
             }
         }
         let anchor = draft.declare(
-            id, .code(operatorName: operatorName), inputs: inputs, mappedOver: mappedOver, after: after,
+            id, .code(operatorName: operatorName), in: group, inputs: inputs, mappedOver: mappedOver, after: after,
             options: options, start: start, hasOnKill: hasOnKill || onKill != nil, place: place, run: body)
         return TaskReference(anchor)
     }

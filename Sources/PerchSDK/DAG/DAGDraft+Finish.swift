@@ -23,9 +23,24 @@ extension DAGDraft {
             definition.upstream = task.upstream.map { place[$0] }.filter { $0 < position }.sorted()
             definition.inputs = task.inputs.map { place[$0] }
             definition.mappedOver = task.mappedOver.map { place[$0] }
+            definition.branches = task.branches.map { BranchEdge(upstream: place[$0], outputs: $1) }
+                .filter { $0.upstream < position }.sorted { $0.upstream < $1.upstream }
+            definition.shortCircuits = task.shortCircuits
+            definition.limits = task.definition.limits.map {
+                ConcurrencyLimit(name: $0.name.replacing(Self.dagIDMark, with: dagID), slots: $0.slots)
+            }
+            if !task.setups.isEmpty {
+                let setups = Self.ascendingWithoutRepeats(task.setups.map { place[$0] })
+                definition.teardown = TeardownDefinition(
+                    setups: setups.filter { $0 < position }, failsRun: task.failsRun)
+            }
             definitions.append(definition)
             // A mapped instance gives one element: its siblings together are the array.
             code.append(task.run.map { Self.code($0, givesItems: task.givesItems && task.mappedOver == nil) })
+        }
+        for (position, index) in order.enumerated() where stuck.isEmpty {
+            guard let problem = definitions[position].flowProblem(in: definitions) else { continue }
+            found.append(tasks[index].place.problem("task '\(definitions[position].taskID)': \(problem)"))
         }
         return (definitions, code, found)
     }

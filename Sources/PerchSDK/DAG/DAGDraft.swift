@@ -10,6 +10,11 @@ final class DAGDraft {
         var upstream: [Int]
         var inputs: [Int]
         var mappedOver: Int?
+        /// The outputs of an upstream task that lead here, where not all do.
+        var branches: [Int: [String]] = [:]
+        var shortCircuits = false
+        var setups: [Int] = []
+        var failsRun = false
         /// Whether another task is mapped over this one, so that its output is given element by element too.
         var givesItems = false
         var run: Run?
@@ -31,11 +36,13 @@ final class DAGDraft {
 
     /// Adds a task. `inputs` and `mappedOver` are upstream by themselves.
     func declare(
-        _ id: String, _ kind: TaskDefinition.Kind, inputs: [TaskAnchor] = [], mappedOver: TaskAnchor? = nil,
+        _ id: String, _ kind: TaskDefinition.Kind, in group: String, inputs: [TaskAnchor] = [],
+        mappedOver: TaskAnchor? = nil,
         after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool = false,
         place: DeclarationPlace, run: Run? = nil
     ) -> TaskAnchor {
         let index = tasks.count
+        let id = Self.fullID(id, in: group)
         if let problem = IDRule.problem(of: id, what: "task id") { problems.append(place.problem(problem)) }
         if let earlier = indexByID[id] {
             let there = tasks[earlier].place
@@ -49,6 +56,7 @@ final class DAGDraft {
 
         var definition = TaskDefinition(taskID: id, kind: kind)
         options.apply(over: defaults, to: &definition)
+        definition.group = group
         definition.hasOnKill = hasOnKill
         definition.start = start
         definition.location = "\(place.file):\(place.line)"
@@ -58,25 +66,105 @@ final class DAGDraft {
         if let mapIndex { tasks[mapIndex].givesItems = true }
         var upstream = inputIndexes
         if let mapIndex { upstream.append(mapIndex) }
-        for reference in after {
-            for anchor in reference.anchors {
-                if let one = resolve(anchor, for: id, place) { upstream.append(one) }
-            }
-        }
         tasks.append(
             Task(
                 definition: definition, place: place, upstream: upstream, inputs: inputIndexes, mappedOver: mapIndex,
                 run: run))
+        for reference in after { for anchor in reference.anchors { join(anchor, to: index, place) } }
         return TaskAnchor(taskID: id, index: index, owner: token)
     }
 
     /// Adds an edge between tasks that stand already.
     func order(_ before: [TaskAnchor], _ after: [TaskAnchor], place: DeclarationPlace) {
-        let earlier = before.compactMap { resolve($0, for: nil, place) }
         for anchor in after {
             guard let later = resolve(anchor, for: nil, place) else { continue }
-            tasks[later].upstream += earlier
+            for earlier in before { join(earlier, to: later, place) }
         }
+    }
+
+    /// Adds one edge, for some outputs of the earlier task where the anchor says which.
+    func join(_ earlier: TaskAnchor, to later: Int, _ place: DeclarationPlace) {
+        guard let index = resolve(earlier, for: tasks[later].definition.taskID, place) else { return }
+        tasks[later].upstream.append(index)
+        guard let outputs = earlier.outputs else { return }
+        var known = tasks[later].branches[index] ?? []
+        known += outputs.filter { !known.contains($0) }
+        tasks[later].branches[index] = known
+    }
+
+    /// Has what comes after tasks depend on whether they give true.
+    func shortCircuit(_ anchors: [TaskAnchor], place: DeclarationPlace) {
+        for index in anchors.compactMap({ resolve($0, for: nil, place) }) { tasks[index].shortCircuits = true }
+    }
+
+    /// Makes tasks the teardowns of others.
+    func teardown(_ anchors: [TaskAnchor], of setups: [TaskAnchor], failsRun: Bool, _ place: DeclarationPlace) {
+        for index in anchors.compactMap({ resolve($0, for: nil, place) }) {
+            if setups.isEmpty {
+                let id = tasks[index].definition.taskID
+                problems.append(place.problem("the teardown '\(id)' names no setup: teardown(…, of: …)"))
+            }
+            for setup in setups {
+                var edge = setup
+                edge.outputs = nil
+                join(edge, to: index, place)
+                if let setup = resolve(setup, for: nil, place) { tasks[index].setups.append(setup) }
+            }
+            tasks[index].failsRun = failsRun
+            if tasks[index].definition.triggerRule == .allSuccess {
+                tasks[index].definition.triggerRule = .allDoneSetupSuccess
+            }
+        }
+    }
+
+    /// Lets some instances of mapped tasks fail.
+    func tolerate(_ anchors: [TaskAnchor], _ percent: Int, _ place: DeclarationPlace) {
+        for index in anchors.compactMap({ resolve($0, for: nil, place) }) {
+            tasks[index].definition.toleratedFailures = percent
+        }
+    }
+
+    /// Bounds how many instances of tasks there are at a time.
+    func limit(_ anchors: [TaskAnchor], atMost slots: Int, perRun: Bool, key: String?, _ place: DeclarationPlace) {
+        let indexes = anchors.compactMap { resolve($0, for: nil, place) }
+        guard let first = indexes.first else { return }
+        let name = key.map { "key:\($0)" } ?? "task:\(Self.dagIDMark).\(tasks[first].definition.taskID)"
+        let limit = ConcurrencyLimit(name: perRun ? name + "@{{ run_id }}" : name, slots: slots)
+        if let problem = limit.problem { problems.append(place.problem(problem)) }
+        for index in indexes {
+            let id = tasks[index].definition.taskID
+            guard case .code = tasks[index].definition.kind else {
+                problems.append(
+                    place.problem("'\(id)' takes no worker: a limit bounds tasks that run code, not what waits"))
+                continue
+            }
+            if let key {
+                let isMapped = tasks[index].mappedOver != nil
+                for problem in TemplateCheck.problems(in: key, isMapped: isMapped) {
+                    problems.append(place.problem("the limit of '\(id)': \(problem)"))
+                }
+            }
+            tasks[index].definition.limits.append(limit)
+        }
+    }
+
+    /// Stands for the DAG's id, which the draft does not know.
+    static let dagIDMark = "\u{1}"
+
+    /// The id of a task or a group in a group.
+    static func fullID(_ id: String, in group: String) -> String { group.isEmpty ? id : "\(group).\(id)" }
+
+    /// Of some tasks those that come after none of them.
+    func roots(of members: Range<Int>) -> [Int] {
+        members.filter { !tasks[$0].upstream.contains(where: members.contains) }
+    }
+
+    /// Of some tasks, teardowns left out, those that none of them comes after.
+    func leaves(of members: Range<Int>) -> [TaskAnchor] {
+        let counted = members.filter { tasks[$0].setups.isEmpty }
+        let inner = Set(counted.flatMap { tasks[$0].upstream })
+        return counted.filter { !inner.contains($0) }
+            .map { TaskAnchor(taskID: tasks[$0].definition.taskID, index: $0, owner: token) }
     }
 
     private func resolve(_ anchor: TaskAnchor, for id: String?, _ place: DeclarationPlace) -> Int? {

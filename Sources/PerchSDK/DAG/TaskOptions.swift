@@ -84,7 +84,7 @@ public struct TaskOptions: Sendable, Hashable {
             guard let value, value < .zero || (value == .zero && !isZeroRight) else { continue }
             found.append("\(name) is \(value); it is a duration \(isZeroRight ? "from 0" : "above 0")")
         }
-        if let pool, pool.isEmpty { found.append("pool is empty; name a pool, or leave it out for default_pool") }
+        if let pool, let problem = TaskDefinition.problem(ofPool: pool) { found.append(problem) }
         if let poolSlots, poolSlots < 1 { found.append("poolSlots is \(poolSlots); it is a number from 1") }
         if let queue, let problem = TaskDefinition.problem(ofQueue: queue) { found.append(problem) }
         for asset in outlets ?? [] { if let problem = asset.problem { found.append("outlets: \(problem)") } }

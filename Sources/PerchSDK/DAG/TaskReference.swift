@@ -46,6 +46,8 @@ public struct TaskAnchor: Sendable {
     public let taskID: String
     let index: Int
     let owner: DAGToken
+    /// The outputs of the task that lead on from it; nil: all do.
+    var outputs: [String]?
 }
 
 extension Array: AnyTaskReference where Element: AnyTaskReference {

@@ -14,6 +14,7 @@ extension DAGDefinition: JSONConvertible {
         if let end { members["end"] = .integer(end.microseconds) }
         if catchup { members["catchup"] = .bool(true) }
         if maxActiveRuns != standard.maxActiveRuns { members["max_active_runs"] = .integer(Int64(maxActiveRuns)) }
+        if let runTimeout { members["run_timeout"] = .integer(runTimeout.microseconds) }
         if !params.isEmpty { members["params"] = .object(params) }
         return .object(members)
     }
@@ -34,6 +35,7 @@ extension DAGDefinition: JSONConvertible {
         end = try fields.optionalTime("end")
         catchup = try fields.bool("catchup", default: false)
         maxActiveRuns = try fields.int("max_active_runs", default: maxActiveRuns)
+        runTimeout = try fields.optionalSpan("run_timeout")
         if let given = fields.members["params"] {
             guard case .object(let params) = given else { throw fields.fault("params", "an object") }
             self.params = params
@@ -51,6 +53,9 @@ extension DAGDefinition: JSONConvertible {
             throw PerchError(
                 .invalid, "the DAG '\(dagID)': 'max_active_runs' is \(maxActiveRuns); it is a number from 1")
         }
+        if let runTimeout, runTimeout.microseconds <= 0 {
+            throw PerchError(.invalid, "the DAG '\(dagID)': 'run_timeout' is \(runTimeout); it is a duration above 0")
+        }
         var known: Set<String> = []
         for (index, task) in tasks.enumerated() {
             var problem = task.problem
@@ -62,6 +67,8 @@ extension DAGDefinition: JSONConvertible {
                 problem = "its upstream is not in ascending order, each once"
             } else if !(task.inputs + [task.mappedOver].compactMap(\.self)).allSatisfy(task.upstream.contains) {
                 problem = "'inputs' and 'mapped_over' are upstream too"
+            } else if let wrong = task.flowProblem(in: tasks) {
+                problem = wrong
             }
             if let problem {
                 throw PerchError(.invalid, "the DAG '\(dagID)': the task '\(task.taskID.shown())': \(problem)")
@@ -75,7 +82,8 @@ extension TaskDefinition {
     fileprivate var problem: String? {
         if let problem = IDRule.problem(of: taskID, what: "task id") { return problem }
         if retries < 0 { return "'retries' is \(retries); it is a number from 0" }
-        if pool.isEmpty { return "'pool' is empty" }
+        if let problem = Self.problem(ofPool: pool) { return problem }
+        if let problem = limits.lazy.compactMap(\.problem).first { return problem }
         if poolSlots < 1 { return "'pool_slots' is \(poolSlots); it is a number from 1" }
         let spans = [
             ("retry_delay", retryDelay), ("max_retry_delay", maxRetryDelay), ("kill_timeout", killTimeout),

@@ -15,6 +15,8 @@ public struct DAGDefinition: Hashable, Sendable {
     /// Whether runs that were missed are created, all of them, or only the latest.
     public var catchup: Bool
     public var maxActiveRuns: Int
+    /// How long a run may be under way; nil: without limit.
+    public var runTimeout: TimeSpan?
     /// Default values of the run's params.
     public var params: [String: JSONValue]
     public var tasks: [TaskDefinition]

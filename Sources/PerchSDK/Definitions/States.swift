@@ -45,11 +45,3 @@ public enum RunType: String, Codable, Sendable, CaseIterable {
     case assetTriggered = "asset_triggered"
     case eventTriggered = "event_triggered"
 }
-
-/// When a task may run, given how the tasks that it comes after have ended.
-public enum TriggerRule: String, Codable, Sendable, CaseIterable {
-    /// Every upstream task succeeded. One that failed makes this `upstream_failed`, one that was skipped `skipped`.
-    case allSuccess = "all_success"
-    /// Every upstream task has ended, in whatever state.
-    case allDone = "all_done"
-}

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension TaskDefinition: JSONConvertible {
+    /// The field's names of what runs in the engine alone.
+    package static let emptyOperator = "EmptyOperator"
+    package static let latestOnlyOperator = "LatestOnlyOperator"
+
     /// `{"task_id": …, "operator": …}` or `{"task_id": …, "sensor": {…}}`, and every field that is not its default. Lengths
     /// of time are microseconds.
     public var json: JSONValue {
@@ -8,6 +12,8 @@ extension TaskDefinition: JSONConvertible {
         switch kind {
         case .code(let operatorName): members["operator"] = .string(operatorName)
         case .sensor(let sensor): members["sensor"] = sensor.json
+        case .empty: members["operator"] = .string(Self.emptyOperator)
+        case .latestOnly: members["operator"] = .string(Self.latestOnlyOperator)
         }
         if let start { members["start"] = start.json }
         let standard = TaskDefinition(taskID: taskID, kind: kind)
@@ -20,6 +26,11 @@ extension TaskDefinition: JSONConvertible {
         if !upstream.isEmpty { members["upstream"] = .array(upstream.map { .integer(Int64($0)) }) }
         if !inputs.isEmpty { members["inputs"] = .array(inputs.map { .integer(Int64($0)) }) }
         if let mappedOver { members["mapped_over"] = .integer(Int64(mappedOver)) }
+        if !branches.isEmpty { members["branches"] = .array(branches.map(\.json)) }
+        if shortCircuits { members["short_circuits"] = .bool(true) }
+        add("tolerated_failures", toleratedFailures, unless: 0)
+        if let teardown { members["teardown"] = teardown.json }
+        if !group.isEmpty { members["task_group"] = .string(group) }
         if triggerRule != standard.triggerRule { members["trigger_rule"] = .string(triggerRule.rawValue) }
         add("retries", retries, unless: standard.retries)
         add("retry_delay", retryDelay, unless: standard.retryDelay)
@@ -31,6 +42,7 @@ extension TaskDefinition: JSONConvertible {
         add("kill_timeout", killTimeout, unless: standard.killTimeout)
         if pool != standard.pool { members["pool"] = .string(pool) }
         add("pool_slots", poolSlots, unless: standard.poolSlots)
+        if !limits.isEmpty { members["limits"] = .array(limits.map(\.json)) }
         add("priority", priority, unless: standard.priority)
         if queue != standard.queue { members["queue"] = .string(queue) }
         if !outlets.isEmpty { members["outlets"] = .array(outlets.map { .string($0) }) }
@@ -47,12 +59,22 @@ extension TaskDefinition: JSONConvertible {
         if let sensor = fields.members["sensor"] {
             kind = .sensor(try SensorDefinition(json: sensor))
         } else {
-            kind = .code(operatorName: try fields.string("operator"))
+            let name = try fields.string("operator")
+            switch name {
+            case Self.emptyOperator: kind = .empty
+            case Self.latestOnlyOperator: kind = .latestOnly
+            default: kind = .code(operatorName: name)
+            }
         }
         self.init(taskID: taskID, kind: kind, upstream: try fields.ints("upstream"))
         start = try fields.members["start"].map { json throws(PerchError) in try StartDefinition(json: json) }
         inputs = try fields.ints("inputs")
         mappedOver = try fields.optionalInteger("mapped_over").map { Int($0) }
+        for edge in try fields.array("branches") { branches.append(try BranchEdge(json: edge)) }
+        shortCircuits = try fields.bool("short_circuits", default: false)
+        toleratedFailures = try fields.int("tolerated_failures", default: 0)
+        teardown = try fields.members["teardown"].map { json throws(PerchError) in try TeardownDefinition(json: json) }
+        group = try fields.string("task_group", default: "")
         let rule = try fields.string("trigger_rule", default: triggerRule.rawValue)
         guard let known = TriggerRule(rawValue: rule) else { throw fields.fault("trigger_rule", "a trigger rule") }
         triggerRule = known
@@ -66,10 +88,39 @@ extension TaskDefinition: JSONConvertible {
         killTimeout = try fields.span("kill_timeout", default: killTimeout)
         pool = try fields.string("pool", default: pool)
         poolSlots = try fields.int("pool_slots", default: poolSlots)
+        for limit in try fields.array("limits") { limits.append(try ConcurrencyLimit(json: limit)) }
         priority = try fields.int("priority", default: priority)
         queue = try fields.string("queue", default: queue)
         outlets = try fields.strings("outlets")
         location = try fields.string("location", default: "")
+    }
+}
+
+extension BranchEdge: JSONConvertible {
+    /// `{"upstream": 3, "outputs": ["large"]}`
+    public var json: JSONValue {
+        .object(["upstream": .integer(Int64(upstream)), "outputs": .array(outputs.map { .string($0) })])
+    }
+
+    /// Reads what `json` writes.
+    public init(json: JSONValue) throws(PerchError) {
+        let fields = try JSONFields(json, of: "an edge of a branch")
+        self.init(upstream: Int(try fields.integer("upstream")), outputs: try fields.strings("outputs"))
+    }
+}
+
+extension TeardownDefinition: JSONConvertible {
+    /// `{"setups": [0], "fails_run": true}`
+    public var json: JSONValue {
+        var members: [String: JSONValue] = ["setups": .array(setups.map { .integer(Int64($0)) })]
+        if failsRun { members["fails_run"] = .bool(true) }
+        return .object(members)
+    }
+
+    /// Reads what `json` writes.
+    public init(json: JSONValue) throws(PerchError) {
+        let fields = try JSONFields(json, of: "a teardown")
+        self.init(setups: try fields.ints("setups"), failsRun: try fields.bool("fails_run", default: false))
     }
 }
 

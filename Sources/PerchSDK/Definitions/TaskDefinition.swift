@@ -8,6 +8,10 @@ public struct TaskDefinition: Hashable, Sendable {
         case code(operatorName: String)
         /// A pure wait: goes from the scheduler to the triggerer and from there to its end; never touches a worker.
         case sensor(SensorDefinition)
+        /// Nothing: succeeds as soon as it may run. A join, a label; it never touches a worker.
+        case empty
+        /// Whether the run is the newest of its DAG by then: its output is true or false. It never touches a worker.
+        case latestOnly
     }
 
     public var taskID: String
@@ -22,6 +26,17 @@ public struct TaskDefinition: Hashable, Sendable {
     /// The index of the task whose output (a JSON array) this task is mapped over: one instance an element, `map_index`
     /// 0, 1, …. Nil: not mapped, `map_index` -1.
     public var mappedOver: Int?
+    /// Of tasks upstream, those of which only certain outputs lead here; ascending.
+    public var branches: [BranchEdge]
+    /// Whether everything after the task is skipped, whatever its trigger rule, when the task's output is false.
+    public var shortCircuits: Bool
+    /// What the task tears down; nil: it is no teardown.
+    public var teardown: TeardownDefinition?
+    /// Of the instances of a mapped task, how many in a hundred may fail: then the task has succeeded, and does not fail the
+    /// run. 0: none.
+    public var toleratedFailures: Int
+    /// The task group that it stands in, with those around it: `load.orders`. Empty: in none.
+    public var group: String
     public var triggerRule: TriggerRule
     /// How many times a failed try is tried again.
     public var retries: Int
@@ -39,6 +54,8 @@ public struct TaskDefinition: Hashable, Sendable {
     public var killTimeout: TimeSpan
     public var pool: String
     public var poolSlots: Int
+    /// Limits beside the pool: how many dispatches of one name there may be at a time.
+    public var limits: [ConcurrencyLimit]
     /// Higher runs first.
     public var priority: Int
     /// The queue of the triggerers that watch the waits.
@@ -54,6 +71,10 @@ public struct TaskDefinition: Hashable, Sendable {
         self.kind = kind
         self.upstream = upstream
         inputs = []
+        branches = []
+        shortCircuits = false
+        toleratedFailures = 0
+        group = ""
         triggerRule = .allSuccess
         retries = 0
         retryDelay = .seconds(300)
@@ -63,6 +84,7 @@ public struct TaskDefinition: Hashable, Sendable {
         killTimeout = .seconds(60)
         pool = "default_pool"
         poolSlots = 1
+        limits = []
         priority = 1
         queue = Self.defaultQueue
         outlets = []
@@ -89,6 +111,44 @@ public struct TaskDefinition: Hashable, Sendable {
         let shift = min(max(tryNumber - 1, 0), 40)
         let (product, overflow) = retryDelay.microseconds.multipliedReportingOverflow(by: Int64(1) << Int64(shift))
         return min(maxRetryDelay, overflow ? maxRetryDelay : TimeSpan(microseconds: product))
+    }
+}
+
+/// An edge that is taken by some outputs of the task upstream only.
+public struct BranchEdge: Hashable, Sendable {
+    /// The index of the task upstream that decides.
+    public var upstream: Int
+    /// The outputs that lead here: a text, `true` or `false` as text; where the output is an array, one of its elements.
+    public var outputs: [String]
+
+    /// An edge that some outputs take.
+    public init(upstream: Int, outputs: [String]) {
+        self.upstream = upstream
+        self.outputs = outputs
+    }
+
+    /// Whether an output, as it is stored, leads along this edge.
+    package func isTaken(by output: JSONValue) -> Bool {
+        switch output {
+        case .string(let text): outputs.contains(text)
+        case .bool(let flag): outputs.contains(flag ? "true" : "false")
+        case .array(let elements): elements.contains { isTaken(by: $0) }
+        default: false
+        }
+    }
+}
+
+/// What a teardown task cleans up after.
+public struct TeardownDefinition: Hashable, Sendable {
+    /// The indexes of its setup tasks, ascending; a subset of `upstream`.
+    public var setups: [Int]
+    /// Whether its failure fails the run.
+    public var failsRun: Bool
+
+    /// A teardown of setups.
+    public init(setups: [Int], failsRun: Bool = false) {
+        self.setups = setups
+        self.failsRun = failsRun
     }
 }
 

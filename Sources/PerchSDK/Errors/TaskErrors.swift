@@ -119,13 +119,58 @@ public struct SwallowedSuspension: Error, Sendable, Hashable, CustomStringConver
     }
 }
 
+/// Whether and when a failed try is tried again.
+public enum Retry: Sendable, Hashable {
+    /// As the task's options say.
+    case usual
+    /// Not at all, whatever retries are left.
+    case never
+    /// So long after the failure, while retries are left.
+    case after(Duration)
+}
+
+/// An error that says for itself whether and when the task is tried again: a policy by the type of the error.
+///
+/// ```swift
+/// extension RateLimited: RetryDeciding {
+///     var retry: Retry { .after(.seconds(resetsIn)) }
+/// }
+/// ```
+public protocol RetryDeciding: Error {
+    /// What is to come after a try that ended with this error.
+    var retry: Retry { get }
+}
+
 /// Fails the task at once, whatever retries are left.
-public struct NonRetryable: Error, Sendable, Hashable, CustomStringConvertible {
+public struct NonRetryable: RetryDeciding, Sendable, Hashable, CustomStringConvertible {
     /// Why the task failed, for people.
     public var message: String
 
     /// A failure that a retry cannot mend.
     public init(_ message: String) { self.message = message }
+
+    /// Never.
+    public var retry: Retry { .never }
+
+    /// The message.
+    public var description: String { message }
+}
+
+/// Fails the try; the next one comes after a delay of its own: what a server asked for, say.
+public struct RetryAfter: RetryDeciding, Sendable, Hashable, CustomStringConvertible {
+    /// How long after the failure.
+    public var delay: Duration
+    /// Why the try failed, for people.
+    public var message: String
+
+    /// A failure after which it is too early for so long.
+    public init(_ delay: Duration, _ message: String) {
+        self.delay = delay
+        self.message = message
+    }
+
+    /// After the delay.
+    public var retry: Retry { .after(delay) }
 
     /// The message.
     public var description: String { message }

@@ -31,11 +31,37 @@ enum LegalStates {
         }
     }
 
+    /// How a task ends that does not begin, all of its upstream having ended.
+    static func end(_ rule: TriggerRule, _ upstream: [TaskState]) -> TaskState {
+        let hasFailed = upstream.contains { $0 == .failed || $0 == .upstreamFailed }
+        switch rule {
+        case .allSuccess, .allDoneMinOneSuccess, .allDoneSetupSuccess, .oneSuccess, .noneFailed,
+            .noneFailedMinOneSuccess:
+            return hasFailed ? .upstreamFailed : .skipped
+        case .allDone, .always, .allFailed, .allSkipped, .noneSkipped, .oneFailed, .oneDone: return .skipped
+        }
+    }
+
     /// Whether a task may begin, given how its upstream tasks have ended; nil: not yet.
     static func mayBegin(_ rule: TriggerRule, _ upstream: [TaskState?]) -> Bool {
+        if upstream.isEmpty { return true }
+        let haveFailed = { (state: TaskState?) in state == .failed || state == .upstreamFailed }
+        let isDone = upstream.allSatisfy { $0 != nil }
         switch rule {
-        case .allSuccess: upstream.allSatisfy { $0 == .success }
-        case .allDone: upstream.allSatisfy { $0 != nil }
+        case .always: return true
+        case .allSuccess: return upstream.allSatisfy { $0 == .success }
+        case .allFailed: return upstream.allSatisfy(haveFailed)
+        case .allSkipped: return upstream.allSatisfy { $0 == .skipped }
+        case .allDone: return isDone
+        // No workload has teardowns.
+        case .allDoneMinOneSuccess, .allDoneSetupSuccess: return isDone && upstream.contains(.success)
+        case .oneSuccess: return upstream.contains(.success)
+        case .oneFailed: return upstream.contains(where: haveFailed)
+        case .oneDone: return upstream.contains(.success) || upstream.contains(.failed)
+        case .noneFailed: return isDone && !upstream.contains(where: haveFailed)
+        case .noneFailedMinOneSuccess:
+            return isDone && !upstream.contains(where: haveFailed) && upstream.contains(.success)
+        case .noneSkipped: return isDone && !upstream.contains(.skipped)
         }
     }
 

@@ -102,9 +102,8 @@ package struct ReferenceModel {
     private func expectation(of task: SimulatedTask, in run: Run, _ wholes: [String: TaskState]) -> Expectation {
         guard !run.wasCleared, !run.wasCancelled else { return .unknown }
         let upstream = task.allUpstream.compactMap { wholes[$0] }
-        if task.triggerRule == .allSuccess {
-            if upstream.contains(where: { $0 == .failed || $0 == .upstreamFailed }) { return .decided(.upstreamFailed) }
-            if upstream.contains(.skipped) { return .decided(.skipped) }
+        if !LegalStates.mayBegin(task.triggerRule, upstream) {
+            return .decided(LegalStates.end(task.triggerRule, upstream))
         }
         guard case .mapped(let source) = task.kind else { return .runs(mapped: nil) }
         let length = length(ofMappingOver: source, in: run)

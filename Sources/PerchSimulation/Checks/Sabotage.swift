@@ -59,7 +59,7 @@ package struct Sabotage: Sendable {
             "outcome-overwritten", in: "UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7",
             "AND key = :3", becomes: "AND (key = :3 OR kind = 'wait')"),
         statement(
-            "slot-not-released", in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots",
+            "slot-not-released", in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
             "WHERE dispatch_id = :1", becomes: "WHERE dispatch_id = :1 AND 1 = 0"),
         statement(
             "pool-without-limit", in: "SELECT slots, used FROM pool WHERE name = :1 {for_update}",

@@ -266,7 +266,7 @@ struct Shadow {
             }
         case .upstreamFailed:
             let hasFailed = upstream.contains { $0 == .failed || $0 == .upstreamFailed }
-            if task.triggerRule != .allSuccess || !hasFailed {
+            if !hasFailed || LegalStates.end(task.triggerRule, upstream.compactMap(\.self)) != .upstreamFailed {
                 violate(
                     "trigger rule",
                     "'\(task.taskID)' of \(run.name) is upstream_failed with its upstream \(words(upstream))", row)

@@ -10,6 +10,10 @@ package struct SimulatedTask: Codable, Hashable, Sendable {
         case sensor(SimulatedWait, timeout: TimeSpan, softFail: Bool)
         /// One instance for each number that another code or mapped task gives.
         case mapped(over: String)
+
+        package var isMapped: Bool {
+            if case .mapped = self { true } else { false }
+        }
     }
 
     package var id: String
@@ -60,13 +64,18 @@ package struct SimulatedDAG: Codable, Hashable, Sendable {
     package var dagID: String
     package var tasks: [SimulatedTask]
     package var maxActiveRuns: Int
+    package var maxActiveTasks: Int?
     package var schedule: Plan
 
     /// A DAG from its parts.
-    package init(_ dagID: String, _ tasks: [SimulatedTask], maxActiveRuns: Int = 16, schedule: Plan = .manual) {
+    package init(
+        _ dagID: String, _ tasks: [SimulatedTask], maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil,
+        schedule: Plan = .manual
+    ) {
         self.dagID = dagID
         self.tasks = tasks
         self.maxActiveRuns = maxActiveRuns
+        self.maxActiveTasks = maxActiveTasks
         self.schedule = schedule
     }
 
@@ -80,7 +89,10 @@ package struct SimulatedDAG: Codable, Hashable, Sendable {
             case .manual: .manual
             case .cron(let expression): .cron(expression)
             }
-        return DAG(dagID, schedule: schedule, maxActiveRuns: maxActiveRuns) { dag in
+        // Nothing answers for ever what runs wait for: a schedule without an end would never come to rest.
+        let end = self.schedule == .manual ? nil : "2026-01-01T00:20:00Z"
+        return DAG(dagID, schedule: schedule, end: end, maxActiveRuns: maxActiveRuns, maxActiveTasks: maxActiveTasks) {
+            dag in
             var places: [String: any AnyTaskReference] = [:]
             var numbers: [String: TaskReference<[Int]>] = [:]
             for task in tasks {

@@ -74,6 +74,7 @@ package struct WorkloadGenerator {
         let isScheduled = limits.hasSchedules && chance(10)
         return SimulatedDAG(
             id, tasks, maxActiveRuns: chance(30) ? number(in: 1...2) : 16,
+            maxActiveTasks: chance(25) ? number(in: 1...3) : nil,
             schedule: isScheduled ? .cron("* * * * *") : .manual)
     }
 
@@ -91,7 +92,12 @@ package struct WorkloadGenerator {
             if !sources.isEmpty, chance(30) { task.input = one(of: sources).id }
         }
         for other in earlier where chance(earlier.count > 3 ? 25 : 45) { task.upstream.append(other.id) }
-        if chance(35) { task.triggerRule = .allDone }
+        if chance(35) {
+            // An input that has not ended is read as nothing: what a task with one gives would depend on when it begins.
+            let needsAll = task.input != nil || task.kind.isMapped
+            let rules = TriggerRule.allCases.filter { $0 != .allDoneSetupSuccess && ($0.waitsForAll || !needsAll) }
+            task.triggerRule = chance(40) ? .allDone : one(of: rules)
+        }
         if chance(45) {
             task.retries = number(in: 1...3)
             task.retryDelay = span(0...8_000)

@@ -11,6 +11,9 @@ struct ArmingPace {
     /// A group that went fast by chance must not make the next one long.
     private static let growth = 4
 
+    /// In place of a source's number: all that look through the inbox, which take their waits together.
+    static let inbox = -1
+
     private var sizes: [Int: Int] = [:]
 
     func size(of source: Int) -> Int { sizes[source] ?? Self.first }

@@ -18,7 +18,8 @@ extension TriggererState {
 
     private mutating func nextInboxStep(now: Int64) -> TriggererWork? {
         if case .idle = pump.phase, !pump.newcomers.isEmpty {
-            let waits = pump.nextMembers(limit: configuration.eventsPerRead) { table[$0] != nil }
+            let limit = min(configuration.eventsPerRead, pace.size(of: ArmingPace.inbox))
+            let waits = pump.nextMembers(limit: limit) { table[$0] != nil }
             if !waits.isEmpty {
                 pump.phase = .armed
                 return .armInbox(waits)

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// Something that admits so many dispatches at a time: a pool, or a limit of a DAG, of tasks or of a key.
+struct Gate {
+    /// A pool's slots; nil for a limit, whose tasks say how many it admits.
+    var capacity: Int?
+    var used: Int
+    /// Whether anything waits before it.
+    var hasBacklog: Bool
+    /// How many slots came free in this transaction, so that what waits may go ahead.
+    var freed = 0
+}
+
+/// What one dispatch takes of a gate.
+private struct Hold {
+    var gate: String
+    var slots: Int
+    /// How many a limit admits; nil for a pool.
+    var capacity: Int?
+}
+
+/// In which order the queue is worked off.
+enum QueueClass: Int64, SQLConvertible {
+    /// Cleans up after a cancel: past pools, limits and pause.
+    case cancelling = 0
+    /// Goes on after a wait: ahead of new work.
+    case resumed = 1
+    case new = 2
+
+    var sqlValue: SQLValue { .integer(rawValue) }
+}
+
+/// A dispatch is admitted when every gate before it has room: then it holds a slot of each. Else it waits before the first
+/// that has none, and is looked at again when that one has: what waits elsewhere costs nothing.
+extension Transaction {
+    private func gate(_ name: String) throws -> Gate? {
+        if let known = gates[name] { return known }
+        var gate: Gate
+        if TaskDefinition.isLimit(name) {
+            let used = try number("SELECT used FROM task_limit WHERE name = :1 {for_update}", name)
+            gate = Gate(capacity: nil, used: Int(used ?? 0), hasBacklog: false)
+        } else {
+            let row = try first("SELECT slots, used FROM pool WHERE name = :1 {for_update}", name) {
+                Gate(capacity: $0.int(0), used: $0.int(1), hasBacklog: false)
+            }
+            guard let row else { return nil }
+            gate = row
+        }
+        gate.used += slotChanges[name, default: 0]
+        gate.hasBacklog = try hasWaiting(before: name)
+        gates[name] = gate
+        return gate
+    }
+
+    private func hasWaiting(before gate: String) throws -> Bool {
+        try number(
+            "SELECT ti_id FROM task_instance WHERE state = 'scheduled' AND is_held = 0 AND pool = :1 LIMIT 1", gate)
+            != nil
+    }
+
+    private func holds(of instance: Instance, task: TaskDefinition) throws -> [Hold] {
+        var holds = [Hold(gate: task.pool, slots: task.poolSlots, capacity: nil)]
+        for limit in task.limits {
+            let name =
+                limit.holdsTemplates
+                ? try limit.name(with: scope(of: instance, task: task)) : limit.name
+            holds.append(Hold(gate: name, slots: 1, capacity: limit.slots))
+        }
+        return holds
+    }
+
+    /// The first gate without room; nil where there is room before all of them. Nobody overtakes what waits before a gate,
+    /// but what resumes.
+    private func firstFull(_ holds: [Hold], overtaking: Bool) throws -> String? {
+        for hold in holds {
+            guard let gate = try gate(hold.gate), let capacity = hold.capacity ?? gate.capacity else {
+                return hold.gate
+            }
+            if capacity - gate.used < hold.slots || (gate.hasBacklog && !overtaking) { return hold.gate }
+        }
+        return nil
+    }
+
+    /// Puts an instance into the queue, or, where a gate is full or its DAG paused, before it.
+    /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
+    private func admit(_ instance: Instance, task: TaskDefinition, as queueClass: QueueClass) throws {
+        let facts = try facts(ofRun: instance.runKey)
+        let fairAt = try nextTurn(of: facts.row.dagID)
+        let holds = try holds(of: instance, task: task)
+        let full = facts.isPaused ? task.pool : try firstFull(holds, overtaking: queueClass == .resumed)
+        guard let full else {
+            try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
+            return
+        }
+        try run(
+            """
+            UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
+                queued_at = :4, fair_at = :5, pool = :6 WHERE ti_id = :1
+            """, instance.id, queueClass, facts.isPaused, now, fairAt, full)
+        if !facts.isPaused { gates[full]?.hasBacklog = true }
+    }
+
+    /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
+    func enqueue(
+        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, in settlement: Settlement
+    ) throws {
+        if queueClass == .cancelling {
+            try queue(id: instance.id, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
+            return
+        }
+        do {
+            try admit(instance, task: task, as: queueClass)
+        } catch let error as PerchError where error.code == .invalid {
+            try end(instance, as: .failed, message: error.message, in: settlement)
+        }
+    }
+
+    private func queue(id: Int64, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64) throws {
+        let dispatchID = try nextID()
+        guard let pool = holds.first else { return }
+        try queue(id: id, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt)
+        try run(
+            "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
+            pool.gate, id, pool.slots, holds.count - 1)
+        for limit in holds.dropFirst() {
+            try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
+        }
+        for hold in holds {
+            slotChanges[hold.gate, default: 0] += hold.slots
+            gates[hold.gate]?.used += hold.slots
+        }
+    }
+
+    private func queue(id: Int64, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64) throws {
+        try run(
+            """
+            UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3, queued_at = :4,
+                fair_at = :5, pool = :6
+            WHERE ti_id = :1
+            """, id, dispatchID, queueClass, now, fairAt, pool)
+        tally.entered(.queued)
+        ring(.queue)
+    }
+
+    /// Gives the slots of a dispatch back.
+    func releaseSlot(dispatchID: Int64) throws {
+        let held = try first(
+            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits", dispatchID
+        ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
+        guard let held else { return }
+        try freed(held.slots, of: held.pool)
+        if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
+    }
+
+    private func releaseLimits(dispatchID: Int64) throws {
+        let names = try rows("DELETE FROM limit_slot WHERE dispatch_id = :1 RETURNING name", dispatchID) { $0.text(0) }
+        for name in names.sorted() { try freed(1, of: name) }
+    }
+
+    private func freed(_ slots: Int, of name: String) throws {
+        slotChanges[name, default: 0] -= slots
+        if gates[name] == nil {
+            // Read with the change: the slots are counted as free already.
+            _ = try gate(name)
+        } else {
+            gates[name]?.used -= slots
+        }
+        gates[name]?.freed += slots
+    }
+
+    /// Takes the slots of what a run has in the queue, but of clean-ups after a cancel.
+    func releaseQueuedSlots(runKey: Int64) throws {
+        let held = try rows(
+            """
+            SELECT dispatch_id FROM task_instance WHERE run_key = :1 AND state = 'queued' AND queue_class > 0
+            ORDER BY dispatch_id
+            """, runKey
+        ) { $0.int64(0) }
+        for dispatchID in held { try releaseSlot(dispatchID: dispatchID) }
+    }
+
+    /// Counts what the transaction has taken and given back of each gate.
+    func storeSlotChanges() throws {
+        for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
+            guard TaskDefinition.isLimit(name) else {
+                try run("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
+                continue
+            }
+            try run(
+                """
+                INSERT INTO task_limit (name, used) VALUES (:1, :2)
+                ON CONFLICT (name) DO UPDATE SET used = task_limit.used + excluded.used
+                """, name, change)
+            // Keys come and go; there is no end to them.
+            try run("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
+        }
+        slotChanges = [:]
+    }
+
+    /// What waits before a gate of which slots came free goes ahead, by class, priority and turn.
+    func refillGates() throws {
+        for name in gates.keys.sorted() {
+            guard let gate = gates[name], gate.freed > 0 else { continue }
+            gates[name]?.freed = 0
+            if gate.hasBacklog { _ = try fill(name, expecting: gate.freed, limit: 1_000) }
+        }
+    }
+
+    /// scheduled → queued for what waits before one gate; what meets another that is full waits before that one. True where
+    /// the limit ended it.
+    private func fill(_ name: String, expecting count: Int, limit: Int) throws -> Bool {
+        var left = limit
+        while left > 0, let gate = try gate(name) {
+            let room = gate.capacity.map { $0 - gate.used } ?? count
+            guard room > 0 else { break }
+            let size = min(left, room)
+            let waiting = try rows(
+                """
+                SELECT ti_id, run_key, task_index, map_index, try_number, queue_class, fair_at FROM task_instance
+                WHERE state = 'scheduled' AND is_held = 0 AND pool = :1
+                ORDER BY queue_class, priority DESC, fair_at, ti_id LIMIT :2
+                """, name, size
+            ) { row in
+                (
+                    Instance(
+                        id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
+                        tryNumber: row.int(4)),
+                    row.int64(5), row.int64(6)
+                )
+            }
+            var isFull = false
+            for (instance, queueClass, fairAt) in waiting {
+                let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+                let holds = try holds(of: instance, task: task)
+                let full = try firstFull(holds, overtaking: true)
+                if full == name {
+                    isFull = true
+                    break
+                }
+                if let full {
+                    try run("UPDATE task_instance SET pool = :2 WHERE ti_id = :1", instance.id, full)
+                    gates[full]?.hasBacklog = true
+                } else {
+                    // because only these are stored
+                    let queueClass = QueueClass(rawValue: queueClass) ?? .new
+                    try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
+                }
+                left -= 1
+            }
+            if isFull || waiting.count < size { break }
+        }
+        gates[name]?.hasBacklog = try hasWaiting(before: name)
+        return left <= 0
+    }
+
+    /// scheduled → queued, where gates have room and the DAG is not paused. True where more is left to do.
+    public func promoteScheduled(limit: Int) throws -> Bool {
+        var isMore = false
+        var previous = ""
+        while true {
+            let next = try first(
+                """
+                SELECT pool FROM task_instance WHERE state = 'scheduled' AND is_held = 0 AND pool > :1
+                ORDER BY pool LIMIT 1
+                """, previous
+            ) { $0.text(0) }
+            guard let next else { return isMore }
+            previous = next
+            if try fill(next, expecting: limit, limit: limit) { isMore = true }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension TaskDefinition {
+    /// The state of a mapped task of which every instance has ended.
+    package func state(ofInstances count: Int, failed: Int, skipped: Int) -> TaskState {
+        if failed * 100 > toleratedFailures * count { return .failed }
+        return skipped == count ? .skipped : .success
+    }
+
+    /// What is wrong with how a task decides or is decided, its upstream known to stand before it; the same for tasks that
+    /// are declared and for those of a bundle in another language.
+    func flowProblem(in tasks: [TaskDefinition]) -> String? {
+        func name(_ index: Int) -> String { "'\(tasks[index].taskID)'" }
+        if mappedOver != nil, !triggerRule.waitsForAll {
+            return """
+                it is mapped, and how often is known only when its upstream has ended; its trigger rule \
+                '\(triggerRule.rawValue)' does not wait for that
+                """
+        }
+        if triggerRule == .allDoneSetupSuccess, teardown == nil {
+            return "the trigger rule 'all_done_setup_success' is one of teardowns, and it tears nothing down"
+        }
+        if shortCircuits, mappedOver != nil { return "it is mapped; one task decides whether what follows is skipped" }
+        if toleratedFailures != 0 {
+            if mappedOver == nil { return "it is not mapped; of one task none may fail" }
+            guard (1...100).contains(toleratedFailures) else {
+                return "\(toleratedFailures) percent of it may fail; it is a number from 1 to 100"
+            }
+        }
+        for edge in branches {
+            guard upstream.contains(edge.upstream) else { return "an edge of a branch names no upstream of it" }
+            if edge.outputs.isEmpty { return "no output of \(name(edge.upstream)) leads to it" }
+            if tasks[edge.upstream].mappedOver != nil {
+                return "\(name(edge.upstream)) is mapped; a branch is decided by one task"
+            }
+        }
+        guard let teardown else { return nil }
+        if mappedOver != nil { return "a teardown is not mapped" }
+        if teardown.setups.isEmpty { return "a teardown names its setups" }
+        for setup in teardown.setups {
+            guard upstream.contains(setup) else { return "a setup of the teardown is no upstream of it" }
+            if tasks[setup].mappedOver != nil { return "its setup \(name(setup)) is mapped; a setup is one task" }
+            if tasks[setup].teardown != nil { return "its setup \(name(setup)) is a teardown itself" }
+        }
+        return nil
+    }
+}
