@@ -60,6 +60,7 @@ let package = Package(
         .executable(name: "perch-simulate", targets: ["perch-simulate"]),
         .executable(name: "quickstart", targets: ["quickstart"]),
         .executable(name: "custom-operator", targets: ["custom-operator"]),
+        .executable(name: "waits", targets: ["waits"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -139,6 +140,7 @@ let package = Package(
         program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", "CLinux", arguments, sqlite]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
+        program("waits", ["Perch"], path: "examples/waits"),
 
         program(
             "bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
@@ -150,7 +152,7 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "CLinux"]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
@@ -164,7 +166,12 @@ let package = Package(
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         program("trial-bundle", ["Perch"], path: "Tests/Fixtures/trial-bundle"),
-        tests("ExampleTests", ["PerchSDK", "ProgramTestSupport", "quickstart", "custom-operator", "faulty-bundle"]),
+        tests(
+            "ExampleTests",
+            [
+                "PerchSDK", "Perch", "PerchTesting", "ProgramTestSupport", "quickstart", "custom-operator", "waits",
+                "faulty-bundle",
+            ]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),
         tests(
