@@ -328,13 +328,16 @@ public actor Scheduler {
     /// Sets the timer to the next instant at which there is something to do.
     private func sleep() async throws {
         guard !rung.contains(.runs), !isStopped else { return }
-        let (run, retry, batch, deadline) = try await metastore.read {
-            try ($0.nextRunInstant(), $0.nextRetryInstant(), $0.nextBatchInstant(), $0.nextRunDeadline())
+        let instants = try await metastore.read {
+            try [
+                $0.nextRunInstant(), $0.nextRetryInstant(), $0.nextBatchInstant(), $0.nextRunDeadline(),
+                $0.nextAlertInstant(),
+            ]
         }
         let now = reactor.loop.now
         if let nextCleaning, nextCleaning <= now { clean() }
         var instant = now + configuration.slowPoll.microseconds
-        for next in [run, retry, batch, deadline] { if let next { instant = min(instant, next.microseconds) } }
+        for next in instants { if let next { instant = min(instant, next.microseconds) } }
         for next in [nextCleaning, nextLook] { if let next { instant = min(instant, next) } }
         // An instant that has passed meanwhile is not worth a loop without a pause.
         wake(at: max(instant, now + 5_000))

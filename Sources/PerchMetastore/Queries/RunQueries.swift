@@ -27,10 +27,12 @@ extension Snapshot {
         ) { try RunRow($0) }
     }
 
-    /// How many runs of a DAG have not ended.
+    /// How many runs of a DAG have not ended, beside those of a backfill, which has a bound of its own.
     public func activeRuns(dagID: String) throws -> Int {
-        let queued = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'queued'", dagID)
-        let running = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running'", dagID)
+        let queued = try number(
+            "SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'queued' AND backfill_id IS NULL", dagID)
+        let running = try number(
+            "SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running' AND backfill_id IS NULL", dagID)
         return Int((queued ?? 0) + (running ?? 0))
     }
 

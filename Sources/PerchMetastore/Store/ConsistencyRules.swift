@@ -71,7 +71,7 @@ package enum ConsistencyRules {
             "finished runs have unfinished task instances",
             """
             SELECT COUNT(*) FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
-            WHERE r.state IN ('success', 'failed')
+            WHERE r.state IN ('success', 'failed') AND t.is_callback = 0
                 AND t.state IN ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
             """
         ),

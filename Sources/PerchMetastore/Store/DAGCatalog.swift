@@ -48,6 +48,8 @@ final class DAGVersion: Sendable {
     let deciding: Set<Int>
     /// The tasks of which something may fail without failing the run: teardowns, mapped tasks.
     let excusing: [Int]
+    /// The tasks that are called back; they stand behind all others.
+    let callbacks: [Int]
 
     init(versionID: Int64, definition: DAGDefinition) {
         self.versionID = versionID
@@ -63,6 +65,7 @@ final class DAGVersion: Sendable {
             deciding.formUnion(task.branches.map(\.upstream))
             if task.teardown?.failsRun == false || task.toleratedFailures > 0 { excusing.append(index) }
         }
+        callbacks = definition.tasks.indices.filter { definition.tasks[$0].callback != nil }
         self.deciding = deciding
         self.excusing = excusing
         self.downstream = downstream
@@ -70,6 +73,11 @@ final class DAGVersion: Sendable {
     }
 
     var tasks: [TaskDefinition] { definition.tasks }
+
+    /// How long after its creation a run that has not ended calls back, ascending.
+    var deadlines: [TimeSpan] {
+        Set(callbacks.flatMap { tasks[$0].callback?.points.compactMap(\.span) ?? [] }).sorted()
+    }
 
     /// The setups that a task comes after and whose teardowns come after it, and these teardowns: what it needs to run again.
     func setupsAndTeardowns(around index: Int) -> Set<Int> {

@@ -43,6 +43,45 @@ enum Schema {
             name TEXT NOT NULL,
             PRIMARY KEY (dispatch_id, name)
         ) {clustered};
+
+        -- Calls of callbacks are instances that no run waits for; what each is called for.
+        ALTER TABLE task_instance ADD COLUMN is_callback INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX task_instance_callback ON task_instance (run_key) WHERE is_callback = 1;
+        CREATE TABLE callback_cause (
+            ti_id {int64} PRIMARY KEY,
+            cause TEXT NOT NULL
+        ) {table};
+        -- When a run that has not ended calls for its deadline.
+        ALTER TABLE dag_run ADD COLUMN alert_at {int64};
+        CREATE INDEX dag_run_alert ON dag_run (alert_at) WHERE alert_at IS NOT NULL;
+
+        -- Runs that are created for dates of the past. `next_date`: the date that is looked at next; NULL: all have been.
+        CREATE TABLE backfill (
+            backfill_id {int64} PRIMARY KEY,
+            dag_id TEXT NOT NULL,
+            from_date {int64} NOT NULL,
+            to_date {int64} NOT NULL,
+            is_reverse INTEGER NOT NULL,
+            reprocess TEXT NOT NULL,
+            max_active_runs INTEGER NOT NULL,
+            params TEXT NOT NULL,
+            is_paused INTEGER NOT NULL,
+            next_date {int64},
+            dates INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            cleared INTEGER NOT NULL,
+            skipped INTEGER NOT NULL,
+            created_by TEXT NOT NULL,
+            created_at {int64} NOT NULL,
+            cancelled_by TEXT,
+            completed_at {int64}
+        ) {table};
+        CREATE UNIQUE INDEX backfill_open ON backfill (dag_id) WHERE completed_at IS NULL;
+        ALTER TABLE dag_run ADD COLUMN backfill_id {int64};
+        CREATE INDEX dag_run_backfill ON dag_run (backfill_id) WHERE backfill_id IS NOT NULL AND end_date IS NULL;
+        -- A date has one run, whether its tick created it or a backfill.
+        DROP INDEX dag_run_scheduled;
+        CREATE UNIQUE INDEX dag_run_scheduled ON dag_run (dag_id, logical_date) WHERE run_type IN ('scheduled', 'backfill');
         """
 
     private static let version6 = """

@@ -89,7 +89,9 @@ extension Transaction {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
         let holds = try holds(of: instance, task: task)
-        let full = facts.isPaused ? task.pool : try firstFull(holds, overtaking: queueClass == .resumed)
+        // A pause holds the DAG's steps; who is to be told of something is told.
+        let isHeld = facts.isPaused && task.callback == nil
+        let full = isHeld ? task.pool : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let full else {
             try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
             return
@@ -98,8 +100,8 @@ extension Transaction {
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
                 queued_at = :4, fair_at = :5, pool = :6 WHERE ti_id = :1
-            """, instance.id, queueClass, facts.isPaused, now, fairAt, full)
-        if !facts.isPaused { gates[full]?.hasBacklog = true }
+            """, instance.id, queueClass, isHeld, now, fairAt, full)
+        if !isHeld { gates[full]?.hasBacklog = true }
     }
 
     /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
@@ -174,7 +176,8 @@ extension Transaction {
     func releaseQueuedSlots(runKey: Int64) throws {
         let held = try rows(
             """
-            SELECT dispatch_id FROM task_instance WHERE run_key = :1 AND state = 'queued' AND queue_class > 0
+            SELECT dispatch_id FROM task_instance
+            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0 AND is_callback = 0
             ORDER BY dispatch_id
             """, runKey
         ) { $0.int64(0) }

@@ -138,8 +138,8 @@ extension Transaction {
                 UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
-            try runEnded(row.runKey, of: dagID, as: .failed)
             let settlement = Settlement()
+            try runEnded(row.runKey, of: dagID, as: .failed, in: settlement)
             settlement.runEnded(row.runKey, as: .failed)
             try settle(settlement)
         case .running:
@@ -188,7 +188,7 @@ extension Transaction {
         let unfinished = try rows(
             """
             SELECT ti_id, run_key, task_index, map_index, state, try_number, dispatch_id FROM task_instance
-            WHERE run_key = :1 AND cancel_state IS NULL
+            WHERE run_key = :1 AND cancel_state IS NULL AND is_callback = 0
                 AND state IN ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
             ORDER BY task_index DESC, map_index LIMIT :2
             """, runKey, max(left, 1) + teardowns.count

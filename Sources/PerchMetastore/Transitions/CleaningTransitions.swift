@@ -38,14 +38,19 @@ extension Transaction {
     /// goes after it, in as many transactions as it takes.
     private func cleanRuns(before instant: Timestamp, _ left: inout Int) throws {
         let old = try rows(
-            "SELECT run_key FROM dag_run WHERE end_date IS NOT NULL AND end_date < :1 ORDER BY end_date LIMIT :2",
-            instant, max(1, left / 4)
+            """
+            SELECT run_key FROM dag_run WHERE end_date IS NOT NULL AND end_date < :1
+                AND NOT EXISTS (SELECT 1 FROM task_instance t WHERE t.run_key = dag_run.run_key AND t.is_callback = 1
+                    AND t.state IN ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry'))
+            ORDER BY end_date LIMIT :2
+            """, instant, max(1, left / 4)
         ) { $0.int64(0) }
         for runKey in old where left > 0 {
             left -= try run("INSERT INTO removed_run (run_key) VALUES (:1)", runKey)
             left -= try run("DELETE FROM mapped_task WHERE run_key = :1", runKey)
             left -= try run("DELETE FROM dag_run WHERE run_key = :1", runKey)
         }
+        left -= try run("DELETE FROM backfill WHERE completed_at < :1", instant)
         guard left > 0 else { return }
         let removed = try rows("SELECT run_key FROM removed_run ORDER BY run_key LIMIT :1", left) { $0.int64(0) }
         for runKey in removed {
@@ -55,6 +60,7 @@ extension Transaction {
             for id in instances where left > 0 {
                 left -= try run("DELETE FROM journal WHERE ti_id = :1", id)
                 left -= try run("DELETE FROM output_item WHERE ti_id = :1", id)
+                left -= try run("DELETE FROM callback_cause WHERE ti_id = :1", id)
                 left -= try run("DELETE FROM task_instance WHERE ti_id = :1", id)
             }
             guard left > 0 else { return }

@@ -69,9 +69,12 @@ extension Transaction {
     }
 
     private func chosenTasks(_ version: DAGVersion, taskID: String?, downstream: Bool) throws -> [Int] {
-        guard let taskID else { return Array(version.tasks.indices) }
+        guard let taskID else { return version.tasks.indices.filter { version.tasks[$0].callback == nil } }
         guard let start = version.tasks.firstIndex(where: { $0.taskID == taskID }) else {
             throw PerchError(.notFound, "the DAG '\(version.definition.dagID)' has no task '\(taskID)'")
+        }
+        guard version.tasks[start].callback == nil else {
+            throw PerchError(.invalid, "'\(taskID)' is a callback: it is called again when what calls it happens again")
         }
         var chosen: Set<Int> = [start]
         // Topological order: what comes after a task stands behind it.

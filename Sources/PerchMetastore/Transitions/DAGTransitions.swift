@@ -95,7 +95,10 @@ extension Transaction {
         for runKey in active {
             if isPaused { try unqueue(runKey: runKey) }
             try run(
-                "UPDATE task_instance SET is_held = :2 WHERE run_key = :1 AND state = 'scheduled'", runKey, isPaused)
+                """
+                UPDATE task_instance SET is_held = :2
+                WHERE run_key = :1 AND state = 'scheduled' AND is_callback = 0
+                """, runKey, isPaused)
         }
         runs = [:]
         gates = [:]
@@ -108,7 +111,7 @@ extension Transaction {
         try run(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0
-            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0
+            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0 AND is_callback = 0
             """, runKey)
     }
 
@@ -129,12 +132,14 @@ extension Transaction {
 
     /// A run of the DAG has ended: a schedule that waited for that goes on, and the scheduler is called where the run made
     /// way for something.
-    func runEnded(_ runKey: Int64, of dagID: String, as state: RunState) throws {
+    func runEnded(_ runKey: Int64, of dagID: String, as state: RunState, in settlement: Settlement) throws {
         ring(.finished)
+        try callBack(ofRun: runKey, as: state, in: settlement)
         try tellEnd(ofRun: runKey, of: dagID, as: state)
         let resumed = try run("UPDATE dag SET is_scheduled = 0 WHERE dag_id = :1 AND is_scheduled = 2", dagID)
         let next = try number("SELECT 1 FROM dag_run WHERE dag_id = :1 AND state = 'queued' LIMIT 1", dagID)
-        if resumed > 0 || next != nil { ring(.runs) }
+        let backfill = try number("SELECT 1 FROM backfill WHERE dag_id = :1 AND completed_at IS NULL", dagID)
+        if resumed > 0 || next != nil || backfill != nil { ring(.runs) }
     }
 }
 

@@ -78,6 +78,9 @@ extension Transaction {
 
     /// What a mapped instance is for, as JSON text.
     func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
+        if task.callback != nil {
+            return try first("SELECT cause FROM callback_cause WHERE ti_id = :1", instance.id) { $0.text(0) }
+        }
         guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
         let element = try first(
             """
@@ -155,7 +158,8 @@ extension Transaction {
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
         let triesSinceClear = instance.tryNumber - firstTry + 1
-        guard isRetryable, triesSinceClear <= task.retries, facts.cancelledBy == nil else {
+        let isOver = facts.cancelledBy != nil && task.callback == nil
+        guard isRetryable, triesSinceClear <= task.retries, !isOver else {
             try end(instance, as: .failed, message: message, in: settlement)
             return
         }
@@ -166,6 +170,7 @@ extension Transaction {
             """, instance.id, now, now + (delay ?? task.retryDelay(afterTry: triesSinceClear)), message)
         tally.entered(.upForRetry)
         ring(.runs)
+        try callBack(.retry, of: instance, .upForRetry, message: message, in: settlement)
     }
 
     /// up_for_retry → the next try, where due. Steps declared to be kept are inherited. True where more is left.

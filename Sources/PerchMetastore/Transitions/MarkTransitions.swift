@@ -25,6 +25,9 @@ extension Transaction {
         guard let index = version.tasks.firstIndex(where: { $0.taskID == taskID }) else {
             throw PerchError(.notFound, "the DAG '\(dagID)' has no task '\(taskID)'")
         }
+        guard version.tasks[index].callback == nil else {
+            throw PerchError(.invalid, "'\(taskID)' is a callback; nothing comes after it that a mark would change")
+        }
         let instances = try taskInstances(runKey: row.runKey, taskIndex: index).filter {
             ($0.key.mapIndex == mapIndex || mapIndex == nil) && $0.state != state
         }

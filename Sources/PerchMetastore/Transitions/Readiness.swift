@@ -38,6 +38,7 @@ extension Transaction {
                     isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
                 tally.entered(.deferred)
+                try callBack(.deferred, of: instance, .deferred, message: wait.trigger.target, in: settlement)
             } catch let error as PerchError where error.code == .invalid {
                 // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
                 try end(instance, as: .failed, message: error.message, in: settlement)
@@ -101,6 +102,7 @@ extension Transaction {
                 VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, 0, :7)
                 """, instance.id, instance.tryNumber, StartDefinition.journalKey, try nextPosition(instance),
                 trigger.text, targetKey, now)
+            try callBack(.deferred, of: instance, .deferred, message: trigger.target, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
             try end(instance, as: .failed, message: error.message, in: settlement)
         }

@@ -37,11 +37,12 @@ extension Transaction {
         let inserted = try run(
             """
             INSERT INTO dag_run (run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start,
-                interval_end, params, event_id, event_floor, to_create, unfinished, failed, queued_at)
-            VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13)
+                interval_end, params, event_id, event_floor, to_create, unfinished, failed, queued_at, alert_at)
+            VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13, :14)
             ON CONFLICT DO NOTHING
             """, row.runKey, row.dagID, row.runID, row.versionID, row.type, row.logicalDate, row.dataIntervalStart,
-            row.dataIntervalEnd, row.params.text, request.eventID, row.eventFloor, version.tasks.count, now)
+            row.dataIntervalEnd, row.params.text, request.eventID, row.eventFloor,
+            version.tasks.count - version.callbacks.count, now, version.deadlines.first.map { now + $0 })
         guard inserted == 1 else {
             let what =
                 try self.run(dagID: row.dagID, runID: row.runID) != nil
@@ -66,13 +67,15 @@ extension Transaction {
     }
 
     /// Starts queued runs of unpaused DAGs below their `max_active_runs`, creates task instances, expands mapped tasks and
-    /// carries cancels and ends of runs on, within a budget of rows. True where more is left: call again in another transaction.
+    /// carries backfills, cancels and ends of runs on, within a budget of rows. True where more is left: call again in another transaction.
     public func advanceRuns(budget: Int) throws -> Bool {
         var left = budget
+        try advanceBackfills(&left)
         try startRuns(&left)
         try createInstances(&left)
         try expandMappedTasks(&left)
         try timeOutRuns(&left)
+        try callForDeadlines(&left)
         try continueCancels(&left)
         try continueRunEnds(&left)
         return left <= 0
@@ -90,14 +93,7 @@ extension Transaction {
             guard let next else { return }
             previous = next.dagID
             if next.isPaused { continue }
-            let running = try number("SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running'", next.dagID)
-            let free = next.most - (running ?? 0)
-            if free <= 0 { continue }
-            let starting = try rows(
-                "SELECT run_key FROM dag_run WHERE dag_id = :1 AND state = 'queued' ORDER BY run_key LIMIT :2",
-                next.dagID, min(free, Int64(left))
-            ) { $0.int64(0) }
-            for runKey in starting {
+            for runKey in try runsToStart(of: next.dagID, most: next.most, limit: left) {
                 let timeout = try facts(ofRun: runKey).version.definition.runTimeout
                 try run(
                     "UPDATE dag_run SET state = 'running', start_date = :2, deadline = :3 WHERE run_key = :1", runKey,
@@ -109,6 +105,31 @@ extension Transaction {
                 try settle(settlement)
             }
         }
+    }
+
+    /// Queued runs that may begin, the oldest first. Those of a backfill may, for it has a bound of its own, by which it
+    /// creates them.
+    private func runsToStart(of dagID: String, most: Int64, limit: Int) throws -> [Int64] {
+        var starting: [Int64] = []
+        if try number("SELECT 1 FROM backfill WHERE dag_id = :1 AND completed_at IS NULL", dagID) != nil {
+            starting = try rows(
+                """
+                SELECT run_key FROM dag_run WHERE dag_id = :1 AND state = 'queued' AND backfill_id IS NOT NULL
+                ORDER BY run_key LIMIT :2
+                """, dagID, limit
+            ) { $0.int64(0) }
+        }
+        let running = try number(
+            "SELECT COUNT(*) FROM dag_run WHERE dag_id = :1 AND state = 'running' AND backfill_id IS NULL", dagID)
+        let free = min(most - (running ?? 0), Int64(limit - starting.count))
+        guard free > 0 else { return starting }
+        return try starting
+            + rows(
+                """
+                SELECT run_key FROM dag_run WHERE dag_id = :1 AND state = 'queued' AND backfill_id IS NULL
+                ORDER BY run_key LIMIT :2
+                """, dagID, free
+            ) { $0.int64(0) }
     }
 
     /// From the last task to the first: what comes after a task is there before the task can end.
@@ -146,9 +167,10 @@ extension Transaction {
         try run(
             """
             INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
-                pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect)
-            VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0)
-            """, instance.id, runKey, taskIndex, mapIndex, tryNumber, tryNumber + 1, pending, task.pool, task.priority)
+                pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect, is_callback)
+            VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, :10)
+            """, instance.id, runKey, taskIndex, mapIndex, tryNumber, tryNumber + 1, pending, task.pool, task.priority,
+            task.callback != nil)
         return instance
     }
 }

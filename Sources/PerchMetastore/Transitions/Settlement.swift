@@ -243,7 +243,7 @@ extension Transaction {
         ) { $0.text(0) }
         runs[runKey] = nil
         settlement.runEnded(runKey, as: state)
-        if let dagID { try runEnded(runKey, of: dagID, as: state) }
+        if let dagID { try runEnded(runKey, of: dagID, as: state, in: settlement) }
     }
 
     /// Whether something failed that fails the run: all but teardowns that clean up only, and what mapped tasks may lose.
@@ -279,6 +279,23 @@ extension Transaction {
             try run("DELETE FROM output_item WHERE ti_id = :1", instance.id)
         }
         tally.entered(state)
+        try ended(instance, as: state, message: message, isCut: isCut, in: settlement)
+    }
+
+    /// An instance has ended, and its row says so: what comes after it is told, and who is to be called back is.
+    func ended(
+        _ instance: Instance, as state: TaskState, message: String?, isCut: Bool = false, in settlement: Settlement
+    ) throws {
+        let version = try facts(ofRun: instance.runKey).version
+        // Nothing comes after a call, and nobody is told of it.
+        if version.tasks[instance.taskIndex].callback != nil { return }
         settlement.ended(instance, as: state, isCut: isCut)
+        if version.callbacks.isEmpty { return }
+        switch state {
+        case .success: try callBack(.success, of: instance, state, message: message, in: settlement)
+        case .failed: try callBack(.failure, of: instance, state, message: message, in: settlement)
+        case .skipped: try callBack(.skipped, of: instance, state, message: message, in: settlement)
+        default: break
+        }
     }
 }

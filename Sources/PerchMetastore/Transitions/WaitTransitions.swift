@@ -123,6 +123,7 @@ extension Transaction {
             WHERE ti_id = :1
             """, instance.id, deferral.ranFor)
         tally.entered(.deferred)
+        try callBack(.deferred, of: instance, .deferred, message: deferral.trigger.target, in: settlement)
         return true
     }
 
@@ -248,7 +249,7 @@ extension Transaction {
                 now,
                 payload)
             tally.entered(.success)
-            settlement.ended(instance, as: .success)
+            try ended(instance, as: .success, message: nil, in: settlement)
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             guard case .sensor(let sensor) = task.kind else { return }

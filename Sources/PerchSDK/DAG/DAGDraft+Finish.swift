@@ -7,7 +7,9 @@ extension DAGDraft {
         for index in tasks.indices {
             tasks[index].upstream = Self.ascendingWithoutRepeats(tasks[index].upstream)
         }
-        let (order, stuck) = topologicalOrder()
+        var (order, stuck) = topologicalOrder()
+        // Runs create the instances of what stands before the first callback.
+        order = order.filter { tasks[$0].callback == nil } + order.filter { tasks[$0].callback != nil }
         var found = problems
         if !stuck.isEmpty { found.append(cycleProblem(among: stuck)) }
 
@@ -33,6 +35,9 @@ extension DAGDraft {
                 let setups = Self.ascendingWithoutRepeats(task.setups.map { place[$0] })
                 definition.teardown = TeardownDefinition(
                     setups: setups.filter { $0 < position }, failsRun: task.failsRun)
+            }
+            definition.callback = task.callback.map { points, tasks in
+                CallbackDefinition(on: points, of: Self.ascendingWithoutRepeats(tasks.map { place[$0] }))
             }
             definitions.append(definition)
             // A mapped instance gives one element: its siblings together are the array.

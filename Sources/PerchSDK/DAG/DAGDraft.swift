@@ -15,6 +15,8 @@ final class DAGDraft {
         var shortCircuits = false
         var setups: [Int] = []
         var failsRun = false
+        /// What calls it, where it is a callback, and of which tasks.
+        var callback: (points: [CallbackPoint], tasks: [Int])?
         /// Whether another task is mapped over this one, so that its output is given element by element too.
         var givesItems = false
         var run: Run?
@@ -117,6 +119,17 @@ final class DAGDraft {
         }
     }
 
+    /// Adds code that is called back.
+    func callback(
+        _ id: String, _ operatorName: String, in group: String, on points: [CallbackPoint], of anchors: [TaskAnchor],
+        options: TaskOptions, hasOnKill: Bool = false, place: DeclarationPlace, run: @escaping Run
+    ) {
+        let own = declare(
+            id, .code(operatorName: operatorName), in: group, after: [], options: options, hasOnKill: hasOnKill,
+            place: place, run: run)
+        tasks[own.index].callback = (points, anchors.compactMap { resolve($0, for: own.taskID, place) })
+    }
+
     /// Lets some instances of mapped tasks fail.
     func tolerate(_ anchors: [TaskAnchor], _ percent: Int, _ place: DeclarationPlace) {
         for index in anchors.compactMap({ resolve($0, for: nil, place) }) {
@@ -156,12 +169,12 @@ final class DAGDraft {
 
     /// Of some tasks those that come after none of them.
     func roots(of members: Range<Int>) -> [Int] {
-        members.filter { !tasks[$0].upstream.contains(where: members.contains) }
+        members.filter { tasks[$0].callback == nil && !tasks[$0].upstream.contains(where: members.contains) }
     }
 
-    /// Of some tasks, teardowns left out, those that none of them comes after.
+    /// Of some tasks, teardowns and callbacks left out, those that none of them comes after.
     func leaves(of members: Range<Int>) -> [TaskAnchor] {
-        let counted = members.filter { tasks[$0].setups.isEmpty }
+        let counted = members.filter { tasks[$0].setups.isEmpty && tasks[$0].callback == nil }
         let inner = Set(counted.flatMap { tasks[$0].upstream })
         return counted.filter { !inner.contains($0) }
             .map { TaskAnchor(taskID: tasks[$0].definition.taskID, index: $0, owner: token) }

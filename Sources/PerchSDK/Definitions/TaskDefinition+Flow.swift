@@ -34,6 +34,10 @@ extension TaskDefinition {
                 return "\(name(edge.upstream)) is mapped; a branch is decided by one task"
             }
         }
+        if let callback { return callbackProblem(callback, in: tasks) }
+        if let before = upstream.first(where: { tasks[$0].callback != nil }) {
+            return "it comes after the callback \(name(before)); nothing does"
+        }
         guard let teardown else { return nil }
         if mappedOver != nil { return "a teardown is not mapped" }
         if teardown.setups.isEmpty { return "a teardown names its setups" }
@@ -41,6 +45,20 @@ extension TaskDefinition {
             guard upstream.contains(setup) else { return "a setup of the teardown is no upstream of it" }
             if tasks[setup].mappedOver != nil { return "its setup \(name(setup)) is mapped; a setup is one task" }
             if tasks[setup].teardown != nil { return "its setup \(name(setup)) is a teardown itself" }
+        }
+        return nil
+    }
+
+    private func callbackProblem(_ callback: CallbackDefinition, in tasks: [TaskDefinition]) -> String? {
+        if let problem = callback.problem { return problem }
+        guard case .code = kind, start == nil, mappedOver == nil, teardown == nil, upstream.isEmpty else {
+            return "a callback is code that comes after nothing"
+        }
+        let place = tasks.firstIndex { $0.taskID == taskID } ?? 0
+        if tasks[place...].contains(where: { $0.callback == nil }) { return "callbacks stand behind all other tasks" }
+        for index in callback.tasks {
+            guard tasks.indices.contains(index) else { return "it is called for a task that there is not" }
+            if tasks[index].callback != nil { return "it is called for the callback '\(tasks[index].taskID)'" }
         }
         return nil
     }

@@ -30,6 +30,7 @@ extension TaskDefinition: JSONConvertible {
         if shortCircuits { members["short_circuits"] = .bool(true) }
         add("tolerated_failures", toleratedFailures, unless: 0)
         if let teardown { members["teardown"] = teardown.json }
+        if let callback { members["callback"] = callback.json }
         if !group.isEmpty { members["task_group"] = .string(group) }
         if triggerRule != standard.triggerRule { members["trigger_rule"] = .string(triggerRule.rawValue) }
         add("retries", retries, unless: standard.retries)
@@ -74,6 +75,7 @@ extension TaskDefinition: JSONConvertible {
         shortCircuits = try fields.bool("short_circuits", default: false)
         toleratedFailures = try fields.int("tolerated_failures", default: 0)
         teardown = try fields.members["teardown"].map { json throws(PerchError) in try TeardownDefinition(json: json) }
+        callback = try fields.members["callback"].map { json throws(PerchError) in try CallbackDefinition(json: json) }
         group = try fields.string("task_group", default: "")
         let rule = try fields.string("trigger_rule", default: triggerRule.rawValue)
         guard let known = TriggerRule(rawValue: rule) else { throw fields.fault("trigger_rule", "a trigger rule") }

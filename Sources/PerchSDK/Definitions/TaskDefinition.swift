@@ -32,6 +32,9 @@ public struct TaskDefinition: Hashable, Sendable {
     public var shortCircuits: Bool
     /// What the task tears down; nil: it is no teardown.
     public var teardown: TeardownDefinition?
+    /// What the task is called back for; nil: it is a step of the DAG. Each call is an instance, `map_index` 0, 1, ….
+    /// Callbacks stand behind all steps.
+    public var callback: CallbackDefinition?
     /// Of the instances of a mapped task, how many in a hundred may fail: then the task has succeeded, and does not fail the
     /// run. 0: none.
     public var toleratedFailures: Int

@@ -16,11 +16,13 @@ struct RowRules {
                     ' and ' || c.failed
                 FROM dag_run r JOIN (
                     SELECT r.run_key AS run_key, r.to_create
-                        + (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = r.run_key AND t.state IN
+                        + (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = r.run_key
+                            AND t.is_callback = 0 AND t.state IN
                             ('none', 'scheduled', 'queued', 'running', 'deferred', 'up_for_retry'))
                         + COALESCE((SELECT SUM(m.length - m.created) FROM mapped_task m WHERE m.run_key = r.run_key), 0)
                         AS unfinished,
-                        (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = r.run_key AND t.state IN
+                        (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = r.run_key
+                            AND t.is_callback = 0 AND t.state IN
                             ('failed', 'upstream_failed')) AS failed
                     FROM dag_run r) c ON c.run_key = r.run_key
                 WHERE r.unfinished <> c.unfinished OR r.failed <> c.failed
@@ -65,7 +67,7 @@ struct RowRules {
             query: """
                 SELECT t.ti_id FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
                     JOIN dag d ON d.dag_id = r.dag_id
-                WHERE t.state = 'scheduled' AND t.is_held <> d.is_paused
+                WHERE t.state = 'scheduled' AND t.is_callback = 0 AND t.is_held <> d.is_paused
                 """),
         RowRules(
             name: "slots", sentence: "a dispatch holds a slot of another pool than its task's",
