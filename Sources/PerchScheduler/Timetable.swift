@@ -16,6 +16,8 @@ struct Timetable: Sendable {
     }
 
     private let rule: Rule
+    /// How long after its tick a run is created.
+    private let delay: TimeSpan
     private let start: Timestamp?
     private let end: Timestamp?
     private let catchup: Bool
@@ -29,8 +31,9 @@ struct Timetable: Sendable {
         case .continuous: rule = .continuous
         // What events start is no matter of time.
         case .none, .cron, .every, .events:
-            rule = try definition.schedule.ticks(from: definition.start).map { .ticks($0) } ?? .byHand
+            rule = try definition.ticks().map { .ticks($0) } ?? .byHand
         }
+        delay = definition.tickDelay
         start = definition.start
         end = definition.end
         catchup = definition.catchup
@@ -53,6 +56,9 @@ struct Timetable: Sendable {
         case .once: once(&step, planned: planned, now: now, unfinished: unfinished, limit: limit)
         case .continuous: again(&step, now: now, unfinished: unfinished, limit: limit)
         case .ticks(let ticks):
+            // Ticks are reckoned as if it were earlier; only the instant at which the next one is due is a real one.
+            let now = now + TimeSpan(microseconds: -delay.microseconds)
+            let planned = planned.map { $0 + TimeSpan(microseconds: -delay.microseconds) }
             var tick = firstTick(ticks, after: lastScheduled, planned: planned, now: now)
             while let date = tick, date <= end ?? date, date <= now {
                 guard step.runs.count < limit else { break }
@@ -66,7 +72,7 @@ struct Timetable: Sendable {
                 step.lastScheduled = date
                 tick = ticks.next(after: date)
             }
-            if let date = tick, date <= end ?? date { step.next = date }
+            if let date = tick, date <= end ?? date { step.next = date + delay }
         }
         return step
     }

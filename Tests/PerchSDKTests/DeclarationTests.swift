@@ -285,4 +285,19 @@ func addMany(_ dag: borrowing DAGBuilder, count: Int) -> [TaskReference<Probe.Ev
         }
         #expect(error.message.contains("'probe' wait for /a"))
     }
+
+    @Test("the weight rule adds the priorities of what comes after, or before, each once") func weights() {
+        func priorities(_ rule: WeightRule) -> [Int] {
+            DAG("d", weightRule: rule) { dag in
+                let a = dag.task("a", priority: 1) { _ in }
+                let b = dag.task("b", after: a, priority: 10) { _ in }
+                let c = dag.task("c", after: a, priority: 100) { _ in }
+                dag.task("d", after: b, c, priority: 1_000) { _ in }
+                dag.on(.failure) { _, _ in }
+            }.definition.tasks.prefix(4).map(\.priority)
+        }
+        #expect(priorities(.absolute) == [1, 10, 100, 1_000])
+        #expect(priorities(.downstream) == [1_111, 1_010, 1_100, 1_000])
+        #expect(priorities(.upstream) == [1, 11, 101, 1_111])
+    }
 }

@@ -81,4 +81,68 @@ struct ScheduleTicksTests {
         #expect(throws: PerchError.self) { try ScheduleDefinition(parsing: #"{"every": 5}"#) }
         #expect(throws: PerchError.self) { try ScheduleDefinition(parsing: #"{"every": "1h"}"#) }
     }
+
+    private func ticks(_ schedule: Schedule, of dagID: String) throws -> ScheduleTicks {
+        let dag = DAG(dagID, schedule: schedule) { _ in }
+        #expect(dag.problems.isEmpty, "\(dag.problems)")
+        // As it is stored and read again.
+        return try #require(try DAGDefinition(parsing: dag.definition.text).ticks())
+    }
+
+    @Test("a cron of six fields begins with the seconds, also where the clock changes")
+    func seconds() throws {
+        let ticks = try ticks(.cron("*/20 59 1 * * *", timeZone: "Europe/Paris"))
+        #expect(
+            try next(ticks, after: "2026-03-28T00:59:20Z", 4) == [
+                "2026-03-28T00:59:40Z", "2026-03-29T00:59:00Z", "2026-03-29T00:59:20Z", "2026-03-29T00:59:40Z",
+            ])
+        // Skipped wall times tick once, at the end of the gap.
+        let skipped = try self.ticks(.cron("10,40 30 2 * * *", timeZone: "Europe/Paris"))
+        #expect(
+            try next(skipped, after: "2026-03-28T01:30:40Z", 3) == [
+                "2026-03-29T01:00:00Z", "2026-03-30T00:30:10Z", "2026-03-30T00:30:40Z",
+            ])
+        let everySecond = try self.ticks(.cron("* * * * * *"))
+        let instant = try Timestamp(parsing: "2026-03-01T00:00:59.5Z")
+        #expect(everySecond.next(after: instant)?.description == "2026-03-01T00:01:00Z")
+        #expect(everySecond.previous(before: instant)?.description == "2026-03-01T00:00:59Z")
+        let previous = ticks.previous(before: try Timestamp(parsing: "2026-03-29T00:59:20Z"))
+        #expect(previous?.description == "2026-03-29T00:59:00Z")
+        #expect(Schedule.cron("60 * * * * *").problem?.contains("second '60'") == true)
+        #expect(Schedule.cron("* * * * * * *").problem?.contains("7 fields") == true)
+    }
+
+    @Test("a calendar leaves out the ticks of other days, by the clock of the zone, and the interval reaches over them")
+    func calendar() throws {
+        let schedule = Schedule.cron("0 22 * * *", timeZone: "America/New_York").on(
+            .workdays(except: "12-25", "2026-12-28"))
+        let ticks = try ticks(schedule, of: "d")
+        // 24 December 2026 is a Thursday.
+        #expect(
+            try next(ticks, after: "2026-12-24T00:00:00Z", 4) == [
+                "2026-12-24T03:00:00Z", "2026-12-25T03:00:00Z", "2026-12-30T03:00:00Z", "2026-12-31T03:00:00Z",
+            ])
+        let tick = try Timestamp(parsing: "2026-12-30T03:00:00Z")
+        #expect(ticks.dataInterval(endingAt: tick).start.description == "2026-12-25T03:00:00Z")
+        let minutes = try self.ticks(.cron("*/30 * * * *").on(.dates("2026-02-01", "03-01")), of: "d")
+        #expect(
+            try next(minutes, after: "2026-02-01T23:29:00Z", 2) == ["2026-02-01T23:30:00Z", "2026-03-01T00:00:00Z"])
+        #expect(
+            minutes.previous(before: try Timestamp(parsing: "2026-03-01T00:00:00Z"))?.description
+                == "2026-02-01T23:30:00Z")
+        let never = try self.ticks(.daily.on(DayCalendar(weekdays: [.monday], only: ["2026-02-01"])), of: "d")
+        #expect(never.next(after: tick) == nil)
+    }
+
+    @Test("a calendar or a jitter that means nothing is said to")
+    func wrongCalendars() {
+        let wrong: [(Schedule, String)] = [
+            (.daily.on(.workdays(except: "25.12.")), "'25.12.'"), (.daily.on(.dates("02-30")), "'02-30'"),
+            (.daily.on(DayCalendar(weekdays: [])), "no day"), (.once.on(.workdays()), "by time"),
+            (.event("e").jitter(.minutes(1)), "by time"), (.daily.jitter(.seconds(-1)), "from 0"),
+        ]
+        for (schedule, words) in wrong {
+            #expect(schedule.problem?.contains(words) == true, "\(words): \(schedule.problem ?? "")")
+        }
+    }
 }

@@ -207,4 +207,27 @@ struct TimetableTests {
         }
         #expect(error?.message.contains("Mars/Olympus") == true)
     }
+
+    @Test("With jitter runs come by the same time after each tick, and their dates are the ticks")
+    func jitter() throws {
+        var definition = DAGDefinition(dagID: "d", schedule: daily)
+        definition.jitter = .seconds(600)
+        definition.start = try instant("2026-03-01")
+        let delay = definition.tickDelay
+        #expect(delay > TimeSpan.seconds(0) && delay < .seconds(600))
+        let timetable = try Timetable(definition)
+        func step(_ last: String, _ planned: Timestamp?, _ now: Timestamp) throws -> TimetableStep {
+            timetable.step(
+                lastScheduled: try instant(last), planned: planned, now: now, unfinished: 0, limit: 10)
+        }
+        let tick = try #require(try instant("2026-03-02T06:00:00Z"))
+        let early = try step("2026-03-01T06:00:00Z", nil, tick)
+        #expect(early.runs.isEmpty && early.next == tick + delay)
+        let due = try step("2026-03-01T06:00:00Z", early.next, tick + delay)
+        #expect(due.runs.map(\.logicalDate) == [tick])
+        #expect(due.next == tick + .seconds(86_400) + delay)
+        // The engine was down for two days: the last tick alone is run.
+        let late = try step("2026-03-01T06:00:00Z", early.next, tick + .seconds(3 * 86_400))
+        #expect(dates(late) == ["2026-03-04T06:00:00Z"])
+    }
 }

@@ -30,6 +30,7 @@ enum DAGRecords {
             "catchup": .flag(definition.catchup),
             "max_active_runs": .number(definition.maxActiveRuns),
             "params": .value(.object(definition.params)),
+            "params_schema": .value(definition.paramsSchema),
             "is_paused": .flag(row.isPaused),
             "is_active": .flag(row.isActive),
             "next_run_at": .instant(row.nextRunAt),

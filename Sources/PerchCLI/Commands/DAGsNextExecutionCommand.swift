@@ -40,23 +40,25 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
     private static func next(
         _ number: Int, _ row: DAGRow, _ definition: DAGDefinition, now: Timestamp
     ) throws -> [Record] {
-        guard let ticks = try definition.schedule.ticks(from: definition.start) else {
-            return row.nextRunAt.map { [record($0, $0, $0)] } ?? []
+        guard let ticks = try definition.ticks() else {
+            return row.nextRunAt.map { [record($0, $0, $0, $0)] } ?? []
         }
+        let delay = definition.tickDelay
         let earliest = max(now, definition.start.map { $0 + TimeSpan(microseconds: -1) } ?? now)
-        var tick = row.nextRunAt ?? ticks.next(after: earliest)
+        var tick = row.nextRunAt.map { $0 + TimeSpan(microseconds: -delay.microseconds) } ?? ticks.next(after: earliest)
         var records: [Record] = []
         while records.count < number, let date = tick, date <= definition.end ?? date {
             let interval = ticks.dataInterval(endingAt: date)
-            records.append(record(date, interval.start, interval.end))
+            records.append(record(date, date + delay, interval.start, interval.end))
             tick = ticks.next(after: date)
         }
         return records
     }
 
-    private static func record(_ date: Timestamp, _ start: Timestamp, _ end: Timestamp) -> Record {
+    private static func record(_ date: Timestamp, _ at: Timestamp, _ start: Timestamp, _ end: Timestamp) -> Record {
         [
-            "logical_date": .instant(date), "data_interval_start": .instant(start), "data_interval_end": .instant(end),
+            "logical_date": .instant(date), "run_after": .instant(at), "data_interval_start": .instant(start),
+            "data_interval_end": .instant(end),
         ]
     }
 }

@@ -50,8 +50,13 @@ extension Snapshot {
         guard request.maxActiveRuns >= 1 else {
             throw PerchError(.invalid, "a backfill has \(request.maxActiveRuns) runs at a time; it is 1 at least")
         }
-        guard case .object = request.params else {
+        guard case .object(let given) = request.params else {
             throw PerchError(.invalid, "the params of a run are a JSON object, not \(request.params.text)")
+        }
+        if let dag = try dag(request.dagID) {
+            let definition = try version(dag.versionID).definition
+            let params = definition.params.merging(given) { _, new in new }
+            if let problem = definition.problem(ofParams: params) { throw PerchError(.invalid, problem) }
         }
         let ticks = try backfillTicks(of: request.dagID)
         var dates: [Timestamp] = []
@@ -78,7 +83,7 @@ extension Snapshot {
             throw PerchError(.notFound, "there is no DAG '\(dagID)'")
         }
         let definition = try version(dag.versionID).definition
-        guard let ticks = try definition.schedule.ticks(from: definition.start) else {
+        guard let ticks = try definition.ticks() else {
             throw PerchError(
                 .invalid, "runs of '\(dagID)' are not created by time: there are no dates that could be filled")
         }

@@ -46,8 +46,9 @@ extension Snapshot {
             guard mapped.unfinished == 0 else { return nil }
             let endedAt = try number(
                 "SELECT MAX(end_date) FROM task_instance WHERE run_key = :1 AND task_index = :2", run.runKey, index)
+            let task = try version(run.versionID).tasks[index]
             return (
-                mapped.failed > 0 ? .failed : mapped.skipped == mapped.length ? .skipped : .success,
+                task.state(ofInstances: mapped.length, failed: mapped.failed, skipped: mapped.skipped),
                 endedAt.map { Timestamp(microseconds: $0) }
             )
         }

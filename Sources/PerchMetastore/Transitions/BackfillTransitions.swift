@@ -113,8 +113,8 @@ extension Transaction {
             request.dataIntervalEnd = interval.end
             do {
                 runID = try createRun(request).runID
-            } catch let error as PerchError where error.code == .conflict {
-                // A run that was made by hand has the name.
+            } catch let error as PerchError where error.code == .conflict || error.code == .invalid {
+                // A run that was made by hand has the name, or the DAG takes other params by now.
                 row.skipped += 1
                 return
             }

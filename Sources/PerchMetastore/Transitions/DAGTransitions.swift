@@ -43,7 +43,8 @@ extension Transaction {
             }
             let previous = try version(known.versionID).definition
             let isSameSchedule =
-                previous.schedule == definition.schedule && previous.start == definition.start
+                previous.schedule == definition.schedule && previous.calendar == definition.calendar
+                && previous.jitter == definition.jitter && previous.start == definition.start
                 && previous.end == definition.end && previous.catchup == definition.catchup
             let versionID = try storeVersion(
                 definition, text: text, hash: hash, number: known.number + 1, bundleVersion: bundleVersion)

@@ -60,7 +60,7 @@ extension Transaction {
     }
 
     /// A task's output as the tasks after it receive it: `null` where it gave none, an array where it is mapped.
-    private func output(runKey: Int64, version: DAGVersion, taskIndex: Int) throws -> String {
+    func output(runKey: Int64, version: DAGVersion, taskIndex: Int) throws -> String {
         if version.tasks[taskIndex].mappedOver == nil {
             let output = try first(
                 "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", runKey,

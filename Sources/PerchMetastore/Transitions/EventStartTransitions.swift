@@ -135,7 +135,7 @@ extension Transaction {
         var reason: String?
         do {
             runKey = try createRun(request).runKey
-        } catch let error as PerchError where error.code == .conflict {
+        } catch let error as PerchError where error.code == .conflict || error.code == .invalid {
             reason = error.message
         }
         try settleGathered(of: dagID, upTo: last.seq, runKey: runKey, reason: reason)

@@ -31,9 +31,10 @@ extension Transaction {
                     retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
                 """, instance.id, instance.tryNumber, now, deadline)
             do {
+                let trigger = try rendered(sensor.trigger, for: instance, task: task)
+                if let params = sensor.startsRun { try startRun(trigger, params, for: instance, task: task) }
                 let wait = NewWait(
-                    instance: instance, journalKey: Self.sensorJournalKey,
-                    trigger: try rendered(sensor.trigger, for: instance, task: task),
+                    instance: instance, journalKey: Self.sensorJournalKey, trigger: trigger,
                     deadline: earliest(deadline, now + sensor.timeout),
                     isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
                 try register(wait, in: settlement)
@@ -59,6 +60,25 @@ extension Transaction {
             } else {
                 try enqueue(instance, task: task, as: .new, in: settlement)
             }
+        }
+    }
+
+    /// Starts the run of another DAG that an instance waits for, in the transaction that registers the wait.
+    /// - Throws: `invalid` where there is no such DAG, or it does not take the params: the instance's fault.
+    private func startRun(
+        _ trigger: TriggerSpec, _ params: JSONValue, for instance: Instance, task: TaskDefinition
+    ) throws {
+        let aim = try RunAim(json: trigger.definition)
+        guard case .id(let runID) = aim.selection else {
+            throw PerchError(.invalid, "a run that is started is waited for by its id")
+        }
+        do {
+            _ = try createRun(
+                RunRequest(
+                    dagID: aim.dagID, runID: runID,
+                    params: try params.rendered(with: scope(of: instance, task: task))))
+        } catch let error as PerchError where error.code == .notFound || error.code == .conflict {
+            throw PerchError(.invalid, "the run of '\(aim.dagID)' cannot be started: \(error.message)")
         }
     }
 

@@ -5,7 +5,7 @@ import PerchSDK
 extension Transaction {
     /// Creates a queued run.
     /// - Throws: `notFound` for an unknown or inactive DAG; `conflict` where the run id, the scheduled instant or the event
-    ///   has its run already; `invalid` for an ill-formed run id or params that are no object.
+    ///   has its run already; `invalid` for an ill-formed run id or params that the DAG does not take.
     public func createRun(_ request: RunRequest) throws -> RunRow {
         guard let dag = try dag(request.dagID), dag.isActive else {
             throw PerchError(.notFound, "there is no DAG '\(request.dagID)'")
@@ -15,6 +15,10 @@ extension Transaction {
         }
         let version = try version(dag.versionID)
         let params = version.definition.params.merging(given) { _, new in new }
+        let besides: Set = [InboxEvent.startingParam, InboxEvent.gatheredParam]
+        if let problem = version.definition.problem(ofParams: params, besides: besides) {
+            throw PerchError(.invalid, problem)
+        }
         var logicalDate = request.logicalDate ?? now
         let runID: String
         if let named = request.runID {

@@ -46,7 +46,7 @@ extension Transaction {
         var failure: Firing?
         for (end, _) in standing {
             guard let end, let verdict = aim.verdict(of: end) else { continue }
-            let firing = Self.firing(waitID, end, verdict)
+            let firing = try firing(waitID, end, aim, verdict)
             if verdict.isAllowed {
                 settlement.reached.fire(firing)
                 return
@@ -57,12 +57,24 @@ extension Transaction {
         if let failure, standing.allSatisfy({ $0.end != nil }) { settlement.reached.fire(failure) }
     }
 
-    private static func firing(
-        _ waitID: Int64, _ end: RunEvent, _ verdict: (isAllowed: Bool, sentence: String)
-    ) -> Firing {
+    private func firing(
+        _ waitID: Int64, _ end: RunEvent, _ aim: RunAim, _ verdict: (isAllowed: Bool, sentence: String)
+    ) throws -> Firing {
+        var end = end
+        if verdict.isAllowed, aim.givesOutput { end.output = try output(of: end) }
         let outcome: WaitOutcome =
             verdict.isAllowed ? .event(end.json) : .broken(verdict.sentence + ", so the wait for it cannot be met")
         return Firing(waitID: waitID, outcome: outcome, by: "engine")
+    }
+
+    /// What the task that has ended gave; nil where that is no output of a whole task.
+    private func output(of end: RunEvent) throws -> JSONValue? {
+        guard let taskID = end.taskID, end.mapIndex == nil, let run = try run(dagID: end.dagID, runID: end.runID) else {
+            return nil
+        }
+        let version = try version(run.versionID)
+        guard let index = version.tasks.firstIndex(where: { $0.taskID == taskID }) else { return nil }
+        return try JSONValue(parsing: output(runKey: run.runKey, version: version, taskIndex: index))
     }
 
     /// Fires the waits for what has ended, each in its turn: what that ends is told in the next turn of `settle`.
@@ -134,8 +146,9 @@ extension Transaction {
             else { continue }
             let firing: Firing
             do {
-                guard let verdict = try RunAim(parsing: wait.definition).verdict(of: event) else { continue }
-                firing = Self.firing(wait.waitID, event, verdict)
+                let aim = try RunAim(parsing: wait.definition)
+                guard let verdict = aim.verdict(of: event) else { continue }
+                firing = try self.firing(wait.waitID, event, aim, verdict)
             } catch let error as PerchError where error.code == .invalid {
                 // It must not hold up the run that has ended, nor those who wait for it too.
                 firing = Firing(waitID: wait.waitID, outcome: .broken(error.message), by: "engine")
@@ -184,6 +197,7 @@ extension RunEvent {
         ]
         if let taskID { members["task_id"] = .string(taskID) }
         if let mapIndex { members["map_index"] = .integer(Int64(mapIndex)) }
+        if let output { members["output"] = output }
         return .object(members)
     }
 }

@@ -32,14 +32,16 @@ public struct DAG: Sendable {
     ///   - maxActiveRuns: How many runs may be under way at once.
     ///   - maxActiveTasks: How many of its tasks may be queued or running at once, in all runs together; what waits does
     ///     not count. Nil: as many as pools and workers have room for.
+    ///   - weightRule: How priorities in the queue follow from those of the tasks.
     ///   - runTimeout: How long a run may be under way, its waits included; then it is cancelled, and has failed. Nil:
     ///     without limit.
-    ///   - params: Default values of the runs' params.
+    ///   - params: What runs may be given: default values, or types; see `Param`.
     ///   - defaults: Options for every task of the DAG that does not give its own.
     public init(
         _ id: String, schedule: Schedule = .manual, start: String? = nil, end: String? = nil, catchup: Bool = false,
-        maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil, runTimeout: Duration? = nil,
-        params: [String: JSONValue] = [:], description: String = "", tags: [String] = [],
+        maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil, weightRule: WeightRule = .absolute,
+        runTimeout: Duration? = nil,
+        params: [String: Param] = [:], description: String = "", tags: [String] = [],
         defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
         build: (borrowing DAGBuilder) -> Void
     ) {
@@ -48,14 +50,18 @@ public struct DAG: Sendable {
         build(DAGBuilder(draft: draft))
 
         var definition = DAGDefinition(dagID: id, schedule: schedule.definition)
+        definition.calendar = schedule.calendar
+        definition.jitter = schedule.jitter
         definition.description = description
         definition.tags = tags
         definition.catchup = catchup
         definition.maxActiveRuns = maxActiveRuns
         definition.runTimeout = runTimeout.map { TimeSpan($0) }
-        definition.params = params
+        definition.params = params.compactMapValues(\.value)
+        definition.paramSchemas = params.compactMapValues(\.schema)
 
         var found: [DeclarationProblem] = []
+        for problem in definition.paramProblems { found.append(place.problem("DAG '\(id)': \(problem)")) }
         if let problem = IDRule.problem(of: id, what: "DAG id") { found.append(place.problem(problem)) }
         if let problem = schedule.problem { found.append(place.problem("DAG '\(id)': \(problem)")) }
         if case .events(let events) = schedule.definition,
@@ -83,11 +89,20 @@ public struct DAG: Sendable {
 
         let finished = draft.finish(dagID: id)
         definition.tasks = finished.tasks
+        if weightRule != .absolute, definition.tasks.count > WeightRule.mostTasks {
+            found.append(
+                place.problem("DAG '\(id)': weightRule is for \(WeightRule.mostTasks) tasks at most; use .absolute"))
+        } else {
+            weightRule.apply(to: &definition.tasks)
+        }
         if let maxActiveTasks {
             let limit = ConcurrencyLimit(name: "dag:\(id)", slots: maxActiveTasks)
             if let problem = limit.problem { found.append(place.problem("DAG '\(id)': maxActiveTasks: \(problem)")) }
             for index in definition.tasks.indices {
-                if case .code = definition.tasks[index].kind { definition.tasks[index].limits.append(limit) }
+                guard case .code = definition.tasks[index].kind, definition.tasks[index].callback == nil else {
+                    continue
+                }
+                definition.tasks[index].limits.append(limit)
             }
         }
         self.definition = definition

@@ -21,7 +21,7 @@ public struct TaskOptions: Sendable, Hashable {
     public var pool: String?
     /// How many slots of the pool it takes: 1.
     public var poolSlots: Int?
-    /// Higher runs first: 1.
+    /// Higher runs first: 1. The DAG's `weightRule` may add those of other tasks.
     public var priority: Int?
     /// The queue of the triggerers that watch the waits: `default`.
     public var queue: String?

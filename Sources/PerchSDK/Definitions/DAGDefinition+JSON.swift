@@ -10,12 +10,15 @@ extension DAGDefinition: JSONConvertible {
         ]
         if !description.isEmpty { members["description"] = .string(description) }
         if !tags.isEmpty { members["tags"] = .array(tags.map { .string($0) }) }
+        if let calendar { members["calendar"] = calendar.json }
+        if let jitter { members["jitter"] = .integer(jitter.microseconds) }
         if let start { members["start"] = .integer(start.microseconds) }
         if let end { members["end"] = .integer(end.microseconds) }
         if catchup { members["catchup"] = .bool(true) }
         if maxActiveRuns != standard.maxActiveRuns { members["max_active_runs"] = .integer(Int64(maxActiveRuns)) }
         if let runTimeout { members["run_timeout"] = .integer(runTimeout.microseconds) }
         if !params.isEmpty { members["params"] = .object(params) }
+        if !paramSchemas.isEmpty { members["param_schemas"] = .object(paramSchemas.mapValues(\.json)) }
         return .object(members)
     }
 
@@ -31,6 +34,8 @@ extension DAGDefinition: JSONConvertible {
             guard case .string(let text) = tag else { throw fields.fault("tags", "an array of strings") }
             tags.append(text)
         }
+        calendar = try fields.members["calendar"].map { json throws(PerchError) in try DayCalendar(json: json) }
+        jitter = try fields.optionalSpan("jitter")
         start = try fields.optionalTime("start")
         end = try fields.optionalTime("end")
         catchup = try fields.bool("catchup", default: false)
@@ -39,6 +44,10 @@ extension DAGDefinition: JSONConvertible {
         if let given = fields.members["params"] {
             guard case .object(let params) = given else { throw fields.fault("params", "an object") }
             self.params = params
+        }
+        if let given = fields.members["param_schemas"] {
+            guard case .object(let schemas) = given else { throw fields.fault("param_schemas", "an object") }
+            for (name, schema) in schemas { paramSchemas[name] = try ParamSchema(json: schema) }
         }
         let elements = try fields.array("tasks")
         tasks.reserveCapacity(elements.count)
@@ -55,6 +64,12 @@ extension DAGDefinition: JSONConvertible {
         }
         if let runTimeout, runTimeout.microseconds <= 0 {
             throw PerchError(.invalid, "the DAG '\(dagID)': 'run_timeout' is \(runTimeout); it is a duration above 0")
+        }
+        if let jitter, jitter.microseconds < 0 {
+            throw PerchError(.invalid, "the DAG '\(dagID)': 'jitter' is \(jitter); it is a duration from 0")
+        }
+        if let problem = paramProblems.first ?? calendar?.problem {
+            throw PerchError(.invalid, "the DAG '\(dagID)': \(problem)")
         }
         var known: Set<String> = []
         for (index, task) in tasks.enumerated() {

@@ -8,6 +8,10 @@ public struct DAGDefinition: Hashable, Sendable {
     public var description: String
     public var tags: [String]
     public var schedule: ScheduleDefinition
+    /// The days on whose ticks runs are created; nil: every day.
+    public var calendar: DayCalendar?
+    /// Runs are created up to so long after their ticks, those of one DAG always by the same time; nil: at them.
+    public var jitter: TimeSpan?
     /// The first instant for which scheduled runs are created.
     public var start: Timestamp?
     /// The last instant for which scheduled runs are created.
@@ -19,6 +23,8 @@ public struct DAGDefinition: Hashable, Sendable {
     public var runTimeout: TimeSpan?
     /// Default values of the run's params.
     public var params: [String: JSONValue]
+    /// What they may be; a param that is not here may be anything.
+    public var paramSchemas: [String: ParamSchema]
     public var tasks: [TaskDefinition]
 
     /// A DAG without tasks and with the field's defaults.
@@ -30,7 +36,27 @@ public struct DAGDefinition: Hashable, Sendable {
         self.catchup = false
         self.maxActiveRuns = 16
         self.params = [:]
+        self.paramSchemas = [:]
         self.tasks = tasks
+    }
+}
+
+extension DAGDefinition {
+    /// The instants for which runs are created by time; nil where they are created otherwise, or not at all.
+    /// - Throws: `PerchError` (`invalid`) for a wrong expression, an unknown zone or a calendar without days.
+    public func ticks() throws(PerchError) -> ScheduleTicks? {
+        guard let ticks = try schedule.ticks(from: start) else { return nil }
+        guard let calendar else { return ticks }
+        if let problem = calendar.problem { throw PerchError(.invalid, problem) }
+        return .on(calendar, try CronSchedule("0 0 * * *", timeZone: schedule.timeZone), ticks)
+    }
+
+    /// How long after their ticks runs are created.
+    public var tickDelay: TimeSpan {
+        guard let jitter, jitter.microseconds > 0 else { return TimeSpan(microseconds: 0) }
+        var hash = StableHash()
+        hash.combine(dagID)
+        return TimeSpan(microseconds: Int64(hash.value % UInt64(jitter.microseconds)))
     }
 }
 
@@ -42,7 +68,7 @@ public enum ScheduleDefinition: Hashable, Sendable {
     case once
     /// A new run as soon as the last one has ended.
     case continuous
-    /// At each tick of a five-field cron expression, or of several with semicolons between them, read on the wall clock of an
+    /// At each tick of a cron expression, or of several with semicolons between them, read on the wall clock of an
     /// IANA time zone.
     case cron(expression: String, timeZone: String)
     /// So far apart, counted from the DAG's start; without one, from 1970.

@@ -147,6 +147,7 @@ extension SensorDefinition: JSONConvertible {
     public var json: JSONValue {
         var members: [String: JSONValue] = ["trigger": trigger.json, "timeout": .integer(timeout.microseconds)]
         if softFail { members["soft_fail"] = .bool(true) }
+        if let startsRun { members["starts_run"] = startsRun }
         return .object(members)
     }
 
@@ -157,5 +158,11 @@ extension SensorDefinition: JSONConvertible {
         self.init(trigger: try TriggerSpec(json: trigger))
         timeout = try fields.span("timeout", default: timeout)
         softFail = try fields.bool("soft_fail", default: false)
+        startsRun = fields.members["starts_run"]
+        if let startsRun {
+            guard case .object = startsRun, self.trigger.kind == RunAim.kind else {
+                throw fields.fault("starts_run", "an object with params, of a wait for a run")
+            }
+        }
     }
 }

@@ -182,6 +182,9 @@ public struct SensorDefinition: Hashable, Sendable {
     public var timeout: TimeSpan
     /// Whether a timeout skips the sensor instead of failing it.
     public var softFail: Bool
+    /// The run that it waits for is started by it, with these params, whose strings may hold templates; an object. Nil: it
+    /// starts none.
+    public var startsRun: JSONValue?
 
     /// A sensor as data. The field's default timeout is seven days.
     public init(trigger: TriggerSpec, timeout: TimeSpan = .seconds(7 * 86_400), softFail: Bool = false) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A five-field cron expression: minute, hour, day of the month, month, day of the week.
+/// A cron expression of five fields: minute, hour, day of the month, month, day of the week; or of six, the first of which
+/// is the second.
 ///
 /// A field is a list of values, ranges and steps: `*`, `5`, `1-5`, `*/15`, `10-40/10`, `5/10` (from 5 on), `mon-fri`,
 /// `1,15`. Names of months and days in English, in any case; 0 and 7 are Sunday. Where both days are restricted, one of
@@ -18,6 +19,8 @@ public struct CronExpression: Sendable, Hashable {
 
     /// The expression as written.
     public let text: String
+    /// Bit n: second n; the first one alone where the expression has five fields.
+    let seconds: UInt64
     /// Bit n: minute n.
     let minutes: UInt64
     let hours: UInt64
@@ -48,15 +51,16 @@ public struct CronExpression: Sendable, Hashable {
             }
             written = preset.expression
         }
-        let parts = written.split(whereSeparator: \.isWhitespace).map(String.init)
-        guard parts.count == 5 else {
+        var parts = written.split(whereSeparator: \.isWhitespace).map(String.init)
+        guard parts.count == 5 || parts.count == 6 else {
             throw PerchError(
                 .invalid,
                 """
                 the cron expression '\(text.shown())' has \(parts.count) fields; it has 5: minute, hour, day of the \
-                month, month, day of the week
+                month, month, day of the week, or 6 with the second before them
                 """)
         }
+        seconds = parts.count == 6 ? try CronField.second.bits(parts.removeFirst(), in: text) : 1
         minutes = try CronField.minute.bits(parts[0], in: text)
         hours = try CronField.hour.bits(parts[1], in: text)
         (daysOfMonth, daysFromEnd) = try CronField.dayOfMonth.bits(parts[2], in: text, except: CronField.dayFromEnd)
@@ -131,6 +135,7 @@ struct CronField {
     /// What else may stand in it, for people.
     var more = ""
 
+    static let second = CronField(name: "second", values: 0...59)
     static let minute = CronField(name: "minute", values: 0...59)
     static let hour = CronField(name: "hour", values: 0...23)
     static let dayOfMonth = CronField(

@@ -45,6 +45,14 @@ public struct CronSchedule: Sendable {
         (previous(before: tick) ?? tick, tick)
     }
 
+    /// The date of an instant on the wall clock of the zone.
+    func date(of instant: Timestamp) -> (year: Int, month: Int, day: Int, weekday: Int) {
+        let seconds = CivilTime.floorDivide(Int(instant.microseconds), 1_000_000).quotient
+        let day = CivilTime.floorDivide(seconds + zone.offset(at: seconds), 86_400).quotient
+        let date = CivilTime.date(dayNumber: day)
+        return (date.year, date.month, date.day, CivilTime.weekday(dayNumber: day))
+    }
+
     private static let first = Zone.known.lowerBound
     private static let last = Zone.known.upperBound
     /// Longer than the longest wait for a date: 40 years between two 29 February that are Sundays, across 2100.
@@ -142,8 +150,10 @@ extension CronSchedule {
         while let match = expression.minuteOfDay(atOrAfter: minute) {
             let wall = midnight + match * 60
             if let best, wall - offsets.upperBound >= best { return best }
-            for moment in moments(ofWall: wall, offset, transitions) where moment > seconds {
-                best = min(best ?? moment, moment)
+            for second in 0..<60 where expression.seconds >> UInt64(second) & 1 == 1 {
+                for moment in moments(ofWall: wall + second, offset, transitions) where moment > seconds {
+                    best = min(best ?? moment, moment)
+                }
             }
             minute = match + 1
         }
@@ -159,9 +169,11 @@ extension CronSchedule {
         var minute = CivilTime.floorDivide(seconds + offsets.upperBound - midnight, 60).quotient
         while let match = expression.minuteOfDay(atOrBefore: minute) {
             let wall = midnight + match * 60
-            if let best, wall - offsets.lowerBound <= best { return best }
-            for moment in moments(ofWall: wall, offset, transitions) where moment < seconds {
-                best = max(best ?? moment, moment)
+            if let best, wall + 59 - offsets.lowerBound <= best { return best }
+            for second in 0..<60 where expression.seconds >> UInt64(second) & 1 == 1 {
+                for moment in moments(ofWall: wall + second, offset, transitions) where moment < seconds {
+                    best = max(best ?? moment, moment)
+                }
             }
             minute = match - 1
         }

@@ -6,7 +6,11 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     /// The schedule as data.
     public let definition: ScheduleDefinition
     /// What is wrong with it, in a sentence; nil where nothing is.
-    public let problem: String?
+    public private(set) var problem: String?
+    /// The days on whose ticks runs are created; nil: every day.
+    public private(set) var calendar: DayCalendar?
+    /// Runs are created up to so long after their ticks; nil: at them.
+    public private(set) var jitter: TimeSpan?
 
     private init(_ definition: ScheduleDefinition, problem: String? = nil) {
         self.definition = definition
@@ -34,7 +38,7 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     /// At midnight to the first of January.
     public static let yearly = preset("@yearly")
 
-    /// At each tick of a five-field cron expression, or of each of several, read on the wall clock of an IANA time zone.
+    /// At each tick of a cron expression (see `CronExpression`), or of each of several, read on the wall clock of an IANA time zone.
     ///
     /// See `CronSchedule` for the rule at clock changes. What is wrong becomes a problem of the DAG.
     public static func cron(_ expressions: String..., timeZone: String = "UTC") -> Schedule {
@@ -114,6 +118,37 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
         }
         events.ticks = .init(expression: expression, timeZone: zone)
         return Schedule(.events(events), problem: ticks.problem)
+    }
+
+    /// Only on the days of a calendar, on the wall clock of the schedule's time zone: ticks of other days are left out.
+    ///
+    /// ```swift
+    /// .cron("0 6 * * *", timeZone: "Europe/Paris").on(.workdays(except: "05-01", "12-25", "2026-04-06"))
+    /// ```
+    public func on(_ calendar: DayCalendar) -> Schedule {
+        var schedule = self
+        schedule.calendar = calendar
+        if schedule.problem == nil { schedule.problem = calendar.problem ?? tickless("a calendar") }
+        return schedule
+    }
+
+    /// Creates runs up to so long after their ticks, so that many DAGs of one schedule do not begin at once. A DAG's runs
+    /// come always by the same time after their ticks; their logical dates are the ticks.
+    public func jitter(_ span: Duration) -> Schedule {
+        var schedule = self
+        schedule.jitter = TimeSpan(span)
+        if schedule.problem == nil {
+            schedule.problem = span < .zero ? "the jitter is \(span); it is a duration from 0" : tickless("a jitter")
+        }
+        return schedule
+    }
+
+    private func tickless(_ what: String) -> String? {
+        switch definition {
+        case .cron, .every: nil
+        case .events(let events) where events.ticks != nil: nil
+        case .none, .once, .continuous, .events: "\(what) is for schedules that create runs by time"
+        }
     }
 
     private static func updates(of assets: [Asset], _ gathering: EventSchedule.Gathering) -> Schedule {

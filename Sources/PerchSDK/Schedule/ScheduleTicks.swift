@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The instants at which a schedule creates runs by time.
-public enum ScheduleTicks: Sendable {
+public indirect enum ScheduleTicks: Sendable {
     /// Those of each of these; where two tick at one instant, it is one.
     case cron([CronSchedule])
     /// So far apart, counted from an anchor.
     case every(TimeSpan, from: Timestamp)
+    /// Those of others that lie on the days of a calendar; `midnights` are those of its zone.
+    case on(DayCalendar, _ midnights: CronSchedule, ScheduleTicks)
 
     /// The first tick later than an instant; nil after the last year.
     public func next(after instant: Timestamp) -> Timestamp? {
         switch self {
         case .cron(let schedules): return schedules.compactMap { $0.next(after: instant) }.min()
         case .every(let span, let anchor): return Self.step(instant, span, anchor, by: 1)
+        case .on(let calendar, let midnights, let ticks):
+            var before = instant
+            for _ in 0..<DayCalendar.farthest {
+                guard let tick = ticks.next(after: before) else { return nil }
+                if calendar.contains(midnights.date(of: tick)) { return tick }
+                // The rest of the day has no tick.
+                guard let midnight = midnights.next(after: tick) else { return nil }
+                before = midnight + TimeSpan(microseconds: -1)
+            }
+            return nil
         }
     }
 
@@ -21,6 +33,15 @@ public enum ScheduleTicks: Sendable {
         case .cron(let schedules): return schedules.compactMap { $0.previous(before: instant) }.max()
         case .every(let span, let anchor):
             return Self.step(instant + TimeSpan(microseconds: -1), span, anchor, by: 0)
+        case .on(let calendar, let midnights, let ticks):
+            var after = instant
+            for _ in 0..<DayCalendar.farthest {
+                guard let tick = ticks.previous(before: after) else { return nil }
+                if calendar.contains(midnights.date(of: tick)) { return tick }
+                guard let midnight = midnights.previous(before: tick + TimeSpan(microseconds: 1)) else { return nil }
+                after = midnight
+            }
+            return nil
         }
     }
 

@@ -15,6 +15,8 @@ package struct RunAim: Hashable, Sendable {
     package var allowed: [TaskState]
     /// The states in which the wait is given up, in the order of their names.
     package var failing: [TaskState]
+    /// Whether the event carries what the task gave.
+    package var givesOutput = false
 
     package init(
         dagID: String, taskID: String? = nil, mapIndex: Int? = nil, selection: RunSelection = .sameDate,
@@ -124,6 +126,7 @@ extension RunAim: JSONConvertible, Codable {
             "failing_on": .array(failing.map { .string($0.rawValue) }),
         ]
         if let taskID { members["task_id"] = .string(taskID) }
+        if givesOutput { members["output"] = .bool(true) }
         if let mapIndex { members["map_index"] = .integer(Int64(mapIndex)) }
         return .object(members)
     }
@@ -136,6 +139,7 @@ extension RunAim: JSONConvertible, Codable {
         selection = try RunSelection(json: fields.members["run"] ?? .object(["offset": .integer(0)]))
         allowed = try Self.states("in", fields)
         failing = try Self.states("failing_on", fields)
+        givesOutput = try fields.bool("output", default: false)
     }
 
     private static func states(_ name: String, _ fields: JSONFields) throws(PerchError) -> [TaskState] {

@@ -12,11 +12,13 @@ public struct RunEvent: Codable, Hashable, Sendable {
     /// How it ended. A run ends as `success` or `failed`.
     public var state: TaskState
     public var endedAt: Timestamp
+    /// What the task gave, where that was asked for.
+    public var output: JSONValue?
 
     /// An event from its parts.
     public init(
         dagID: String, runID: String, logicalDate: Timestamp, taskID: String? = nil, mapIndex: Int? = nil,
-        state: TaskState, endedAt: Timestamp
+        state: TaskState, endedAt: Timestamp, output: JSONValue? = nil
     ) {
         self.dagID = dagID
         self.runID = runID
@@ -25,10 +27,11 @@ public struct RunEvent: Codable, Hashable, Sendable {
         self.mapIndex = mapIndex
         self.state = state
         self.endedAt = endedAt
+        self.output = output
     }
 
     enum CodingKeys: String, CodingKey {
-        case state
+        case state, output
         case dagID = "dag_id"
         case runID = "run_id"
         case logicalDate = "logical_date"

@@ -11,7 +11,8 @@ import Testing
         return TriggerSpec(kind: source.name(), target: source.text(), due: due, definition: source.json(depth: 2))
     }
 
-    static func task(_ index: Int, _ source: inout FuzzSource) -> TaskDefinition {
+    static func task(after earlier: [TaskDefinition], _ source: inout FuzzSource) -> TaskDefinition {
+        let index = earlier.count
         var task = TaskDefinition(
             taskID: "task_\(index)",
             kind: source.one(in: 2)
@@ -24,7 +25,7 @@ import Testing
         func span() -> TimeSpan { TimeSpan(microseconds: max(1, source.integer())) }
         task.inputs = task.upstream.filter { _ in source.one(in: 2) }
         if let first = task.upstream.first, source.one(in: 3) { task.mappedOver = first }
-        task.triggerRule = source.pick(TriggerRule.allCases)
+        flow(of: &task, after: earlier, &source)
         task.retries = source.int(0...5)
         if case .sensor(var sensor) = task.kind {
             sensor.timeout = span()
@@ -42,6 +43,40 @@ import Testing
         return task
     }
 
+    /// How the task decides and is decided, by the rules that `flowProblem` has.
+    private static func flow(of task: inout TaskDefinition, after earlier: [TaskDefinition], _ source: inout FuzzSource)
+    {
+        let isMapped = task.mappedOver != nil
+        let plain = task.upstream.filter { earlier[$0].mappedOver == nil }
+        let setups = plain.filter { earlier[$0].teardown == nil }
+        if !isMapped, !setups.isEmpty, source.one(in: 4) {
+            task.teardown = TeardownDefinition(setups: setups, failsRun: source.one(in: 2))
+        }
+        let hasTeardown = task.teardown != nil
+        task.triggerRule = source.pick(
+            TriggerRule.allCases.filter {
+                (!isMapped || $0.waitsForAll) && (hasTeardown || $0 != .allDoneSetupSuccess)
+            })
+        task.branches = plain.filter { _ in source.one(in: 4) }.map {
+            BranchEdge(upstream: $0, outputs: [source.text()])
+        }
+        task.shortCircuits = !isMapped && source.one(in: 4)
+        if isMapped, source.one(in: 2) { task.toleratedFailures = source.int(1...100) }
+        if case .code = task.kind, source.one(in: 4) {
+            task.limits = [ConcurrencyLimit(name: "key:\(source.name())", slots: source.int(1...9))]
+        }
+    }
+
+    private static func callback(of tasks: [TaskDefinition], _ source: inout FuzzSource) -> TaskDefinition {
+        var task = TaskDefinition(taskID: "callback", kind: .code(operatorName: source.text()))
+        let subjects = tasks.indices.filter { _ in source.one(in: 2) }
+        task.callback =
+            subjects.isEmpty
+            ? CallbackDefinition(on: [.failure, .deadline(TimeSpan(microseconds: max(1, source.integer())))])
+            : CallbackDefinition(on: [source.pick([.success, .failure, .skipped, .retry, .deferred])], of: subjects)
+        return task
+    }
+
     static func definition(_ source: inout FuzzSource) -> DAGDefinition {
         var dag = DAGDefinition(
             dagID: "dag",
@@ -56,7 +91,10 @@ import Testing
         dag.catchup = source.one(in: 2)
         dag.maxActiveRuns = source.int(1...20)
         if case .object(let members) = source.json(depth: 2) { dag.params = members }
-        for index in 0..<source.int(0...4) { dag.tasks.append(task(index, &source)) }
+        for _ in 0..<source.int(0...4) { dag.tasks.append(task(after: dag.tasks, &source)) }
+        if source.one(in: 3) { dag.tasks.append(callback(of: dag.tasks, &source)) }
+        if source.one(in: 3) { dag.jitter = TimeSpan(microseconds: max(0, source.integer())) }
+        if source.one(in: 3) { dag.calendar = DayCalendar(weekdays: [.monday], except: ["12-25"]) }
         return dag
     }
 
@@ -81,7 +119,8 @@ import Testing
                 let names = [
                     "task_id", "operator", "sensor", "upstream", "inputs", "mapped_over", "trigger_rule", "retries",
                     "retry_delay", "max_retry_delay", "execution_timeout", "task_timeout", "kill_timeout", "pool",
-                    "pool_slots", "priority",
+                    "pool_slots", "priority", "callback", "teardown", "branches", "limits", "tolerated_failures",
+                    "short_circuits",
                 ]
                 let values: [JSONValue] = [
                     .integer(source.integer()), source.json(depth: 1), .array([.integer(source.integer())]),
