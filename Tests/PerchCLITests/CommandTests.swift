@@ -270,4 +270,47 @@ struct CommandTests {
         let info = try home.json("info")
         #expect(info["waits"] == 2 && info["engine"] == "not running")
     }
+
+    @Test("a backfill is planned, begun, shown, held, let go and ended; what is wrong is refused in a line")
+    func backfill() async throws {
+        let home = try await WaitingHome()
+        defer { home.folder.remove() }
+        let dates = ["--from", "2025-12-30", "--to", "2026-01-01"]
+        let plan = try home.program.run(
+            ["backfill", "create", "orders", "--dry-run", "--reverse", "-o", "json"] + dates)
+        #expect(
+            try JSONValue(parsing: plan.output).elements.map { $0["logical_date"] } == [
+                "2026-01-01T06:00:00Z", "2025-12-31T06:00:00Z", "2025-12-30T06:00:00Z",
+            ], "\(plan)")
+        #expect(try home.json("backfill", "list").elements.isEmpty)
+
+        let created = try home.program.run(["backfill", "create", "orders", "--reprocess", "failed"] + dates)
+        #expect(created.code == 0 && created.errors.contains("note: no engine is running"), "\(created)")
+        let id = created.lines.first ?? ""
+        let shown = try home.json("backfill", "show", id)
+        #expect(shown["dates"] == 3 && shown["done"] == 0 && shown["reprocess"] == "failed")
+        #expect(shown["to_date"] == "2026-01-01T23:59:59.999999Z")
+        #expect(try home.program("backfill", "pause", id).output.contains("paused at 0/3 (0 %)"))
+        #expect(try home.json("backfill", "list", "orders", "--open").elements.map { $0["state"] } == ["paused"])
+        #expect(try home.program("backfill", "unpause", id).code == 0)
+        let again = try home.program.run(["backfill", "create", "orders"] + dates)
+        #expect(again.code == 1 && again.errors.contains("is running: wait for it or cancel it"), "\(again)")
+        #expect(try home.program("backfill", "cancel", id).output.contains("is cancelled"))
+        let twice = try home.program("backfill", "cancel", id)
+        #expect(twice.code == 1 && twice.errors.contains("cancelling"), "\(twice)")
+
+        let wrong: [([String], Int32, String)] = [
+            (["create", "orders", "--from", "yesterday", "--to", "2026-01-01"], 64, "--from"),
+            (["create", "orders", "--from", "2026-01-01"], 64, "--to"),
+            (["create", "orders", "--reprocess", "all"] + dates, 64, "none, failed, completed"),
+            (["create", "orders", "--max-active-runs", "0"] + dates, 64, "--max-active-runs is 0"),
+            (["create", "orders", "--from", "2026-01-02", "--to", "2026-01-01"], 1, "after its end"),
+            (["create", "ordres"] + dates, 1, "ordres"),
+            (["show", "17"], 1, "no backfill 17"), (["pause", "x"], 64, "id"),
+        ]
+        for (arguments, code, words) in wrong {
+            let outcome = try home.program.run(["backfill"] + arguments)
+            #expect(outcome.code == code && outcome.errors.contains(words), "\(arguments): \(outcome)")
+        }
+    }
 }
