@@ -280,6 +280,7 @@ public actor Scheduler {
             isMore = try await metastore.write { transaction in
                 if try transaction.advanceRuns(budget: budget) { return true }
                 if try transaction.retryDue(limit: budget / 5) { return true }
+                if try transaction.failOverdueInQueue(limit: budget / 5) { return true }
                 return try transaction.promoteScheduled(limit: budget / 5)
             }
         }
@@ -331,7 +332,7 @@ public actor Scheduler {
         let instants = try await metastore.read {
             try [
                 $0.nextRunInstant(), $0.nextRetryInstant(), $0.nextBatchInstant(), $0.nextRunDeadline(),
-                $0.nextAlertInstant(),
+                $0.nextAlertInstant(), $0.nextQueueDeadline(),
             ]
         }
         let now = reactor.loop.now

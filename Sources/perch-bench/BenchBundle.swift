@@ -24,8 +24,24 @@ struct BenchBundle: DAGBundle {
             dags = (0..<size).map { index in
                 DAG("schedule_\(index)", schedule: .cron(cron)) { dag in dag.sensor("once", .after(.milliseconds(1))) }
             }
+        } else if name == "history" {
+            dags = [Self.noops(History.fill, History.tasks), Self.chain(History.chain, History.links)]
         } else {
             dags = Self.dag(name, size, environment).map { [$0] } ?? []
+        }
+    }
+
+    private static func chain(_ id: String, _ size: Int) -> DAG {
+        DAG(id) { dag in
+            var last: [TaskReference<Void>] = []
+            for index in 0..<size { last = [dag.task("link_\(index)", after: last) { _ in }] }
+        }
+    }
+
+    private static func noops(_ id: String, _ size: Int) -> DAG {
+        DAG(id) { dag in
+            let list = dag.task("list") { _ in Array(0..<size) }
+            dag.map("noop", over: list) { _, _ in }
         }
     }
 
@@ -74,16 +90,8 @@ struct BenchBundle: DAGBundle {
             return DAG(name) { dag in
                 for index in 0..<size { dag.sensor("sensor_\(index)", .after(.milliseconds(1))) }
             }
-        case "chain":
-            return DAG(name) { dag in
-                var last: [TaskReference<Void>] = []
-                for index in 0..<size { last = [dag.task("link_\(index)", after: last) { _ in }] }
-            }
-        case "tasks":
-            return DAG(name) { dag in
-                let list = dag.task("list") { _ in Array(0..<size) }
-                dag.map("noop", over: list) { _, _ in }
-            }
+        case "chain": return chain(name, size)
+        case "tasks": return noops(name, size)
         case "defer":
             return DAG(name) { dag in
                 let list = dag.task("list") { _ in Array(0..<size) }

@@ -40,6 +40,9 @@ struct BenchCase: Sendable {
             measure: Tasks.measure),
         BenchCase(name: "chain", size: 1_000, summary: "no-op tasks one after another", measure: Chain.measure),
         BenchCase(
+            name: "history", size: 100_000, summary: "no-op tasks where so many have run before",
+            measure: History.measure),
+        BenchCase(
             name: "sensors", size: 100_000, summary: "pure sensors of one run, due at once", measure: Sensors.measure),
         BenchCase(
             name: "schedule", size: 10_000, summary: "DAGs with cron schedules, due at one minute",

@@ -138,4 +138,47 @@ struct LimitTests {
         #expect(order[1] == "first" && order[2...].filter { $0 == "few" }.count == 2, "\(order)")
         #expect(try await stage.faults() == [])
     }
+
+    @Test("A try that does not have its turn in time fails and says why; a pause does not count, nor does a wait")
+    func queuedTimeout() async throws {
+        let stage = try await Stage()
+        try await stage.store.write { try $0.setPool("one", slots: 1) }
+        try await stage.store.write { try $0.setPool("none", slots: 0) }
+        func task(_ id: String, pool: String = "one", retries: Int = 0) -> TaskDefinition {
+            .code(id) { task in
+                task.pool = pool
+                task.retries = retries
+                task.queuedTimeout = .seconds(60)
+            }
+        }
+        try await stage.deploy(
+            DAGDefinition(dagID: "d", tasks: [task("b", retries: 1), task("a"), task("c", pool: "none")]))
+        let run = try await stage.trigger("d")
+        let first = try await stage.store.read { try $0.nextQueueDeadline() }
+        #expect(first == stage.clock.now + .seconds(60))
+        let a = try #require(try await stage.claim().first)
+        stage.clock.advance(.seconds(30))
+        try await stage.store.write { try $0.setPaused("d", true) }
+        stage.clock.advance(.seconds(3_600))
+        #expect(try await stage.store.write { try $0.failOverdueInQueue(limit: 10) } == false)
+        try await stage.store.write { try $0.setPaused("d", false) }
+        stage.clock.advance(.seconds(29))
+        _ = try await stage.store.write { try $0.failOverdueInQueue(limit: 10) }
+        #expect(try await stage.states(run) == ["a": .running, "b": .scheduled, "c": .scheduled])
+        stage.clock.advance(.seconds(31))
+        _ = try await stage.store.write { try $0.failOverdueInQueue(limit: 10) }
+        #expect(try await stage.states(run) == ["a": .running, "b": .upForRetry, "c": .failed])
+        let rows = try await stage.store.read { try $0.taskInstances(runKey: run.runKey) }
+        #expect(
+            rows.sorted { $0.taskIndex < $1.taskIndex }.map(\.message) == [
+                "it did not have its turn within 1m: the pool 'one' had no room", nil,
+                "it did not have its turn within 1m: the pool 'none' had no room",
+            ])
+        // Who runs may wait and come back as late as that takes.
+        try await stage.deferTask(a)
+        stage.clock.advance(.seconds(9_999))
+        _ = try await stage.store.write { try $0.failOverdueInQueue(limit: 10) }
+        #expect(try await stage.states(run)["a"] == .deferred)
+        #expect(try await stage.faults() == [])
+    }
 }

@@ -28,6 +28,11 @@ enum Schema {
         CREATE INDEX task_instance_scheduled ON task_instance (pool, queue_class, priority DESC, fair_at, ti_id)
             WHERE state = 'scheduled' AND is_held = 0;
 
+        -- When a try fails that has not had its turn.
+        ALTER TABLE task_instance ADD COLUMN queue_deadline {int64};
+        CREATE INDEX task_instance_overdue ON task_instance (queue_deadline)
+            WHERE queue_deadline IS NOT NULL AND state IN ('scheduled', 'queued') AND is_held = 0;
+
         -- When a run is ended that is still under way.
         ALTER TABLE dag_run ADD COLUMN deadline {int64};
         CREATE INDEX dag_run_deadline ON dag_run (deadline) WHERE deadline IS NOT NULL AND state = 'running';

@@ -38,7 +38,8 @@ extension Transaction {
             let instance = entry.instance
             try run(
                 """
-                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
+                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3),
+                    queue_deadline = NULL
                 WHERE ti_id = :1 AND state = 'queued'
                 """, instance.id, worker, now)
             tally.entered(.running)

@@ -13,7 +13,8 @@ extension DAGBuilder {
         _ id: String, over elements: TaskReference<[Element]>, after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
@@ -22,7 +23,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)
@@ -40,7 +42,8 @@ extension DAGBuilder {
         _ id: String, over elements: TaskReference<[Element]>, after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
@@ -49,7 +52,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)

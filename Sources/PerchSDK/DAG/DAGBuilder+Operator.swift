@@ -8,7 +8,8 @@ extension DAGBuilder {
     public func add<O: Operator>(
         _ id: String, _ code: O, after: any AnyTaskReference..., retries: Int? = nil, retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         file: String = #fileID,
         line: Int = #line
@@ -16,7 +17,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -33,7 +35,8 @@ extension DAGBuilder {
     public func add<O: Operator>(
         _ id: String, _ code: O, after: any AnyTaskReference..., retries: Int? = nil, retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         file: String = #fileID,
         line: Int = #line
@@ -41,7 +44,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)

@@ -14,7 +14,8 @@ extension DAGBuilder {
         _ id: String, _ inputs: repeat TaskReference<each Input>, startFrom trigger: T, startTimeout: Duration? = nil,
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
-        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
+        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
+        killTimeout: Duration? = nil,
         pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
@@ -23,7 +24,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -47,7 +49,8 @@ extension DAGBuilder {
         _ id: String, _ inputs: repeat TaskReference<each Input>, startFrom trigger: T, startTimeout: Duration? = nil,
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
-        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
+        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
+        killTimeout: Duration? = nil,
         pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
@@ -56,7 +59,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -82,7 +86,8 @@ extension DAGBuilder {
         _ id: String, over elements: TaskReference<[Element]>, startFrom trigger: T, startTimeout: Duration? = nil,
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
-        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
+        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
+        killTimeout: Duration? = nil,
         pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
@@ -91,7 +96,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -112,7 +118,8 @@ extension DAGBuilder {
         _ id: String, over elements: TaskReference<[Element]>, startFrom trigger: T, startTimeout: Duration? = nil,
         after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
-        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, killTimeout: Duration? = nil,
+        executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
+        killTimeout: Duration? = nil,
         pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
@@ -121,7 +128,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)

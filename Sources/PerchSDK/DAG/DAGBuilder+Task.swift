@@ -19,7 +19,8 @@ extension DAGBuilder {
         _ id: String, _ inputs: repeat TaskReference<each Input>, after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
@@ -28,7 +29,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()
@@ -49,7 +51,8 @@ extension DAGBuilder {
         _ id: String, _ inputs: repeat TaskReference<each Input>, after: any AnyTaskReference..., retries: Int? = nil,
         retryDelay: Duration? = nil,
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
-        taskTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
+        poolSlots: Int? = nil,
         priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
@@ -58,7 +61,8 @@ extension DAGBuilder {
         let options = TaskOptions(
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
-            killTimeout: killTimeout, pool: pool, poolSlots: poolSlots, priority: priority, queue: queue,
+            queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
+            priority: priority, queue: queue,
             outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()

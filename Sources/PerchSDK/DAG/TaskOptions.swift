@@ -15,6 +15,9 @@ public struct TaskOptions: Sendable, Hashable {
     public var executionTimeout: Duration?
     /// How long one try may take in all, its waits included: without limit.
     public var taskTimeout: Duration?
+    /// How long a try may wait for its turn, for room in a pool or limit, or for a worker; then it has failed. A pause does
+    /// not count: without limit.
+    public var queuedTimeout: Duration?
     /// How long the clean-up of a cancelled task may take before its process is ended: 60 seconds.
     public var killTimeout: Duration?
     /// The pool whose slots the task takes: `default_pool`.
@@ -34,7 +37,8 @@ public struct TaskOptions: Sendable, Hashable {
     public init(
         retries: Int? = nil, retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil,
         maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil, taskTimeout: Duration? = nil,
-        killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil,
+        queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
+        priority: Int? = nil,
         queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil
     ) {
         self.retries = retries
@@ -43,6 +47,7 @@ public struct TaskOptions: Sendable, Hashable {
         self.maxRetryDelay = maxRetryDelay
         self.executionTimeout = executionTimeout
         self.taskTimeout = taskTimeout
+        self.queuedTimeout = queuedTimeout
         self.killTimeout = killTimeout
         self.pool = pool
         self.poolSlots = poolSlots
@@ -62,6 +67,7 @@ public struct TaskOptions: Sendable, Hashable {
         if let value = maxRetryDelay ?? base.maxRetryDelay { definition.maxRetryDelay = TimeSpan(value) }
         if let value = executionTimeout ?? base.executionTimeout { definition.executionTimeout = TimeSpan(value) }
         if let value = taskTimeout ?? base.taskTimeout { definition.taskTimeout = TimeSpan(value) }
+        if let value = queuedTimeout ?? base.queuedTimeout { definition.queuedTimeout = TimeSpan(value) }
         if let value = killTimeout ?? base.killTimeout { definition.killTimeout = TimeSpan(value) }
         if let value = pool ?? base.pool { definition.pool = value }
         if let value = poolSlots ?? base.poolSlots { definition.poolSlots = value }
@@ -78,7 +84,7 @@ public struct TaskOptions: Sendable, Hashable {
         let spans: [(String, Duration?, isZeroRight: Bool)] = [
             ("retryDelay", retryDelay, true), ("maxRetryDelay", maxRetryDelay, true),
             ("executionTimeout", executionTimeout, false), ("taskTimeout", taskTimeout, false),
-            ("killTimeout", killTimeout, true),
+            ("queuedTimeout", queuedTimeout, false), ("killTimeout", killTimeout, true),
         ]
         for (name, value, isZeroRight) in spans {
             guard let value, value < .zero || (value == .zero && !isZeroRight) else { continue }

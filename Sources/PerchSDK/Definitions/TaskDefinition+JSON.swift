@@ -39,6 +39,7 @@ extension TaskDefinition: JSONConvertible {
         add("max_retry_delay", maxRetryDelay, unless: standard.maxRetryDelay)
         add("execution_timeout", executionTimeout, unless: nil)
         add("task_timeout", taskTimeout, unless: nil)
+        add("queued_timeout", queuedTimeout, unless: nil)
         if hasOnKill { members["has_on_kill"] = .bool(true) }
         add("kill_timeout", killTimeout, unless: standard.killTimeout)
         if pool != standard.pool { members["pool"] = .string(pool) }
@@ -86,6 +87,7 @@ extension TaskDefinition: JSONConvertible {
         maxRetryDelay = try fields.span("max_retry_delay", default: maxRetryDelay)
         executionTimeout = try fields.optionalSpan("execution_timeout")
         taskTimeout = try fields.optionalSpan("task_timeout")
+        queuedTimeout = try fields.optionalSpan("queued_timeout")
         hasOnKill = try fields.bool("has_on_kill", default: false)
         killTimeout = try fields.span("kill_timeout", default: killTimeout)
         pool = try fields.string("pool", default: pool)

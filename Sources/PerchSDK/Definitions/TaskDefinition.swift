@@ -51,6 +51,8 @@ public struct TaskDefinition: Hashable, Sendable {
     public var executionTimeout: TimeSpan?
     /// How long one try may take in all, its waits included.
     public var taskTimeout: TimeSpan?
+    /// How long a try may wait for its turn, for room or for a worker; a pause does not count.
+    public var queuedTimeout: TimeSpan?
     /// Whether the code has an `onKill` that a cancel has to run.
     public var hasOnKill: Bool
     /// How long a cancelled task's `onKill` may take before its process is ended.
