@@ -74,6 +74,9 @@ final class DAGVersion: Sendable {
 
     var tasks: [TaskDefinition] { definition.tasks }
 
+    /// Whether a task is called back. Callbacks stand behind all steps.
+    func isCallback(_ index: Int) -> Bool { index >= definition.tasks.count - callbacks.count }
+
     /// How long after its creation a run that has not ended calls back, ascending.
     var deadlines: [TimeSpan] {
         Set(callbacks.flatMap { tasks[$0].callback?.points.compactMap(\.span) ?? [] }).sorted()

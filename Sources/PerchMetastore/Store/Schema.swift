@@ -30,8 +30,7 @@ enum Schema {
 
         -- When a try fails that has not had its turn.
         ALTER TABLE task_instance ADD COLUMN queue_deadline {int64};
-        CREATE INDEX task_instance_overdue ON task_instance (queue_deadline)
-            WHERE queue_deadline IS NOT NULL AND state IN ('scheduled', 'queued') AND is_held = 0;
+        CREATE INDEX task_instance_overdue ON task_instance (queue_deadline) WHERE queue_deadline IS NOT NULL;
 
         -- When a run is ended that is still under way.
         ALTER TABLE dag_run ADD COLUMN deadline {int64};

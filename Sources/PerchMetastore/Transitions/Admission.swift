@@ -88,10 +88,8 @@ extension Transaction {
     private func admit(_ instance: Instance, task: TaskDefinition, as queueClass: QueueClass) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
-        if queueClass == .new, let timeout = task.queuedTimeout {
-            try run("UPDATE task_instance SET queue_deadline = :2 WHERE ti_id = :1", instance.id, now + timeout)
-            // The scheduler minds it.
-            ring(.runs)
+        if queueClass == .new, let timeout = task.queuedTimeout, !facts.isPaused {
+            try setQueueDeadline(now + timeout, of: instance)
         }
         let holds = try holds(of: instance, task: task)
         // A pause holds the DAG's steps; who is to be told of something is told.

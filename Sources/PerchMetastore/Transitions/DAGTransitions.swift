@@ -97,9 +97,9 @@ extension Transaction {
             if isPaused { try unqueue(runKey: runKey) }
             try run(
                 """
-                UPDATE task_instance SET is_held = :2, queue_deadline = queue_deadline - queued_at + :3, queued_at = :3
-                WHERE run_key = :1 AND state = 'scheduled' AND is_callback = 0
-                """, runKey, isPaused, now)
+                UPDATE task_instance SET is_held = :2 WHERE run_key = :1 AND state = 'scheduled' AND is_callback = 0
+                """, runKey, isPaused)
+            try resetQueueDeadlines(runKey: runKey, isPaused: isPaused)
         }
         runs = [:]
         gates = [:]

@@ -38,13 +38,13 @@ extension Transaction {
             let instance = entry.instance
             try run(
                 """
-                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3),
-                    queue_deadline = NULL
+                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
                 WHERE ti_id = :1 AND state = 'queued'
                 """, instance.id, worker, now)
             tally.entered(.running)
             let facts = try facts(ofRun: instance.runKey)
             let task = facts.version.tasks[instance.taskIndex]
+            if task.queuedTimeout != nil { try setQueueDeadline(nil, of: instance) }
             return ClaimedTask(
                 taskInstanceID: instance.id, dispatchID: entry.dispatchID,
                 key: TaskInstanceKey(

@@ -2,13 +2,21 @@
 
 import PerchSDK
 
-/// What the transitions of one transaction need to know of a run; read once.
-struct RunFacts {
-    var row: RunRow
-    var version: DAGVersion
-    var isPaused: Bool
-    var cancelledBy: String?
-    var toCreate: Int
+/// What the transitions of one transaction need to know of a run; read once. A class, for it is looked at with every row.
+final class RunFacts {
+    let row: RunRow
+    let version: DAGVersion
+    let isPaused: Bool
+    let cancelledBy: String?
+    let toCreate: Int
+
+    init(row: RunRow, version: DAGVersion, isPaused: Bool, cancelledBy: String?, toCreate: Int) {
+        self.row = row
+        self.version = version
+        self.isPaused = isPaused
+        self.cancelledBy = cancelledBy
+        self.toCreate = toCreate
+    }
 }
 
 extension Transaction {

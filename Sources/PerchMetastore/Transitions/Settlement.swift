@@ -288,7 +288,7 @@ extension Transaction {
     ) throws {
         let version = try facts(ofRun: instance.runKey).version
         // Nothing comes after a call, and nobody is told of it.
-        if version.tasks[instance.taskIndex].callback != nil { return }
+        if version.isCallback(instance.taskIndex) { return }
         settlement.ended(instance, as: state, isCut: isCut)
         if version.callbacks.isEmpty { return }
         switch state {
