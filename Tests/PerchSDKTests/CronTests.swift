@@ -123,7 +123,8 @@ import Testing
     @Test(
         "a wrong expression names its field",
         arguments: [
-            ("", "0 fields"), ("* * * *", "4 fields"), ("* * * * * * *", "7 fields"), ("60 * * * * *", "second"), ("60 * * * *", "minute"),
+            ("", "0 fields"), ("* * * *", "4 fields"), ("* * * * * * *", "7 fields"), ("60 * * * * *", "second"),
+            ("60 * * * *", "minute"),
             ("* 24 * * *", "hour"), ("* * 0 * *", "day of the month"), ("* * * 13 *", "month"),
             ("* * * * 8", "day of the week"), ("a * * * *", "minute"), ("*/0 * * * *", "minute"),
             ("5-1 * * * *", "wrong way round"), ("1,,2 * * * *", "missing"), ("1- * * * *", "missing"),

@@ -71,7 +71,8 @@ private struct CronReference {
         var time = seconds
         var wall = tm()
         gmtime_r(&time, &wall)
-        guard self.seconds.contains(Int(wall.tm_sec)), fields[0].contains(Int(wall.tm_min)), fields[1].contains(Int(wall.tm_hour)),
+        guard self.seconds.contains(Int(wall.tm_sec)), fields[0].contains(Int(wall.tm_min)),
+            fields[1].contains(Int(wall.tm_hour)),
             fields[3].contains(Int(wall.tm_mon) + 1)
         else { return false }
         let isDay = fields[2].contains(Int(wall.tm_mday))
