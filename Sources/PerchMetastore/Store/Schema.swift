@@ -43,6 +43,8 @@ enum Schema {
             name TEXT NOT NULL,
             PRIMARY KEY (dispatch_id, name)
         ) {clustered};
+
+        ALTER TABLE pool ADD COLUMN description TEXT NOT NULL DEFAULT '';
         """
 
     private static let version6 = """
