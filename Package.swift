@@ -103,6 +103,7 @@ let package = Package(
         room(
             "PerchTriggersProcess", ["PerchSDK", "PerchReactor", "CLinux"], path: "triggers/Process",
             exclude: ["README.md"]),
+        room("PerchGraph", ["PerchSDK"]),
         room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
@@ -118,7 +119,8 @@ let package = Package(
             "PerchCLI",
             [
                 "PerchSDK", "PerchBundle", "PerchOperators", "PerchMetastore", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchMetrics", "CLinux", arguments, log,
+                "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph", "PerchMetrics", "CLinux", arguments,
+                log,
                 metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
@@ -154,6 +156,7 @@ let package = Package(
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),

@@ -43,19 +43,11 @@ enum DAGRecords {
 
     static func task(_ task: TaskDefinition, of definition: DAGDefinition) -> Record {
         let names = { (indexes: [Int]) in Document.list(indexes.map { .text(definition.tasks[$0].taskID) }) }
-        var kind = "sensor"
         var target: String?
-        switch task.kind {
-        case .code(let name): kind = name
-        case .sensor(let sensor):
-            kind = "sensor:\(sensor.trigger.kind)"
-            target = sensor.trigger.target
-        case .empty: kind = TaskDefinition.emptyOperator
-        case .latestOnly: kind = TaskDefinition.latestOnlyOperator
-        }
+        if case .sensor(let sensor) = task.kind { target = sensor.trigger.target }
         return [
             "task_id": .text(task.taskID),
-            "operator": .text(kind),
+            "operator": .text(task.kindName),
             "upstream": names(task.upstream),
             "mapped_over": .text(task.mappedOver.map { definition.tasks[$0].taskID }),
             "trigger_rule": .text(task.triggerRule.rawValue),

@@ -7,10 +7,12 @@ internal import PerchSDK
 struct DAGsCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "dags", abstract: "Show, start and pause DAGs.",
+            commandName: "dags", abstract: "Show, start, pause and delete DAGs.",
             subcommands: [
                 DAGsListCommand.self, DAGsDetailsCommand.self, DAGsTriggerCommand.self, DAGsPauseCommand.self,
-                DAGsUnpauseCommand.self, DAGsNextExecutionCommand.self, DAGsTestCommand<Bundle>.self,
+                DAGsUnpauseCommand.self, DAGsNextExecutionCommand.self, DAGsShowCommand.self, DAGsStateCommand.self,
+                DAGsListRunsCommand.self, DAGsReportCommand.self, DAGsVersionsCommand.self, DAGsDiffCommand.self,
+                DAGsDeleteCommand.self, DAGsTestCommand<Bundle>.self,
             ])
     }
 }
@@ -41,7 +43,7 @@ struct DAGsListCommand: AsyncParsableCommand {
 struct DAGsDetailsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "details", abstract: "Everything about one DAG.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
@@ -61,7 +63,7 @@ struct DAGsPauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pause", abstract: "Hold a DAG: no new runs, no dispatch. What waits is watched all the same.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @OptionGroup var home: HomeOption
 
     func run() async throws { try await DAGsPauseCommand.set(dag, paused: true, home) }
@@ -78,35 +80,8 @@ struct DAGsPauseCommand: AsyncParsableCommand {
 struct DAGsUnpauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "unpause", abstract: "Let a held DAG go on.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @OptionGroup var home: HomeOption
 
     func run() async throws { try await DAGsPauseCommand.set(dag, paused: false, home) }
-}
-
-extension Snapshot {
-    /// A DAG that is there; unknown ids are an error that says what is.
-    func knownDAG(_ id: String) throws -> DAGRow {
-        if let row = try dag(id) { return row }
-        throw unknownDAG(id, known: try dags().map(\.dagID))
-    }
-
-    private func unknownDAG(_ id: String, known: [String]) -> PerchError {
-        let names = known.sorted().prefix(10).joined(separator: ", ")
-        let more = known.count > 10 ? ", …" : ""
-        return PerchError(
-            .notFound,
-            known.isEmpty
-                ? "there is no DAG '\(id)', nor any other: the engine stores them when it has started a bundle"
-                : "there is no DAG '\(id)'; there are \(names)\(more)")
-    }
-
-    /// A run that is there.
-    func knownRun(_ dagID: String, _ runID: String) throws -> RunRow {
-        _ = try knownDAG(dagID)
-        if let run = try run(dagID: dagID, runID: runID) { return run }
-        throw PerchError(
-            .notFound,
-            "DAG '\(dagID)' has no run '\(runID)'; `\(ProgramName.current) runs list \(dagID)` shows its runs")
-    }
 }

@@ -8,7 +8,7 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "next-execution", abstract: "The next instants at which runs of a DAG are created.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @Option(name: [.customShort("n"), .customLong("number")], help: "How many.") var number = 1
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption

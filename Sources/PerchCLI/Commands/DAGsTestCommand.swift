@@ -14,7 +14,7 @@ struct DAGsTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """)
     }
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @OptionGroup var options: TestOptions
 
     func run() async throws {

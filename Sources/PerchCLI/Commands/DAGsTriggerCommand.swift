@@ -8,7 +8,7 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trigger", abstract: "Start a run. Prints its run id once it is durable.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @Option(name: .long, help: "The run's id. Default: made from the moment.") var runID: String?
     @Option(name: .long, help: ArgumentHelp("Values over the DAG's default params: a JSON object.", valueName: "json"))
     var params: String?

@@ -6,8 +6,11 @@ internal import PerchSDK
 
 struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "db", abstract: "Migrate, check and back up the metastore.",
-        subcommands: [DatabaseMigrateCommand.self, DatabaseCheckCommand.self, DatabaseBackupCommand.self])
+        commandName: "db", abstract: "Migrate, check, clean and back up the metastore.",
+        subcommands: [
+            DatabaseMigrateCommand.self, DatabaseCheckCommand.self, DatabaseCleanCommand.self,
+            DatabaseBackupCommand.self,
+        ])
 }
 
 struct DatabaseMigrateCommand: AsyncParsableCommand {

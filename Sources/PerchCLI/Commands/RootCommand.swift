@@ -14,9 +14,10 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 StandaloneCommand.self, TriggererCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
                 BackfillCommand.self, TasksCommand<Bundle>.self,
                 DeferredCommand.self, ApprovalsCommand.self,
-                EventsCommand.self, DatabaseCommand.self, ConfigCommand.self, InitCommand.self, MetricsCommand.self,
+                EventsCommand.self, AssetsCommand.self, PoolsCommand.self, DatabaseCommand.self, ConfigCommand.self,
+                InitCommand.self, MetricsCommand.self,
                 InfoCommand.self,
-                VersionCommand.self, BundleHostCommand<Bundle>.self,
+                CompletionCommand<Bundle>.self, VersionCommand.self, BundleHostCommand<Bundle>.self,
             ])
     }
 }

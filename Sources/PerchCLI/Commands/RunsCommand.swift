@@ -6,14 +6,16 @@ internal import PerchSDK
 
 struct RunsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "runs", abstract: "Show and cancel runs.",
-        subcommands: [RunsListCommand.self, RunsDetailsCommand.self, RunsCancelCommand.self])
+        commandName: "runs", abstract: "Show, explain and cancel runs.",
+        subcommands: [
+            RunsListCommand.self, RunsDetailsCommand.self, RunsExplainCommand.self, RunsCancelCommand.self,
+        ])
 }
 
 struct RunsListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "Runs, the newest first.")
 
-    @Argument(help: "Only runs of this DAG.") var dag: String?
+    @Argument(help: "Only runs of this DAG.", completion: .dags) var dag: String?
     @Option(name: .long, help: "Only runs in this state: queued, running, success or failed.", transform: stateOption)
     var state: RunState?
     @Option(name: .long, help: "At most so many.") var limit = 100
@@ -40,8 +42,8 @@ struct RunsDetailsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "details", abstract: "One run with the states of its tasks.")
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
@@ -62,8 +64,8 @@ struct RunsCancelCommand: AsyncParsableCommand {
         commandName: "cancel",
         abstract: "End a run: what waits or has not begun ends at once, what runs cleans up first.")
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
     @OptionGroup var home: HomeOption
 
     func run() async throws {

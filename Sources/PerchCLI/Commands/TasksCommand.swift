@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import Glibc
 internal import PerchMetastore
 internal import PerchSDK
 
@@ -11,7 +10,7 @@ struct TasksCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             commandName: "tasks", abstract: "Show, clear, mark and read tasks.",
             subcommands: [
                 TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksMarkCommand.self,
-                TasksLogsCommand.self,
+                TasksLogsCommand.self, TasksFailedDepsCommand.self, TasksStateCommand.self,
                 TasksTestCommand<Bundle>.self,
             ])
     }
@@ -20,7 +19,7 @@ struct TasksCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 struct TasksListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "list", abstract: "The tasks of a DAG.")
 
-    @Argument(help: "The DAG's id.") var dag: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
@@ -40,22 +39,36 @@ struct TasksListCommand: AsyncParsableCommand {
 
 struct TasksStatesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "states", abstract: "The task instances of a run, with why they failed.")
+        commandName: "states", abstract: "The task instances of a run, with why they failed.",
+        aliases: ["states-for-dag-run"])
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
     @Option(name: .long, help: "Only instances in this state.", transform: stateOption) var state: TaskState?
+    @Flag(
+        name: .long,
+        help: "Look at the run by the newest version of its DAG: tasks that are not in it any more show 'removed'.")
+    var newest = false
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
     func run() async throws {
-        let (dag, run, state) = (dag, run, state)
+        let (dag, run, state, newest) = (dag, run, state, newest)
         let records = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
                 let row = try snapshot.knownRun(dag, run)
-                return try snapshot.taskInstances(runKey: row.runKey).filter { state == nil || $0.state == state }.map {
-                    var record = RunRecords.instance($0, now: snapshot.now)
-                    record.fields.append(Record.Field(name: "message", value: .text($0.message)))
+                let current = try newest ? snapshot.knownVersion(dag, nil) : nil
+                let left = try current.map { try Self.left($0, row, snapshot) } ?? []
+                return try snapshot.taskInstances(runKey: row.runKey).compactMap { instance -> Record? in
+                    var shown = instance
+                    if let current, left.contains(instance.key.taskID) {
+                        shown.state = .removed
+                        shown.message =
+                            "it is not in version \(current.number) of the DAG; in this run: \(instance.state.rawValue)"
+                    }
+                    guard state == nil || shown.state == state else { return nil }
+                    var record = RunRecords.instance(shown, now: snapshot.now)
+                    record.fields.append(Record.Field(name: "message", value: .text(shown.message)))
                     return record
                 }
             }
@@ -64,14 +77,20 @@ struct TasksStatesCommand: AsyncParsableCommand {
         try listing.add(records)
         try listing.finish(empty: "no task instances")
     }
+
+    /// The tasks of a run that a version of its DAG does not have.
+    private static func left(_ version: DAGVersionRow, _ run: RunRow, _ snapshot: Snapshot) throws -> Set<String> {
+        let before = try snapshot.definition(ofVersion: run.versionID).tasks.map(\.taskID)
+        return Set(before).subtracting(try snapshot.definition(ofVersion: version.versionID).tasks.map(\.taskID))
+    }
 }
 
 struct TasksClearCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear", abstract: "Run tasks of a run again: each gets a new try with an empty journal.")
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
     @Option(name: .long, help: "Only this task. Default: every task of the run.") var task: String?
     @Option(name: .long, help: "Only this instance of a mapped task.") var mapIndex: Int?
     @Flag(name: .long, help: "Also everything that comes after the task.") var downstream = false
@@ -91,10 +110,7 @@ struct TasksClearCommand: AsyncParsableCommand {
         let records = try await home.withMetastore { home, metastore in
             try await metastore.read { snapshot in
                 let row = try snapshot.knownRun(dag, run)
-                let definition = try snapshot.definition(ofVersion: row.versionID)
-                if let task, !definition.tasks.contains(where: { $0.taskID == task }) {
-                    throw PerchError(.notFound, "run \(run) of \(dag) has no task '\(task)'")
-                }
+                if let task { _ = try snapshot.knownTask(task, of: row) }
             }
             if !dryRun { try confirm() }
             let isTry = dryRun
@@ -124,13 +140,7 @@ struct TasksClearCommand: AsyncParsableCommand {
     }
 
     private func confirm() throws {
-        guard !yes else { return }
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw ValidationError("clearing asks first, and standard input is no terminal: give -y")
-        }
         let what = task.map { "task \($0)\(downstream ? " and what comes after it" : "")" } ?? "every task"
-        Console.shared.prompt("Clear \(what) of run \(run) of \(dag)? [y/N] ")
-        let answer = readLine(strippingNewline: true)?.lowercased()
-        guard answer == "y" || answer == "yes" else { throw PerchError(.conflict, "not cleared") }
+        try Confirmation.ask("Clear \(what) of run \(run) of \(dag)?", isGiven: yes, "not cleared")
     }
 }

@@ -10,9 +10,9 @@ struct TasksLogsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs", abstract: "The log of one attempt, with its waits.")
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
-    @Argument(help: "The task's id.") var task: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
+    @Argument(help: "The task's id.", completion: .tasks) var task: String
     @Option(name: .long, help: "The instance of a mapped task.") var mapIndex = -1
     @Option(name: .customLong("try"), help: "Which try. Default: the latest.") var tryNumber: Int?
     @Flag(name: .long, help: "Go on until the task has ended.") var follow = false

@@ -24,9 +24,9 @@ struct TasksMarkCommand: AsyncParsableCommand {
         }
     }
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The run's id.") var run: String
-    @Argument(help: "The task's id.") var task: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The run's id.", completion: .runs) var run: String
+    @Argument(help: "The task's id.", completion: .tasks) var task: String
     @Argument(help: "success, failed or skipped.") var state: State
     @Option(name: .long, help: "Only this instance of a mapped task.") var mapIndex: Int?
     @OptionGroup var home: HomeOption

@@ -13,8 +13,8 @@ struct TasksTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """)
     }
 
-    @Argument(help: "The DAG's id.") var dag: String
-    @Argument(help: "The task's id.") var task: String
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The task's id.", completion: .tasks) var task: String
     @Option(
         name: .long, parsing: .singleValue,
         help: ArgumentHelp("The output of the task NAME, which this one takes.", valueName: "name=json"))

@@ -15,6 +15,12 @@ final class Console: Sendable {
     let width: Int?
     private let pending = Mutex<[UInt8]>([])
 
+    /// Whether colours may be written: to a terminal that knows them, of somebody who has not set `NO_COLOR`.
+    var showsColours: Bool {
+        let environment = ProcessEnvironment.current
+        return isTerminal && environment["TERM"] != "dumb" && (environment["NO_COLOR"] ?? "").isEmpty
+    }
+
     init() {
         isTerminal = isatty(STDOUT_FILENO) == 1
         var size = winsize()

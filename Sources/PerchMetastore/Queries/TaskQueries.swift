@@ -27,12 +27,53 @@ extension Snapshot {
         ) { try taskInstance($0) }
     }
 
+    /// The instances of one task of a run, by its id; empty where the run has no such task, or none are created.
+    public func taskInstances(of run: RunRow, taskID: String) throws -> [TaskInstanceRow] {
+        guard let index = try version(run.versionID).tasks.firstIndex(where: { $0.taskID == taskID }) else { return [] }
+        return try taskInstances(runKey: run.runKey, taskIndex: index)
+    }
+
+    /// Over how many elements a task of a run is mapped; nil where that is not known yet, or it is not mapped.
+    public func mappedLength(of key: TaskInstanceKey) throws -> Int? {
+        guard let run = try run(dagID: key.dagID, runID: key.runID),
+            let index = try version(run.versionID).tasks.firstIndex(where: { $0.taskID == key.taskID })
+        else { return nil }
+        return try number(
+            "SELECT length FROM mapped_task WHERE run_key = :1 AND task_index = :2", run.runKey, index
+        ).map { Int($0) }
+    }
+
     /// One task instance; nil where the run, the task or the map index does not exist.
     public func taskInstance(_ key: TaskInstanceKey) throws -> TaskInstanceRow? {
         guard let run = try run(dagID: key.dagID, runID: key.runID),
             let index = try version(run.versionID).tasks.firstIndex(where: { $0.taskID == key.taskID })
         else { return nil }
-        return try taskInstances(runKey: run.runKey, taskIndex: index).first { $0.key.mapIndex == key.mapIndex }
+        return try taskInstance(runKey: run.runKey, taskIndex: index, mapIndex: key.mapIndex)
+    }
+
+    /// One instance by its place.
+    func taskInstance(runKey: Int64, taskIndex: Int, mapIndex: Int) throws -> TaskInstanceRow? {
+        try first(
+            """
+            SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
+                t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id, r.version_id
+            FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+            WHERE t.run_key = :1 AND t.task_index = :2 AND t.map_index = :3
+            """, runKey, taskIndex, mapIndex
+        ) { try taskInstance($0) }
+    }
+
+    /// The first instances of a run, or of one task of it, in one state, in the order of its tasks.
+    func taskInstances(_ run: RunRow, taskIndex: Int?, in state: TaskState, limit: Int) throws -> [TaskInstanceRow] {
+        try rows(
+            """
+            SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
+                t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id, r.version_id
+            FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+            WHERE t.run_key = :1 AND (CAST(:2 AS BIGINT) IS NULL OR t.task_index = :2) AND t.state = :3
+            ORDER BY t.task_index, t.map_index LIMIT :4
+            """, run.runKey, taskIndex, state, limit
+        ) { try taskInstance($0) }
     }
 
     /// When the next run is overdue that is still under way.

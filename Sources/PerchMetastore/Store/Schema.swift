@@ -86,6 +86,8 @@ enum Schema {
         -- A date has one run, whether its tick created it or a backfill.
         DROP INDEX dag_run_scheduled;
         CREATE UNIQUE INDEX dag_run_scheduled ON dag_run (dag_id, logical_date) WHERE run_type IN ('scheduled', 'backfill');
+
+        ALTER TABLE pool ADD COLUMN description TEXT NOT NULL DEFAULT '';
         """
 
     private static let version6 = """

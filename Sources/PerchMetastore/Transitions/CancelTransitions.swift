@@ -161,7 +161,7 @@ extension Transaction {
             """, now
         ) { (dagID: $0.text(0), runID: $0.text(1), start: $0.optionalTime(2)) }
         for run in overdue where left > 0 {
-            _ = try cancelRun(dagID: run.dagID, runID: run.runID, by: "the run's timeout")
+            _ = try cancelRun(dagID: run.dagID, runID: run.runID, by: Hindrance.runTimeout)
             left -= 2_000
         }
     }
@@ -178,7 +178,7 @@ extension Transaction {
         }
     }
 
-    private func continueCancel(runKey: Int64, left: inout Int) throws {
+    func continueCancel(runKey: Int64, left: inout Int) throws {
         let facts = try facts(ofRun: runKey)
         let by = facts.cancelledBy ?? "nobody"  // because only cancelled runs come here
         // What a setup has made is cleaned up in a cancelled run too.

@@ -137,7 +137,7 @@ extension Transaction {
     }
 
     /// From the last task to the first: what comes after a task is there before the task can end.
-    private func createInstances(_ left: inout Int) throws {
+    func createInstances(_ left: inout Int) throws {
         while left > 0 {
             let creating = try number(
                 "SELECT run_key FROM dag_run WHERE state = 'running' AND to_create > 0 ORDER BY run_key LIMIT 1")

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct DAGsVersionsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "versions", abstract: "The versions of a DAG, the newest first.",
+        discussion:
+            "A run keeps the version that it started on; a new one comes when the bundle describes the DAG anew.")
+
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let dag = dag
+        let records = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let row = try snapshot.knownDAG(dag)
+                let versions = try snapshot.versions(dagID: dag)
+                return try versions.enumerated().map { place, version in
+                    let definition = try snapshot.definition(ofVersion: version.versionID)
+                    let before = try versions.dropFirst(place + 1).first.map {
+                        try snapshot.definition(ofVersion: $0.versionID)
+                    }
+                    let changes = before.map { DAGDifference(from: $0, to: definition).changes.count }
+                    return Self.record(
+                        version, definition, changes, isNewest: version.versionID == row.versionID)
+                }
+            }
+        }
+        var listing = Listing(
+            output.format,
+            columns: ["version", "created_at", "bundle_version", "tasks", "changes", "runs", "is_newest"])
+        try listing.add(records)
+        try listing.finish(empty: "no versions")
+    }
+
+    private static func record(
+        _ version: DAGVersionRow, _ definition: DAGDefinition, _ changes: Int?, isNewest: Bool
+    ) -> Record {
+        [
+            "version": .number(version.number), "created_at": .instant(version.createdAt),
+            "bundle_version": .text(version.bundleVersion), "tasks": .number(definition.tasks.count),
+            // How many things differ from the version before.
+            "changes": .number(changes.map(Int64.init)), "runs": .number(version.runs), "is_newest": .flag(isNewest),
+            "content_hash": .text(version.contentHash),
+        ]
+    }
+}
+
+struct DAGsDiffCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "What differs between two versions of a DAG.",
+        discussion: """
+            Without versions: between the newest and the one before. With one: between that and the newest. Tasks are known \
+            by their ids; the place in the file at which a task is declared does not count.
+            """)
+
+    @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @Argument(help: "The older version, as `dags versions` shows it.") var from: Int?
+    @Argument(help: "The newer version. Default: the newest.") var to: Int?
+    @Option(name: .long, help: "In place of the older version: the one that this run started on.", completion: .runs)
+    var run: String?
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func validate() throws {
+        if run != nil, from != nil { throw ValidationError("a run has its version: leave the versions out") }
+        for number in [from, to].compactMap(\.self) where number < 1 {
+            throw ValidationError("there is no version \(number); versions are counted from 1")
+        }
+    }
+
+    func run() async throws {
+        let (dag, run, from, to) = (dag, run, from, to)
+        let (older, newer, changes) = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let newer = try snapshot.knownVersion(dag, to)
+                var number = from
+                if let run {
+                    let versionID = try snapshot.knownRun(dag, run).versionID
+                    number = try snapshot.versions(dagID: dag).first { $0.versionID == versionID }?.number
+                }
+                if number == nil, newer.number == 1 {
+                    throw PerchError(.notFound, "DAG '\(dag)' has one version: there is nothing to compare it with")
+                }
+                let older = try snapshot.knownVersion(dag, number ?? newer.number - 1)
+                let difference = DAGDifference(
+                    from: try snapshot.definition(ofVersion: older.versionID),
+                    to: try snapshot.definition(ofVersion: newer.versionID))
+                return (older.number, newer.number, difference.changes)
+            }
+        }
+        guard output.format == .table else {
+            var listing = Listing(output.format)
+            try listing.add(changes.map(Self.record))
+            return try listing.finish(empty: "")
+        }
+        for change in changes { try Console.shared.line(SafeText.neutralised(Self.line(change))) }
+        try Console.shared.flush()
+        if changes.isEmpty { Console.shared.say("versions \(older) and \(newer) of \(dag) do not differ") }
+    }
+
+    private static func record(_ change: DAGDifference.Change) -> Record {
+        [
+            "kind": .text(change.kind.rawValue), "task_id": .text(change.taskID),
+            "upstream_id": .text(change.upstreamID), "field": .text(change.field),
+            "old": .value(change.old ?? .null), "new": .value(change.new ?? .null),
+        ]
+    }
+
+    /// `+ task load`, `- edge parse -> load`, `~ task load: retries 0 -> 3`.
+    private static func line(_ change: DAGDifference.Change) -> String {
+        let task = change.taskID ?? ""
+        let values = "\(change.field ?? ""): \(value(change.old)) -> \(value(change.new))"
+        return switch change.kind {
+        case .taskAdded: "+ task \(task)"
+        case .taskRemoved: "- task \(task)"
+        case .edgeAdded: "+ edge \(change.upstreamID ?? "") -> \(task)"
+        case .edgeRemoved: "- edge \(change.upstreamID ?? "") -> \(task)"
+        case .taskChanged: "~ task \(task), \(values)"
+        case .dagChanged: "~ dag, \(values)"
+        }
+    }
+
+    private static func value(_ value: JSONValue?) -> String {
+        guard let value else { return "(default)" }
+        if case .string(let text) = value { return text }
+        return value.text
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct DatabaseCleanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clean", abstract: "Remove old finished runs and old events, also while the engine runs.",
+        discussion: """
+            Never removed: runs that have not ended, waits, and events that a wait, an unfinished run or a DAG that events \
+            start may still look at. With --dag or --keep-last only runs are removed. Small transactions: the engine goes on \
+            between them, and what was removed when the command is stopped stays removed.
+            """)
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "What ended, or came, before this instant; or longer ago than this span, as 30d.", valueName: "when"))
+    var before: String
+    @Option(name: .long, help: "Only runs of this DAG.", completion: .dags) var dag: String?
+    @Option(name: .long, help: "Of each DAG keep so many of the newest runs.") var keepLast: Int?
+    @Flag(name: .long, help: "Say what would be removed, and leave it as it is.") var dryRun = false
+    @Flag(name: .customShort("y"), help: "Do not ask.") var yes = false
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    private static let limit = 1_000
+
+    func validate() throws {
+        _ = try instant(from: SystemClock().now)
+        if let keepLast { try checkedLimit(keepLast, "--keep-last") }
+    }
+
+    private func instant(from now: Timestamp) throws -> Timestamp {
+        if let instant = try? Timestamp(parsing: before) { return instant }
+        if before.contains("-"), !before.hasPrefix("-") { return try instantOption("--before", before) }
+        return now + TimeSpan(microseconds: -(try TimeSpan.option("--before", before).microseconds))
+    }
+
+    /// What is found, or done.
+    private struct Account {
+        var runs = 0
+        var events = 0
+        /// Old events that something may still need.
+        var keptEvents = 0
+    }
+
+    func run() async throws {
+        let account = try await home.withMetastore { _, metastore in
+            let (requests, found) = try await find(metastore)
+            if dryRun || (found.runs == 0 && found.events == 0) { return found }
+            try Confirmation.ask(
+                "Remove \(found.runs) runs and \(found.events) events from before \(before)?", isGiven: yes,
+                "nothing was removed")
+            var done = Account(keptEvents: found.keptEvents)
+            var progress = ProgressBar("cleaning", of: found.runs + found.events)
+            defer { progress.finish() }
+            for request in requests {
+                var isMore = true
+                while isMore {
+                    let step = try await metastore.write { try $0.clean(request, limit: Self.limit) }
+                    done.runs += step.runs
+                    done.events += step.events
+                    progress.advance(by: step.runs + step.events)
+                    isMore = step.isMore
+                }
+            }
+            return done
+        }
+        try Listing.show(
+            [
+                "runs": .number(account.runs), "events": .number(account.events),
+                "events_kept": .number(account.keptEvents), "dry_run": .flag(dryRun),
+            ], output.format)
+        if account.keptEvents > 0 {
+            Console.shared.say(
+                "note: \(account.keptEvents) old events stay: waits, unfinished runs or gathering DAGs may need them")
+        }
+    }
+
+    /// The parts of the work, and how much there is.
+    private func find(_ metastore: Metastore) async throws -> ([CleaningRequest], Account) {
+        let (dag, keepLast) = (dag, keepLast)
+        let instant = try instant(from: metastore.clock.now)
+        return try await metastore.read { snapshot in
+            var requests: [CleaningRequest] = []
+            if dag != nil || keepLast != nil {
+                let dags = try dag.map { [try snapshot.knownDAG($0)] } ?? snapshot.dags()
+                for row in dags {
+                    var request = CleaningRequest(runsBefore: instant, dagID: row.dagID)
+                    if let keepLast {
+                        // Fewer runs than are kept: none goes.
+                        request.beforeRunKey = try snapshot.runKey(ofNewest: keepLast, dagID: row.dagID) ?? .min
+                    }
+                    requests.append(request)
+                }
+            } else {
+                var request = CleaningRequest(runsBefore: instant, eventsBefore: instant)
+                request.upToEvent = try snapshot.lastNeedlessEvent()
+                requests.append(request)
+            }
+            var account = Account()
+            for request in requests {
+                let found = try snapshot.cleanable(request)
+                account.runs += found.runs
+                account.events += found.events
+                guard request.eventsBefore != nil else { continue }
+                let all = try snapshot.cleanable(CleaningRequest(eventsBefore: instant)).events
+                account.keptEvents = all - found.events
+            }
+            return (requests.filter { $0.beforeRunKey > .min }, account)
+        }
+    }
+}

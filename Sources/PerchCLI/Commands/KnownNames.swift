@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchSDK
+
+extension Snapshot {
+    /// A DAG that is there; unknown ids are an error that says what is.
+    func knownDAG(_ id: String) throws -> DAGRow {
+        if let row = try dag(id) { return row }
+        let known = try dags().map(\.dagID)
+        throw PerchError(
+            .notFound,
+            known.isEmpty
+                ? "there is no DAG '\(id)', nor any other: the engine stores them when it has started a bundle"
+                : "there is no DAG '\(id)'; \(NearName.hint(id, known))")
+    }
+
+    /// A version of a DAG that is there; nil means the one on which its next run starts.
+    func knownVersion(_ dagID: String, _ number: Int?) throws -> DAGVersionRow {
+        let row = try knownDAG(dagID)
+        let versions = try versions(dagID: dagID)
+        let wanted = number ?? row.versionNumber
+        if let version = versions.first(where: { $0.number == wanted }) { return version }
+        let numbers = versions.prefix(10).map { "\($0.number)" }.joined(separator: ", ")
+        throw PerchError(
+            .notFound,
+            "DAG '\(dagID)' has no version \(wanted); there are \(numbers)\(versions.count > 10 ? ", …" : "")")
+    }
+
+    /// A run that is there.
+    func knownRun(_ dagID: String, _ runID: String) throws -> RunRow {
+        _ = try knownDAG(dagID)
+        if let run = try run(dagID: dagID, runID: runID) { return run }
+        let latest = try runs(dagID: dagID, state: nil, limit: 1_000).map(\.runID)
+        let near = NearName.nearest(to: runID, in: latest).map { " Did you mean '\($0)'?" } ?? ""
+        throw PerchError(
+            .notFound,
+            "DAG '\(dagID)' has no run '\(runID)'; `\(ProgramName.current) runs list \(dagID)` shows its runs.\(near)")
+    }
+
+    /// The definition that a run started on, where it has this task.
+    func knownTask(_ taskID: String, of run: RunRow) throws -> TaskDefinition {
+        let tasks = try definition(ofVersion: run.versionID).tasks
+        if let task = tasks.first(where: { $0.taskID == taskID }) { return task }
+        throw PerchError(
+            .notFound,
+            tasks.isEmpty
+                ? "run '\(run.runID)' of '\(run.dagID)' has no task '\(taskID)', nor any other"
+                : "run '\(run.runID)' of '\(run.dagID)' has no task '\(taskID)'; "
+                    + NearName.hint(taskID, tasks.map(\.taskID)))
+    }
+
+    /// A task instance that is there. `mapIndex` nil means the one of a task that is not mapped.
+    func knownInstance(_ run: RunRow, _ taskID: String, _ mapIndex: Int?) throws -> TaskInstanceRow {
+        let task = try knownTask(taskID, of: run)
+        let key = TaskInstanceKey(dagID: run.dagID, runID: run.runID, taskID: taskID, mapIndex: mapIndex ?? -1)
+        if let instance = try taskInstance(key) { return instance }
+        let reason: String
+        if task.mappedOver == nil {
+            reason = mapIndex == nil ? "it is not created yet" : "the task is not mapped: leave --map-index out"
+        } else if let length = try mappedLength(of: key) {
+            reason =
+                mapIndex == nil
+                ? "it is mapped: name one of its \(length) instances with --map-index"
+                : "it is mapped over \(length) \(length == 1 ? "element" : "elements"), counted from 0"
+        } else {
+            reason = "it is mapped, and its instances are not created yet"
+        }
+        throw PerchError(
+            .notFound,
+            "run '\(run.runID)' of '\(run.dagID)' has no instance '\(taskID)'\(mapIndex.map { " [\($0)]" } ?? ""): \(reason)"
+        )
+    }
+}
+
+/// What somebody may have meant who mistyped a name.
+enum NearName {
+    /// `there is 'orders'`, with the name that is nearest first, or the first ten.
+    static func hint(_ name: String, _ known: [String]) -> String {
+        if let near = nearest(to: name, in: known) { return "did you mean '\(near)'?" }
+        let names = known.sorted().prefix(10).joined(separator: ", ")
+        return "there are \(names)\(known.count > 10 ? ", …" : "")"
+    }
+
+    /// The known name that takes the fewest changes of a letter, where they are no more than a third of the name.
+    static func nearest(to name: String, in known: [String]) -> String? {
+        let most = max(1, name.utf8.count / 3)
+        var best: (name: String, distance: Int)?
+        for other in known.sorted() where abs(other.utf8.count - name.utf8.count) <= most {
+            let distance = distance(Array(name.utf8), Array(other.utf8))
+            if distance <= most, distance < best?.distance ?? .max { best = (other, distance) }
+        }
+        return best?.name
+    }
+
+    /// How many bytes are to be added, removed or changed (Levenshtein).
+    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        var previous = Array(0...right.count)
+        for (row, byte) in left.enumerated() {
+            var current = [row + 1]
+            for (column, other) in right.enumerated() {
+                current.append(
+                    min(previous[column] + (byte == other ? 0 : 1), previous[column + 1] + 1, current[column] + 1))
+            }
+            previous = current
+        }
+        return previous[right.count]
+    }
+}

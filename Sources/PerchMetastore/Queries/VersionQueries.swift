@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// A version of a DAG: the structure that runs have started on. Versions never change.
+public struct DAGVersionRow: Sendable, Hashable {
+    public var versionID: Int64
+    public var dagID: String
+    /// From 1.
+    public var number: Int
+    public var bundleVersion: String
+    /// A hash of the definition: equal hashes are equal structures.
+    public var contentHash: String
+    public var createdAt: Timestamp
+    /// How many runs have started on it that are still there.
+    public var runs: Int
+}
+
+extension Snapshot {
+    /// The versions of a DAG, the newest first.
+    public func versions(dagID: String) throws -> [DAGVersionRow] {
+        let runs = try rows(
+            "SELECT version_id, COUNT(*) FROM dag_run WHERE dag_id = :1 GROUP BY version_id", dagID
+        ) { ($0.int64(0), $0.int(1)) }
+        let counts = Dictionary(runs) { $0 + $1 }
+        return try rows(
+            """
+            SELECT version_id, dag_id, version_number, bundle_version, content_hash, created_at FROM dag_version
+            WHERE dag_id = :1 ORDER BY version_number DESC
+            """, dagID
+        ) { row in
+            DAGVersionRow(
+                versionID: row.int64(0), dagID: row.text(1), number: row.int(2), bundleVersion: row.text(3),
+                contentHash: row.text(4), createdAt: row.time(5), runs: counts[row.int64(0)] ?? 0)
+        }
+    }
+}
