@@ -43,6 +43,18 @@ enum Schema {
             name TEXT NOT NULL,
             PRIMARY KEY (dispatch_id, name)
         ) {clustered};
+
+        -- What is wrong in the files from which a bundle reads DAGs, in its order.
+        CREATE TABLE import_error (
+            bundle TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            file TEXT NOT NULL,
+            line INTEGER NOT NULL,
+            column_number INTEGER,
+            message TEXT NOT NULL,
+            since {int64} NOT NULL,
+            PRIMARY KEY (bundle, position)
+        ) {clustered};
         """
 
     private static let version6 = """
