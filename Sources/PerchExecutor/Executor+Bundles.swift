@@ -33,12 +33,7 @@ extension Executor {
     func startMainBundle() async throws -> [DAGDefinition] {
         let description = try await bringUp(.main, describes: true)
         guard let description else { throw PerchError(.unavailable, "the bundle has not described itself") }
-        guard description.problems.isEmpty else {
-            throw PerchError(.invalid, description.problems.joined(separator: "\n"))
-        }
-        let definitions = try description.dags.map { try DAGDefinition(parsing: $0) }
-        try await store.storeDAGs(definitions, bundle: launcher.name, bundleVersion: description.bundleVersion)
-        return definitions
+        return try await takeUp(description)
     }
 
     /// Starts a bundle until one has come up; more and more time lies between the attempts. While the executor starts,
@@ -131,7 +126,7 @@ extension Executor {
     }
 
     /// Sends a message and waits for its answer; nil where the bundle ended before.
-    private func ask(_ bundle: RunningBundle, _ message: EngineMessage) async -> RunningBundle.Greeting? {
+    func ask(_ bundle: RunningBundle, _ message: EngineMessage) async -> RunningBundle.Greeting? {
         await withCheckedContinuation { continuation in
             // Looked at in here: before this closure the actor may have done something else.
             guard bundle.endWords == nil else { return continuation.resume(returning: nil) }
@@ -170,6 +165,9 @@ extension Executor {
         } catch {
             logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
+        // It may have read other files than the one before it.
+        if place == .main, let version = bundles[place]?.bundleVersion, version != storedVersion { mustDescribe = true }
+        askForDescription()
         if case .hosting = place { pumpHosted() } else { pump() }
     }
 

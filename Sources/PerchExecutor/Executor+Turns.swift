@@ -47,6 +47,7 @@ extension Executor {
                 if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
                 executor.pump()
                 executor.lookForHosted(orphans: true)
+                executor.askForDescription()
                 executor.poll()
             }
         }

@@ -69,6 +69,12 @@ public actor Executor {
     /// Rows of bundles that ended while the executor stopped.
     var deadRows: [Int64] = []
     var isRejoining = false
+    /// The version of the bundle whose DAGs are stored, and what was wrong in its files.
+    var storedVersion: String?
+    var toldErrors: [DeclarationProblem] = []
+    /// Whether the bundle may have other DAGs than those that are stored, and whether it is being asked.
+    var mustDescribe = false
+    var isDescribing = false
     var bundlesStarted = 0
     var worker: Int64 = 0
     var life = Life.new

@@ -63,9 +63,12 @@ private final class ObservedStore: ExecutorStore {
         note("requeueOrphans")
         return try await base.requeueOrphans(liveWorkers: liveWorkers)
     }
-    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws {
+    func storeDAGs(
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+    ) async throws {
         note("storeDAGs")
-        try await base.storeDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion)
+        try await base.storeDAGs(
+            definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
     }
     func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void) {
         base.subscribe(bells, callback)

@@ -27,17 +27,19 @@ public final class BundleHost: Sendable {
     ///   - bundleVersion: Nil: made from the executable's file, so that every build has another one.
     ///   - randomBits: The generator of what the context journals.
     ///   - conduct: A process of its own, or a guest in another one.
+    ///   - reading: Gives all that the bundle has, read from files; asked again whenever the engine wants a description.
+    ///     Nil: it has `dags`, as long as it lives.
     public static func run(
         dags: [DAG], triggers: [any AsyncTrigger.Type] = [], descriptor: Int32, clock: any PerchClock,
         bundleVersion: String? = nil,
         randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
-        conduct: HostConduct = .process
+        conduct: HostConduct = .process, reading: (@Sendable () -> BundleContents)? = nil
     ) async {
         let socket = conduct.isProcess ? setUpProcess(descriptor) : descriptor
         let host = BundleHost(
             dags: dags, triggers: triggers, descriptor: socket, clock: clock,
             bundleVersion: bundleVersion ?? Self.versionOfExecutable(),
-            generator: randomBits, conduct: conduct)
+            generator: randomBits, conduct: conduct, reading: reading)
         await withCheckedContinuation { continuation in
             host.onEnd.withLock { $0 = continuation }
             HostThread.start { host.read() }
@@ -46,7 +48,8 @@ public final class BundleHost: Sendable {
 
     init(
         dags: [DAG], triggers: [any AsyncTrigger.Type], descriptor: Int32, clock: any PerchClock, bundleVersion: String,
-        generator: @escaping @Sendable () -> UInt64, conduct: HostConduct
+        generator: @escaping @Sendable () -> UInt64, conduct: HostConduct,
+        reading: (@Sendable () -> BundleContents)? = nil
     ) {
         self.descriptor = descriptor
         self.conduct = conduct
@@ -57,7 +60,7 @@ public final class BundleHost: Sendable {
             generator: generator, triggers: triggers,
             triggerExecutor: { [executor, slices] budget, onHeld in
                 TriggerExecutor(threads: executor, watch: slices, budget: budget, onHeld: onHeld)
-            }, flushOutput: conduct.flushOutput,
+            }, reading: reading, flushOutput: conduct.flushOutput,
             // The reading thread wakes up, finds everything done and ends.
             onDrained: { [outbox] in outbox.endReading() })
     }

@@ -19,9 +19,8 @@ package final class DispatchHost: Sendable {
     let outbox: any BundleOutbox
     let clock: any PerchClock
     let executor: any TaskExecutor
-    private let dags: [DAG]
-    private let code: [String: [String: TaskCode]]
     private let bundleVersion: String
+    private let reading: (@Sendable () -> BundleContents)?
     private let pid: Int32
     private let generator: @Sendable () -> UInt64
     private let flushOutput: @Sendable () -> Void
@@ -32,6 +31,23 @@ package final class DispatchHost: Sendable {
     /// Makes the place where the code of one trigger runs; it tells when that code holds its thread for too long.
     package typealias TriggerExecutorFactory =
         @Sendable (_ budget: TimeSpan, _ onHeld: @escaping @Sendable (TimeSpan) -> Void) -> any TaskExecutor
+
+    /// What there is to describe and to run.
+    private struct Contents {
+        var read: BundleContents
+        var code: [String: [String: TaskCode]] = [:]
+
+        init(_ read: BundleContents) {
+            self.read = read
+            for dag in read.dags {
+                for (task, body) in zip(dag.definition.tasks, dag.code) {
+                    code[dag.definition.dagID, default: [:]][task.taskID] = body
+                }
+            }
+        }
+    }
+
+    private let contents: Mutex<Contents>
 
     private struct State {
         var attempts: [Int64: JournaledAttempt] = [:]
@@ -50,15 +66,17 @@ package final class DispatchHost: Sendable {
     ///   - generator: What `context.random` and `context.uuid` draw from.
     ///   - triggers: The types of triggers that the bundle hosts, beside those of its sensors.
     ///   - triggerExecutor: Where their code runs; nil: where that of tasks does, unwatched.
+    ///   - reading: Gives all that the bundle has, read from files; nil: it has `dags`, as long as it lives.
     ///   - flushOutput: Called before each message that ends a dispatch.
     ///   - onDrained: Called when the last dispatch has ended after a `drain`.
     package init(
         dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
         outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
         triggers: [any AsyncTrigger.Type] = [], triggerExecutor: TriggerExecutorFactory? = nil,
-        flushOutput: @escaping @Sendable () -> Void = {}, onDrained: @escaping @Sendable () -> Void = {}
+        reading: (@Sendable () -> BundleContents)? = nil, flushOutput: @escaping @Sendable () -> Void = {}, onDrained: @escaping @Sendable () -> Void = {}
     ) {
-        self.dags = dags
+        contents = Mutex(Contents(reading?() ?? BundleContents(dags: dags, version: "")))
+        self.reading = reading
         self.bundleVersion = bundleVersion
         self.pid = pid
         self.clock = clock
@@ -69,13 +87,6 @@ package final class DispatchHost: Sendable {
         self.triggerExecutor = triggerExecutor
         self.flushOutput = flushOutput
         self.onDrained = onDrained
-        var code: [String: [String: TaskCode]] = [:]
-        for dag in dags {
-            for (task, body) in zip(dag.definition.tasks, dag.code) {
-                code[dag.definition.dagID, default: [:]][task.taskID] = body
-            }
-        }
-        self.code = code
     }
 
     func randomBits() -> UInt64 { generator() }
@@ -111,9 +122,15 @@ package final class DispatchHost: Sendable {
     package func handle(_ message: EngineMessage) {
         switch message {
         case .hello:
-            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: bundleVersion, pid: pid))
+            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: version, pid: pid))
         case .describe:
-            describe()
+            guard let reading else { return describe() }
+            // Not here: who reads files hears no messages meanwhile.
+            Task(executorPreference: executor) {
+                let read = Contents(reading())
+                self.contents.withLock { $0 = read }
+                self.describe()
+            }
         case .run(let order):
             start(order)
         case .recorded(let dispatchID, let key):
@@ -141,7 +158,15 @@ package final class DispatchHost: Sendable {
         state.withLock { $0.attempts[dispatchID] }
     }
 
+    /// Tells this state of the bundle from every other.
+    private var version: String {
+        let read = contents.withLock { $0.read.version }
+        return read.isEmpty ? bundleVersion : "\(bundleVersion)-\(read)"
+    }
+
     private func describe() {
+        let (read, bundleVersion) = (contents.withLock { $0.read }, version)
+        let dags = read.dags
         let problems = DAG.problems(in: dags).map(\.description) + triggers.problems
         var texts: [String] = []
         var size = 0
@@ -153,7 +178,8 @@ package final class DispatchHost: Sendable {
                 sendInPieces(text)
             }
         }
-        let description = BundleDescription(bundleVersion: bundleVersion, dags: texts, problems: problems)
+        let description = BundleDescription(
+            bundleVersion: bundleVersion, dags: texts, problems: problems, importErrors: read.importErrors)
         do {
             try outbox.send(.described(description), mayWait: false)
         } catch {
@@ -212,7 +238,7 @@ package final class DispatchHost: Sendable {
 
     private func start(_ order: RunOrder) {
         let (dagID, taskID) = (order.facts.dagID, order.facts.taskID)
-        guard let code = code[dagID]?[taskID] else {
+        guard let code = contents.withLock({ $0.code[dagID]?[taskID] }) else {
             let message = "this bundle has no code for the task '\(taskID)' of the DAG '\(dagID)'"
             return say(.result(dispatchID: order.dispatchID, .failure(message: message, retryable: false)))
         }

@@ -23,6 +23,11 @@ extension FrameWriter {
                 $0.field("bundle_version", description.bundleVersion)
                 $0.field("dags", description.dags)
                 $0.field("problems", description.problems)
+                if !description.importErrors.isEmpty {
+                    $0.list("import_errors", description.importErrors) { writer, error in
+                        writer.element { $0.fields(of: error) }
+                    }
+                }
             }
         case .step(let dispatchID, let key, let payload, let keep):
             try frame("step") {
@@ -62,6 +67,13 @@ extension FrameWriter {
         raw(",")
         text(line.message)
         raw("]")
+    }
+
+    fileprivate mutating func fields(of error: DeclarationProblem) {
+        field("file", error.file)
+        field("line", error.line)
+        if let column = error.column { field("column", column) }
+        field("message", error.message)
     }
 
     fileprivate mutating func fields(of trigger: TriggerSpec) {
@@ -115,7 +127,7 @@ extension BundleMessage {
             self = .described(
                 BundleDescription(
                     bundleVersion: try fields.string("bundle_version"), dags: try fields.strings("dags"),
-                    problems: try fields.strings("problems")))
+                    problems: try fields.strings("problems"), importErrors: try fields.importErrors()))
         case "step":
             self = .step(
                 dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
@@ -142,6 +154,19 @@ extension BundleMessage {
 }
 
 extension MessageFields {
+    fileprivate func importErrors() throws(BundleProtocolError) -> [DeclarationProblem] {
+        var errors: [DeclarationProblem] = []
+        for element in try list("import_errors") {
+            let fields = try MessageFields(element, in: "\(type).import_errors")
+            errors.append(
+                DeclarationProblem(
+                    file: try fields.string("file"), line: Int(try fields.integer("line")),
+                    column: try fields.optionalInteger("column").map { Int($0) },
+                    message: try fields.string("message")))
+        }
+        return errors
+    }
+
     /// Lines of a log.
     func logLines(_ name: String) throws(BundleProtocolError) -> [LogLine] {
         var lines: [LogLine] = []

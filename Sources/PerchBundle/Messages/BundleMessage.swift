@@ -30,12 +30,18 @@ public struct BundleDescription: Sendable, Hashable {
     public var dags: [String]
     /// What is wrong with the declarations, one line each, with file and line. A bundle with problems is not run.
     public var problems: [String]
+    /// What is wrong in files from which DAGs are read. The DAGs of such a file are left out, or as they were before; the
+    /// others are run.
+    public var importErrors: [DeclarationProblem]
 
     /// A description from its parts.
-    public init(bundleVersion: String, dags: [String], problems: [String]) {
+    public init(
+        bundleVersion: String, dags: [String], problems: [String], importErrors: [DeclarationProblem] = []
+    ) {
         self.bundleVersion = bundleVersion
         self.dags = dags
         self.problems = problems
+        self.importErrors = importErrors
     }
 }
 

@@ -41,7 +41,9 @@
 ///
 /// **Bundle to engine**
 /// - `hello`: `protocol_version`, `bundle_version` (changes with every build), `pid`.
-/// - `described`: `bundle_version`, `dags` [the DAG's definition as JSON text], `problems` [one line each].
+/// - `described`: `bundle_version`, `dags` [the DAG's definition as JSON text], `problems` [one line each],
+///   `import_errors`? [{`file`, `line`, `column`?, `message`}]: what is wrong in files from which the bundle reads DAGs,
+///   which are left out or as they were before. The version is another one whenever the DAGs may be.
 /// - `definition`: `text`, `is_last`: a piece of a DAG's definition that is too long for one frame. The pieces of a
 ///   DAG follow one another, and all of them go before `described`, which does not repeat that DAG.
 /// - `step`: `dispatch_id`, `key`, `payload` (JSON text), `keep` (a retry inherits it): answered by `recorded` or

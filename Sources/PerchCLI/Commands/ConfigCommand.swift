@@ -48,7 +48,8 @@ struct SettingsOption: ParsableArguments {
         }
     }
 
-    func read(_ home: Home) throws -> Configuration {
-        try home.configuration(flags: assignments, environment: ProcessEnvironment.current)
+    /// The settings in effect; `adding` counts like what was set.
+    func read(_ home: Home, adding more: [String] = []) throws -> Configuration {
+        try home.configuration(flags: assignments + more, environment: ProcessEnvironment.current)
     }
 }

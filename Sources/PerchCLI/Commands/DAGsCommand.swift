@@ -13,6 +13,7 @@ struct DAGsCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 DAGsUnpauseCommand.self, DAGsNextExecutionCommand.self, DAGsShowCommand.self, DAGsStateCommand.self,
                 DAGsListRunsCommand.self, DAGsReportCommand.self, DAGsVersionsCommand.self, DAGsDiffCommand.self,
                 DAGsDeleteCommand.self, DAGsTestCommand<Bundle>.self,
+                DAGsListImportErrorsCommand.self, DAGsSchemaCommand.self,
             ])
     }
 }
@@ -27,12 +28,17 @@ struct DAGsListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let all = all
-        let records = try await home.withMetastore { _, metastore in
+        let (records, files) = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
-                try snapshot.dags().filter { all || $0.isActive }.map { row in
+                let records = try snapshot.dags().filter { all || $0.isActive }.map { row in
                     DAGRecords.summary(row, try snapshot.definition(ofVersion: row.versionID))
                 }
+                return (records, Set(try snapshot.importErrors().map(\.problem.file)))
             }
+        }
+        if !files.isEmpty {
+            let what = files.count == 1 ? "a file is wrong" : "\(files.count) files are wrong"
+            Console.shared.say("note: \(what); `\(ProgramName.current) dags list-import-errors` says why")
         }
         var listing = Listing(output.format)
         try listing.add(records)

@@ -15,10 +15,11 @@ struct DAGsTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     }
 
     @Argument(help: "The DAG's id.", completion: .dags) var dag: String
+    @OptionGroup var folder: DAGFolderOption
     @OptionGroup var options: TestOptions
 
     func run() async throws {
-        let own = try OwnDAGs(Bundle.self)
+        let own = try OwnDAGs(Bundle.self, folder)
         var test = try options.test(own.dag(dag))
         test.triggers = own.triggers
         try await options.carryOut(test)

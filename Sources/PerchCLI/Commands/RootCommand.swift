@@ -11,7 +11,7 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             abstract: "Workflows that wait: DAGs, sensors and deferred tasks.",
             discussion: "Exit codes: 0 done, 1 could not, 64 wrong usage. Times are RFC 3339 in UTC.",
             subcommands: [
-                StandaloneCommand.self, TriggererCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
+                StandaloneCommand<Bundle>.self, TriggererCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
                 BackfillCommand.self, TasksCommand<Bundle>.self,
                 DeferredCommand.self, ApprovalsCommand.self,
                 EventsCommand.self, AssetsCommand.self, PoolsCommand.self, DatabaseCommand.self, ConfigCommand.self,

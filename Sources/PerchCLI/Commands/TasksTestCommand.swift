@@ -21,12 +21,13 @@ struct TasksTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     var input: [String] = []
     @Option(name: .long, help: ArgumentHelp("The element of a mapped task's instance.", valueName: "json"))
     var mapElement: String?
+    @OptionGroup var folder: DAGFolderOption
     @OptionGroup var options: TestOptions
 
     func validate() throws { _ = try (inputs(), element()) }
 
     func run() async throws {
-        let own = try OwnDAGs(Bundle.self)
+        let own = try OwnDAGs(Bundle.self, folder)
         let lone = try LoneTask(own.dag(dag), task)
         var test = try options.test(lone.alone(inputs: inputs(), mapElement: element()))
         test.triggers = own.triggers

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import Glibc
+internal import PerchBundle
 internal import PerchMetastore
 internal import PerchSDK
 
@@ -132,11 +133,15 @@ struct OwnDAGs {
     private let dags: [DAG]
     /// The triggers that the bundle declares beside those of its sensors.
     let triggers: [any AsyncTrigger.Type]
+    /// What is wrong in YAML files; their DAGs are not there.
+    private let importErrors: [DeclarationProblem]
+    private let folder: String?
 
     /// - Throws: `PerchError` with the problems of the declarations, a line each, as the engine refuses them.
-    init<Bundle: DAGBundle>(_ bundle: Bundle.Type) throws {
-        let bundle = Bundle()
-        (dags, triggers) = (bundle.dags, bundle.triggers)
+    init<Bundle: DAGBundle>(_ type: Bundle.Type, _ option: DAGFolderOption) throws {
+        let (bundle, place) = (Bundle(), try option.place(type))
+        let contents = place.map { bundle.contents(with: $0.folder) } ?? BundleContents(dags: bundle.dags, version: "")
+        (dags, triggers, importErrors, folder) = (contents.dags, bundle.triggers, contents.importErrors, place?.path)
         let problems = DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {
             throw PerchError(.invalid, problems.joined(separator: "\n"))
@@ -145,12 +150,20 @@ struct OwnDAGs {
 
     /// The DAG of an id; unknown ones are answered with those that there are.
     func dag(_ id: String) throws -> DAG {
-        if let dag = dags.first(where: { $0.definition.dagID == id }) { return dag }
+        if let dag = dags.first(where: { $0.definition.dagID == id }) {
+            for error in importErrors { Console.shared.say("note: \(error)") }
+            return dag
+        }
+        guard importErrors.isEmpty else {
+            let lines = ["there is no DAG '\(id)' in the files that can be read"] + importErrors.map(\.description)
+            throw PerchError(.notFound, lines.joined(separator: "\n"))
+        }
         let names = dags.map(\.definition.dagID).sorted()
         throw PerchError(
             .notFound,
             names.isEmpty
-                ? "\(ProgramName.current) has no DAGs of its own: use the executable of your bundle"
+                ? "\(ProgramName.current) has no DAGs of its own"
+                    + (folder.map { ", nor are there any in \($0)" } ?? ": use the executable of your bundle")
                 : "there is no DAG '\(id)' in this bundle; there are \(LoneTask.listed(names))")
     }
 }

@@ -9,6 +9,7 @@ internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchTriggerer
+internal import PerchYAML
 
 /// The composition root: every role in one process on one metastore. The only place that knows all of them.
 struct Engine {
@@ -21,6 +22,8 @@ struct Engine {
     private let events: EventSocket
     private let sweep: LogSweep?
     private let api: APIServer?
+    private let folder: DAGFolderWatch?
+    private let folderPath: String?
     /// What was there before this engine.
     private let found: (hasHome: Bool, hasMetastore: Bool)
 
@@ -34,7 +37,12 @@ struct Engine {
     }
 
     /// Opens the home and makes the roles; none of them works yet.
-    init(home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil) throws {
+    ///
+    /// - Parameter dags: Where the YAML files of DAGs are; nil: the bundle reads none.
+    init(
+        home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil,
+        dags: DAGFolderPlace? = nil
+    ) throws {
         let clock: any PerchClock = edges?.clock ?? SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
@@ -43,7 +51,7 @@ struct Engine {
         found = home.paths.state
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
         do {
-            executor = try Self.executor(home, configuration, edges, metastore, log, metrics)
+            executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock, metrics),
                 configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
@@ -55,6 +63,12 @@ struct Engine {
             let (metastore, scheduler) = (metastore, scheduler)
             let (watcher, worker) = (triggerer.triggerer, executor)
             metrics?.slots { worker.slotsInUse }
+            folderPath = dags?.path
+            folder = dags.map { place in
+                DAGFolderWatch(path: place.path, reactor: scheduler.reactor, log: log.logger("dags")) {
+                    worker.describeAgain()
+                }
+            }
             api = apiSettings.map {
                 APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
             }
@@ -81,6 +95,8 @@ struct Engine {
     func start() async throws -> Started {
         let definitions: [DAGDefinition]
         let address: ListenAddress?
+        // What changes after this is seen, whether the bundle has read it by then or not.
+        let listing = folderPath.map { FolderListing(of: $0) }
         do {
             address = try await api?.start()
             definitions = try await executor.start()
@@ -96,6 +112,7 @@ struct Engine {
         try await triggerer.start()
         try await events.start()
         sweep?.start()
+        if let listing { folder?.start(from: listing) }
         await api?.open()
         return Started(dags: definitions.count, api: address)
     }
@@ -109,6 +126,7 @@ struct Engine {
     func stop() async throws {
         await api?.stop()
         await events.stop()
+        folder?.stop()
         await executor.stop()
         await triggerer.stop()
         await scheduler.stop()
@@ -147,7 +165,7 @@ struct Engine {
 
     private static func executor(
         _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
-        _ metrics: EngineMetrics?
+        _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
@@ -163,9 +181,15 @@ struct Engine {
         return Executor(
             metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
             processes: SystemProcesses(),
-            launcher: edges?.launcher ?? ProcessLauncher(home: home.path, memoryLimit: memoryLimit),
+            launcher: edges?.launcher
+                ?? ProcessLauncher(home: home.path, arguments: hostArguments(dags), memoryLimit: memoryLimit),
             logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
             logger: log.logger("executor"))
+    }
+
+    private static func hostArguments(_ dags: DAGFolderPlace?) -> [String] {
+        guard let dags else { return ["bundle-host"] }
+        return ["bundle-host", "--dags", dags.path] + (dags.kept.map { ["--kept", $0] } ?? [])
     }
 
     private static func schedulerConfiguration(

@@ -53,6 +53,9 @@ struct ConfigurationKey: Sendable {
             name: "bundle.trigger_budget", kind: .span, fallback: "1s",
             summary: "how long the code of an async trigger may hold its thread before it is stopped"),
         ConfigurationKey(
+            name: "core.dags_folder", kind: .path, fallback: nil,
+            summary: "the folder of YAML files with DAGs; without it dags in the home"),
+        ConfigurationKey(
             name: "core.parallelism", kind: .integer(1...1_000_000), fallback: "32",
             summary: "tasks whose code runs at the same time; waiting tasks are not counted"),
         ConfigurationKey(

@@ -14,16 +14,18 @@ struct Home: Sendable {
         let given = option ?? environment["PERCH_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".perch"
         guard !given.isEmpty else { throw PerchError(.invalid, "--home is empty; name a directory") }
         guard !given.utf8.contains(0) else { throw PerchError(.invalid, "--home holds a zero byte") }
-        guard !given.hasPrefix("/") else {
-            path = given
-            return
-        }
+        path = try Self.absolute(given)
+    }
+
+    /// A path that holds wherever the process goes.
+    static func absolute(_ given: String) throws -> String {
+        if given.hasPrefix("/") { return given }
         guard let directory = getcwd(nil, 0) else {
             throw PerchError(.unavailable, "the working directory cannot be read: \(String(cString: strerror(errno)))")
         }
         defer { free(directory) }
         let relative = given.hasPrefix("./") ? String(given.dropFirst(2)) : given
-        path = String(cString: directory) + (relative.isEmpty ? "" : "/" + relative)
+        return String(cString: directory) + (relative.isEmpty ? "" : "/" + relative)
     }
 
     /// The files of the home.

@@ -20,7 +20,9 @@ protocol ExecutorStore: Sendable {
     func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
     func remove(processes: [Int64]) async throws
     func requeueOrphans(liveWorkers: [Int64]) async throws -> Int
-    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws
+    func storeDAGs(
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+    ) async throws
     func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void)
 }
 
@@ -107,9 +109,12 @@ struct MetastoreStore: ExecutorStore {
         try await metastore.write { try $0.requeueOrphans(liveWorkers: liveWorkers) }
     }
 
-    func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) async throws {
+    func storeDAGs(
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+    ) async throws {
         try await metastore.write {
-            try $0.storeDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion)
+            try $0.storeDAGs(
+                definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
         }
     }
 

@@ -39,6 +39,10 @@ public struct HomePaths: Sendable, Hashable {
     public func inspections() -> [String] { sockets("inspect") }
     /// The directory of the attempts' logs.
     public var logs: String { home + "/logs" }
+    /// The folder of YAML files with DAGs, where no other is named.
+    public var dags: String { home + "/dags" }
+    /// Where the last good state of such files is kept.
+    public var keptDAGs: String { home + "/dags.kept" }
     /// The configuration file, if there is one.
     public var configuration: String { home + "/config.json" }
 

@@ -88,6 +88,18 @@ enum Schema {
         CREATE UNIQUE INDEX dag_run_scheduled ON dag_run (dag_id, logical_date) WHERE run_type IN ('scheduled', 'backfill');
 
         ALTER TABLE pool ADD COLUMN description TEXT NOT NULL DEFAULT '';
+
+        -- What is wrong in the files from which a bundle reads DAGs, in its order.
+        CREATE TABLE import_error (
+            bundle TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            file TEXT NOT NULL,
+            line INTEGER NOT NULL,
+            column_number INTEGER,
+            message TEXT NOT NULL,
+            since {int64} NOT NULL,
+            PRIMARY KEY (bundle, position)
+        ) {clustered};
         """
 
     private static let version6 = """

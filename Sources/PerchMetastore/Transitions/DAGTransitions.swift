@@ -5,8 +5,12 @@ public import PerchSDK
 extension Transaction {
     /// Stores what a bundle describes: a new immutable version where the content changed. DAGs of the bundle that are not
     /// named any more become inactive; a run in progress keeps its version.
+    ///
+    /// - Parameter importErrors: What is wrong in the files from which the bundle reads DAGs.
     /// - Throws: `conflict` where a DAG id belongs to another bundle.
-    public func storeDAGs(_ definitions: [DAGDefinition], bundle: String, bundleVersion: String) throws {
+    public func storeDAGs(
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = []
+    ) throws {
         let active = Set(
             try rows("SELECT dag_id FROM dag WHERE bundle = :1 AND is_active = 1", bundle) { $0.text(0) })
         try run("UPDATE dag SET is_active = 0 WHERE bundle = :1", bundle)
@@ -14,6 +18,7 @@ extension Transaction {
             let isSameSchedule = try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
             try setStartFloor(of: definition, isKept: isSameSchedule && active.contains(definition.dagID))
         }
+        try storeImportErrors(importErrors, bundle: bundle)
         ring(.runs)
     }
 

@@ -18,7 +18,7 @@ public struct DAG: Sendable {
     public let problems: [DeclarationProblem]
     /// The trigger types of its sensors whose code the bundle hosts.
     let asyncTriggers: [any AsyncTrigger.Type]
-    let place: DeclarationPlace
+    package let place: DeclarationPlace
 
     /// Declares a DAG. Nothing runs but `build`, and nothing traps: mistakes are collected in `problems`.
     ///
@@ -45,7 +45,19 @@ public struct DAG: Sendable {
         defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
         build: (borrowing DAGBuilder) -> Void
     ) {
-        place = DeclarationPlace(file, line)
+        self.init(
+            id, schedule: schedule, start: start, end: end, catchup: catchup, maxActiveRuns: maxActiveRuns,
+            maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout, params: params, description: description, tags: tags,
+            defaults: defaults, place: DeclarationPlace(file, line), build: build)
+    }
+
+    /// Declares a DAG at a place that a reader of documents knows.
+    package init(
+        _ id: String, schedule: Schedule, start: String?, end: String?, catchup: Bool, maxActiveRuns: Int,
+        maxActiveTasks: Int?, weightRule: WeightRule, runTimeout: Duration?, params: [String: Param], description: String, tags: [String],
+        defaults: TaskOptions, place: DeclarationPlace, build: (borrowing DAGBuilder) -> Void
+    ) {
+        self.place = place
         let draft = DAGDraft(place: place, defaults: defaults)
         build(DAGBuilder(draft: draft))
 
@@ -149,8 +161,8 @@ public struct DAG: Sendable {
 }
 
 /// What ids may look like: they stand in paths, in keys and on command lines.
-enum IDRule {
-    static func problem(of id: String, what: String) -> String? {
+package enum IDRule {
+    package static func problem(of id: String, what: String) -> String? {
         if id.isEmpty { return "the \(what) is empty" }
         if id == "." || id == ".." { return "the \(what) '\(id)' names a directory; choose another" }
         if id.utf8.count > 250 {

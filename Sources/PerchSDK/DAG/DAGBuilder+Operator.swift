@@ -58,8 +58,8 @@ extension DAGBuilder {
         }
     }
 
-    private func check(_ code: some Operator, of id: String, _ place: DeclarationPlace) {
+    func check(_ code: some Operator, of id: String, isMapped: Bool = false, _ place: DeclarationPlace) {
         for problem in code.problems { draft.problems.append(place.problem("task '\(id)': \(problem)")) }
-        for template in code.templates { check(template: template, of: id, place) }
+        for template in code.templates { check(template: template, of: id, isMapped: isMapped, place) }
     }
 }

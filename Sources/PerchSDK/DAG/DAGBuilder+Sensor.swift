@@ -61,7 +61,7 @@ extension DAGBuilder {
         return TaskReference(anchor, reading: .each { try trigger.event(stored: $0) })
     }
 
-    private func sensor(
+    func sensor(
         _ id: String, _ trigger: some Trigger, _ timeout: Duration, _ softFail: Bool, isMapped: Bool,
         _ place: DeclarationPlace
     ) -> SensorDefinition {

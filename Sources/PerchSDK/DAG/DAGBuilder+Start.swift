@@ -145,7 +145,7 @@ extension DAGBuilder {
         }
     }
 
-    private func start(
+    func start(
         _ id: String, _ trigger: some Trigger, _ timeout: Duration?, isMapped: Bool, _ place: DeclarationPlace
     ) -> StartDefinition {
         if let timeout, timeout <= .zero {

@@ -16,9 +16,13 @@ public protocol DAGBundle: Sendable {
     /// The `AsyncTrigger` types that code of tasks waits for: `[QueueDepth.self]`. Those of sensors need not stand
     /// here.
     var triggers: [any AsyncTrigger.Type] { get }
+    /// Whether the DAGs of YAML files in the folder `core.dags_folder` are the bundle's too: false unless given.
+    static var readsDAGFolder: Bool { get }
 }
 
 extension DAGBundle {
     /// None but those of sensors.
     public var triggers: [any AsyncTrigger.Type] { [] }
+    /// Its DAGs are those in `dags` alone.
+    public static var readsDAGFolder: Bool { false }
 }

@@ -94,6 +94,16 @@ final class DAGDraft {
         tasks[later].branches[index] = known
     }
 
+    /// Maps a task that stands already over the output of another.
+    func map(_ later: TaskAnchor, over earlier: TaskAnchor, _ place: DeclarationPlace) {
+        guard let index = resolve(later, for: nil, place), let source = resolve(earlier, for: later.taskID, place) else {
+            return
+        }
+        tasks[source].givesItems = true
+        tasks[index].mappedOver = source
+        tasks[index].upstream.append(source)
+    }
+
     /// Has what comes after tasks depend on whether they give true.
     func shortCircuit(_ anchors: [TaskAnchor], place: DeclarationPlace) {
         for index in anchors.compactMap({ resolve($0, for: nil, place) }) { tasks[index].shortCircuits = true }

@@ -151,12 +151,15 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
         }
     }
 
-    private static func updates(of assets: [Asset], _ gathering: EventSchedule.Gathering) -> Schedule {
+    package static func updates(of assets: [Asset], _ gathering: EventSchedule.Gathering) -> Schedule {
         if assets.isEmpty { return Schedule(.none, problem: "the schedule names no asset") }
         let patterns = assets.map { EventPattern(name: Asset.eventName, key: $0.name) }
         let schedule = events(EventSchedule(patterns, gathering: gathering))
         return assets.compactMap(\.problem).first.map { Schedule(schedule.definition, problem: $0) } ?? schedule
     }
+
+    /// A schedule that cannot be read.
+    package static func failing(_ problem: String) -> Schedule { Schedule(.none, problem: problem) }
 
     private static func events(_ events: EventSchedule) -> Schedule {
         Schedule(.events(events), problem: events.problem)

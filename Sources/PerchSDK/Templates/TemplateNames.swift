@@ -33,7 +33,7 @@ enum TemplateNames {
             return nil
         }
         let known = plain + ["params", "element"] + groups.map(\.name)
-        let near = known.compactMap { name in distance(name, first).map { (name, $0) } }.min { $0.1 < $1.1 }?.0
+        let near = NearestName.of(first, among: known)
         let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
         return "'\(first.shown())' is unknown; \(hint)"
     }
@@ -47,23 +47,6 @@ enum TemplateNames {
                 text += isPlain ? (step.offset == 0 ? name : ".\(name)") : "['\(name)']"
             }
         }
-    }
-
-    /// How many insertions, deletions or replacements make one word of the other; nil where it is more than two.
-    private static func distance(_ left: String, _ right: String) -> Int? {
-        let (a, b) = (Array(left.utf8), Array(right.utf8.prefix(40)))
-        guard abs(a.count - b.count) <= 2, max(a.count, b.count) > 2 else { return nil }
-        var row = Array(0...b.count)
-        for i in a.indices {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in b.indices {
-                let above = row[j + 1]
-                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
-                diagonal = above
-            }
-        }
-        return row[b.count] <= 2 ? row[b.count] : nil
     }
 }
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import PerchBundle
+internal import PerchReactor
+internal import PerchSDK
+
+extension Executor {
+    /// So many import errors are told one by one.
+    private static var mostTold: Int { 10 }
+
+    /// What the bundle has may have changed: it is to describe itself anew, and runs are created from what it says then.
+    /// Dispatches that run go on with the code that they began with. From any thread.
+    public nonisolated func describeAgain() {
+        reactor.submit { [self] in
+            assumeIsolated { executor in
+                executor.mustDescribe = true
+                executor.askForDescription()
+            }
+        }
+    }
+
+    /// Asks the bundle for its description, where that is wanted and nothing else is asked.
+    func askForDescription() {
+        guard life == .running, mustDescribe, !isDescribing, bundles[.main]?.isReady == true else { return }
+        mustDescribe = false
+        isDescribing = true
+        Task(executorPreference: reactor) { await self.takeDescription() }
+    }
+
+    private func takeDescription() async {
+        var greeting: RunningBundle.Greeting?
+        if let bundle = bundles[.main], bundle.isReady { greeting = await ask(bundle, .describe) }
+        do {
+            // Where it has died meanwhile, the next one is asked.
+            if case .described(let description) = greeting {
+                _ = try await takeUp(description)
+            } else {
+                mustDescribe = true
+            }
+            isDescribing = false
+            if greeting != nil { askForDescription() }
+        } catch {
+            isDescribing = false
+            // The DAGs stay as they are stored; the next poll tries again.
+            mustDescribe = true
+            logger.error("the DAGs that the bundle has now are not taken up", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Stores what a bundle describes.
+    func takeUp(_ description: BundleDescription) async throws -> [DAGDefinition] {
+        guard description.problems.isEmpty else {
+            throw PerchError(.invalid, description.problems.joined(separator: "\n"))
+        }
+        let definitions = try description.dags.map { try DAGDefinition(parsing: $0) }
+        try await store.storeDAGs(
+            definitions, bundle: launcher.name, bundleVersion: description.bundleVersion,
+            importErrors: description.importErrors)
+        let isNew = storedVersion != nil && storedVersion != description.bundleVersion
+        storedVersion = description.bundleVersion
+        if isNew {
+            logger.notice(
+                "the bundle has changed",
+                metadata: ["version": "\(description.bundleVersion)", "dags": "\(definitions.count)"])
+        }
+        tell(description.importErrors)
+        return definitions
+    }
+
+    private func tell(_ errors: [DeclarationProblem]) {
+        let known = Set(toldErrors)
+        toldErrors = errors
+        let new = errors.filter { !known.contains($0) }
+        for error in new.prefix(Self.mostTold) {
+            logger.warning("import error: \(error)")
+        }
+        if new.count > Self.mostTold {
+            logger.warning("and more import errors", metadata: ["count": "\(new.count - Self.mostTold)"])
+        }
+        if errors.isEmpty, !known.isEmpty { logger.notice("no import errors any more") }
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchSDK
+
+/// Reads one document as a DAG. What is wrong is collected, all of it, with its places.
+struct DAGReader {
+    private let file: String
+    private var reader = ShapeReader()
+    private var problems: [YAMLProblem] = []
+
+    private init(file: String) { self.file = file }
+
+    /// The DAG of a document; nil where something in it is wrong.
+    ///
+    /// - Parameter file: As problems name it.
+    static func read(_ document: YAMLValue, file: String) -> (dag: DAG?, problems: [DeclarationProblem]) {
+        var reader = DAGReader(file: file)
+        let dag = reader.dag(document)
+        let found = reader.reader.problems + reader.problems
+        var seen: Set<YAMLProblem> = []
+        let problems = found.filter { seen.insert($0).inserted }
+            .sorted { ($0.place.line, $0.place.column) < ($1.place.line, $1.place.column) }
+            .map {
+                DeclarationProblem(file: file, line: $0.place.line, column: $0.place.column, message: $0.message)
+            }
+        return (problems.isEmpty ? dag : nil, problems)
+    }
+
+    private func place(_ place: YAMLPlace) -> DeclarationPlace {
+        DeclarationPlace(file, place.line, column: place.column)
+    }
+
+    private mutating func report(_ message: String, at place: YAMLPlace) {
+        problems.append(YAMLProblem(place: place, message: message))
+    }
+
+    // MARK: The DAG
+
+    private mutating func dag(_ document: YAMLValue) -> DAG? {
+        // The tasks are read one by one, so that one that is wrong hides no other.
+        var head = document
+        if case .mapping(let members) = document.content {
+            head.content = .mapping(
+                members.map { member in
+                    guard member.name == "tasks", case .list = member.value.content else { return member }
+                    var member = member
+                    member.value.content = .list([])
+                    return member
+                })
+        }
+        let read = reader.parts(of: head, DAGShapes.dag, "the file")
+        let outline = TaskOutline(document["tasks"], &reader)
+        let graph = TaskGraph(outline)
+        problems += outline.problems + graph.problems
+        let works = outline.entries.map { $0.isGroup ? nil : work($0) }
+
+        let id = document["id"]?.text ?? document["id"]?.written ?? ""
+        if let written = document["id"], !written.isNull, let problem = IDRule.problem(of: id, what: "DAG id") {
+            report(problem, at: written.place)
+        }
+        let schedule = schedule(read["schedule"], of: id)
+        let (start, end) = bounds(read, zone: schedule.definition.timeZone)
+        guard reader.problems.isEmpty, problems.isEmpty else { return nil }
+        let dag = DAG(
+            id, schedule: schedule, start: start, end: end, catchup: read["catchup"]?.isTrue ?? false,
+            maxActiveRuns: read["max_active_runs"]?.integer ?? 16,
+            maxActiveTasks: read["max_active_tasks"]?.integer, weightRule: .absolute, runTimeout: read["run_timeout"]?.duration,
+            params: Dictionary((read["params"]?.members ?? []).map { ($0.name, Param($0.value.json)) }) { $1 },
+            description: read["description"]?.text ?? "",
+            tags: (read["tags"]?.elements ?? []).compactMap(\.text), defaults: options(read["defaults"]),
+            place: place(document.place)
+        ) { declare(outline, graph, works, $0) }
+        for problem in dag.problems {
+            let place = YAMLPlace(line: problem.line, column: problem.column ?? 1)
+            report(problem.message.shown(900), at: place)
+        }
+        guard problems.isEmpty else { return nil }
+        do throws(PerchError) {
+            // What the engine will read.
+            _ = try DAGDefinition(json: dag.definition.json)
+            return dag
+        } catch {
+            report(error.message, at: document.place)
+            return nil
+        }
+    }
+
+    private mutating func bounds(_ value: YAMLValue, zone: String) -> (start: String?, end: String?) {
+        var instants: [Timestamp] = []
+        for name in ["start", "end"] {
+            guard let text = value[name]?.text, let place = value[name]?.place else { continue }
+            do throws(PerchError) {
+                instants.append(try Timestamp(parsing: text, dateIn: zone))
+            } catch {
+                report("'\(name)': \(error.message)", at: place)
+            }
+        }
+        if instants.count == 2, instants[1] < instants[0], let place = value["end"]?.place {
+            report("the end lies before the start", at: place)
+        }
+        return (value["start"]?.text, value["end"]?.text)
+    }
+
+    // MARK: The schedule
+
+    private mutating func schedule(_ value: YAMLValue?, of id: String) -> Schedule {
+        guard let value else { return .manual }
+        let schedule = Self.schedule(value)
+        if let problem = schedule.problem { report("'schedule': \(problem)", at: Self.source(value).place) }
+        if value["after"]?.text == id {
+            report("'schedule': each of its runs would start the next; '@continuous' does that", at: value.place)
+        }
+        return schedule.problem == nil ? schedule : .manual
+    }
+
+    /// The part of a schedule that says when.
+    private static func source(_ value: YAMLValue) -> YAMLValue {
+        value["cron"] ?? value["event"] ?? value["asset"] ?? value["all_assets"] ?? value["after"] ?? value
+    }
+
+    private static func schedule(_ value: YAMLValue) -> Schedule {
+        let ticks = value["cron"].map { cron($0.elements.compactMap(\.text), zone: value["time_zone"]?.text ?? "UTC") }
+        if let span = value["every"]?.duration { return .every(span) }
+        let events: Schedule
+        if let name = value["event"]?.text {
+            do {
+                let condition = try value["where"].map { try $0.json.decode(JSONCondition.self) }
+                events = .event(
+                    name, key: value["key"]?.text, where: condition, batch: value["batch"]?.integer,
+                    within: value["within"]?.duration)
+            } catch {
+                return .failing("the condition cannot be read: \(error)")
+            }
+        } else if let assets = value["asset"] {
+            events = .updates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } }, .each)
+        } else if let assets = value["all_assets"] {
+            events = .updates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } }, .all)
+        } else if let dag = value["after"]?.text {
+            let states = value["states"]?.elements.compactMap { $0.text.flatMap(RunState.init(rawValue:)) }
+            events = .after(dag: dag, states: states ?? [.success])
+        } else {
+            return ticks ?? .manual
+        }
+        return ticks.map { events.or($0) } ?? events
+    }
+
+    private static func cron(_ expressions: [String], zone: String) -> Schedule {
+        if let only = expressions.first, expressions.count == 1 {
+            if only == "none" { return .manual }
+            if only.hasPrefix("@") { return .preset(only, timeZone: zone) }
+        }
+        return .cron(expressions.joined(separator: "; "), timeZone: zone)
+    }
+
+    // MARK: Tasks
+
+    /// What a task does; nil where that is wrong.
+    private mutating func work(_ entry: TaskOutline.Entry) -> DocumentTask? {
+        guard let value = entry.read else { return nil }
+        let work: DocumentTask.Work
+        if let wait = value["sensor"] {
+            guard let trigger = Triggers.trigger(wait, &problems) else { return nil }
+            work = .sensor(
+                trigger, timeout: value["timeout"]?.duration ?? .days(7), softFail: value["soft_fail"]?.isTrue ?? false)
+        } else if value["empty"] != nil {
+            work = .empty
+        } else if value["latest_only"] != nil {
+            work = .latestOnly
+        } else {
+            guard let code = Operators.code(of: value, &problems) else { return nil }
+            work = .code(code)
+        }
+        let id = entry.group.isEmpty ? entry.id : String(entry.id.dropFirst(entry.group.count + 1))
+        var task = DocumentTask(
+            id: id, group: entry.group, work: work, options: options(value), place: place(entry.value.place))
+        task.isMapped = value["over"] != nil
+        if let wait = value["start_from"] {
+            guard let trigger = Triggers.trigger(wait, &problems) else { return nil }
+            task.start = DocumentTask.Start(trigger, timeout: value["start_timeout"]?.duration)
+        }
+        let owners = [("pool", TaskDefinition.problem(ofPool:)), ("queue", TaskDefinition.problem(ofQueue:))]
+        for (name, problem) in owners {
+            guard let given = value[name], let text = given.text, let problem = problem(text) else { continue }
+            report(problem, at: given.place)
+        }
+        return task
+    }
+
+    private func options(_ value: YAMLValue?) -> TaskOptions {
+        guard let value else { return TaskOptions() }
+        return TaskOptions(
+            retries: value["retries"]?.integer, retryDelay: value["retry_delay"]?.duration,
+            retryExponentialBackoff: value["retry_exponential_backoff"]?.isTrue,
+            maxRetryDelay: value["max_retry_delay"]?.duration,
+            executionTimeout: value["execution_timeout"]?.duration, taskTimeout: value["task_timeout"]?.duration,
+            killTimeout: value["kill_timeout"]?.duration, pool: value["pool"]?.text,
+            poolSlots: value["pool_slots"]?.integer, priority: value["priority"]?.integer, queue: value["queue"]?.text,
+            outlets: value["outlets"]?.elements.compactMap { item in item.text.map { Asset($0) } },
+            triggerRule: value["trigger_rule"]?.text.flatMap(TriggerRule.init(rawValue:)))
+    }
+
+    private func declare(
+        _ outline: TaskOutline, _ graph: TaskGraph, _ works: [DocumentTask?], _ builder: borrowing DAGBuilder
+    ) {
+        var anchors: [Int: TaskAnchor] = [:]
+        for (index, work) in works.enumerated() {
+            if let work { anchors[index] = builder.declare(work) }
+        }
+        for edge in graph.edges {
+            guard let from = anchors[edge.from], let to = anchors[edge.to] else { continue }
+            builder.join(from, giving: edge.outputs, to: to, place(edge.place))
+        }
+        for (index, source) in graph.sources.sorted(by: { $0.key < $1.key }) {
+            guard let task = anchors[index], let earlier = anchors[source.task] else { continue }
+            builder.map(task, over: earlier, place(source.place))
+        }
+        for (index, entry) in outline.entries.enumerated() {
+            guard let task = anchors[index], let value = entry.read else { continue }
+            let here = place(entry.value.place)
+            if value["short_circuit"] != nil { builder.shortCircuit(task, here) }
+            if let teardown = value["teardown"] {
+                let setups = (graph.setups[index] ?? []).compactMap { anchors[$0] }
+                builder.teardown(task, of: setups, failsRun: teardown["fails_run"]?.isTrue ?? false, here)
+            }
+            if let percent = value["tolerated_failures"]?.integer { builder.tolerate(task, percent, here) }
+            for limit in value["limits"]?.elements ?? [] {
+                builder.limit(
+                    task, atMost: limit["slots"]?.integer ?? 1, perRun: limit["per_run"]?.isTrue ?? false,
+                    key: limit["key"]?.text, place(limit.place))
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The keys of a DAG.
+enum DAGShapes {
+    static let dag = ObjectShape(
+        name: "a DAG",
+        fields: [
+            Field(
+                "id", .text, "letters, digits, '_', '.' and '-'; unique in the folder", required: true,
+                others: ["dag_id", "name", "dag"]),
+            Field("description", .text, "what it is for", others: ["doc_md", "doc"]),
+            Field(
+                "schedule", .object(schedule), "when runs are created; without it only by hand",
+                others: ["schedule_interval", "timetable", "cron"]),
+            Field(
+                "start", .text, "the first instant for which scheduled runs are created: 2026-01-01, or RFC 3339",
+                others: ["start_date"]),
+            Field("end", .text, "the last such instant", others: ["end_date"]),
+            Field("catchup", .flag, "whether runs that were missed are created, all of them; false"),
+            Field("max_active_runs", .integer(Shapes.anyCount), "how many runs may be under way at once; 16"),
+            Field(
+                "max_active_tasks", .integer(Shapes.anyCount),
+                "how many of its tasks may be queued or running at once, in all runs together", others: ["concurrency"]),
+            Field(
+                "run_timeout", .span(.positive), "how long a run may be under way, its waits included",
+                others: ["dagrun_timeout"]),
+            Field("tags", .oneOrMore(.text), "words by which it is found"),
+            Field("params", .dictionary(.any), "default values of the runs' params"),
+            Field(
+                "defaults", .object(defaults), "options for every task that does not give its own",
+                others: ["default_args"]),
+            Field("tasks", .list(.named("task")), "the tasks, and groups of them", required: true),
+        ])
+
+    static let schedule = ObjectShape(
+        name: "a schedule",
+        fields: [
+            Field("cron", .oneOrMore(.text), "five fields, or a preset such as @daily; or a list of them"),
+            Field(
+                "time_zone", .text, "the IANA name of the zone on whose wall clock cron ticks; UTC",
+                others: ["timezone", "tz"]),
+            Field(
+                "every", .span(.positive), "so far apart, counted from the start", others: ["delta", "interval"]),
+            Field("event", .text, "the name of an external event: each starts a run"),
+            Field("key", .text, "the key of the event"),
+            Field("where", .named("json_condition"), "what the payload of the event must meet"),
+            Field("batch", .integer(1...1_000), "so many events start one run, with all of them"),
+            Field("within", .span(.positive), "a batch that is not full so long after its first event starts its run"),
+            Field("asset", .oneOrMore(.text), "a run for each update of one of these assets", others: ["assets"]),
+            Field("all_assets", .list(.text), "a run when each of these assets has been updated since the last one"),
+            Field("after", .text, "a run for each run of this other DAG that ends"),
+            Field("states", .oneOrMore(.choice(["success", "failed"])), "how the run of the other DAG ends; success"),
+        ],
+        short: "cron",
+        rules: [
+            .atLeastOne(["cron", "every", "event", "asset", "all_assets", "after"]),
+            .atMostOne(["every", "event", "asset", "all_assets", "after"]),
+            .excludes("every", ["cron"]), .needs("time_zone", ["cron"]), .needs("key", ["event"]),
+            .needs("where", ["event"]), .needs("batch", ["event"]), .needs("within", ["batch"]),
+            .needs("states", ["after"]),
+        ])
+
+    static let defaults = ObjectShape(name: "defaults", fields: TaskShapes.options)
+}

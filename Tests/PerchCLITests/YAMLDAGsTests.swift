@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PerchSDK
+import ProgramTestSupport
+import Testing
+
+/// The stock executable with a folder of YAML files.
+private final class Stage {
+    let folder: Folder
+    let program: Program
+    let home: String
+    var dags: String { folder.path + "/dags" }
+
+    init() throws {
+        folder = try Folder()
+        home = folder.path + "/home"
+        program = Program("perch", environment: ["PERCH_HOME": home])
+        try FileManager.default.createDirectory(atPath: dags, withIntermediateDirectories: true)
+    }
+
+    func engine(_ number: Int = 1) throws -> RunningEngine {
+        try RunningEngine(
+            program, home: home, log: "\(folder.path)/engine-\(number).log", arguments: ["--dags", dags])
+    }
+
+    /// Puts a file in place as a whole, as editors do.
+    func write(_ name: String, _ text: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: "\(dags)/\(name)"), options: .atomic)
+    }
+
+    func json(_ arguments: String...) throws -> JSONValue {
+        let outcome = try program.run(arguments + ["-o", "json"])
+        guard outcome.code == 0 else { throw RunningEngineError(description: "\(outcome)") }
+        return try JSONValue(parsing: outcome.output)
+    }
+
+    /// The rows of a list, once they are as wanted.
+    func rows(_ arguments: String..., until isRight: ([JSONValue]) -> Bool) throws -> [JSONValue] {
+        var rows: [JSONValue] = []
+        // Each look takes as long as a command.
+        for _ in 0..<600 {
+            let outcome = try program.run(arguments + ["-o", "json"])
+            if outcome.code == 0, case .array(let found) = try JSONValue(parsing: outcome.output) {
+                rows = found
+                if isRight(rows) { return rows }
+            }
+        }
+        throw RunningEngineError(description: "\(arguments): \(JSONValue.array(rows).text)")
+    }
+
+    /// Starts a run and waits for its end.
+    func run(_ dag: String, _ id: String, params: JSONValue = .object([:])) throws -> JSONValue {
+        let started = try program("dags", "trigger", dag, "--run-id", id, "--params", params.text)
+        guard started.code == 0 else { throw RunningEngineError(description: "\(started)") }
+        return try end(of: dag, id)
+    }
+
+    func end(of dag: String, _ id: String) throws -> JSONValue {
+        for _ in 0..<600 {
+            let details = try json("runs", "details", dag, id)
+            if details["state"] == "success" || details["state"] == "failed" { return details }
+        }
+        throw RunningEngineError(description: "\(dag) \(id) does not end: \(try json("tasks", "states", dag, id).text)")
+    }
+
+    static func text(_ id: String, _ command: String) -> String {
+        "id: \(id)\ntasks:\n- id: say\n  bash: \(command)\n"
+    }
+}
+
+@Suite("YAML DAGs on the stock executable", .timeLimit(.minutes(5)))
+struct YAMLDAGsTests {
+    @Test("one file is broken and mended while the engine runs: the others go on, and the error comes and goes")
+    func breakAndMend() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try stage.write("one.yaml", Stage.text("one", "echo first"))
+        try stage.write("two.yaml", Stage.text("two", "echo two"))
+        let engine = try stage.engine()
+        defer { engine.stop() }
+        #expect(engine.text.contains("ready: 2 DAGs"), "\(engine.text)")
+        #expect(try stage.run("one", "a")["state"] == "success")
+        #expect(try stage.rows("dags", "list-import-errors") { $0.isEmpty } == [])
+
+        try stage.write("one.yaml", "id: one\ntasks:\n- id: say\n  bsh: echo second\n")
+        let errors = try stage.rows("dags", "list-import-errors") { !$0.isEmpty }
+        #expect(errors.count == 2, "\(errors)")
+        #expect(errors.first?["file"] == "one.yaml" && errors.contains { $0["line"] == 4 && $0["column"] == 3 })
+        #expect(errors.contains { "\($0["message"]?.text ?? "")".contains("did you mean 'bash'?") }, "\(errors)")
+        for format in ["table", "yaml", "plain"] {
+            let shown = try stage.program("dags", "list-import-errors", "-o", format)
+            #expect(shown.code == 0 && shown.output.contains("one.yaml"), "\(shown)")
+        }
+        #expect(try stage.program("dags", "list").errors.contains("list-import-errors"))
+        // Both still run: the broken one as it last was.
+        #expect(try stage.run("two", "a")["state"] == "success")
+        #expect(try stage.run("one", "b")["state"] == "success")
+        #expect(try stage.program("tasks", "logs", "one", "b", "say").output.contains("first"))
+
+        try stage.write("one.yaml", Stage.text("one", "echo third"))
+        _ = try stage.rows("dags", "list-import-errors") { $0.isEmpty }
+        #expect(try stage.run("one", "c")["state"] == "success")
+        #expect(try stage.program("tasks", "logs", "one", "c", "say").output.contains("third"))
+        #expect(try stage.json("dags", "details", "one")["version"] == 2)
+    }
+
+    @Test("files that come and go while the engine runs are DAGs that come and go, in new folders too")
+    func comeAndGo() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try FileManager.default.removeItem(atPath: stage.dags)
+        let engine = try stage.engine()
+        defer { engine.stop() }
+        #expect(engine.text.contains("ready: 0 DAGs"), "\(engine.text)")
+        func ids(_ rows: [JSONValue]) -> [String] { rows.compactMap { $0["dag_id"] }.map(\.text) }
+
+        try FileManager.default.createDirectory(atPath: stage.dags + "/inner", withIntermediateDirectories: true)
+        try stage.write("inner/a.yaml", Stage.text("a", "echo a"))
+        _ = try stage.rows("dags", "list") { ids($0) == ["\"a\""] }
+        try stage.write("b.yml", Stage.text("b", "echo b"))
+        _ = try stage.rows("dags", "list") { ids($0) == ["\"a\"", "\"b\""] }
+        #expect(try stage.run("a", "x")["state"] == "success")
+        try FileManager.default.removeItem(atPath: stage.dags + "/inner/a.yaml")
+        _ = try stage.rows("dags", "list") { ids($0) == ["\"b\""] }
+        #expect(try stage.program("dags", "trigger", "a", "--run-id", "y").code == 1)
+        #expect(try stage.json("dags", "details", "a")["is_active"] == false)
+    }
+
+    @Test("a file that is broken when the engine starts hides no other, and its last good state is there after a kill")
+    func restart() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try stage.write("bad.yaml", "id: bad\ntasks: [")
+        try stage.write("good.yaml", Stage.text("good", "echo good"))
+        let first = try stage.engine()
+        #expect(first.text.contains("ready: 1 DAGs"), "\(first.text)")
+        #expect(first.text.contains("import error: bad.yaml:"), "\(first.text)")
+        #expect(try stage.run("good", "a")["state"] == "success")
+        first.kill()
+        try stage.write("good.yaml", "id: go")
+        let second = try stage.engine(2)
+        defer { second.stop() }
+        #expect(second.text.contains("ready: 1 DAGs"), "\(second.text)")
+        let files = try stage.rows("dags", "list-import-errors") { $0.contains { $0["file"] == "good.yaml" } }
+        #expect(files.contains { $0["file"] == "bad.yaml" })
+        #expect(try stage.run("good", "b")["state"] == "success")
+    }
+
+    @Test("a run that waits while its file changes goes on with the code that is there when it goes on")
+    func whileItWaits() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        let text = """
+            id: waits
+            tasks:
+            - {id: wait, sensor: {event: go}}
+            - {id: say, after: wait, bash: echo NUMBER}
+            """
+        try stage.write("waits.yaml", text.replacing("NUMBER", with: "one"))
+        let engine = try stage.engine()
+        defer { engine.stop() }
+        #expect(try stage.program("dags", "trigger", "waits", "--run-id", "a").code == 0)
+        _ = try stage.rows("deferred", "list") { $0.count == 1 }
+        try stage.write("waits.yaml", text.replacing("NUMBER", with: "two"))
+        // The sensor's place in the definition is the same: only the new version shows that it was read.
+        for _ in 0..<600 where !engine.text.contains("the bundle has changed") { _ = try stage.program("version") }
+        #expect(try stage.program("events", "emit", "go").code == 0)
+        #expect(try stage.end(of: "waits", "a")["state"] == "success")
+        #expect(try stage.program("tasks", "logs", "waits", "a", "say").output.contains("two"))
+    }
+
+    @Test("a DAG of a file is tried without an engine, and what is wrong in files is said") func trial() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try stage.write("one.yaml", Stage.text("one", "echo it works"))
+        let right = try stage.program("dags", "test", "one", "--dags", stage.dags)
+        #expect(right.code == 0 && right.output.contains("it works"), "\(right)")
+        try stage.write("two.yaml", "id: two\ntasks:\n- id: a\n")
+        let wrong = try stage.program("dags", "test", "two", "--dags", stage.dags)
+        #expect(wrong.code == 1 && wrong.errors.contains("error: two.yaml:3:3: a task has one of"), "\(wrong)")
+        let none = try stage.program("dags", "test", "three", "--dags", stage.dags + "/none")
+        #expect(none.code == 1 && none.errors.contains("nor are there any in \(stage.dags)/none"), "\(none)")
+    }
+
+    @Test("the JSON Schema is printed") func schema() throws {
+        let printed = try Program("perch")("dags", "schema")
+        #expect(printed.code == 0)
+        let schema = try JSONValue(parsing: printed.output)
+        #expect(schema["$defs"]?["task"] != nil && schema["properties"]?["schedule"] != nil)
+    }
+
+    @Test("the folder is a setting too, and wrong ones are refused") func settings() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try stage.write("one.yaml", Stage.text("one", "echo"))
+        let program = Program(
+            "perch", environment: ["PERCH_HOME": stage.home, "PERCH__CORE__DAGS_FOLDER": stage.dags])
+        #expect(try program("dags", "test", "one").code == 0)
+        #expect(try program("dags", "test", "one", "--dags", "").code == 64)
+        let other = Program("trial-bundle", environment: ["PERCH__CORE__DAGS_FOLDER": stage.dags])
+        #expect(try other("dags", "test", "one").errors.contains("this executable reads no files"))
+    }
+}
