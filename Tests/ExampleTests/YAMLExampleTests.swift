@@ -44,7 +44,8 @@ struct YAMLExampleTests {
         try end("orders", "first")
         #expect(try String(contentsOfFile: folder.path + "/first.report", encoding: .utf8) == "report of first\n")
         let states = try program("tasks", "states", "orders", "first", "-o", "plain").output
-        #expect(states.split(separator: "\n").contains { $0.contains("on_cluster") && $0.contains("skipped") }, "\(states)")
+        #expect(
+            states.split(separator: "\n").contains { $0.contains("on_cluster") && $0.contains("skipped") }, "\(states)")
 
         try start("nightly")
         try end("nightly", "first")

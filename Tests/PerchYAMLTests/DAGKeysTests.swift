@@ -61,7 +61,8 @@ struct DAGKeysTests {
                     "a", key: "eu", where: .json("$.total", .greaterThan(100)), batch: 10, within: .minutes(5))
             ),
             ("{asset: s3://a}", .asset("s3://a")), ("{asset: [a, b]}", .asset("a", "b")),
-            ("{all_assets: [a, b]}", .allAssets("a", "b")), ("{asset: a, cron: 0 6 * * *}", .asset("a").or("0 6 * * *")),
+            ("{all_assets: [a, b]}", .allAssets("a", "b")),
+            ("{asset: a, cron: 0 6 * * *}", .asset("a").or("0 6 * * *")),
             ("{after: other}", .after(dag: "other")),
             ("{after: other, states: [success, failed]}", .after(dag: "other", states: [.success, .failed])),
         ])
@@ -105,8 +106,14 @@ struct DAGKeysTests {
             ),
             ("dag_id: d\ntasks: []", "1:1 a DAG has no 'dag_id'; here it is called 'id'"),
             ("id: d\ntasks: []\ncatchup: yes", "3:10 'catchup' is true or false, not 'yes'"),
-            ("id: d\ntasks: []\nmax_active_runs: many", "3:18 'max_active_runs' is a whole number from 1 to 1000000, not 'many'"),
-            ("id: d\ntasks: []\nmax_active_runs: 0", "3:18 'max_active_runs' is a whole number from 1 to 1000000, not 0"),
+            (
+                "id: d\ntasks: []\nmax_active_runs: many",
+                "3:18 'max_active_runs' is a whole number from 1 to 1000000, not 'many'"
+            ),
+            (
+                "id: d\ntasks: []\nmax_active_runs: 0",
+                "3:18 'max_active_runs' is a whole number from 1 to 1000000, not 0"
+            ),
             (
                 "id: d\ntasks: []\nrun_timeout: 30",
                 "3:14 'run_timeout': '30' is no duration: the number 30 has no unit; write 90s, 5m, 1h30m, 2d or 250ms"
@@ -117,7 +124,10 @@ struct DAGKeysTests {
             ("id: d\ntasks: []\nstart: tomorrow", "3:8 'start': 'tomorrow' is no instant: a year of four digits"),
             ("id: d\ntasks: []\nstart: 2026-02-01\nend: 2026-01-01", "4:6 the end lies before the start"),
             ("id: d\nid: e\ntasks: []", "1:1 the key 'id' stands twice in one mapping, here for the first time"),
-            ("id: d\ntasks: []\ndescription: !!binary aGk=", "3:14 the tag 'tag:yaml.org,2002:binary' is not known; leave it out"),
+            (
+                "id: d\ntasks: []\ndescription: !!binary aGk=",
+                "3:14 the tag 'tag:yaml.org,2002:binary' is not known; leave it out"
+            ),
             ("id: d\ntasks: []\n---\nid: d\ntasks: []", "4:1 the DAG id 'd' is taken in line 1"),
         ])
     func wrong(_ text: String, _ problem: String) {
@@ -130,7 +140,10 @@ struct DAGKeysTests {
         arguments: [
             ("61 * * * *", "2:11 'schedule': "), ("\"@dayly\"", "2:11 'schedule': unknown preset '@dayly'"),
             ("{cron: 0 6 * * *, time_zone: Europe/Pariss}", "2:18 'schedule': "),
-            ("{time_zone: Europe/Paris}", "2:11 a schedule has one of 'cron', 'every', 'event', 'asset', 'all_assets' and 'after'"),
+            (
+                "{time_zone: Europe/Paris}",
+                "2:11 a schedule has one of 'cron', 'every', 'event', 'asset', 'all_assets' and 'after'"
+            ),
             ("{cron: 0 6 * * *, every: 6h}", "2:19 a schedule with 'every' has no 'cron'"),
             ("{event: a, asset: b}", "2:22 a schedule has either 'event' or 'asset', not both"),
             ("{every: 6h, time_zone: UTC}", "2:23 'time_zone' of a schedule stands beside 'cron' only"),
@@ -164,8 +177,8 @@ struct DAGKeysTests {
         #expect(problems.first?.contains(words) == true, "\(problems)")
     }
 
-    @Test("several things that are wrong are told at once, in the order of places, and not more than twenty") func many()
-    {
+    @Test("several things that are wrong are told at once, in the order of places, and not more than twenty")
+    func many() {
         let read = Read("id: d\nnope: 1\ntasks:\n- {id: a}\n- {id: b, bash: x, retries: no}\n- {id: b, bash: x}\n")
         #expect(
             read.problems.map { String($0.prefix(4)) } == ["2:1 ", "4:3 ", "5:28", "6:8 "], "\(read.problems)")

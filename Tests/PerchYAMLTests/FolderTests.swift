@@ -116,8 +116,10 @@ final class FolderTests {
     @Test("links to files and folders are followed, but not round and round") func links() throws {
         try write("real/a.yaml", Self.dag("a"))
         try FileManager.default.moveItem(atPath: root + "/dags/real", toPath: root + "/elsewhere")
-        try FileManager.default.createSymbolicLink(atPath: root + "/dags/inner", withDestinationPath: root + "/elsewhere")
-        try FileManager.default.createSymbolicLink(atPath: root + "/elsewhere/back", withDestinationPath: root + "/dags")
+        try FileManager.default.createSymbolicLink(
+            atPath: root + "/dags/inner", withDestinationPath: root + "/elsewhere")
+        try FileManager.default.createSymbolicLink(
+            atPath: root + "/elsewhere/back", withDestinationPath: root + "/dags")
         let contents = folder.read()
         #expect(ids(contents) == ["a"])
     }

@@ -43,7 +43,9 @@ struct SchemaCheck {
             return try elements.allSatisfy { try accepts($0, wanted) }
         case "required":
             guard case .object(let members) = value else { return true }
-            return (list(wanted) ?? []).allSatisfy { if case .string(let name) = $0 { members[name] != nil } else { false } }
+            return (list(wanted) ?? []).allSatisfy {
+                if case .string(let name) = $0 { members[name] != nil } else { false }
+            }
         case "properties":
             guard case .object(let members) = value, case .object(let schemas) = wanted else { return true }
             return try schemas.allSatisfy { name, schema in try members[name].map { try accepts($0, schema) } ?? true }

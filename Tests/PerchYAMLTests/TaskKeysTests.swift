@@ -126,10 +126,11 @@ struct TaskKeysTests {
             - {id: c, http: https://example.org}
             """
         ).dag()
-        #expect(dag.tasks.map(\.kind) == [
-            .code(operatorName: "BashOperator"), .code(operatorName: "HTTPOperator"),
-            .code(operatorName: "HTTPOperator"),
-        ])
+        #expect(
+            dag.tasks.map(\.kind) == [
+                .code(operatorName: "BashOperator"), .code(operatorName: "HTTPOperator"),
+                .code(operatorName: "HTTPOperator"),
+            ])
     }
 
     @Test(
@@ -143,11 +144,20 @@ struct TaskKeysTests {
             ("- {id: a, bash: echo, depends_on: b}", "3:23 a task has no 'depends_on'; here it is called 'after'"),
             ("- {id: a, bash: echo, retries: -1}", "3:32 'retries' is a whole number from 0 to 1000000, not -1"),
             ("- {id: a, bash: echo, retries: '3'}", "3:32 'retries' is a whole number from 0 to 1000000, not '3'"),
-            ("- {id: a, bash: echo, trigger_rule: all_don}", "3:37 'trigger_rule' is no 'all_don'; did you mean 'all_done'?"),
+            (
+                "- {id: a, bash: echo, trigger_rule: all_don}",
+                "3:37 'trigger_rule' is no 'all_don'; did you mean 'all_done'?"
+            ),
             ("- {id: a, bash: echo, after: x}", "3:30 there is no task 'x'; there are a"),
-            ("- {id: aaa, bash: echo}\n- {id: b, bash: echo, after: aab}", "4:30 there is no task 'aab'; did you mean 'aaa'?"),
+            (
+                "- {id: aaa, bash: echo}\n- {id: b, bash: echo, after: aab}",
+                "4:30 there is no task 'aab'; did you mean 'aaa'?"
+            ),
             ("- {id: a, bash: echo, after: a}", "3:30 'a' comes after itself"),
-            ("- {id: a, bash: echo}\n- {id: a, bash: echo}", "4:8 the task 'a' is there already, in line 3; ids are unique in a DAG"),
+            (
+                "- {id: a, bash: echo}\n- {id: a, bash: echo}",
+                "4:8 the task 'a' is there already, in line 3; ids are unique in a DAG"
+            ),
             (
                 "- {id: a, bash: echo, after: b}\n- {id: b, bash: echo, after: a}",
                 "3:3 the tasks go round in a circle: 'a' → 'b' → 'a'; take one of these edges out"
@@ -161,27 +171,45 @@ struct TaskKeysTests {
             ("- {id: a, bash: {cmd: echo}}", "3:18 a shell command has no 'cmd'; here it is called 'command'"),
             ("- {id: a, bash: {command: echo, environment: {'A=B': 1}}}", "3:17 bash: 'A=B' cannot be the name"),
             ("- {id: a, http: ftp://x}", "3:17 http: the URL 'ftp://x' does not start with http:// or https://"),
-            ("- {id: a, http: {url: http://x, expected_status: ok}}", "3:50 http: 'expected_status' is a status or a range"),
+            (
+                "- {id: a, http: {url: http://x, expected_status: ok}}",
+                "3:50 http: 'expected_status' is a status or a range"
+            ),
             ("- {id: a, http: {url: http://x, headers: {a b: c}}}", "3:17 http: 'a b' is no header's name"),
             ("- {id: a, bash: echo, timeout: 5m}", "3:23 'timeout' of a task stands beside 'sensor' only"),
-            ("- {id: a, sensor: {file: /x}, execution_timeout: 5m}", "3:31 a task with 'sensor' has no 'execution_timeout'"),
+            (
+                "- {id: a, sensor: {file: /x}, execution_timeout: 5m}",
+                "3:31 a task with 'sensor' has no 'execution_timeout'"
+            ),
             ("- {id: a, empty: true, retries: 3}", "3:24 a task with 'empty' has no 'retries'"),
             ("- {id: a, empty: false}", "3:18 'empty' is true, or left out, not false"),
             ("- {id: a, bash: echo, pool: 'a:b'}", "3:29 pool is 'a:b'; a pool's name has no colon"),
             ("- {id: a, bash: echo, queue: 'a b'}", "3:30 queue is 'a b'"),
-            ("- {id: a, bash: echo, tolerated_failures: 5}", "3:23 'tolerated_failures' of a task stands beside 'over' only"),
+            (
+                "- {id: a, bash: echo, tolerated_failures: 5}",
+                "3:23 'tolerated_failures' of a task stands beside 'over' only"
+            ),
             ("- {id: a, bash: echo, over: b}", "3:29 there is no task 'b'"),
             ("- {id: a, bash: echo, teardown: b}", "3:33 there is no task 'b'"),
             ("- {id: a, bash: echo, trigger_rule: all_done_setup_success}", "3:3 task 'a': the trigger rule"),
             ("- {group: g, tasks: []}", "3:21 the group 'g' has no tasks"),
-            ("- {group: g, tasks: [{id: a, bash: echo, after: g}]}", "3:49 'g.a' comes after 'g', a group that it stands in"),
-            ("- {group: g, after: g.a, tasks: [{id: a, bash: echo}]}", "3:21 the group 'g' comes after 'g.a', which stands in it"),
+            (
+                "- {group: g, tasks: [{id: a, bash: echo, after: g}]}",
+                "3:49 'g.a' comes after 'g', a group that it stands in"
+            ),
+            (
+                "- {group: g, after: g.a, tasks: [{id: a, bash: echo}]}",
+                "3:21 the group 'g' comes after 'g.a', which stands in it"
+            ),
             ("- {group: g, retries: 3, tasks: [{id: a, bash: echo}]}", "3:14 a group has no 'retries'"),
             (
                 "- {group: g, tasks: [{id: a, bash: echo}]}\n- {id: b, bash: echo, after: {task: g, when: x}}",
                 "4:37 a group gives no output: 'when' is for tasks"
             ),
-            ("- {group: g, tasks: [{id: a, bash: echo}]}\n- {id: b, bash: echo, over: g}", "4:29 'g' is a group; name one of its tasks"),
+            (
+                "- {group: g, tasks: [{id: a, bash: echo}]}\n- {id: b, bash: echo, over: g}",
+                "4:29 'g' is a group; name one of its tasks"
+            ),
             ("- just words", "3:3 'tasks[0]' is a mapping"), ("- ", "3:2 'tasks[0]' is a mapping"),
         ])
     func wrong(_ text: String, _ problem: String) {

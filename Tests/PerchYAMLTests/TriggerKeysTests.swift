@@ -29,7 +29,8 @@ struct TriggerKeysTests {
         try Self.expect("time: {at: '{{ data_interval_end }}'}", TimeTrigger.at("{{ data_interval_end }}"))
         try Self.expect("time: {after: 1h30m}", TimeTrigger.after(.minutes(90)))
         try Self.expect(
-            "time: {cron: '0 6 * * *', time_zone: Europe/Paris}", TimeTrigger.cron("0 6 * * *", timeZone: "Europe/Paris"))
+            "time: {cron: '0 6 * * *', time_zone: Europe/Paris}",
+            TimeTrigger.cron("0 6 * * *", timeZone: "Europe/Paris"))
         try Self.expect("time: {cron: '0 6 * * *'}", TimeTrigger.cron("0 6 * * *"))
         try Self.expect(
             "time: {within: {opens: '22:00', closes: '06:00', days: MON-FRI, time_zone: Europe/Paris}}",
@@ -63,8 +64,10 @@ struct TriggerKeysTests {
                 ], body: "{}", timeout: .seconds(5), slowest: .seconds(300), proxy: "http://proxy:3128",
                 ca: "/etc/ca.pem"))
         let conditions: [(String, HTTPCondition)] = [
-            ("{status: 200}", .status(200)), ("{status: [200, 500-599]}", .status(in: [200...200, 500...599])),
-            ("{header: x, equals: 1}", .header("x", equals: "1")), ("{header: x, matches: a+}", .header("x", matches: "a+")),
+            ("{status: 200}", .status(200)), ("{status: [200, 404]}", .status(in: [200, 404])),
+            ("{status: 500-599}", .status(in: 500...599)),
+            ("{header: x, equals: 1}", .header("x", equals: "1")),
+            ("{header: x, matches: a+}", .header("x", matches: "a+")),
             ("{body: ready}", .body(matches: "ready")),
             ("{any: [{status: 404}, {not: {body: x}}]}", .any([.status(404), .not(.body(matches: "x"))])),
             ("{all: [{status: 200}, {json: {path: $.a, exists: true}}]}", .all([.status(200), .json("$.a", .exists)])),
@@ -147,7 +150,8 @@ struct TriggerKeysTests {
                 on: .postgres(host: "db", database: "d", user: "u", password: .secret("S"), tls: .verifyFull),
                 every: .seconds(1),
                 until: .any([
-                    .rows(atLeast: 2), .first(.json("$", in: ["DONE"])), .not(.anyRow(.json("$.a", equals: 1))), .truthy,
+                    .rows(atLeast: 2), .first(.json("$", in: ["DONE"])), .not(.anyRow(.json("$.a", equals: 1))),
+                    .truthy,
                 ]), timeout: .seconds(2), listen: "jobs"))
     }
 
@@ -164,22 +168,32 @@ struct TriggerKeysTests {
     @Test(
         "what is wrong in a wait is told at its place, with the keys of files",
         arguments: [
-            ("fle: /a", "a wait has no 'fle'; did you mean 'file'?"), ("stream: http://x", "a wait has no 'stream'; here it is called 'sse'"),
-            ("file: a.csv", "file: "), ("file: {path: /a, until: gone}", "'until' is one of there, removed, changed, not 'gone'"),
-            ("file: {path: /a, until: removed, stable_for: 5s}", "file: a wait until a file is removed has no stable_for"),
+            ("fle: /a", "a wait has no 'fle'; did you mean 'file'?"),
+            ("stream: http://x", "a wait has no 'stream'; here it is called 'sse'"),
+            ("file: a.csv", "file: "),
+            ("file: {path: /a, until: gone}", "'until' is one of there, removed, changed, not 'gone'"),
+            (
+                "file: {path: /a, until: removed, stable_for: 5s}",
+                "file: a wait until a file is removed has no stable_for"
+            ),
             ("file: {stable_for: 5s}", "a wait for a file has no 'path'"),
             ("file: {path: /a, stable_for: 5}", "'stable_for': '5' is no duration: the number 5 has no unit"),
             ("file: '/{{ dss }}'", "'file': template 1:5: 'dss' is unknown; did you mean 'ds'?"),
-            ("http: example.org", "http: "), ("http: {url: http://x, every: 1ms}", "http: 'every' is 1ms; the shortest is 100ms"),
+            ("http: example.org", "http: "),
+            ("http: {url: http://x, every: 1ms}", "http: 'every' is 1ms; the shortest is 100ms"),
             ("http: {url: http://x, until: {path: $.a, equals: 1}}", "a condition has no 'path'"),
             ("http: {url: http://x, until: {status: many}}", "http: "),
             ("http: {url: http://x, until: {json: {path: a, equals: 1}}}", "http: "),
             ("http: {url: http://x, until: {json: {path: $.a, matches: '('}}}", "http: "),
-            ("http: {url: http://x, headers: {a: {secret: S, environment: E}}}", "a header has either 'secret' or 'environment'"),
+            (
+                "http: {url: http://x, headers: {a: {secret: S, environment: E}}}",
+                "a header has either 'secret' or 'environment'"
+            ),
             ("time: {at: soon}", "time: 'soon' is no instant"), ("time: {cron: '0 6 * *'}", "time: "),
             ("time: {after: 1h, at: '2026-01-01'}", "a wait for time has either 'after' or 'at', not both"),
             ("time: {within: {opens: '6', closes: '7:00'}}", "time: '6' is no time of day"),
-            ("event: {key: a}", "a wait for an event has no 'name'"), ("event: {name: a, since: yesterday}", "event: 'since' is run_created, now"),
+            ("event: {key: a}", "a wait for an event has no 'name'"),
+            ("event: {name: a, since: yesterday}", "event: 'since' is run_created, now"),
             ("event: {name: a, mode: level, delivery: one}", "event: a state is not used up"),
             ("run: {dag_id: a, offset: 1h, next: true}", "a wait for a run has either 'offset' or 'next'"),
             ("run: {dag_id: a, in: [running]}", "'in[0]' is one of success, failed, skipped"),
@@ -189,8 +203,14 @@ struct TriggerKeysTests {
             ("certificate: {host: a}", "a wait for a certificate has one of 'valid_for' and 'ends_within'"),
             ("sql: {query: SELECT 1}", "a wait for rows has no 'database'"),
             ("sql: {query: SELECT 1, database: {sqlite: a.db}}", "sql: the database is 'a.db'"),
-            ("sql: {query: SELECT 1, database: {postgres: {host: a, database: b, user: c, password: geheim}}}", "'password' is a mapping"),
-            ("approval: {question: Q, fields: [{name: a, type: choice}]}", "approval: the field 'a' of an approval is a choice of nothing"),
+            (
+                "sql: {query: SELECT 1, database: {postgres: {host: a, database: b, user: c, password: geheim}}}",
+                "'password' is a mapping"
+            ),
+            (
+                "approval: {question: Q, fields: [{name: a, type: choice}]}",
+                "approval: the field 'a' of an approval is a choice of nothing"
+            ),
             ("any: []", "any: a composite wait has no members"), ("any: [{file: a.csv}]", "file: "),
             ("any: [{event: {name: a, since: now}}]", "any: an event wait with 'since' cannot be a member"),
             ("at_least: {count: 3, of: [{file: /a}]}", "at_least: a composite wait cannot want 3 of 1"),

@@ -51,7 +51,8 @@ struct YAMLFuzzTests {
         }
     }
 
-    @Test("found by thinking: deep nesting, many aliases and long files are refused, on a small stack") func bounds() throws
+    @Test("found by thinking: deep nesting, many aliases and long files are refused, on a small stack") func bounds()
+        throws
     {
         try SmallStack.run {
             for opening in ["[", "{a: ", "- ", "? "] {
@@ -73,8 +74,10 @@ struct YAMLFuzzTests {
         "scalars are what the core schema of YAML 1.2 says",
         arguments: [
             ("1", JSONValue.integer(1)), ("-1", -1), ("+1", 1), ("0", 0), ("007", "007"), ("0x1F", 31), ("0o17", 15),
-            ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("-1.5E-1", -0.15), (".", "."), ("1e", "1e"), ("-", "-"),
-            ("1_000", "1_000"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01"), ("yes", "yes"), ("on", "on"), ("true", true),
+            ("1.5", 1.5), (".5", 0.5), ("1.", 1.0), ("1e3", 1000.0), ("-1.5E-1", -0.15), (".", "."), ("1e", "1e"),
+            ("-", "-"),
+            ("1_000", "1_000"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01"), ("yes", "yes"), ("on", "on"),
+            ("true", true),
             ("False", false), ("null", nil), ("~", nil), ("", nil), (".inf", ".inf"), ("0x-1", "0x-1"),
             ("99999999999999999999", 1e20),
         ])

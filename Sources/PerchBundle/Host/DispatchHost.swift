@@ -73,7 +73,8 @@ package final class DispatchHost: Sendable {
         dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
         outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
         triggers: [any AsyncTrigger.Type] = [], triggerExecutor: TriggerExecutorFactory? = nil,
-        reading: (@Sendable () -> BundleContents)? = nil, flushOutput: @escaping @Sendable () -> Void = {}, onDrained: @escaping @Sendable () -> Void = {}
+        reading: (@Sendable () -> BundleContents)? = nil, flushOutput: @escaping @Sendable () -> Void = {},
+        onDrained: @escaping @Sendable () -> Void = {}
     ) {
         contents = Mutex(Contents(reading?() ?? BundleContents(dags: dags, version: "")))
         self.reading = reading

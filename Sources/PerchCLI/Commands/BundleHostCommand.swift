@@ -17,9 +17,13 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     func run() async throws {
         let bundle = Bundle()
-        let folder = dags.map { DAGFolder($0, keeping: kept) }
+        let own = bundle.dags
+        var reading: (@Sendable () -> BundleContents)?
+        if let dags {
+            let folder = DAGFolder(dags, keeping: kept)
+            reading = { folder.contents(beside: own) }
+        }
         await BundleHost.run(
-            dags: bundle.dags, triggers: bundle.triggers, descriptor: 0, clock: SystemClock(),
-            reading: folder.map { folder in { bundle.contents(with: folder) } })
+            dags: own, triggers: bundle.triggers, descriptor: 0, clock: SystemClock(), reading: reading)
     }
 }

@@ -31,7 +31,8 @@ final class DAGFolderWatch: @unchecked Sendable {
     /// What is told of a folder: files that are whole, and those that came or went. Not each write to a file: one that is
     /// being written is looked at when it is closed.
     private static let mask = UInt32(
-        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF
+    )
 
     init(path: String, reactor: any Reactor, log: Logger, onChange: @escaping @Sendable () -> Void) {
         self.path = path

@@ -15,10 +15,13 @@ struct DAGFolderPlace: Sendable {
     let kept: String?
 
     /// Of a bundle and a home; nil where the bundle reads no files.
-    static func of(_ bundle: any DAGBundle.Type, _ home: Home, _ configuration: Configuration) throws -> DAGFolderPlace? {
+    static func of(_ bundle: any DAGBundle.Type, _ home: Home, _ configuration: Configuration) throws -> DAGFolderPlace?
+    {
         let given = configuration.text("core.dags_folder")
         guard bundle.readsDAGFolder else {
-            if let given { Console.shared.say("note: core.dags_folder is '\(given)', but this executable reads no files") }
+            if let given {
+                Console.shared.say("note: core.dags_folder is '\(given)', but this executable reads no files")
+            }
             return nil
         }
         return DAGFolderPlace(
@@ -28,11 +31,11 @@ struct DAGFolderPlace: Sendable {
     var folder: DAGFolder { DAGFolder(path, keeping: kept) }
 }
 
-extension DAGBundle {
-    /// All that the bundle has, with the DAGs of its files.
-    func contents(with folder: DAGFolder) -> BundleContents {
+extension DAGFolder {
+    /// All that a bundle has: the DAGs of its files beside its own.
+    func contents(beside dags: [DAG]) -> BundleContents {
         let taken = Dictionary(dags.map { ($0.definition.dagID, "the executable") }) { first, _ in first }
-        let read = folder.read(taken: taken)
+        let read = read(taken: taken)
         return BundleContents(dags: dags + read.dags, version: read.version, importErrors: read.importErrors)
     }
 }

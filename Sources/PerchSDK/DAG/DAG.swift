@@ -47,14 +47,16 @@ public struct DAG: Sendable {
     ) {
         self.init(
             id, schedule: schedule, start: start, end: end, catchup: catchup, maxActiveRuns: maxActiveRuns,
-            maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout, params: params, description: description, tags: tags,
+            maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout, params: params,
+            description: description, tags: tags,
             defaults: defaults, place: DeclarationPlace(file, line), build: build)
     }
 
     /// Declares a DAG at a place that a reader of documents knows.
     package init(
         _ id: String, schedule: Schedule, start: String?, end: String?, catchup: Bool, maxActiveRuns: Int,
-        maxActiveTasks: Int?, weightRule: WeightRule, runTimeout: Duration?, params: [String: Param], description: String, tags: [String],
+        maxActiveTasks: Int?, weightRule: WeightRule, runTimeout: Duration?, params: [String: Param],
+        description: String, tags: [String],
         defaults: TaskOptions, place: DeclarationPlace, build: (borrowing DAGBuilder) -> Void
     ) {
         self.place = place

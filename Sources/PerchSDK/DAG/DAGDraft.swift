@@ -96,7 +96,8 @@ final class DAGDraft {
 
     /// Maps a task that stands already over the output of another.
     func map(_ later: TaskAnchor, over earlier: TaskAnchor, _ place: DeclarationPlace) {
-        guard let index = resolve(later, for: nil, place), let source = resolve(earlier, for: later.taskID, place) else {
+        guard let index = resolve(later, for: nil, place), let source = resolve(earlier, for: later.taskID, place)
+        else {
             return
         }
         tasks[source].givesItems = true

@@ -64,7 +64,8 @@ struct DAGReader {
         let dag = DAG(
             id, schedule: schedule, start: start, end: end, catchup: read["catchup"]?.isTrue ?? false,
             maxActiveRuns: read["max_active_runs"]?.integer ?? 16,
-            maxActiveTasks: read["max_active_tasks"]?.integer, weightRule: .absolute, runTimeout: read["run_timeout"]?.duration,
+            maxActiveTasks: read["max_active_tasks"]?.integer, weightRule: .absolute,
+            runTimeout: read["run_timeout"]?.duration,
             params: Dictionary((read["params"]?.members ?? []).map { ($0.name, Param($0.value.json)) }) { $1 },
             description: read["description"]?.text ?? "",
             tags: (read["tags"]?.elements ?? []).compactMap(\.text), defaults: options(read["defaults"]),

@@ -50,7 +50,8 @@ extension ObjectShape {
                 members["description"] = .string(field.summary)
                 schema = .object(members)
             }
-            properties[field.name] = field.isRequired || field.shape.takesNull ? schema : ["anyOf": [["type": "null"], schema]]
+            properties[field.name] =
+                field.isRequired || field.shape.takesNull ? schema : ["anyOf": [["type": "null"], schema]]
         }
         var members: [String: JSONValue] = [
             "type": "object", "properties": .object(properties), "additionalProperties": false,

@@ -3,7 +3,8 @@
 /// Conditions, in the form in which they are stored.
 enum ConditionShapes {
     private static let tests = [
-        "equals", "not_equals", "in", "greater_than", "at_least", "less_than", "at_most", "exists", "matches", "contains",
+        "equals", "not_equals", "in", "greater_than", "at_least", "less_than", "at_most", "exists", "matches",
+        "contains",
     ]
 
     static let json = ObjectShape(
@@ -19,7 +20,8 @@ enum ConditionShapes {
             Field("at_most", .any, "it is as great, or less"),
             Field("exists", .flag, "it is there; with false, it is not"),
             Field("matches", .text, "it is a text in which this pattern matches somewhere"),
-            Field("contains", .any, "it is a text with this part, a list with this element, or a mapping with this key"),
+            Field(
+                "contains", .any, "it is a text with this part, a list with this element, or a mapping with this key"),
             Field("all", .list(.named("json_condition")), "all of these"),
             Field("any", .list(.named("json_condition")), "at least one of these"),
             Field("not", .named("json_condition"), "not this"),

@@ -81,7 +81,8 @@ enum Operators {
         else {
             throw YAMLProblem(
                 place: value.place,
-                message: "'expected_status' is a status or a range from 100 to 599, as 200-299, not '\(text.shown(40))'")
+                message: "'expected_status' is a status or a range from 100 to 599, as 200-299, not '\(text.shown(40))'"
+            )
         }
         return low...high
     }

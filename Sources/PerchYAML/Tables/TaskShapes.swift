@@ -94,7 +94,8 @@ enum TaskShapes {
     static let upstream = ObjectShape(
         name: "what a task comes after",
         fields: [
-            Field("task", .text, "the id of a task, or the name of a group", required: true, others: ["id", "task_id"]),
+            Field(
+                "task", .text, "the id of a task, or the name of a group", required: true, others: ["id", "task_id"]),
             Field("when", .oneOrMore(.scalar), "only where the task gave this output, or one of these"),
         ],
         short: "task")

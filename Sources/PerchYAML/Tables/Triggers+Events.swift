@@ -75,7 +75,8 @@ extension Triggers {
                     "failing_on", .list(.choice(states)), "the states that fail it; failed, upstream_failed",
                     others: ["failed_states"]),
             ],
-            short: "dag_id", rules: [.atMostOne(["offset", "date", "run_id", "next"]), .needs("map_index", ["task_id"])])
+            short: "dag_id",
+            rules: [.atMostOne(["offset", "date", "run_id", "next"]), .needs("map_index", ["task_id"])])
     ) { value in
         var selection = RunSelection.sameDate
         if let span = value["offset"]?.span, span.microseconds != 0 { selection = .shifted(by: span) }
