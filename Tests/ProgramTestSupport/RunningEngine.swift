@@ -57,4 +57,6 @@ public final class RunningEngine: Sendable {
 /// Why an engine did not start.
 public struct RunningEngineError: Error, CustomStringConvertible {
     public var description: String
+
+    public init(description: String) { self.description = description }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import PerchSDK
 internal import Synchronization
 
@@ -93,6 +94,22 @@ final class JournaledAttempt: AttemptRuntime {
             startKilling()
             throw TaskCancelled(reason: notice.reason, by: notice.by)
         }
+    }
+
+    // MARK: Connections and variables
+
+    private static let environment = EnvironmentConnections { getenv($0).map { String(cString: $0) } }
+
+    func connection(_ id: String) async throws -> Connection {
+        if let connection = try Self.environment.connection(id) { return connection }
+        throw PerchError(
+            .notFound, "there is no connection '\(id.shown(80))': set PERCH_CONN_\(id.uppercased().shown(80))")
+    }
+
+    func variable(_ key: String) async throws -> String {
+        if let value = Self.environment.variable(key) { return value }
+        throw PerchError(
+            .notFound, "there is no variable '\(key.shown(80))': set PERCH_VAR_\(key.uppercased().shown(80))")
     }
 
     // MARK: Log

@@ -140,7 +140,8 @@ struct OwnDAGs {
     /// - Throws: `PerchError` with the problems of the declarations, a line each, as the engine refuses them.
     init<Bundle: DAGBundle>(_ type: Bundle.Type, _ option: DAGFolderOption) throws {
         let (bundle, place) = (Bundle(), try option.place(type))
-        let contents = place.map { $0.folder.contents(beside: bundle.dags) } ?? BundleContents(dags: bundle.dags, version: "")
+        let contents =
+            place.map { $0.folder.contents(beside: bundle.dags) } ?? BundleContents(dags: bundle.dags, version: "")
         (dags, triggers, importErrors, folder) = (contents.dags, bundle.triggers, contents.importErrors, place?.path)
         let problems = DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {

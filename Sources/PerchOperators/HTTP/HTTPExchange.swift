@@ -148,12 +148,3 @@ final class HTTPExchange: Sendable {
         }
     }
 }
-
-extension Substring {
-    fileprivate var trimmed: String {
-        var text = self[...]
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
-    }
-}

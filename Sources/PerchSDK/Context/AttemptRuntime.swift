@@ -19,6 +19,22 @@ public protocol AttemptRuntime: Sendable {
     func randomBits() -> UInt64
     /// What runs when the task is cancelled; later handlers run first.
     func onKill(_ handler: @escaping @Sendable () async throws -> Void)
+    /// What stands behind a connection's id; throws `PerchError` (`notFound`) where nothing does.
+    func connection(_ id: String) async throws -> Connection
+    /// A variable's value; throws `PerchError` (`notFound`) where there is none of that key.
+    func variable(_ key: String) async throws -> String
+}
+
+extension AttemptRuntime {
+    /// No connection: of a runtime that has none.
+    public func connection(_ id: String) async throws -> Connection {
+        throw PerchError(.notFound, "there is no connection '\(id.shown(80))'")
+    }
+
+    /// No variable: of a runtime that has none.
+    public func variable(_ key: String) async throws -> String {
+        throw PerchError(.notFound, "there is no variable '\(key.shown(80))'")
+    }
 }
 
 /// How a wait ended, as the task's code sees it.
