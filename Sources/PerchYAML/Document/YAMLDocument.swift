@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchSDK
+internal import Synchronization
 internal import Yams
 
 /// Reads the documents of a text: what YAML says, whatever it means.
@@ -13,6 +14,16 @@ enum YAMLDocument {
     /// Every document of the text, in order; empty ones are left out.
     /// - Throws: `YAMLProblem` with the place of the first thing that is no YAML.
     static func all(in text: String) throws(YAMLProblem) -> [YAMLValue] {
+        let answer = Mutex<Result<[YAMLValue], YAMLProblem>>(.success([]))
+        do throws(PerchError) {
+            try WideStack.run { answer.withLock { $0 = Result { () throws(YAMLProblem) in try parsed(text) } } }
+        } catch {
+            throw YAMLProblem(place: YAMLPlace(line: 1, column: 1), message: "it cannot be read: \(error)")
+        }
+        return try answer.withLock { $0 }.get()
+    }
+
+    private static func parsed(_ text: String) throws(YAMLProblem) -> [YAMLValue] {
         var composer = Composer()
         var documents: [YAMLValue] = []
         do {
