@@ -12,8 +12,9 @@ struct EventStarts: Sendable {
 
     private struct Listener: Sendable {
         var dagID: String
+        var pattern: EventPattern
         /// The bit of its pattern.
-        var pattern: Int64
+        var bit: Int64
         var floor: Int64
         var start: Timestamp?
         var end: Timestamp?
@@ -33,7 +34,7 @@ struct EventStarts: Sendable {
         var added: [(Address, Listener)] = []
         for (place, pattern) in events.patterns.enumerated() {
             let listener = Listener(
-                dagID: dag.dagID, pattern: 1 << Int64(place), floor: dag.floor, start: definition.start,
+                dagID: dag.dagID, pattern: pattern, bit: 1 << Int64(place), floor: dag.floor, start: definition.start,
                 end: definition.end, condition: try pattern.payloadCondition())
             added.append((Address(name: pattern.name, key: pattern.key), listener))
         }
@@ -44,13 +45,20 @@ struct EventStarts: Sendable {
 
     /// What an event starts, by DAG, each once.
     func starts(by event: InboxEvent) -> [EventStart] {
-        var found: [String: Int64] = [:]
+        var found: [String: EventStart] = [:]
         for key in event.key == nil ? [nil] : [event.key, nil] {
             for listener in listeners[Address(name: event.name, key: key)] ?? [] where starts(listener, by: event) {
-                found[listener.dagID, default: 0] |= listener.pattern
+                if found[listener.dagID] != nil {
+                    found[listener.dagID]?.patterns |= listener.bit
+                } else {
+                    // The first pattern that it meets says what it gives.
+                    found[listener.dagID] = EventStart(
+                        dagID: listener.dagID, event: event, patterns: listener.bit,
+                        gift: EventGift(of: event, by: listener.pattern))
+                }
             }
         }
-        return found.sorted { $0.key < $1.key }.map { EventStart(dagID: $0.key, event: event, patterns: $0.value) }
+        return found.values.sorted { $0.dagID < $1.dagID }
     }
 
     private func starts(_ listener: Listener, by event: InboxEvent) -> Bool {

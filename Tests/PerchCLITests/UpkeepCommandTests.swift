@@ -35,10 +35,20 @@ struct UpkeepCommandTests {
         #expect(
             try home.json("pools", "list").list.map(\.names)
                 == Array(
-                    repeating: ["name", "slots", "used", "free", "running", "queued", "waiting", "description"],
-                    count: 2))
+                    repeating: [
+                        "name", "slots", "used", "free", "running", "queued", "deferred", "waiting", "include_deferred",
+                        "max_deferred", "description",
+                    ], count: 2))
+        #expect(try home.program("pools", "set", "gpu", "5", "--include-deferred", "--max-deferred", "7").code == 0)
         #expect(try home.program("pools", "set", "gpu", "5").code == 0)
-        #expect(try home.json("pools", "get", "gpu")["description"] == "cards")
+        let changed = try home.json("pools", "get", "gpu")
+        #expect(
+            changed["description"] == "cards" && changed["include_deferred"] == true && changed["max_deferred"] == 7)
+        #expect(
+            try home.program("pools", "set", "gpu", "5", "--no-include-deferred", "--max-deferred", "none").code == 0)
+        let unset = try home.json("pools", "get", "gpu")
+        #expect(unset["include_deferred"] == false && unset["max_deferred"] == .null)
+        try home.refusesUsage("a number from 0, or none", "pools", "set", "gpu", "5", "--max-deferred", "few")
         try home.refuses("in use", "pools", "delete", "gpu")
         try home.refuses("cannot be deleted", "pools", "delete", "default_pool")
         try home.refuses("did you mean 'gpu'", "pools", "get", "gpus")
@@ -64,12 +74,15 @@ struct UpkeepCommandTests {
         #expect(try home.program("pools", "import", path).output == "2 pools set\n")
         #expect(try home.json("pools", "get", "gpu")["slots"] == 4)
         let exported = try JSONValue(parsing: try home.program("pools", "export").output)
-        #expect(exported["gpu"] == ["slots": 4, "description": ""])
+        #expect(
+            exported["gpu"] == ["slots": 4, "description": "", "include_deferred": false, "max_deferred": nil])
         for (text, words) in [
             ("[]", "no JSON object"), ("{", "standard input"), (#"{"new": 3}"#, "'new' is no object"),
             (#"{"new": {"slots": 3}, "old": {"slots": -1}}"#, "'slots' of the pool 'old'"),
             (#"{"new": {"slots": 3, "x": 1}}"#, "no field 'x'"), (#"{"a:b": {"slots": 3}}"#, "no colon"),
             (#"{"new": {"slots": 3, "description": 4}}"#, "no text"),
+            (#"{"new": {"slots": 3, "include_deferred": 1}}"#, "true or false"),
+            (#"{"new": {"slots": 3, "max_deferred": -1}}"#, "a number from 0, or null"),
         ] {
             let outcome = try home.program("pools", "import", "-", input: text)
             #expect(outcome.code == 1 && outcome.errors.contains(words), "\(text) \(outcome)")

@@ -340,3 +340,117 @@ struct EventScheduleTests {
         }
     }
 }
+
+extension EventStartTests {
+    @Test("assets joined by and and or start a run when the expression is met, and then anew") func expression()
+        async throws
+    {
+        let bench = try SchedulerBench(at: Self.now)
+        let expression: AssetExpression = "orders" & ("rates" | "fallback")
+        try await bench.store(dag("join", .assets(expression)))
+        await bench.scheduler.start()
+        func update(_ name: String) async throws {
+            try await emit(bench, NewEvent(name: Asset.eventName, key: name))
+        }
+        try await update("rates")
+        try await update("fallback")
+        try await untilLookedAt(bench, 2)
+        #expect(try await bench.runs(of: "join") { _ in true }.isEmpty)
+        try await update("orders")
+        var runs = try await bench.runs(of: "join") { $0.count == 1 }
+        #expect(runs[0].type == .assetTriggered)
+        guard case .array(let events)? = runs[0].params["events"] else { throw PerchError(.invalid, "no events") }
+        #expect(events.map { $0["key"] } == ["rates", "fallback", "orders"])
+        try await update("orders")
+        try await untilLookedAt(bench, 4)
+        #expect(try await bench.runs(of: "join") { _ in true }.count == 1)
+        try await update("fallback")
+        runs = try await bench.runs(of: "join") { $0.count == 2 }
+        #expect(runs.allSatisfy { $0.params["event"] != nil })
+    }
+
+    @Test("there is one run for each value at the path of dedupe, and events without one start none")
+    func dedupe() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        try await bench.store(dag("order", .event("orders", dedupe: "$.id")))
+        await bench.scheduler.start()
+        try await emit(
+            bench, NewEvent(name: "orders", payload: ["id": "A-1"]),
+            NewEvent(name: "orders", payload: ["id": "A-1", "n": 2]),
+            NewEvent(name: "orders", payload: ["id": 7]), NewEvent(name: "orders", payload: ["id": ["x"]]),
+            NewEvent(name: "orders", payload: [:]), NewEvent(name: "orders", payload: ["id": "a/b"]))
+        let runs = try await bench.runs(of: "order") { $0.count == 2 }
+        #expect(Set(runs.map(\.runID)) == ["event_triggered__A-1", "event_triggered__7"])
+        try await untilLookedAt(bench, 6)
+        #expect(try await started(bench, 2).first?.reason?.contains("has a run 'event_triggered__A-1' already") == true)
+        for seq in [4, 5] as [Int64] {
+            #expect(try await started(bench, seq).first?.reason?.contains("no text or whole number at $.id") == true)
+        }
+        #expect(try await started(bench, 6).first?.reason?.contains("ill-formed") == true)
+    }
+
+    @Test("what stands in the payload becomes params of the run, checked by their types") func params() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        let schedule = Schedule.event("orders", params: ["order": "$.id", "count": "$.lines.n"])
+        let dag = DAG("order", schedule: schedule, params: ["order": .string(), "count": .integer(1, in: 1...9)]) {
+            dag in
+            dag.task("t") { _ in }
+        }
+        #expect(dag.problems.isEmpty)
+        try await bench.store(dag.definition)
+        await bench.scheduler.start()
+        try await emit(
+            bench, NewEvent(name: "orders", payload: ["id": "a", "lines": ["n": 3]]),
+            NewEvent(name: "orders", payload: ["id": "b"]), NewEvent(name: "orders", payload: ["lines": ["n": 3]]),
+            NewEvent(name: "orders", payload: ["id": "c", "lines": ["n": 10]]),
+            NewEvent(name: "orders", payload: ["id": 4]))
+        let runs = try await bench.runs(of: "order") { $0.count == 2 }
+        #expect(runs.map { $0.params["order"] } == ["a", "b"])
+        #expect(runs.map { $0.params["count"] } == [3, 1])
+        #expect(runs[0].params["event"]?["payload"]?["id"] == "a")
+        try await untilLookedAt(bench, 5)
+        for (seq, name) in [(3, "order"), (4, "count"), (5, "order")] as [(Int64, String)] {
+            let reason = try await started(bench, seq).first?.reason ?? ""
+            #expect(reason.contains("'\(name)'"), "\(reason)")
+        }
+    }
+
+    @Test("a batch gives the params of its last event") func batchParams() async throws {
+        let bench = try SchedulerBench(at: Self.now)
+        let dag = DAG("views", schedule: .event("v", batch: 2, params: ["page": "$.p"]), params: ["page": "none"]) {
+            dag in
+            dag.task("t") { _ in }
+        }
+        try await bench.store(dag.definition)
+        await bench.scheduler.start()
+        try await emit(bench, NewEvent(name: "v", payload: ["p": "x"]), NewEvent(name: "v", payload: ["p": "y"]))
+        #expect(try await bench.runs(of: "views") { $0.count == 1 }[0].params["page"] == "y")
+    }
+
+    @Test(
+        "wrong declarations are told",
+        arguments: [
+            (Schedule.event("e", dedupe: "id"), "the path of 'dedupe'"),
+            (.event("e", batch: 3, dedupe: "$.id"), "'dedupe' is for events that start a run each"),
+            (.event("e", params: ["a": "b"]), "the path of 'a'"),
+            (.event("e", params: ["tabel": "$.t"]), "did you mean 'table'?"),
+        ])
+    func wrong(_ schedule: Schedule, _ words: String) {
+        let dag = DAG("d", schedule: schedule, params: ["table": "x", "a": 1]) { dag in dag.task("t") { _ in } }
+        #expect(dag.problems.contains { $0.description.contains(words) }, "\(dag.problems)")
+    }
+
+    @Test("an expression is read as it was written, and told in words") func expressionText() throws {
+        let expression: AssetExpression = ("a" | "b") & "c" & ("a" & "d" | "e")
+        let definition = Schedule.assets(expression).definition
+        #expect(try ScheduleDefinition(json: definition.json) == definition)
+        guard case .events(let events) = definition else { throw PerchError(.invalid, "no events") }
+        #expect(events.description == "(asset a or asset b) and asset c and ((asset a and asset d) or asset e)")
+        for text in [#"{"all": [1]}"#, #"{"all": []}"#, #"{"one": [0]}"#, "-1", #"{"any": [0], "all": [0]}"#] {
+            let json = try JSONValue(parsing: "{\"events\": [{\"name\": \"e\"}], \"when\": \(text)}")
+            #expect(throws: PerchError.self) { try EventSchedule(json: json) }
+        }
+        let old = try EventSchedule(json: ["events": [["name": "a"], ["name": "b"]], "all": true])
+        #expect(old.gathering == .when(.all([.pattern(0), .pattern(1)])))
+    }
+}

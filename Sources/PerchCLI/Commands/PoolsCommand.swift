@@ -80,23 +80,41 @@ struct PoolsSetCommand: AsyncParsableCommand {
         discussion: """
             What waits for a pool goes on when it is made or grows. One that shrinks takes nothing away from what runs: it \
             gives out no more until enough came back.
+
+            Tasks that wait hold no slot. With --include-deferred they do: a sensor takes its slots while it waits, and a task             keeps them when it defers. --max-deferred bounds how many sensors and tasks that begin with a wait may wait at a time;             the others wait for room, unwatched. Both are for waits that begin after this. Code that defers in the middle is never             held up.
             """)
 
     @Argument(help: "The pool's name.", completion: .pools) var name: String
     @Argument(help: "How many slots it has, from 0.") var slots: Int
     @Option(name: .long, help: "What it is for. Default: as it was.") var description: String?
+    @Flag(inversion: .prefixedNo, help: "Whether tasks that wait hold slots. Default: as it was, at first not.")
+    var includeDeferred: Bool?
+    @Option(name: .long, help: "How many of its tasks may wait at a time, or none for any number. Default: as it was.")
+    var maxDeferred: String?
     @OptionGroup var home: HomeOption
 
     func validate() throws {
         guard slots >= 0 else { throw ValidationError("a pool has 0 slots or more, not \(slots)") }
         if let problem = PoolRecords.problem(ofName: name) { throw ValidationError(problem) }
+        _ = try most()
+    }
+
+    private func most() throws -> PoolRow.MostDeferred? {
+        guard let maxDeferred else { return nil }
+        if maxDeferred == "none" { return .unlimited }
+        guard let count = Int(maxDeferred), count >= 0 else {
+            throw ValidationError("--max-deferred is a number from 0, or none, not '\(maxDeferred)'")
+        }
+        return .at(count)
     }
 
     func run() async throws {
         let (name, slots, description) = (name, slots, description)
+        let (includeDeferred, most) = (includeDeferred, try most())
         try await home.withMetastore { home, metastore in
             let waiting = try await metastore.write { transaction in
-                try transaction.setPool(name, slots: slots, description: description)
+                try transaction.setPool(
+                    name, slots: slots, description: description, includeDeferred: includeDeferred, maxDeferred: most)
                 return try transaction.poolsWaitedFor()[name] ?? 0
             }
             try Console.shared.line("\(name) has \(slots) \(slots == 1 ? "slot" : "slots")")
@@ -140,7 +158,11 @@ struct PoolsExportCommand: AsyncParsableCommand {
         record.fields = pools.map {
             Record.Field(
                 name: $0.name,
-                value: .record(["slots": .number($0.slots), "description": .text($0.description)]))
+                value: .record([
+                    "slots": .number($0.slots), "description": .text($0.description),
+                    "include_deferred": .flag($0.includesDeferred),
+                    "max_deferred": $0.maxDeferred.map { .number($0) } ?? .value(.null),
+                ]))
         }
         let text = Document.record(record).prettyJSON()
         if let path {
@@ -156,7 +178,10 @@ struct PoolsExportCommand: AsyncParsableCommand {
 struct PoolsImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import", abstract: "Make and set pools from JSON: all of them or, where one is wrong, none.",
-        discussion: #"The file: {"gpu": {"slots": 4, "description": "cards"}}. Pools that it does not name stay."#)
+        discussion: #"""
+            The file: {"gpu": {"slots": 4, "description": "cards"}}, with "include_deferred": true and "max_deferred": 10 where \#
+            they are wanted. Pools that it does not name stay, and so does what it does not say of one.
+            """#)
 
     @Argument(help: "The file; - is standard input.", completion: .file()) var path: String
     @OptionGroup var home: HomeOption
@@ -174,7 +199,9 @@ struct PoolsImportCommand: AsyncParsableCommand {
         try await home.withMetastore { _, metastore in
             try await metastore.write { transaction in
                 for pool in pools {
-                    try transaction.setPool(pool.name, slots: pool.slots, description: pool.description)
+                    try transaction.setPool(
+                        pool.name, slots: pool.slots, description: pool.description,
+                        includeDeferred: pool.includeDeferred, maxDeferred: pool.maxDeferred)
                 }
             }
         }
@@ -188,9 +215,16 @@ struct PoolsImportCommand: AsyncParsableCommand {
         return text
     }
 
-    static func pools(
-        _ text: String, of file: String
-    ) throws -> [(name: String, slots: Int, description: String?)] {
+    /// A pool as a file has it; nil is what it does not say.
+    struct Entry: Equatable {
+        var name: String
+        var slots: Int
+        var description: String?
+        var includeDeferred: Bool?
+        var maxDeferred: PoolRow.MostDeferred?
+    }
+
+    static func pools(_ text: String, of file: String) throws -> [Entry] {
         func fault(_ what: String) -> PerchError {
             PerchError(.invalid, #"\#(file): \#(what); pools are {"gpu": {"slots": 4, "description": "…"}}"#)
         }
@@ -204,19 +238,31 @@ struct PoolsImportCommand: AsyncParsableCommand {
         return try members.sorted { $0.key < $1.key }.map { name, value in
             if let problem = PoolRecords.problem(ofName: name) { throw fault(problem) }
             guard case .object(let fields) = value else { throw fault("the pool '\(name)' is no object") }
-            if let unknown = fields.keys.sorted().first(where: { $0 != "slots" && $0 != "description" }) {
+            let known = ["slots", "description", "include_deferred", "max_deferred"]
+            if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
                 throw fault("the pool '\(name)' has no field '\(unknown)'")
             }
             guard case .integer(let slots)? = fields["slots"], (0...1_000_000_000).contains(slots) else {
                 throw fault("'slots' of the pool '\(name)' is no number from 0")
             }
-            var description: String?
+            var entry = Entry(name: name, slots: Int(slots))
             switch fields["description"] {
             case nil, .null?: break
-            case .string(let text)?: description = text
+            case .string(let text)?: entry.description = text
             default: throw fault("'description' of the pool '\(name)' is no text")
             }
-            return (name, Int(slots), description)
+            switch fields["include_deferred"] {
+            case nil, .null?: break
+            case .bool(let flag)?: entry.includeDeferred = flag
+            default: throw fault("'include_deferred' of the pool '\(name)' is true or false")
+            }
+            switch fields["max_deferred"] {
+            case nil: break
+            case .null?: entry.maxDeferred = .unlimited
+            case .integer(let count)? where (0...1_000_000_000).contains(count): entry.maxDeferred = .at(Int(count))
+            default: throw fault("'max_deferred' of the pool '\(name)' is a number from 0, or null for any number")
+            }
+            return entry
         }
     }
 }
@@ -227,7 +273,10 @@ enum PoolRecords {
         [
             "name": .text(pool.name), "slots": .number(pool.slots), "used": .number(pool.used),
             "free": .number(pool.free), "running": .number(pool.running), "queued": .number(pool.queued),
-            "waiting": .number(pool.waiting), "description": .text(pool.description),
+            "deferred": .number(pool.deferred), "waiting": .number(pool.waiting),
+            "include_deferred": .flag(pool.includesDeferred),
+            "max_deferred": pool.maxDeferred.map { .number($0) } ?? .value(.null),
+            "description": .text(pool.description),
         ]
     }
 

@@ -176,7 +176,10 @@ extension Hindrance {
     }
 
     private static func of(_ gate: GateStanding) -> Hindrance {
-        let what = gate.isLimit ? "The limit '\(gate.name)'" : "The pool '\(gate.name)'"
+        let waiting = gate.name.hasPrefix("deferred:") ? gate.name.dropFirst("deferred:".count) : nil
+        let what =
+            waiting.map { "The limit of waiting tasks of the pool '\($0)'" }
+            ?? (gate.isLimit ? "The limit '\(gate.name)'" : "The pool '\(gate.name)'")
         var fields: [String: JSONValue] = [
             (gate.isLimit ? "limit" : "pool"): .string(gate.name), "slots": gate.capacity.map { .count($0) } ?? .null,
             "used": .count(gate.used), "needed": .count(gate.needed), "ahead": .count(gate.ahead),

@@ -148,9 +148,11 @@ extension Snapshot {
         standing.isHeld = place.isHeld
         let isLimit = TaskDefinition.isLimit(place.name)
         let capacity: Int? =
-            isLimit
-            ? slots(ofLimit: place.name, standing.task, instance, standing.run.row)
-            : try number("SELECT slots FROM pool WHERE name = :1", place.name).map { Int($0) }
+            place.name == Transaction.deferredLimit(of: standing.task.pool)
+            ? try number("SELECT max_deferred FROM pool WHERE name = :1", standing.task.pool).map { Int($0) }
+            : isLimit
+                ? slots(ofLimit: place.name, standing.task, instance, standing.run.row)
+                : try number("SELECT slots FROM pool WHERE name = :1", place.name).map { Int($0) }
         let used: Int64? =
             isLimit
             ? try number("SELECT used FROM task_limit WHERE name = :1", place.name)
@@ -178,7 +180,15 @@ extension Snapshot {
     /// Who holds slots of a pool or a limit: those that hold most, then the oldest.
     private func holders(of gate: String) throws -> (first: [PoolHolder], count: Int) {
         guard TaskDefinition.isLimit(gate) else {
-            let count = try number("SELECT COUNT(*) FROM pool_slot WHERE pool = :1", gate)
+            let count = try number(
+                """
+                SELECT (SELECT COUNT(*) FROM pool_slot WHERE pool = :1)
+                    + (SELECT COUNT(*) FROM wait_slot WHERE gate = :1)
+                """, gate)
+            return (try poolHolders(gate, limit: 5), Int(count ?? 0))
+        }
+        if try number("SELECT 1 FROM wait_slot WHERE gate = :1 LIMIT 1", gate) != nil {
+            let count = try number("SELECT COUNT(*) FROM wait_slot WHERE gate = :1", gate)
             return (try poolHolders(gate, limit: 5), Int(count ?? 0))
         }
         let count = try number("SELECT COUNT(*) FROM limit_slot WHERE name = :1", gate)

@@ -50,6 +50,7 @@ package enum ConsistencyRules {
             """
             SELECT COUNT(*) FROM pool p
             WHERE p.used <> (SELECT COALESCE(SUM(s.slots), 0) FROM pool_slot s WHERE s.pool = p.name)
+                + (SELECT COALESCE(SUM(w.slots), 0) FROM wait_slot w WHERE w.gate = p.name)
             """
         ),
         (
@@ -57,6 +58,16 @@ package enum ConsistencyRules {
             """
             SELECT COUNT(*) FROM task_limit l
             WHERE l.used <> (SELECT COUNT(*) FROM limit_slot s WHERE s.name = l.name)
+                + (SELECT COALESCE(SUM(w.slots), 0) FROM wait_slot w WHERE w.gate = l.name)
+            """
+        ),
+        (
+            "slots of pools are held by no wait, or by more or fewer rows than it knows of",
+            """
+            SELECT (SELECT COUNT(*) FROM wait_slot s WHERE NOT EXISTS
+                    (SELECT 1 FROM wait w WHERE w.wait_id = s.wait_id AND w.held > 0))
+                + (SELECT COUNT(*) FROM wait w WHERE w.held > 0
+                    AND w.held <> (SELECT COUNT(*) FROM wait_slot s WHERE s.wait_id = w.wait_id))
             """
         ),
         (

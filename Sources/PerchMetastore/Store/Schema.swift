@@ -88,6 +88,17 @@ enum Schema {
         CREATE UNIQUE INDEX dag_run_scheduled ON dag_run (dag_id, logical_date) WHERE run_type IN ('scheduled', 'backfill');
 
         ALTER TABLE pool ADD COLUMN description TEXT NOT NULL DEFAULT '';
+        -- How many of its tasks may wait; NULL: any number.
+        ALTER TABLE pool ADD COLUMN max_deferred {int64};
+        -- What waits hold of pools that count tasks which wait, and how many of these rows a wait has.
+        CREATE TABLE wait_slot (
+            wait_id {int64} NOT NULL,
+            gate TEXT NOT NULL,
+            slots {int64} NOT NULL,
+            PRIMARY KEY (wait_id, gate)
+        ) {clustered};
+        CREATE INDEX wait_slot_gate ON wait_slot (gate);
+        ALTER TABLE wait ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 
         -- What is wrong in the files from which a bundle reads DAGs, in its order.
         CREATE TABLE import_error (

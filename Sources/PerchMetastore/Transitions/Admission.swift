@@ -7,6 +7,10 @@ struct Gate {
     /// A pool's slots; nil for a limit, whose tasks say how many it admits.
     var capacity: Int?
     var used: Int
+    /// Of a pool: whether tasks that wait keep their slots.
+    var includesDeferred = false
+    /// Of a pool: how many tasks may wait; nil: any number.
+    var mostDeferred: Int?
     /// Whether anything waits before it.
     var hasBacklog: Bool
     /// How many slots came free in this transaction, so that what waits may go ahead.
@@ -14,7 +18,7 @@ struct Gate {
 }
 
 /// What one dispatch takes of a gate.
-private struct Hold {
+struct Hold {
     var gate: String
     var slots: Int
     /// How many a limit admits; nil for a pool.
@@ -28,6 +32,8 @@ enum QueueClass: Int64, SQLConvertible {
     /// Goes on after a wait: ahead of new work.
     case resumed = 1
     case new = 2
+    /// Begins with a wait, in a pool that counts those that wait: goes over to waiting, not into the queue.
+    case waiting = 3
 
     var sqlValue: SQLValue { .integer(rawValue) }
 }
@@ -35,15 +41,19 @@ enum QueueClass: Int64, SQLConvertible {
 /// A dispatch is admitted when every gate before it has room: then it holds a slot of each. Else it waits before the first
 /// that has none, and is looked at again when that one has: what waits elsewhere costs nothing.
 extension Transaction {
-    private func gate(_ name: String) throws -> Gate? {
+    func gate(_ name: String) throws -> Gate? {
         if let known = gates[name] { return known }
         var gate: Gate
         if TaskDefinition.isLimit(name) {
             let used = try number("SELECT used FROM task_limit WHERE name = :1 {for_update}", name)
             gate = Gate(capacity: nil, used: Int(used ?? 0), hasBacklog: false)
         } else {
-            let row = try first("SELECT slots, used FROM pool WHERE name = :1 {for_update}", name) {
-                Gate(capacity: $0.int(0), used: $0.int(1), hasBacklog: false)
+            let row = try first(
+                "SELECT slots, used, include_deferred, max_deferred FROM pool WHERE name = :1 {for_update}", name
+            ) {
+                Gate(
+                    capacity: $0.int(0), used: $0.int(1), includesDeferred: $0.bool(2),
+                    mostDeferred: $0.isNull(3) ? nil : $0.int(3), hasBacklog: false)
             }
             guard let row else { return nil }
             gate = row
@@ -73,7 +83,7 @@ extension Transaction {
 
     /// The first gate without room; nil where there is room before all of them. Nobody overtakes what waits before a gate,
     /// but what resumes.
-    private func firstFull(_ holds: [Hold], overtaking: Bool) throws -> String? {
+    func firstFull(_ holds: [Hold], overtaking: Bool) throws -> String? {
         for hold in holds {
             guard let gate = try gate(hold.gate), let capacity = hold.capacity ?? gate.capacity else {
                 return hold.gate
@@ -132,10 +142,13 @@ extension Transaction {
         for limit in holds.dropFirst() {
             try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }
-        for hold in holds {
-            slotChanges[hold.gate, default: 0] += hold.slots
-            gates[hold.gate]?.used += hold.slots
-        }
+        for hold in holds { count(hold) }
+    }
+
+    /// Counts what is held from now on.
+    func count(_ hold: Hold) {
+        slotChanges[hold.gate, default: 0] += hold.slots
+        gates[hold.gate]?.used += hold.slots
     }
 
     private func queue(id: Int64, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64) throws {
@@ -164,7 +177,7 @@ extension Transaction {
         for name in names.sorted() { try freed(1, of: name) }
     }
 
-    private func freed(_ slots: Int, of name: String) throws {
+    func freed(_ slots: Int, of name: String) throws {
         slotChanges[name, default: 0] -= slots
         if gates[name] == nil {
             // Read with the change: the slots are counted as free already.
@@ -218,6 +231,8 @@ extension Transaction {
     /// the limit ended it.
     private func fill(_ name: String, expecting count: Int, limit: Int) throws -> Bool {
         var left = limit
+        let settlement = Settlement()
+        var hasBegun = false
         while left > 0, let gate = try gate(name) {
             let room = gate.capacity.map { $0 - gate.used } ?? count
             guard room > 0 else { break }
@@ -239,7 +254,9 @@ extension Transaction {
             var isFull = false
             for (instance, queueClass, fairAt) in waiting {
                 let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
-                let holds = try holds(of: instance, task: task)
+                // because only these are stored
+                let queueClass = QueueClass(rawValue: queueClass) ?? .new
+                let holds = try queueClass == .waiting ? deferredHolds(of: task) : holds(of: instance, task: task)
                 let full = try firstFull(holds, overtaking: true)
                 if full == name {
                     isFull = true
@@ -248,9 +265,10 @@ extension Transaction {
                 if let full {
                     try run("UPDATE task_instance SET pool = :2 WHERE ti_id = :1", instance.id, full)
                     gates[full]?.hasBacklog = true
+                } else if queueClass == .waiting {
+                    try goOnWaiting(instance, task: task, in: settlement)
+                    hasBegun = true
                 } else {
-                    // because only these are stored
-                    let queueClass = QueueClass(rawValue: queueClass) ?? .new
                     try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
                 }
                 left -= 1
@@ -258,6 +276,8 @@ extension Transaction {
             if isFull || waiting.count < size { break }
         }
         gates[name]?.hasBacklog = try hasWaiting(before: name)
+        // A wait may be over before it has begun, as one for a run that has ended.
+        if hasBegun { try settle(settlement) }
         return left <= 0
     }
 

@@ -75,17 +75,18 @@ extension Transaction {
         let gone = try first(
             """
             DELETE FROM wait WHERE wait_id = :1
-            RETURNING is_sensor, journal_key, since, kind, target, definition, queue, shard
+            RETURNING is_sensor, journal_key, since, kind, target, definition, queue, shard, held
             """, waitID
         ) { row in
             (
                 isSensor: row.bool(0), key: row.text(1), since: row.time(2), kind: row.text(3), target: row.text(4),
-                definition: row.optionalText(5), queue: row.text(6), shard: row.int(7)
+                definition: row.optionalText(5), queue: row.text(6), shard: row.int(7), held: row.int(8)
             )
         }
         if let gone {
             tally.fired(kind: gone.kind, .cancelled(intent), due: nil)
             if HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
+            if gone.held > 0 { try releaseSlots(ofWait: waitID) }
         }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {

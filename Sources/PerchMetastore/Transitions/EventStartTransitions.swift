@@ -16,7 +16,7 @@ extension Transaction {
         var created = 0
         var gathered: Set<String> = []
         for start in starts {
-            let refusal = try refusal(of: start.dagID)
+            let refusal = try refusal(of: start.dagID) ?? start.gift.refusal
             try run(
                 """
                 INSERT INTO event_start (seq, dag_id, patterns, run_key, reason) VALUES (:1, :2, :3, NULL, :4)
@@ -24,7 +24,7 @@ extension Transaction {
                 """, start.event.seq, start.dagID, start.patterns, refusal)
             guard refusal == nil else { continue }
             if gathering[start.dagID] ?? .each == .each {
-                created += try startRun(of: start.dagID, by: [start.event])
+                created += try startRun(of: start.dagID, by: [start.event], start.gift)
             } else {
                 gathered.insert(start.dagID)
             }
@@ -65,7 +65,7 @@ extension Transaction {
                 try letGo(ofGathered: dagID, reason: "its event is kept no longer")
                 return created
             }
-            created += try startRun(of: dagID, by: events)
+            created += try startRun(of: dagID, by: events, rule.gift(of: events))
         }
     }
 
@@ -73,14 +73,14 @@ extension Transaction {
     private func standing(of dagID: String, _ rule: EventGathering) throws -> (isEnough: Bool, dueAt: Timestamp?) {
         switch rule {
         case .each: return (false, nil)
-        case .all(let patterns):
+        case .when(let expression):
             let met = try rows(
                 """
                 SELECT DISTINCT patterns FROM event_start WHERE dag_id = :1 AND run_key IS NULL AND reason IS NULL
                 """, dagID
             ) { $0.int64(0) }
-            return (met.reduce(0, |) == patterns, nil)
-        case .batch(let count, let span):
+            return (expression.isMet(by: met.reduce(0, |)), nil)
+        case .batch(let count, let span, _):
             let found = try first(
                 """
                 SELECT COUNT(*), MIN(seq) FROM event_start WHERE dag_id = :1 AND run_key IS NULL AND reason IS NULL
@@ -95,7 +95,7 @@ extension Transaction {
 
     /// Of a batch the first ones; of what all patterns have met the last ones, should there be more than a run takes.
     private func gathered(for dagID: String, _ rule: EventGathering) throws -> [InboxEvent] {
-        if case .batch(let count, _) = rule {
+        if case .batch(let count, _, _) = rule {
             return try rows(
                 """
                 SELECT e.seq, e.event_id, e.name, e.key, e.payload, e.received_at
@@ -118,15 +118,16 @@ extension Transaction {
         try settleGathered(of: dagID, upTo: .max, runKey: nil, reason: reason)
     }
 
-    private func startRun(of dagID: String, by events: [InboxEvent]) throws -> Int {
+    private func startRun(of dagID: String, by events: [InboxEvent], _ gift: EventGift) throws -> Int {
         guard let last = events.last else { return 0 }
         let type: RunType =
             events.allSatisfy { $0.name == Asset.eventName } ? .assetTriggered : .eventTriggered
-        var params: [String: JSONValue] = [InboxEvent.startingParam: last.value]
+        var params = gift.params
+        params[InboxEvent.startingParam] = last.value
         if events.count > 1 { params[InboxEvent.gatheredParam] = .array(events.map(\.value)) }
         // Events of one transaction have one instant, and each its number.
         var request = RunRequest(
-            dagID: dagID, runID: "\(type.rawValue)__\(last.receivedAt)__\(last.seq)", type: type,
+            dagID: dagID, runID: "\(type.rawValue)__\(gift.dedupeKey ?? "\(last.receivedAt)__\(last.seq)")", type: type,
             params: .object(params))
         request.logicalDate = last.receivedAt
         request.dataIntervalStart = events[0].receivedAt

@@ -9,18 +9,31 @@ extension Transaction {
     /// Creates a pool or changes its size and, where one is given, its description. Slots that are held stay held: a pool
     /// that shrinks has none to give until enough came back; what waits before one that grows, or is new, goes ahead.
     /// - Throws: `invalid` for a name with a colon, which limits have, and for a size below zero.
-    public func setPool(_ name: String, slots: Int, description: String? = nil) throws {
+    public func setPool(
+        _ name: String, slots: Int, description: String? = nil, includeDeferred: Bool? = nil,
+        maxDeferred: PoolRow.MostDeferred? = nil
+    ) throws {
         if let problem = TaskDefinition.problem(ofPool: name) { throw PerchError(.invalid, problem) }
         guard (0...Self.mostSlots).contains(slots) else {
             throw PerchError(
                 .invalid,
                 "the pool '\(name.shown())' is to have \(slots) slots; it is a number from 0 to \(Self.mostSlots)")
         }
+        let old = try pool(name)
+        let most: PoolRow.MostDeferred = maxDeferred ?? old.map { .init($0.maxDeferred) } ?? .unlimited
+        if case .at(let count) = most, !(0...Self.mostSlots).contains(count) {
+            throw PerchError(
+                .invalid,
+                "of the pool '\(name.shown())' \(count) are to wait at most; it is a number from 0 to \(Self.mostSlots)"
+            )
+        }
         try run(
             """
-            INSERT INTO pool (name, slots, include_deferred, used, description) VALUES (:1, :2, 0, 0, COALESCE(:3, ''))
-            ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = COALESCE(:3, pool.description)
-            """, name, slots, description)
+            INSERT INTO pool (name, slots, include_deferred, max_deferred, used, description)
+            VALUES (:1, :2, :4, :5, 0, COALESCE(:3, ''))
+            ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = COALESCE(:3, pool.description),
+                include_deferred = excluded.include_deferred, max_deferred = excluded.max_deferred
+            """, name, slots, description, includeDeferred ?? old?.includesDeferred ?? false, most.count)
         gates[name] = nil
         ring(.runs)
     }

@@ -17,7 +17,7 @@ extension Transaction {
             try run(
                 """
                 UPDATE task_instance SET queue_deadline = :3
-                WHERE run_key = :1 AND task_index = :2 AND state = 'scheduled' AND queue_class > 1
+                WHERE run_key = :1 AND task_index = :2 AND state = 'scheduled' AND queue_class = 2
                 """, runKey, index, isPaused ? nil : now + timeout)
         }
         ring(.runs)

@@ -24,39 +24,32 @@ extension Transaction {
         let task = facts.version.tasks[instance.taskIndex]
         let deadline = task.taskTimeout.map { now + $0 }
         switch task.kind {
-        case .sensor(let sensor):
+        case .sensor:
+            let full = try firstFull(deferredHolds(of: task), overtaking: false)
             try run(
                 """
-                UPDATE task_instance SET state = 'deferred', try_number = :2, start_date = :3, end_date = NULL,
+                UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
                     retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
-                """, instance.id, instance.tryNumber, now, deadline)
-            do {
-                let trigger = try rendered(sensor.trigger, for: instance, task: task)
-                if let params = sensor.startsRun { try startRun(trigger, params, for: instance, task: task) }
-                let wait = NewWait(
-                    instance: instance, journalKey: Self.sensorJournalKey, trigger: trigger,
-                    deadline: earliest(deadline, now + sensor.timeout),
-                    isSensor: true, eventFloor: facts.row.eventFloor, queue: task.queue)
-                try register(wait, in: settlement)
-                tally.entered(.deferred)
-                try callBack(.deferred, of: instance, .deferred, message: wait.trigger.target, in: settlement)
-            } catch let error as PerchError where error.code == .invalid {
-                // A template that does not resolve is the DAG's fault: this sensor fails, everything else goes on.
-                try end(instance, as: .failed, message: error.message, in: settlement)
-            }
+                """, instance.id, instance.tryNumber, full == nil ? now : nil, deadline,
+                full == nil ? TaskState.deferred : .scheduled)
+            try beginWaiting(instance, task: task, deadline: deadline, before: full, in: settlement)
         case .empty: try succeed(instance, output: nil, in: settlement)
         case .latestOnly:
             let isLatest = try isLatest(facts.row)
             try succeed(instance, output: isLatest ? "true" : "false", in: settlement)
         case .code:
+            let full = task.start == nil ? nil : try firstFull(deferredHolds(of: task), overtaking: false)
             try run(
                 """
                 UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
                     task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
                 WHERE ti_id = :1
                 """, instance.id, instance.tryNumber, deadline, task.executionTimeout)
-            if let start = task.start {
-                try begin(instance, task: task, with: start, deadline: deadline, in: settlement)
+            if task.start != nil {
+                try run(
+                    "UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id,
+                    full == nil ? TaskState.deferred : .scheduled)
+                try beginWaiting(instance, task: task, deadline: deadline, before: full, in: settlement)
             } else {
                 try enqueue(instance, task: task, as: .new, in: settlement)
             }
@@ -100,32 +93,59 @@ extension Transaction {
         return later == nil
     }
 
-    /// Begins a try with its first wait, as if the code had run as far as that: without a worker.
+    /// Begins the wait of a sensor, or of a task whose code comes after one: without a worker.
+    func beginFirstWait(
+        _ instance: Instance, task: TaskDefinition, deadline: Timestamp?, in settlement: Settlement
+    ) throws {
+        do {
+            if case .sensor(let sensor) = task.kind {
+                try begin(instance, task: task, with: sensor, deadline: deadline, in: settlement)
+            } else if let start = task.start {
+                try begin(instance, task: task, with: start, deadline: deadline, in: settlement)
+            }
+        } catch let error as PerchError where error.code == .invalid {
+            // A template that does not resolve is the DAG's fault: this task fails, everything else goes on.
+            try end(instance, as: .failed, message: error.message, in: settlement)
+        }
+    }
+
+    private func begin(
+        _ instance: Instance, task: TaskDefinition, with sensor: SensorDefinition, deadline: Timestamp?,
+        in settlement: Settlement
+    ) throws {
+        let trigger = try rendered(sensor.trigger, for: instance, task: task)
+        if let params = sensor.startsRun { try startRun(trigger, params, for: instance, task: task) }
+        let wait = NewWait(
+            instance: instance, journalKey: Self.sensorJournalKey, trigger: trigger,
+            deadline: earliest(deadline, now + sensor.timeout), isSensor: true,
+            eventFloor: try facts(ofRun: instance.runKey).row.eventFloor, holds: try deferredHolds(of: task),
+            queue: task.queue)
+        try register(wait, in: settlement)
+        tally.entered(.deferred)
+        try callBack(.deferred, of: instance, .deferred, message: trigger.target, in: settlement)
+    }
+
     private func begin(
         _ instance: Instance, task: TaskDefinition, with start: StartDefinition, deadline: Timestamp?,
         in settlement: Settlement
     ) throws {
+        let trigger = try rendered(start.trigger, for: instance, task: task)
+        let wait = NewWait(
+            instance: instance, journalKey: StartDefinition.journalKey, trigger: trigger,
+            deadline: earliest(deadline, start.timeout.map { now + $0 }), isSensor: false,
+            eventFloor: try facts(ofRun: instance.runKey).row.eventFloor, holds: try deferredHolds(of: task),
+            queue: task.queue)
+        try register(wait, in: settlement)
+        let targetKey = ContentHash.targetKey(kind: trigger.kind, target: trigger.target)
         try run(
-            "UPDATE task_instance SET state = 'deferred', dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id)
-        do {
-            let trigger = try rendered(start.trigger, for: instance, task: task)
-            let wait = NewWait(
-                instance: instance, journalKey: StartDefinition.journalKey, trigger: trigger,
-                deadline: earliest(deadline, start.timeout.map { now + $0 }), isSensor: false,
-                eventFloor: try facts(ofRun: instance.runKey).row.eventFloor, queue: task.queue)
-            try register(wait, in: settlement)
-            let targetKey = ContentHash.targetKey(kind: trigger.kind, target: trigger.target)
-            try run(
-                """
-                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, target_key, is_kept, dispatch_id,
-                    recorded_at)
-                VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, 0, :7)
-                """, instance.id, instance.tryNumber, StartDefinition.journalKey, try nextPosition(instance),
-                trigger.text, targetKey, now)
-            try callBack(.deferred, of: instance, .deferred, message: trigger.target, in: settlement)
-        } catch let error as PerchError where error.code == .invalid {
-            try end(instance, as: .failed, message: error.message, in: settlement)
-        }
+            """
+            INSERT INTO journal (ti_id, try_number, key, kind, position, payload, target_key, is_kept, dispatch_id,
+                recorded_at)
+            VALUES (:1, :2, :3, 'wait', :4, :5, :6, 0, 0, :7)
+            """, instance.id, instance.tryNumber, StartDefinition.journalKey, try nextPosition(instance),
+            trigger.text, targetKey, now)
+        tally.entered(.deferred)
+        try callBack(.deferred, of: instance, .deferred, message: trigger.target, in: settlement)
     }
 
     /// What the templates of an instance are filled in from.

@@ -15,6 +15,8 @@ struct TakenWait {
     var queue: String
     var shard: Int
     var due: Timestamp?
+    /// How much it holds of its task's pool.
+    var held: Int
     /// Its task instance; nil where there is none that waits.
     var task: (runKey: Int64, taskIndex: Int, mapIndex: Int, firstTry: Int)?
 
@@ -30,6 +32,7 @@ struct TakenWait {
         queue = row.text(9)
         shard = row.int(10)
         due = row.optionalTime(11)
+        held = row.int(12)
     }
 }
 
@@ -60,6 +63,9 @@ extension Transaction {
             instances.append(wait.id)
         }
         guard !instances.isEmpty else { return }
+        for (_, waitID) in waits.sorted(by: { $0.value < $1.value }) where taken[waitID]?.held ?? 0 > 0 {
+            try releaseSlots(ofWait: waitID)
+        }
         try connection.query(
             instances.count == 1 ? Self.findOne : Self.findMany, Self.values(instances[...])
         ) { row in
@@ -78,7 +84,7 @@ extension Transaction {
     private static let takeOne: StaticString = """
         DELETE FROM wait WHERE wait_id = :1
         RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
-            due_at
+            due_at, held
         """
 
     private static let takeMany: StaticString = """
@@ -86,7 +92,7 @@ extension Transaction {
             :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
             :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
         RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
-            due_at
+            due_at, held
         """
 
     private static let findOne: StaticString = """

@@ -13,6 +13,8 @@ struct NewWait {
     var eventFloor: Int64
     /// The last event that an earlier wait of the same name and key in the try received.
     var received: Int64?
+    /// What it holds of its task's pool.
+    var holds: [Hold]
     var queue: String
 }
 
@@ -31,14 +33,15 @@ extension Transaction {
         try run(
             """
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
-                deadline, since, is_sensor, definition, event_floor, edge_key)
-            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :16, :9, :10, :11, :12, :13, :14, :15)
+                deadline, since, is_sensor, definition, event_floor, edge_key, held)
+            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :16, :9, :10, :11, :12, :13, :14, :15, :17)
             """, waitID, wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
             trigger.target,
             ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
             ShardKey.shard(queue: wait.queue, kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
             wait.isSensor, definition, eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
-            wait.queue)
+            wait.queue, wait.holds.count)
+        try hold(wait.holds, forWait: waitID)
         try noteQueue(wait.queue)
         ring(.waits)
         if HostedKind.isHosted(trigger.kind) { try addHosted(waitID) }
@@ -101,7 +104,9 @@ extension Transaction {
         let wait = NewWait(
             instance: instance, journalKey: deferral.key, trigger: deferral.trigger,
             deadline: earliest(found.deadline, deferral.timeout.map { now + $0 }), isSensor: false,
-            eventFloor: max(facts.row.eventFloor, received ?? 0), received: received, queue: task.queue)
+            eventFloor: max(facts.row.eventFloor, received ?? 0), received: received,
+            holds: try deferredHolds(of: task),
+            queue: task.queue)
         do {
             try register(wait, in: settlement)
         } catch let error as PerchError where error.code == .invalid {

@@ -83,6 +83,14 @@ public struct DAG: Sendable {
         {
             found.append(place.problem("DAG '\(id)': each of its runs would start the next; '@continuous' does that"))
         }
+        if case .events(let events) = schedule.definition {
+            for name in Set(events.patterns.flatMap(\.params.keys)).sorted() where params[name] == nil {
+                let near = NearestName.of(name, among: Array(params.keys)).map { "; did you mean '\($0)'?" } ?? ""
+                found.append(
+                    place.problem(
+                        "DAG '\(id)': its events give the param '\(name.shown())', which it does not have\(near)"))
+            }
+        }
         if maxActiveRuns < 1 {
             found.append(place.problem("DAG '\(id)': maxActiveRuns is \(maxActiveRuns); it is a number from 1"))
         }

@@ -167,11 +167,17 @@ extension DAGDefinition {
                 problems.append("the default of the param '\(name.shown(40))': it \(problem)")
             }
         }
-        if schedule != .none, let name = requiredParams.first {
+        if schedule != .none, let name = requiredParams.first(where: { !isGivenByEvents($0) }) {
             problems.append(
                 "the param '\(name.shown(40))' has no default, and nobody gives one to runs that are scheduled")
         }
         return problems
+    }
+
+    /// Whether every run that the schedule creates is given the param by an event.
+    private func isGivenByEvents(_ name: String) -> Bool {
+        guard case .events(let events) = schedule, events.ticks == nil else { return false }
+        return events.patterns.allSatisfy { $0.params[name] != nil }
     }
 
     /// What runs may be given, as JSON Schema.

@@ -8,8 +8,8 @@ public struct EventSchedule: Hashable, Sendable {
         case each
         /// A run when there are so many, or, where a span is given, so long after the first of them.
         case batch(count: Int, within: TimeSpan?)
-        /// A run when every pattern has had an event since the last one.
-        case all
+        /// A run when so many patterns have had an event since the last one as an expression asks for.
+        case when(EventExpression)
     }
 
     /// The cron schedule of runs beside those that events start.
@@ -34,6 +34,8 @@ public struct EventSchedule: Hashable, Sendable {
     /// One bit each tells which of them an event has met.
     private static let mostPatterns = 60
 
+    private static let dedupeProblem = "'dedupe' is for events that start a run each, not for a batch of them"
+
     /// What is wrong with it, in a sentence; nil where nothing is.
     var problem: String? {
         if patterns.isEmpty { return "the schedule names no event" }
@@ -47,18 +49,19 @@ public struct EventSchedule: Hashable, Sendable {
             }
             if let span, span.microseconds <= 0 { return "a batch ends within \(span); it is a duration above 0" }
         }
-        return nil
+        if case .when(let expression) = gathering { return expression.problem(of: patterns.count) }
+        return patterns.lazy.compactMap { $0.dedupe == nil || gathering == .each ? nil : Self.dedupeProblem }.first
     }
 }
 
 extension EventSchedule: JSONConvertible {
-    /// `{"events": [{"name": …}], "batch": 100, "within": …}`, or with `"all": true`; `"cron"` and `"time_zone"` beside
-    /// them. The span is in microseconds.
+    /// `{"events": [{"name": …}], "batch": 100, "within": …}`, or with `"when": {"all": [0, 1]}`; `"cron"` and `"time_zone"`
+    /// beside them. The span is in microseconds.
     public var json: JSONValue {
         var members: [String: JSONValue] = ["events": .array(patterns.map(\.json))]
         switch gathering {
         case .each: break
-        case .all: members["all"] = true
+        case .when(let expression): members["when"] = expression.json
         case .batch(let count, let span):
             members["batch"] = .integer(Int64(count))
             if let span { members["within"] = .integer(span.microseconds) }
@@ -78,8 +81,11 @@ extension EventSchedule: JSONConvertible {
         self.init(patterns)
         if let count = try fields.optionalInteger("batch") {
             gathering = .batch(count: Int(count), within: try fields.optionalSpan("within"))
+        } else if let expression = fields.value("when") {
+            gathering = .when(try EventExpression(json: expression))
         } else if try fields.bool("all", default: false) {
-            gathering = .all
+            // As it was written before there were expressions.
+            gathering = .when(.all(patterns.indices.map { .pattern($0) }))
         }
         if let expression = try fields.optionalString("cron") {
             ticks = Ticks(expression: expression, timeZone: try fields.string("time_zone", default: "UTC"))
@@ -94,7 +100,7 @@ extension EventSchedule: CustomStringConvertible {
         var text: String
         switch gathering {
         case .each: text = patterns.map(\.description).joined(separator: " or ")
-        case .all: text = patterns.map(\.description).joined(separator: " and ")
+        case .when(let expression): text = expression.text(patterns.map(\.description), isInner: ticks != nil)
         case .batch(let count, let span):
             text = "\(count) of " + patterns.map(\.description).joined(separator: " or ")
             if let span { text += " within \(span)" }

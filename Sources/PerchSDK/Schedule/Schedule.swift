@@ -73,16 +73,21 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     ///   - condition: What its payload must meet: `.json("$.total", .greaterThan(100))`.
     ///   - batch: So many of them start one run, with all of them: `context.startingEvents()`.
     ///   - within: A batch that is not full so long after its first event starts its run all the same.
+    ///   - dedupe: A path in the payload, `"$.order_id"`: one run for each value there, which ends the run's id. As long as that
+    ///     run is kept, another event with the value starts none.
+    ///   - params: Params of the run by name, with the paths in the payload from which they are taken: `["order": "$.id"]`. The
+    ///     DAG's `params:` say of what type they are; an event whose payload does not fit starts no run, and `events show` says
+    ///     why. What the payload does not have is left to the default. Of a batch, the last event gives them.
     public static func event(
         _ name: String, key: String? = nil, where condition: JSONCondition? = nil, batch: Int? = nil,
-        within: Duration? = nil
+        within: Duration? = nil, dedupe: String? = nil, params: [String: String] = [:]
     ) -> Schedule {
         if batch == nil, within != nil {
             return Schedule(.none, problem: "'within' bounds a batch of events, and 'batch' says of how many")
         }
         do {
             let coded = try condition.map { try JSONValue(encoding: $0) }
-            let pattern = EventPattern(name: name, key: key, condition: coded)
+            let pattern = EventPattern(name: name, key: key, condition: coded, dedupe: dedupe, params: params)
             let gathering = batch.map { EventSchedule.Gathering.batch(count: $0, within: within.map(TimeSpan.init)) }
             return events(EventSchedule([pattern], gathering: gathering ?? .each))
         } catch {
@@ -95,7 +100,14 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     public static func asset(_ assets: Asset...) -> Schedule { updates(of: assets, .each) }
 
     /// A run when each of these assets has been updated since the last one.
-    public static func allAssets(_ assets: Asset...) -> Schedule { updates(of: assets, .all) }
+    public static func allAssets(_ assets: Asset...) -> Schedule { allUpdates(of: assets) }
+
+    /// A run when such of the assets as are asked for have been updated since the last one:
+    /// `.assets("orders" & ("rates" | "rates-fallback"))`.
+    public static func assets(_ expression: AssetExpression) -> Schedule {
+        let (assets, expression) = expression.parts
+        return updates(of: assets, .when(expression))
+    }
 
     /// A run for each run of another DAG that ends so.
     public static func after(dag dagID: String, states: [RunState] = [.success]) -> Schedule {
@@ -156,6 +168,10 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
         let patterns = assets.map { EventPattern(name: Asset.eventName, key: $0.name) }
         let schedule = events(EventSchedule(patterns, gathering: gathering))
         return assets.compactMap(\.problem).first.map { Schedule(schedule.definition, problem: $0) } ?? schedule
+    }
+
+    package static func allUpdates(of assets: [Asset]) -> Schedule {
+        updates(of: assets, .when(.all(assets.indices.map { .pattern($0) })))
     }
 
     /// A schedule that cannot be read.

@@ -135,7 +135,7 @@ struct DAGReader {
         } else if let assets = value["asset"] {
             events = .updates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } }, .each)
         } else if let assets = value["all_assets"] {
-            events = .updates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } }, .all)
+            events = .allUpdates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } })
         } else if let dag = value["after"]?.text {
             let states = value["states"]?.elements.compactMap { $0.text.flatMap(RunState.init(rawValue:)) }
             events = .after(dag: dag, states: states ?? [.success])
