@@ -168,6 +168,7 @@ extension Executor {
         // It may have read other files than the one before it.
         if place == .main, let version = bundles[place]?.bundleVersion, version != storedVersion { mustDescribe = true }
         askForDescription()
+        if place == .main { askForTicks(again: true) }
         if case .hosting = place { pumpHosted() } else { pump() }
     }
 
@@ -202,6 +203,8 @@ extension Executor {
                 bundles[place]?.take(definition: text, isLast: isLast)
             case .described(let description):
                 bundles[place]?.greet(description)
+            case .ticks(let told):
+                take(told)
             case .unknown(let type):
                 logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
             case .unrecognized(let type):

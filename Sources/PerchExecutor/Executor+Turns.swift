@@ -16,7 +16,7 @@ extension Executor {
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels, .hosted]) { [weak self] bells in
+        store.subscribe([.queue, .cancels, .hosted, .timetables]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -26,7 +26,8 @@ extension Executor {
     private func rang(_ bells: DoorbellSet) {
         guard life == .running || life == .draining else { return }
         if bells.contains(.hosted) { lookForHosted(orphans: false) }
-        if bells == .hosted { return }
+        if bells.contains(.timetables) { askForTicks(again: false) }
+        if bells.isSubset(of: [.hosted, .timetables]) { return }
         if bells.contains(.queue) {
             hasWork = true
             withdrawClaim()
@@ -48,6 +49,7 @@ extension Executor {
                 executor.pump()
                 executor.lookForHosted(orphans: true)
                 executor.askForDescription()
+                executor.askForTicks(again: false)
                 executor.poll()
             }
         }

@@ -75,6 +75,10 @@ public actor Executor {
     /// Whether the bundle may have other DAGs than those that are stored, and whether it is being asked.
     var mustDescribe = false
     var isDescribing = false
+    /// What the bundle's timetables were asked, and have not answered.
+    var askedTicks: Set<TickWant> = []
+    /// Why a DAG's timetable could not tell them the last time.
+    var tickProblems: [String: String?] = [:]
     var bundlesStarted = 0
     var worker: Int64 = 0
     var life = Life.new
@@ -181,6 +185,7 @@ public actor Executor {
             listen()
             pump()
             pumpHosted()
+            askForTicks(again: false)
             return definitions
         } catch {
             await shutDown()

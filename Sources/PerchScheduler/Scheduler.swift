@@ -30,7 +30,7 @@ public actor Scheduler {
     private var nextCleaning: Int64?
     private var nextLook: Int64 = .min
     private var unwatched = UnwatchedQueues()
-    private var timetables: [String: (versionID: Int64, timetable: Timetable)] = [:]
+    private var plans: [String: (versionID: Int64, plan: SchedulePlan)] = [:]
     /// The DAGs that events start, and how far the inbox has been looked through for them.
     private var eventStarts = EventStarts()
     /// Those that `eventStarts` was made of, the ones that could not be read too.
@@ -233,7 +233,7 @@ public actor Scheduler {
     private func nextBatch() async throws -> SchedulingBatch? {
         let limit = configuration.dagsPerTransaction
         let review = Array(toReview?.prefix(limit) ?? [])
-        let known = timetables
+        let known = plans
         let (rows, definitions) = try await metastore.read { snapshot in
             var rows = try review.compactMap { try snapshot.dag($0) }
                 .filter { $0.isActive && !$0.isPaused && $0.nextRunAt == nil }
@@ -252,7 +252,7 @@ public actor Scheduler {
         var batch = SchedulingBatch(members: [], unusable: [], runLimit: configuration.runsPerTransaction)
         for row in rows {
             do throws(PerchError) {
-                batch.members.append(.init(row: row, timetable: try timetable(of: row, definitions[row.versionID])))
+                batch.members.append(.init(row: row, plan: try plan(of: row, definitions[row.versionID])))
             } catch {
                 batch.unusable.append((row, error))
             }
@@ -260,14 +260,14 @@ public actor Scheduler {
         return batch
     }
 
-    private func timetable(of row: DAGRow, _ definition: DAGDefinition?) throws(PerchError) -> Timetable {
-        if let kept = timetables[row.dagID], kept.versionID == row.versionID { return kept.timetable }
+    private func plan(of row: DAGRow, _ definition: DAGDefinition?) throws(PerchError) -> SchedulePlan {
+        if let kept = plans[row.dagID], kept.versionID == row.versionID { return kept.plan }
         guard let definition else {
             throw PerchError(.notFound, "version \(row.versionNumber) of DAG '\(row.dagID)' is not in the metastore")
         }
-        let timetable = try Timetable(definition)
-        timetables[row.dagID] = (row.versionID, timetable)
-        return timetable
+        let plan = try SchedulePlan(definition)
+        plans[row.dagID] = (row.versionID, plan)
+        return plan
     }
 
     // MARK: tasks

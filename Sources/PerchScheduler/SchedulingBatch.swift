@@ -5,10 +5,10 @@ import PerchSDK
 
 /// Some DAGs whose next runs are decided in one transaction.
 struct SchedulingBatch: Sendable {
-    /// A DAG as it was read, with its timetable.
+    /// A DAG as it was read, with the plan of its runs.
     struct Member: Sendable {
         var row: DAGRow
-        var timetable: Timetable
+        var plan: SchedulePlan
     }
 
     /// What a transaction did.
@@ -19,7 +19,7 @@ struct SchedulingBatch: Sendable {
     }
 
     var members: [Member]
-    /// DAGs that have no timetable, and why: their stored instant is taken away, so that they do not come up again.
+    /// DAGs that have no plan, and why: their stored instant is taken away, so that they do not come up again.
     var unusable: [(row: DAGRow, error: PerchError)]
     var runLimit: Int
 
@@ -47,13 +47,15 @@ struct SchedulingBatch: Sendable {
         guard limit > 0 else { return 0 }
         let unfinished = try transaction.activeRuns(dagID: row.dagID)
         // A paused DAG gets its next instant, for people, but no run.
-        let step = member.timetable.step(
+        let step = member.plan.step(
             lastScheduled: row.lastScheduled, planned: row.nextRunAt, now: transaction.now, unfinished: unfinished,
-            limit: row.isPaused ? 0 : limit)
+            limit: row.isPaused ? 0 : limit,
+            stored: member.plan.needsTicks ? try transaction.storedTicks(of: row.dagID) : nil)
         let isFirst = try transaction.setNextRun(
             row.dagID, from: row.nextRunAt, to: step.next, lastScheduled: step.lastScheduled,
-            untilRunEnds: step.untilRunEnds)
+            untilRunEnds: step.untilRunEnds, untilTicksCome: step.wantedAfter != nil)
         guard isFirst else { return 0 }
+        if let instant = step.wantedAfter { try transaction.wantTicks(of: row.dagID, after: instant) }
         var created = 0
         for run in step.runs where try create(run, of: row.dagID, in: transaction) { created += 1 }
         return created

@@ -25,7 +25,9 @@ struct MessageTests {
         cancel: CancelNotice(finalState: "failed", reason: "user", by: "ann"))
 
     static let engine: [EngineMessage] = [
-        .hello(protocolVersion: 1), .describe, .run(order), .recorded(dispatchID: 1, key: "a#0"),
+        .hello(protocolVersion: 1), .describe,
+        .tellTicks(dagID: "d", after: Timestamp(microseconds: 7), count: 3), .run(order),
+        .recorded(dispatchID: 1, key: "a#0"),
         .refused(dispatchID: 2),
         .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true),
         .drain,
@@ -48,6 +50,15 @@ struct MessageTests {
     static let bundle: [BundleMessage] = [
         .hello(protocolVersion: 1, bundleVersion: "v", pid: 12),
         .described(BundleDescription(bundleVersion: "v", dags: ["{}"], problems: ["a:1: no"])),
+        .ticks(
+            ToldTicks(
+                dagID: "d", after: Timestamp(microseconds: 1),
+                ticks: [
+                    TimetableTick(
+                        at: Timestamp(microseconds: 9), intervalStart: Timestamp(microseconds: 2),
+                        intervalEnd: Timestamp(microseconds: 9))
+                ], isLast: true)),
+        .ticks(ToldTicks(dagID: "d", after: Timestamp(microseconds: 1), problem: "no")),
         .step(dispatchID: 1, key: "k#0", payload: "{\"a\":1}", keep: true),
         .deferred(
             dispatchID: 1, key: "w#0",

@@ -42,6 +42,16 @@ private final class ObservedStore: ExecutorStore {
         note("commit of hosted")
         return try await base.commit(turn, worker: worker)
     }
+    func tickWants(bundle: String) async throws -> [TickWant] {
+        note("tickWants")
+        return try await base.tickWants(bundle: bundle)
+    }
+    func storeTicks(
+        of dagID: String, after: Timestamp, _ ticks: [TimetableTick], isLast: Bool, problem: String?
+    ) async throws {
+        note("storeTicks")
+        try await base.storeTicks(of: dagID, after: after, ticks, isLast: isLast, problem: problem)
+    }
     func releaseHosted(worker: Int64) async throws {
         note("releaseHosted")
         try await base.releaseHosted(worker: worker)

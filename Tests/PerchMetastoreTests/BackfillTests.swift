@@ -197,4 +197,46 @@ struct BackfillTests {
         let stored = try await stage.store.read { try $0.backfills(limit: 10) }
         #expect(stored.isEmpty)
     }
+
+    @Test("The dates of a timetable in code are asked for, as far as they are wanted, and then filled")
+    func timetable() async throws {
+        let stage = try await stage { $0.schedule = .timetable("told") }
+        let (from, to) = (try request().from, try request().to)
+        func ask() async throws -> Bool {
+            try await stage.store.write { try $0.wantTicks(of: "d", from: from, to: to) }
+        }
+        #expect(try await !ask())
+        var rounds = 0
+        while let want = try await stage.store.read({ try $0.tickWants(bundle: "test") }).first {
+            rounds += 1
+            try #require(rounds < 20)
+            let midnight = Int64(86_400_000_000)
+            let next = Timestamp(microseconds: (want.after.microseconds / midnight + 1) * midnight)
+            let tick = TimetableTick(at: next, intervalStart: next + .seconds(-3_600), intervalEnd: next)
+            try await stage.store.write {
+                try $0.storeTicks(of: "d", after: want.after, [tick], isLast: false, problem: nil)
+                // Twice is once.
+                try $0.storeTicks(of: "d", after: want.after, [], isLast: true, problem: nil)
+            }
+        }
+        #expect(try await ask())
+        let id = try await begin(stage, request())
+        #expect(try await row(stage, id).dates == 5)
+        let runs = try await stage.store.read { try $0.runs(dagID: "d", state: nil, limit: 100) }
+        #expect(runs.allSatisfy { $0.dataIntervalStart + .seconds(3_600) == $0.logicalDate } && !runs.isEmpty)
+        #expect(try await stage.faults() == [])
+
+        // Another version of the code: the past stays, the time to come is forgotten.
+        try await stage.store.write { store in
+            try store.wantTicks(of: "d", after: store.now)
+            try store.storeTicks(of: "d", after: store.now, [], isLast: false, problem: "no calendar")
+        }
+        #expect(try await stage.store.read { try $0.tickProblem(of: "d") } == "no calendar")
+        let definition = try await stage.store.read {
+            try $0.definition(ofVersion: try #require(try $0.dag("d")).versionID)
+        }
+        try await stage.store.write { try $0.storeDAGs([definition], bundle: "test", bundleVersion: "2") }
+        #expect(try await stage.store.read { try $0.tickProblem(of: "d") } == nil)
+        #expect(try await ask())
+    }
 }

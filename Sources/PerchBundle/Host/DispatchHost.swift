@@ -132,6 +132,9 @@ package final class DispatchHost: Sendable {
                 self.contents.withLock { $0 = read }
                 self.describe()
             }
+        case .tellTicks(let dagID, let after, let count):
+            // Not here: a timetable is code like any other.
+            Task(executorPreference: executor) { self.say(.ticks(self.ticks(of: dagID, after: after, count: count))) }
         case .run(let order):
             start(order)
         case .recorded(let dispatchID, let key):
@@ -204,6 +207,20 @@ package final class DispatchHost: Sendable {
             let piece = String(decoding: rest[..<end], as: UTF8.self)
             rest = rest[end...]
             say(.definition(text: piece, isLast: rest.isEmpty))
+        }
+    }
+
+    private func ticks(of dagID: String, after: Timestamp, count: Int) -> ToldTicks {
+        let dag = contents.withLock { $0.read.dags.first { $0.definition.dagID == dagID } }
+        guard let timetable = dag?.timetable else {
+            return ToldTicks(
+                dagID: dagID, after: after, problem: "this bundle has no timetable for the DAG '\(dagID.shown())'")
+        }
+        do {
+            let told = try timetable.ticks(after: after, count: min(max(1, count), 10_000))
+            return ToldTicks(dagID: dagID, after: after, ticks: told.ticks, isLast: told.isLast)
+        } catch {
+            return ToldTicks(dagID: dagID, after: after, problem: "\(error)".shown(1_000))
         }
     }
 

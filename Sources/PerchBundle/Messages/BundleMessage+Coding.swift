@@ -29,6 +29,20 @@ extension FrameWriter {
                     }
                 }
             }
+        case .ticks(let told):
+            try frame("ticks") {
+                $0.field("dag_id", told.dagID)
+                $0.field("after", told.after.microseconds)
+                $0.list("ticks", told.ticks) { writer, tick in
+                    writer.element {
+                        $0.field("at", tick.at.microseconds)
+                        $0.field("interval_start", tick.intervalStart.microseconds)
+                        $0.field("interval_end", tick.intervalEnd.microseconds)
+                    }
+                }
+                $0.field("is_last", told.isLast)
+                if let problem = told.problem { $0.field("problem", problem) }
+            }
         case .step(let dispatchID, let key, let payload, let keep):
             try frame("step") {
                 $0.field("dispatch_id", dispatchID)
@@ -128,6 +142,7 @@ extension BundleMessage {
                 BundleDescription(
                     bundleVersion: try fields.string("bundle_version"), dags: try fields.strings("dags"),
                     problems: try fields.strings("problems"), importErrors: try fields.importErrors()))
+        case "ticks": self = .ticks(try ToldTicks(fields))
         case "step":
             self = .step(
                 dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
@@ -150,6 +165,24 @@ extension BundleMessage {
                 self = .unrecognized(messageType: fields.type)
             }
         }
+    }
+}
+
+extension ToldTicks {
+    fileprivate init(_ fields: MessageFields) throws(BundleProtocolError) {
+        var ticks: [TimetableTick] = []
+        for element in try fields.list("ticks") {
+            let tick = try MessageFields(element, in: "ticks.ticks")
+            ticks.append(
+                TimetableTick(
+                    at: Timestamp(microseconds: try tick.integer("at")),
+                    intervalStart: Timestamp(microseconds: try tick.integer("interval_start")),
+                    intervalEnd: Timestamp(microseconds: try tick.integer("interval_end"))))
+        }
+        self.init(
+            dagID: try fields.string("dag_id"), after: Timestamp(microseconds: try fields.integer("after")),
+            ticks: ticks, isLast: try fields.bool("is_last", default: false),
+            problem: try fields.optionalString("problem"))
     }
 }
 

@@ -2,6 +2,30 @@
 
 public import PerchSDK
 
+/// What a timetable answers.
+public struct ToldTicks: Sendable, Hashable {
+    public var dagID: String
+    /// The instant that was asked about.
+    public var after: Timestamp
+    /// In order.
+    public var ticks: [TimetableTick]
+    /// Whether there is none any more behind them.
+    public var isLast: Bool
+    /// Why there is no answer; nil where there is.
+    public var problem: String?
+
+    /// An answer from its parts.
+    public init(
+        dagID: String, after: Timestamp, ticks: [TimetableTick] = [], isLast: Bool = false, problem: String? = nil
+    ) {
+        self.dagID = dagID
+        self.after = after
+        self.ticks = ticks
+        self.isLast = isLast
+        self.problem = problem
+    }
+}
+
 /// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
 public enum BundleMessage: Sendable, Hashable {
     case hello(protocolVersion: Int, bundleVersion: String, pid: Int32)
@@ -9,6 +33,7 @@ public enum BundleMessage: Sendable, Hashable {
     /// another.
     case definition(text: String, isLast: Bool)
     case described(BundleDescription)
+    case ticks(ToldTicks)
     case step(dispatchID: Int64, key: String, payload: String, keep: Bool)
     case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
     case result(dispatchID: Int64, AttemptOutcome)

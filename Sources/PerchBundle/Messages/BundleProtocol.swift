@@ -19,6 +19,8 @@
 /// **Engine to bundle**
 /// - `hello`: `protocol_version`.
 /// - `describe`: answered by `described`.
+/// - `tell-ticks` (2): `dag_id`, `after` (an instant), `count`: answered by `ticks`. Asked of DAGs whose schedule is a
+///   `timetable`, any time; the same question is asked again after a crash, and where the bundle's version is another.
 /// - `run`: `dispatch_id`, `task_instance_id`, `dag_id`, `run_id`, `task_id`, `task_index`, `map_index` (-1: not
 ///   mapped), `try_number`, `facts` {`logical_date`, `data_interval_start`, `data_interval_end`, `run_type`, `params`},
 ///   `journal` [{`key`, `kind` `step` or `wait`, `payload`, `outcome`?, `keep`?}], `inputs` [JSON text],
@@ -46,6 +48,8 @@
 ///   which are left out or as they were before. The version is another one whenever the DAGs may be.
 /// - `definition`: `text`, `is_last`: a piece of a DAG's definition that is too long for one frame. The pieces of a
 ///   DAG follow one another, and all of them go before `described`, which does not repeat that DAG.
+/// - `ticks` (2): `dag_id`, `after`, `ticks` [{`at`, `interval_start`, `interval_end`}], each later than the one before
+///   and the first later than `after`, `is_last`: there is none any more behind them; or `problem`.
 /// - `step`: `dispatch_id`, `key`, `payload` (JSON text), `keep` (a retry inherits it): answered by `recorded` or
 ///   `refused`.
 /// - `deferred`: `dispatch_id`, `key`, `trigger` {`kind`, `target`, `due`? {`at`: text} or {`after`: span},

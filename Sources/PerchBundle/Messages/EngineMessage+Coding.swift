@@ -9,6 +9,12 @@ extension FrameWriter {
         switch message {
         case .hello(let version): try frame("hello") { $0.field("protocol_version", version) }
         case .describe: try frame("describe") { _ in }
+        case .tellTicks(let dagID, let after, let count):
+            try frame("tell-ticks") {
+                $0.field("dag_id", dagID)
+                $0.field("after", after.microseconds)
+                $0.field("count", count)
+            }
         case .run(let order): try frame("run") { $0.fields(of: order) }
         case .recorded(let dispatchID, let key):
             try frame("recorded") {
@@ -101,6 +107,10 @@ extension EngineMessage {
         switch fields.type {
         case "hello": self = .hello(protocolVersion: Int(try fields.integer("protocol_version")))
         case "describe": self = .describe
+        case "tell-ticks":
+            self = .tellTicks(
+                dagID: try fields.string("dag_id"),
+                after: Timestamp(microseconds: try fields.integer("after")), count: Int(try fields.integer("count")))
         case "run": self = .run(try RunOrder(fields))
         case "recorded":
             self = .recorded(dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"))

@@ -6,6 +6,7 @@ public import PerchSDK
 public enum EngineMessage: Sendable, Hashable {
     case hello(protocolVersion: Int)
     case describe
+    case tellTicks(dagID: String, after: Timestamp, count: Int)
     case run(RunOrder)
     case recorded(dispatchID: Int64, key: String)
     case refused(dispatchID: Int64)

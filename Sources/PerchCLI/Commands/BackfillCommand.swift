@@ -51,17 +51,20 @@ struct BackfillCreateCommand: AsyncParsableCommand {
         let params = try params.map { try JSONValue.option("--params", $0) } ?? .object([:])
         guard case .object = params else { throw ValidationError("--params is no JSON object") }
         try await home.withMetastore { home, metastore in
-            let (row, request) = try await metastore.read { snapshot in
+            let (row, definition, request) = try await metastore.read { snapshot in
                 let row = try snapshot.knownDAG(dag)
-                let zone = try snapshot.definition(ofVersion: row.versionID).schedule.timeZone
+                let definition = try snapshot.definition(ofVersion: row.versionID)
+                let zone = definition.schedule.timeZone
                 var request = BackfillRequest(
                     dagID: dag, from: try Self.first(from, zone), to: try Self.last(to, zone, now: snapshot.now))
                 request.isReverse = reverse
                 request.reprocess = reprocess
                 request.maxActiveRuns = maxActiveRuns
                 request.params = params
-                return (row, request)
+                return (row, definition, request)
             }
+            try await TimetableQuestions.requireTicks(
+                of: dag, from: request.from, to: request.to, definition, metastore)
             if dryRun {
                 let plan = try await metastore.read { try $0.plan(request) }
                 var listing = Listing(output.format)

@@ -66,6 +66,7 @@ enum DAGRecords {
         case .cron(let expression, _): expression
         case .every(let span): "every \(span)"
         case .events(let events): events.description
+        case .timetable(let summary): summary
         }
     }
 
@@ -73,7 +74,7 @@ enum DAGRecords {
         switch schedule {
         case .cron(_, let zone): zone
         case .events(let events): events.ticks?.timeZone
-        case .none, .once, .continuous, .every: nil
+        case .none, .once, .continuous, .every, .timetable: nil
         }
     }
 }

@@ -20,27 +20,41 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (id, number) = (dag, number)
-        let (row, records, schedule) = try await home.withMetastore { _, metastore in
-            try await metastore.read { snapshot in
+        let (row, records, schedule, problem) = try await home.withMetastore { home, metastore in
+            let definition = try await metastore.read {
+                try $0.definition(ofVersion: try $0.knownDAG(id).versionID)
+            }
+            if case .timetable = definition.schedule, try home.engine() != nil {
+                _ = try await TimetableQuestions.wait(metastore) {
+                    try $0.knowsTicks(of: id, after: $0.now, count: number)
+                }
+            }
+            return try await metastore.read { snapshot in
                 let row = try snapshot.knownDAG(id)
                 let definition = try snapshot.definition(ofVersion: row.versionID)
-                return (row, try Self.next(number, row, definition, now: snapshot.now), definition.schedule)
+                let ticks = try snapshot.ticks(of: definition)
+                let records = try Self.next(number, row, definition, ticks, now: snapshot.now)
+                return (row, records, definition.schedule, try snapshot.tickProblem(of: id))
             }
         }
+        if let problem { Console.shared.say("note: the timetable of \(id) cannot tell its ticks: \(problem)") }
         if row.isPaused { Console.shared.say("note: \(id) is paused; no run is created until it is unpaused") }
         var listing = Listing(output.format)
         try listing.add(records)
         if case .events = schedule {
             try listing.finish(empty: "runs of \(id) are started by \(DAGRecords.schedule(schedule) ?? "events")")
+        } else if case .timetable = schedule, records.isEmpty {
+            try listing.finish(
+                empty: "no tick of the timetable of \(id) is known: its bundle tells them when an engine runs")
         } else {
             try listing.finish(empty: "no run of \(id) is created by itself any more")
         }
     }
 
     private static func next(
-        _ number: Int, _ row: DAGRow, _ definition: DAGDefinition, now: Timestamp
+        _ number: Int, _ row: DAGRow, _ definition: DAGDefinition, _ ticks: ScheduleTicks?, now: Timestamp
     ) throws -> [Record] {
-        guard let ticks = try definition.ticks() else {
+        guard let ticks else {
             return row.nextRunAt.map { [record($0, $0, $0, $0)] } ?? []
         }
         let delay = definition.tickDelay

@@ -23,6 +23,12 @@ protocol ExecutorStore: Sendable {
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
     ) async throws
+    /// What the bundle's timetables are to be asked.
+    func tickWants(bundle: String) async throws -> [TickWant]
+    /// Stores what a timetable has told.
+    func storeTicks(
+        of dagID: String, after: Timestamp, _ ticks: [TimetableTick], isLast: Bool, problem: String?
+    ) async throws
     func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void)
 }
 
@@ -115,6 +121,18 @@ struct MetastoreStore: ExecutorStore {
         try await metastore.write {
             try $0.storeDAGs(
                 definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+        }
+    }
+
+    func tickWants(bundle: String) async throws -> [TickWant] {
+        try await metastore.read { try $0.tickWants(bundle: bundle) }
+    }
+
+    func storeTicks(
+        of dagID: String, after: Timestamp, _ ticks: [TimetableTick], isLast: Bool, problem: String?
+    ) async throws {
+        try await metastore.write {
+            try $0.storeTicks(of: dagID, after: after, ticks, isLast: isLast, problem: problem)
         }
     }
 

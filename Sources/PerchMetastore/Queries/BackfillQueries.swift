@@ -83,7 +83,7 @@ extension Snapshot {
             throw PerchError(.notFound, "there is no DAG '\(dagID)'")
         }
         let definition = try version(dag.versionID).definition
-        guard let ticks = try definition.ticks() else {
+        guard let ticks = try ticks(of: definition) else {
             throw PerchError(
                 .invalid, "runs of '\(dagID)' are not created by time: there are no dates that could be filled")
         }

@@ -27,6 +27,8 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     static let neighbours = DoorbellSet(rawValue: 128)
     /// Waits that code of a bundle watches for came or went: workers look.
     public static let hosted = DoorbellSet(rawValue: 256)
+    /// Ticks of timetables in code are wanted: workers ask their bundle.
+    public static let timetables = DoorbellSet(rawValue: 512)
 }
 
 /// The doorbells of one process. A transaction rings those of its doings after its COMMIT has returned.

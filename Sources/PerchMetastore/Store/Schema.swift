@@ -100,6 +100,25 @@ enum Schema {
         CREATE INDEX wait_slot_gate ON wait_slot (gate);
         ALTER TABLE wait ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 
+        -- What timetables in code have told: after an instant, the next tick; NULL: none any more.
+        CREATE TABLE timetable_tick (
+            dag_id TEXT NOT NULL,
+            after {int64} NOT NULL,
+            at {int64},
+            interval_start {int64},
+            interval_end {int64},
+            PRIMARY KEY (dag_id, after)
+        ) {clustered};
+        CREATE INDEX timetable_tick_at ON timetable_tick (dag_id, at);
+        -- What they are to be asked: the ticks after an instant, as far as another one; and why they could not tell.
+        CREATE TABLE timetable_want (
+            dag_id TEXT NOT NULL,
+            after {int64} NOT NULL,
+            until {int64},
+            problem TEXT,
+            PRIMARY KEY (dag_id, after)
+        ) {clustered};
+
         -- What is wrong in the files from which a bundle reads DAGs, in its order.
         CREATE TABLE import_error (
             bundle TEXT NOT NULL,

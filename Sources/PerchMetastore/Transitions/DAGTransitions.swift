@@ -28,16 +28,26 @@ extension Transaction {
         let hash = ContentHash.text(of: text)
         let known = try first(
             """
-            SELECT d.bundle, d.version_id, d.version_number, v.content_hash, d.is_active
+            SELECT d.bundle, d.version_id, d.version_number, v.content_hash, d.bundle_version
             FROM dag d JOIN dag_version v ON v.version_id = d.version_id
             WHERE d.dag_id = :1
             """, definition.dagID
-        ) { (bundle: $0.text(0), versionID: $0.int64(1), number: $0.int(2), hash: $0.text(3)) }
+        ) { row in
+            (
+                bundle: row.text(0), versionID: row.int64(1), number: row.int(2), hash: row.text(3),
+                bundleVersion: row.text(4)
+            )
+        }
 
         if let known {
             guard known.bundle == bundle else {
                 throw PerchError(
                     .conflict, "the DAG id '\(definition.dagID)' belongs to the bundle '\(known.bundle)': rename one")
+            }
+            if case .timetable = definition.schedule {
+                if known.bundleVersion != bundleVersion { try forgetTicks(of: definition.dagID) }
+            } else {
+                try deleteTicks(of: definition.dagID)
             }
             if known.hash == hash {
                 try run(
@@ -125,15 +135,17 @@ extension Transaction {
     /// first. Marks the schedule as worked out.
     ///
     /// With `untilRunEnds` the DAG is not due, whatever its instant, until one of its runs has ended; then it shows in
-    /// `dagsToSchedule`, and `.runs` rings.
+    /// `dagsToSchedule`, and `.runs` rings. With `untilTicksCome` the same is so until its timetable has told more ticks.
     public func setNextRun(
-        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?, untilRunEnds: Bool = false
+        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?,
+        untilRunEnds: Bool = false,
+        untilTicksCome: Bool = false
     ) throws -> Bool {
         try run(
             """
             UPDATE dag SET next_run_at = :3, last_scheduled = :4, is_scheduled = :5
             WHERE dag_id = :1 AND (next_run_at = :2 OR (next_run_at IS NULL AND CAST(:2 AS BIGINT) IS NULL))
-            """, dagID, old, new, lastScheduled, untilRunEnds ? 2 : 1) == 1
+            """, dagID, old, new, lastScheduled, untilTicksCome ? 3 : untilRunEnds ? 2 : 1) == 1
     }
 
     /// A run of the DAG has ended: a schedule that waited for that goes on, and the scheduler is called where the run made

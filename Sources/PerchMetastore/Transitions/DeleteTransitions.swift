@@ -81,6 +81,7 @@ extension Transaction {
         try run("DELETE FROM event_batch WHERE dag_id = :1", dagID)
         try run("DELETE FROM backfill WHERE dag_id = :1", dagID)
         try run("DELETE FROM dag_follower WHERE dag_id = :1", dagID)
+        try deleteTicks(of: dagID)
         try run("DELETE FROM dag WHERE dag_id = :1", dagID)
         catalog.forget()
         ring(.runs)

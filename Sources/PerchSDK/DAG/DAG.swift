@@ -18,6 +18,8 @@ public struct DAG: Sendable {
     public let problems: [DeclarationProblem]
     /// The trigger types of its sensors whose code the bundle hosts.
     let asyncTriggers: [any AsyncTrigger.Type]
+    /// The code that tells when its runs are created; nil where the definition says it.
+    package let timetable: (any Timetable)?
     package let place: DeclarationPlace
 
     /// Declares a DAG. Nothing runs but `build`, and nothing traps: mistakes are collected in `problems`.
@@ -128,6 +130,7 @@ public struct DAG: Sendable {
             }
         }
         self.definition = definition
+        timetable = schedule.timetable
         code = finished.code
         problems = found + finished.problems
         asyncTriggers = draft.asyncTriggers
@@ -139,6 +142,7 @@ public struct DAG: Sendable {
         self.code = code
         problems = []
         asyncTriggers = dag?.asyncTriggers ?? []
+        timetable = dag?.timetable
         place = DeclarationPlace("", 0)
     }
 

@@ -117,8 +117,8 @@ extension ScheduleDefinition: JSONConvertible {
     /// Runs are not created by the millisecond.
     static let shortest = TimeSpan.seconds(1)
 
-    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}`, `{"every": …}` in microseconds, or
-    /// `{"events": [{"name": …}]}`
+    /// `"none"`, `"once"`, `"continuous"`, `{"cron": …, "time_zone": …}`, `{"every": …}` in microseconds,
+    /// `{"timetable": …}` in words, or `{"events": [{"name": …}]}`
     /// (see `EventSchedule`).
     public var json: JSONValue {
         switch self {
@@ -128,6 +128,7 @@ extension ScheduleDefinition: JSONConvertible {
         case .cron(let expression, let timeZone):
             .object(["cron": .string(expression), "time_zone": .string(timeZone)])
         case .every(let span): .object(["every": .integer(span.microseconds)])
+        case .timetable(let summary): .object(["timetable": .string(summary)])
         case .events(let events): events.json
         }
     }
@@ -142,6 +143,10 @@ extension ScheduleDefinition: JSONConvertible {
             let fields = try JSONFields(json, of: "a schedule")
             guard fields.value("events") == nil else {
                 self = .events(try EventSchedule(json: json))
+                return
+            }
+            if let summary = try fields.optionalString("timetable") {
+                self = .timetable(summary)
                 return
             }
             if let span = try fields.optionalSpan("every") {

@@ -42,7 +42,8 @@ public struct DAGDefinition: Hashable, Sendable {
 }
 
 extension DAGDefinition {
-    /// The instants for which runs are created by time; nil where they are created otherwise, or not at all.
+    /// The instants for which runs are created by time; nil where they are created otherwise, or not at all, or where code
+    /// tells them.
     /// - Throws: `PerchError` (`invalid`) for a wrong expression, an unknown zone or a calendar without days.
     public func ticks() throws(PerchError) -> ScheduleTicks? {
         guard let ticks = try schedule.ticks(from: start) else { return nil }
@@ -73,6 +74,8 @@ public enum ScheduleDefinition: Hashable, Sendable {
     case cron(expression: String, timeZone: String)
     /// So far apart, counted from the DAG's start; without one, from 1970.
     case every(TimeSpan)
+    /// At ticks that code of the bundle tells; its summary.
+    case timetable(String)
     /// By events of the inbox.
     case events(EventSchedule)
 }

@@ -11,6 +11,9 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
     public private(set) var calendar: DayCalendar?
     /// Runs are created up to so long after their ticks; nil: at them.
     public private(set) var jitter: TimeSpan?
+    /// The code that tells its ticks; nil where it needs none.
+    private var code: TimetableCode?
+    package var timetable: (any Timetable)? { code?.timetable }
 
     private init(_ definition: ScheduleDefinition, problem: String? = nil) {
         self.definition = definition
@@ -60,6 +63,17 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
             return Schedule(.none, problem: "runs are created every \(span); it is every second at most")
         }
         return Schedule(.every(span))
+    }
+
+    /// At the ticks that code tells; see `Timetable`.
+    public static func timetable(_ timetable: some Timetable) -> Schedule {
+        let summary = timetable.summary
+        var schedule = Schedule(
+            .timetable(summary),
+            problem: summary.isEmpty || summary.utf8.count > 200 || summary.contains(where: \.isNewline)
+                ? "the summary of a timetable is a line of 1 to 200 bytes, not '\(summary.shown(200))'" : nil)
+        schedule.code = TimetableCode(timetable)
+        return schedule
     }
 
     /// A run for each external event of a name, one for each event id. Events from before the DAG was deployed start
@@ -141,6 +155,9 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
         var schedule = self
         schedule.calendar = calendar
         if schedule.problem == nil { schedule.problem = calendar.problem ?? tickless("a calendar") }
+        if schedule.problem == nil, code != nil {
+            schedule.problem = "a timetable in code says its days itself; it takes no calendar"
+        }
         return schedule
     }
 
@@ -157,7 +174,7 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
 
     private func tickless(_ what: String) -> String? {
         switch definition {
-        case .cron, .every: nil
+        case .cron, .every, .timetable: nil
         case .events(let events) where events.ticks != nil: nil
         case .none, .once, .continuous, .events: "\(what) is for schedules that create runs by time"
         }
@@ -172,6 +189,14 @@ public struct Schedule: Sendable, Hashable, ExpressibleByStringLiteral {
 
     package static func allUpdates(of assets: [Asset]) -> Schedule {
         updates(of: assets, .when(.all(assets.indices.map { .pattern($0) })))
+    }
+
+    /// Code by its identity: schedules are compared.
+    private final class TimetableCode: Sendable, Hashable {
+        let timetable: any Timetable
+        init(_ timetable: any Timetable) { self.timetable = timetable }
+        static func == (left: TimetableCode, right: TimetableCode) -> Bool { left === right }
+        func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
     }
 
     /// A schedule that cannot be read.

@@ -6,7 +6,7 @@ extension ScheduleDefinition {
         switch self {
         case .cron(_, let zone): zone
         case .events(let events): events.ticks?.timeZone ?? "UTC"
-        case .none, .once, .continuous, .every: "UTC"
+        case .none, .once, .continuous, .every, .timetable: "UTC"
         }
     }
 
@@ -21,7 +21,7 @@ extension ScheduleDefinition {
         case .events(let events):
             guard let ticks = events.ticks else { return nil }
             return try Self.cron(ticks.expression, ticks.timeZone)
-        case .none, .once, .continuous: return nil
+        case .none, .once, .continuous, .timetable: return nil
         }
     }
 

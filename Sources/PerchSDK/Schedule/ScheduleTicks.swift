@@ -8,12 +8,16 @@ public indirect enum ScheduleTicks: Sendable {
     case every(TimeSpan, from: Timestamp)
     /// Those of others that lie on the days of a calendar; `midnights` are those of its zone.
     case on(DayCalendar, _ midnights: CronSchedule, ScheduleTicks)
+    /// Those that a timetable in code has told.
+    case stored(StoredTicks)
 
     /// The first tick later than an instant; nil after the last year.
     public func next(after instant: Timestamp) -> Timestamp? {
         switch self {
         case .cron(let schedules): return schedules.compactMap { $0.next(after: instant) }.min()
         case .every(let span, let anchor): return Self.step(instant, span, anchor, by: 1)
+        case .stored(let ticks):
+            if case .tick(let tick) = ticks.next(after: instant) { return tick } else { return nil }
         case .on(let calendar, let midnights, let ticks):
             var before = instant
             for _ in 0..<DayCalendar.farthest {
@@ -33,6 +37,7 @@ public indirect enum ScheduleTicks: Sendable {
         case .cron(let schedules): return schedules.compactMap { $0.previous(before: instant) }.max()
         case .every(let span, let anchor):
             return Self.step(instant + TimeSpan(microseconds: -1), span, anchor, by: 0)
+        case .stored(let ticks): return ticks.previous(before: instant)
         case .on(let calendar, let midnights, let ticks):
             var after = instant
             for _ in 0..<DayCalendar.farthest {
@@ -45,9 +50,23 @@ public indirect enum ScheduleTicks: Sendable {
         }
     }
 
-    /// The time that the run of a tick covers: from the tick before it to the tick itself, which is the logical date.
+    /// The first tick later than an instant, or that it is not known yet.
+    public func known(after instant: Timestamp) -> NextTick {
+        if case .stored(let ticks) = self { return ticks.next(after: instant) }
+        return next(after: instant).map { .tick($0) } ?? .never
+    }
+
+    /// The last tick up to an instant, or the one from which it starts; or that it is not known yet.
+    public func latest(from tick: Timestamp, upTo limit: Timestamp) -> NextTick {
+        if case .stored(let ticks) = self { return ticks.latest(from: tick, upTo: limit) }
+        return .tick(max(tick, previous(before: limit + TimeSpan(microseconds: 1)) ?? tick))
+    }
+
+    /// The time that the run of a tick covers: from the tick before it to the tick itself, which is the logical date, or what
+    /// a timetable says.
     public func dataInterval(endingAt tick: Timestamp) -> (start: Timestamp, end: Timestamp) {
-        (previous(before: tick) ?? tick, tick)
+        if case .stored(let ticks) = self { return ticks.dataInterval(of: tick) }
+        return (previous(before: tick) ?? tick, tick)
     }
 
     /// The last tick at or before an instant, or the one after it; nil beyond what can be counted.

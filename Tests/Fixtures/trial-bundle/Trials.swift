@@ -40,6 +40,16 @@ struct Shipped: Trigger {
     func event(from event: ExternalEvent) -> String { "\(event.key ?? "") shipped" }
 }
 
+/// Every leap day at noon.
+struct LeapDays: Timetable {
+    let summary = "every leap day at noon"
+
+    func next(after instant: Timestamp) throws -> Timestamp? {
+        try (2000...2400).lazy.filter { $0 % 4 == 0 && ($0 % 100 != 0 || $0 % 400 == 0) }
+            .map { try Timestamp(parsing: "\($0)-02-29T12:00:00Z") }.first { $0 > instant }
+    }
+}
+
 /// DAGs for the tests of `dags test` and `tasks test`.
 @main
 struct Trials: DAGBundle {
@@ -111,6 +121,9 @@ struct Trials: DAGBundle {
         DAG("looks") { dag in
             let looked = dag.sensor("looked", Hourly(looks: 4))
             dag.task("again", looked) { context, looks in looks + (try await context.wait(for: Hourly(looks: 2))) }
+        },
+        DAG("leaps", schedule: .timetable(LeapDays())) { dag in
+            dag.task("leap") { context in context.dataIntervalStart.description }
         },
         DAG("approved") { dag in
             let approval = dag.sensor("approval", .event("orders.approved"))

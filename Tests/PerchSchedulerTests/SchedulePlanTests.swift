@@ -5,19 +5,19 @@ import Testing
 
 @testable import PerchScheduler
 
-@Suite("Timetables")
-struct TimetableTests {
+@Suite("Plans of runs by their schedules")
+struct SchedulePlanTests {
     /// A step by texts; `""` is nil.
     private func step(
         _ schedule: ScheduleDefinition, start: String = "", end: String = "", catchup: Bool = false, most: Int = 16,
         last: String = "", planned: String = "", now: String, unfinished: Int = 0, limit: Int = 100
-    ) throws -> TimetableStep {
+    ) throws -> ScheduleStep {
         var definition = DAGDefinition(dagID: "d", schedule: schedule)
         definition.start = try instant(start)
         definition.end = try instant(end)
         definition.catchup = catchup
         definition.maxActiveRuns = most
-        return try Timetable(definition).step(
+        return try SchedulePlan(definition).step(
             lastScheduled: try instant(last), planned: try instant(planned), now: try #require(try instant(now)),
             unfinished: unfinished, limit: limit)
     }
@@ -26,14 +26,14 @@ struct TimetableTests {
         text.isEmpty ? nil : try Timestamp(parsing: text)
     }
 
-    private func dates(_ step: TimetableStep) -> [String] { step.runs.map(\.logicalDate.description) }
+    private func dates(_ step: ScheduleStep) -> [String] { step.runs.map(\.logicalDate.description) }
 
     private let daily = ScheduleDefinition.cron(expression: "0 6 * * *", timeZone: "UTC")
     private let hourly = ScheduleDefinition.cron(expression: "0 * * * *", timeZone: "UTC")
 
     @Test("A DAG that is run by hand is never due")
     func byHand() throws {
-        #expect(try step(.none, start: "2026-01-01", now: "2026-03-01") == TimetableStep())
+        #expect(try step(.none, start: "2026-01-01", now: "2026-03-01") == ScheduleStep())
     }
 
     @Test("A new DAG without a start begins with the next tick")
@@ -132,7 +132,7 @@ struct TimetableTests {
         #expect(dates(step) == ["2026-03-02T06:00:00Z"])
         #expect(step.next == nil)
         let later = try self.step(daily, end: "2026-03-02", last: "2026-03-01T06:00:00Z", now: "2026-03-05")
-        #expect(later == TimetableStep(lastScheduled: try instant("2026-03-01T06:00:00Z")))
+        #expect(later == ScheduleStep(lastScheduled: try instant("2026-03-01T06:00:00Z")))
     }
 
     @Test("A changed schedule goes on after the last run's date and repeats none")
@@ -167,7 +167,7 @@ struct TimetableTests {
         #expect(again.runs.map(\.intervalStart.description) == ["2026-03-01T00:00:00Z"])
         let sameInstant = try step(.continuous, last: "2026-03-01", now: "2026-03-01")
         #expect(dates(sameInstant) == ["2026-03-01T00:00:00.000001Z"])
-        #expect(try step(.continuous, end: "2026-03-01", now: "2026-03-02") == TimetableStep())
+        #expect(try step(.continuous, end: "2026-03-01", now: "2026-03-02") == ScheduleStep())
         #expect(
             try step(.continuous, start: "2026-04-01", now: "2026-03-02").next?.description == "2026-04-01T00:00:00Z")
     }
@@ -215,9 +215,9 @@ struct TimetableTests {
         definition.start = try instant("2026-03-01")
         let delay = definition.tickDelay
         #expect(delay > TimeSpan.seconds(0) && delay < .seconds(600))
-        let timetable = try Timetable(definition)
-        func step(_ last: String, _ planned: Timestamp?, _ now: Timestamp) throws -> TimetableStep {
-            timetable.step(
+        let plan = try SchedulePlan(definition)
+        func step(_ last: String, _ planned: Timestamp?, _ now: Timestamp) throws -> ScheduleStep {
+            plan.step(
                 lastScheduled: try instant(last), planned: planned, now: now, unfinished: 0, limit: 10)
         }
         let tick = try #require(try instant("2026-03-02T06:00:00Z"))
@@ -229,5 +229,56 @@ struct TimetableTests {
         // The engine was down for two days: the last tick alone is run.
         let late = try step("2026-03-01T06:00:00Z", early.next, tick + .seconds(3 * 86_400))
         #expect(dates(late) == ["2026-03-04T06:00:00Z"])
+    }
+
+    /// The ticks of a schedule, as code that tells them.
+    private struct Told: Timetable {
+        let summary = "told"
+        var ticks: ScheduleTicks
+        func next(after instant: Timestamp) -> Timestamp? { ticks.next(after: instant) }
+    }
+
+    @Test("ticks that code tells, a few at a time, give the runs that the same ticks give as a cron schedule")
+    func told() throws {
+        let ticks = try #require(try daily.ticks(from: nil))
+        for (start, end) in [("", ""), ("2026-01-10", ""), ("2026-01-10", "2026-02-20"), ("2026-04-01", "")] {
+            for (last, planned) in [("", ""), ("2026-02-10T06:00:00Z", ""), ("", "2026-02-27T06:00:00Z")] {
+                // A plan from before the start is none.
+                for catchup in [false, true] where planned.isEmpty || start < planned {
+                    var cron = DAGDefinition(dagID: "d", schedule: daily)
+                    cron.start = try instant(start)
+                    cron.end = try instant(end)
+                    cron.catchup = catchup
+                    cron.maxActiveRuns = 7
+                    var told = cron
+                    told.schedule = .timetable("told")
+                    let now = try #require(try instant("2026-03-01T12:00:00Z"))
+                    let wanted = try SchedulePlan(cron).step(
+                        lastScheduled: try instant(last), planned: try instant(planned), now: now, unfinished: 2,
+                        limit: 100)
+                    var links: [StoredTicks.Link] = []
+                    var created: [PlannedRun] = []
+                    var step = ScheduleStep(lastScheduled: try instant(last))
+                    step.next = try instant(planned)
+                    for _ in 0..<100 {
+                        step = try SchedulePlan(told).step(
+                            lastScheduled: step.lastScheduled, planned: step.next, now: now,
+                            unfinished: 2 + created.count, limit: 100, stored: StoredTicks(links))
+                        created += step.runs
+                        guard let after = step.wantedAfter else { break }
+                        let answer = try Told(ticks: ticks).ticks(after: after, count: 3)
+                        var before = after
+                        for tick in answer.ticks {
+                            links.append(StoredTicks.Link(after: before, tick: tick))
+                            before = tick.at
+                        }
+                    }
+                    let name = "\(start) \(end) \(last) \(planned) \(catchup)"
+                    #expect(created.map(\.logicalDate) == wanted.runs.map(\.logicalDate), "\(name)")
+                    #expect(step.lastScheduled == wanted.lastScheduled && step.next == wanted.next, "\(name)")
+                    #expect(step.wantedAfter == nil && step.untilRunEnds == wanted.untilRunEnds, "\(name)")
+                }
+            }
+        }
     }
 }
