@@ -11,13 +11,22 @@ extension Transaction {
 
     /// What a wait of a task takes; nothing in most pools.
     func deferredHolds(of task: TaskDefinition) throws -> [Hold] {
-        guard let pool = try gate(task.pool) else { return [] }
+        guard try countsDeferred(), let pool = try gate(task.pool) else { return [] }
         var holds: [Hold] = []
         if pool.includesDeferred { holds.append(Hold(gate: task.pool, slots: task.poolSlots, capacity: nil)) }
         if let most = pool.mostDeferred {
             holds.append(Hold(gate: Self.deferredLimit(of: task.pool), slots: 1, capacity: most))
         }
         return holds
+    }
+
+    /// Whether any pool counts tasks that wait; most homes have none, and many waits a transaction.
+    private func countsDeferred() throws -> Bool {
+        if let known = poolsCountDeferred { return known }
+        let counts =
+            try number("SELECT 1 FROM pool WHERE include_deferred = 1 OR max_deferred IS NOT NULL LIMIT 1") != nil
+        poolsCountDeferred = counts
+        return counts
     }
 
     /// Stores what a wait holds, whether there is room or not.

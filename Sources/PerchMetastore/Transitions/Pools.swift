@@ -35,6 +35,7 @@ extension Transaction {
                 include_deferred = excluded.include_deferred, max_deferred = excluded.max_deferred
             """, name, slots, description, includeDeferred ?? old?.includesDeferred ?? false, most.count)
         gates[name] = nil
+        poolsCountDeferred = nil
         ring(.runs)
     }
 
@@ -62,5 +63,6 @@ extension Transaction {
         }
         try run("DELETE FROM pool WHERE name = :1", name)
         gates[name] = nil
+        poolsCountDeferred = nil
     }
 }
