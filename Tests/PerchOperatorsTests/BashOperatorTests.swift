@@ -115,7 +115,7 @@ struct BashOperatorTests {
 }
 
 /// Whether a process has ended, or is as good as that: killed, and its new parent has not looked yet.
-private func isGone(_ pid: Int32) -> Bool {
+func isGone(_ pid: Int32) -> Bool {
     // A kill is delivered before the killed process is gone: the kernel is given a bounded time for that.
     let descriptor = clinux_pidfd_open(pid)
     guard descriptor >= 0 else { return true }

@@ -75,7 +75,7 @@ struct ChecksTests {
             ),
             ("DELETE FROM wait", "wait without outcome"),
             (
-                "INSERT INTO wait SELECT wait_id + 5, ti_id, try_number, journal_key, kind, target, target_key, shard, host, queue, due_at, deadline, since, is_sensor, definition, progress, event_floor, edge_key FROM (SELECT * FROM wait LIMIT 1) WHERE 1 = 0 UNION ALL SELECT 99, ti_id, try_number, key, 'event', 'x', 0, 0, NULL, 'default', NULL, NULL, 0, 0, NULL, NULL, 0, NULL FROM journal WHERE outcome IS NOT NULL LIMIT 1",
+                "INSERT INTO wait SELECT wait_id + 5, ti_id, try_number, journal_key, kind, target, target_key, shard, host, queue, due_at, deadline, since, is_sensor, definition, progress, event_floor, edge_key, held FROM (SELECT * FROM wait LIMIT 1) WHERE 1 = 0 UNION ALL SELECT 99, ti_id, try_number, key, 'event', 'x', 0, 0, NULL, 'default', NULL, NULL, 0, 0, NULL, NULL, 0, NULL, 0 FROM journal WHERE outcome IS NOT NULL LIMIT 1",
                 "wait twice"
             ),
             ("UPDATE task_instance SET state = 'running' WHERE state = 'success'", "task state"),

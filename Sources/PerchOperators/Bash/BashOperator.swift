@@ -49,11 +49,8 @@ public struct BashOperator: Operator {
 
     /// An empty command, or a variable's name that no environment can hold.
     public var problems: [String] {
-        var found: [String] = []
+        var found = CommandEnvironment.problems(of: environment)
         if command.allSatisfy(\.isWhitespace) { found.append("the command is empty") }
-        for name in environment.keys.sorted() where name.isEmpty || name.contains("=") || name.contains("\0") {
-            found.append("'\(name)' cannot be the name of an environment variable")
-        }
         if killGrace < .zero { found.append("killGrace is negative") }
         return found
     }
@@ -70,7 +67,7 @@ public struct BashOperator: Operator {
         let log = context.log
         let run = ShellRun(
             path: shell, arguments: [shell, "-c", command],
-            environment: Self.environment(of: context, adding: variables), directory: directory,
+            environment: CommandEnvironment.variables(of: context, adding: variables), directory: directory,
             killGrace: killGrace
         ) { line, isError in
             if isError { log.warning(line) } else { log.info(line) }
@@ -83,30 +80,6 @@ public struct BashOperator: Operator {
         case .code(let code): throw CommandFailed("the command exited with code \(code)", ended)
         case .signal: throw CommandFailed("the command \(ended.status)", ended)
         }
-    }
-
-    private static func environment(of context: TaskContext, adding variables: [String: String]) -> [String] {
-        var own = [
-            "PERCH_DAG_ID": context.dagID, "PERCH_RUN_ID": context.runID, "PERCH_TASK_ID": context.taskID,
-            "PERCH_MAP_INDEX": String(context.mapIndex), "PERCH_TRY_NUMBER": String(context.tryNumber),
-            "PERCH_LOGICAL_DATE": context.ts,
-        ]
-        own.merge(variables) { $1 }
-        let inherited = ChildProcess.environment.filter { variable in
-            let name = variable.prefix { $0 != "=" }
-            return own[String(name)] == nil && name != "SWIFT_BACKTRACE" && name != "PERCH_BUNDLE_MEMORY_LIMIT"
-        }
-        return inherited + own.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    }
-}
-
-/// A command that ended badly.
-struct CommandFailed: Error, CustomStringConvertible {
-    var description: String
-
-    init(_ what: String, _ ended: ShellRun.Ended) {
-        let last = ended.lastError.isEmpty ? ended.lastOutput : ended.lastError
-        description = last.isEmpty ? what : "\(what): \(last)"
     }
 }
 

@@ -62,7 +62,8 @@ package struct Sabotage: Sendable {
             "slot-not-released", in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
             "WHERE dispatch_id = :1", becomes: "WHERE dispatch_id = :1 AND 1 = 0"),
         statement(
-            "pool-without-limit", in: "SELECT slots, used FROM pool WHERE name = :1 {for_update}",
+            "pool-without-limit",
+            in: "SELECT slots, used, include_deferred, max_deferred FROM pool WHERE name = :1 {for_update}",
             "used", becomes: "0 * used"),
         statement(
             "pending-counted-twice", in: "UPDATE task_instance SET pending = pending - :3, upstream_failed",
