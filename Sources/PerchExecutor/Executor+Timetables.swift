@@ -17,22 +17,29 @@ extension Executor {
     func askForTicks(again: Bool) {
         guard life == .running, bundles[.main]?.isReady == true else { return }
         if again { askedTicks = [] }
+        mustLookForTicks = true
+        guard !isLookingForTicks else { return }
+        isLookingForTicks = true
         Task(executorPreference: reactor) { await self.lookForTicks() }
     }
 
     private func lookForTicks() async {
-        do {
-            let wants = try await store.tickWants(bundle: launcher.name)
-            guard life == .running else { return }
-            for want in wants where askedTicks.insert(want).inserted {
-                core.actions.append(
-                    .send(.main, .tellTicks(dagID: want.dagID, after: want.after, count: Self.ticksAtOnce)))
+        while mustLookForTicks {
+            mustLookForTicks = false
+            do {
+                let wants = try await store.tickWants(bundle: launcher.name)
+                guard life == .running else { break }
+                for want in wants where askedTicks.insert(want).inserted {
+                    core.actions.append(
+                        .send(.main, .tellTicks(dagID: want.dagID, after: want.after, count: Self.ticksAtOnce)))
+                }
+                pump()
+            } catch {
+                // The next poll looks again.
+                logger.error("the ticks that are wanted of timetables cannot be read", metadata: ["error": "\(error)"])
             }
-            pump()
-        } catch {
-            // The next poll looks again.
-            logger.error("the ticks that are wanted of timetables cannot be read", metadata: ["error": "\(error)"])
         }
+        isLookingForTicks = false
     }
 
     /// Stores what a timetable has told.

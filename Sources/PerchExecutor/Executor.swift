@@ -77,6 +77,8 @@ public actor Executor {
     var isDescribing = false
     /// What the bundle's timetables were asked, and have not answered.
     var askedTicks: Set<TickWant> = []
+    var mustLookForTicks = false
+    var isLookingForTicks = false
     /// Why a DAG's timetable could not tell them the last time.
     var tickProblems: [String: String?] = [:]
     var bundlesStarted = 0

@@ -12,21 +12,25 @@ struct DAGKeysTests {
             """
             id: orders
             description: What it is for
-            schedule: {cron: 0 6 * * *, time_zone: Europe/Paris}
+            schedule: {cron: 0 6 * * *, time_zone: Europe/Paris, jitter: 5m}
             start: 2026-01-01
             end: 2026-12-31T00:00:00Z
             catchup: true
             max_active_runs: 2
             max_active_tasks: 3
             run_timeout: 6h
+            weight_rule: downstream
             tags: [a, b]
             params: {region: eu, count: 3, list: [1, 2.5, null, true], note: "007", code: 007}
             defaults: {retries: 2, retry_delay: 90s}
             tasks:
             - id: a
               bash: echo
+            - {id: b, bash: echo, after: a}
             """
         ).dag()
+        #expect(dag.jitter == .seconds(300))
+        #expect(dag.tasks.map(\.priority) == [2, 1])
         #expect(dag.dagID == "orders")
         #expect(dag.description == "What it is for")
         #expect(dag.schedule == .cron(expression: "0 6 * * *", timeZone: "Europe/Paris"))
@@ -44,7 +48,7 @@ struct DAGKeysTests {
         #expect(task.retries == 2)
         #expect(task.retryDelay == .seconds(90))
         #expect(task.limits == [ConcurrencyLimit(name: "dag:orders", slots: 3)])
-        #expect(task.location == "a.yaml:14")
+        #expect(task.location == "a.yaml:15")
     }
 
     @Test(
@@ -55,6 +59,10 @@ struct DAGKeysTests {
             ("{cron: \"@daily\", time_zone: Europe/Paris}", .preset("@daily", timeZone: "Europe/Paris")),
             ("{cron: [0 6 * * *, 0 12 * * *]}", .cron("0 6 * * *", "0 12 * * *")), ("{every: 6h}", .every(.hours(6))),
             ("{event: orders.created}", .event("orders.created")),
+            (
+                "{event: a, dedupe: $.id, event_params: {x: $.x}}",
+                .event("a", dedupe: "$.id", params: ["x": "$.x"])
+            ),
             (
                 "{event: a, key: eu, where: {path: $.total, greater_than: 100}, batch: 10, within: 5m}",
                 .event(
@@ -149,6 +157,8 @@ struct DAGKeysTests {
             ),
             ("{cron: 0 6 * * *, every: 6h}", "2:12 a schedule with 'every' has no 'cron'"),
             ("{event: a, asset: b}", "2:22 a schedule has either 'event' or 'asset', not both"),
+            ("{event: a, dedupe: id}", "2:19 'schedule': the path of 'dedupe'"),
+            ("{event: a, jitter: 5m}", "2:19 'schedule': a jitter is for schedules that create runs by time"),
             ("{every: 6h, time_zone: UTC}", "2:23 'time_zone' of a schedule stands beside 'cron' only"),
             ("{event: a, within: 5m}", "2:22 'within' of a schedule stands beside 'batch' only"),
             ("{every: 10ms}", "2:11 'schedule': runs are created every 10ms; it is every second at most"),

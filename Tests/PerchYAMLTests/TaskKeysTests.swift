@@ -18,6 +18,7 @@ struct TaskKeysTests {
               max_retry_delay: 1h
               execution_timeout: 10m
               task_timeout: 2h
+              queued_timeout: 15m
               kill_timeout: 5s
               pool: small
               pool_slots: 2
@@ -34,6 +35,7 @@ struct TaskKeysTests {
         #expect(task.retries == 3 && task.retryDelay == .seconds(60) && task.retryExponentialBackoff)
         #expect(task.maxRetryDelay == .seconds(3_600) && task.executionTimeout == .seconds(600))
         #expect(task.taskTimeout == .seconds(7_200) && task.killTimeout == .seconds(5))
+        #expect(task.queuedTimeout == .seconds(900))
         #expect(task.pool == "small" && task.poolSlots == 2 && task.priority == 7 && task.queue == "far")
         #expect(task.outlets == ["s3://a", "b"] && task.triggerRule == .allDone)
         #expect(

@@ -44,10 +44,8 @@ extension Transaction {
                 throw PerchError(
                     .conflict, "the DAG id '\(definition.dagID)' belongs to the bundle '\(known.bundle)': rename one")
             }
-            if case .timetable = definition.schedule {
-                if known.bundleVersion != bundleVersion { try forgetTicks(of: definition.dagID) }
-            } else {
-                try deleteTicks(of: definition.dagID)
+            if case .timetable = definition.schedule, known.bundleVersion != bundleVersion {
+                try forgetTicks(of: definition.dagID)
             }
             if known.hash == hash {
                 try run(
@@ -57,6 +55,9 @@ extension Transaction {
                 return true
             }
             let previous = try version(known.versionID).definition
+            if case .timetable = previous.schedule, previous.schedule != definition.schedule {
+                try deleteTicks(of: definition.dagID)
+            }
             let isSameSchedule =
                 previous.schedule == definition.schedule && previous.calendar == definition.calendar
                 && previous.jitter == definition.jitter && previous.start == definition.start

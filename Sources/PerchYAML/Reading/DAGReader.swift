@@ -61,10 +61,12 @@ struct DAGReader {
         let schedule = schedule(read["schedule"], of: id)
         let (start, end) = bounds(read, zone: schedule.definition.timeZone)
         guard reader.problems.isEmpty, problems.isEmpty else { return nil }
+        let weightRule = read["weight_rule"]?.text.flatMap { WeightRule(rawValue: $0) } ?? .absolute
         let dag = DAG(
             id, schedule: schedule, start: start, end: end, catchup: read["catchup"]?.isTrue ?? false,
             maxActiveRuns: read["max_active_runs"]?.integer ?? 16,
-            maxActiveTasks: read["max_active_tasks"]?.integer, weightRule: .absolute,
+            maxActiveTasks: read["max_active_tasks"]?.integer,
+            weightRule: weightRule,
             runTimeout: read["run_timeout"]?.duration,
             params: Dictionary((read["params"]?.members ?? []).map { ($0.name, Param($0.value.json)) }) { $1 },
             description: read["description"]?.text ?? "",
@@ -106,7 +108,8 @@ struct DAGReader {
 
     private mutating func schedule(_ value: YAMLValue?, of id: String) -> Schedule {
         guard let value else { return .manual }
-        let schedule = Self.schedule(value)
+        var schedule = Self.schedule(value)
+        if schedule.problem == nil, let jitter = value["jitter"]?.duration { schedule = schedule.jitter(jitter) }
         if let problem = schedule.problem { report("'schedule': \(problem)", at: Self.source(value).place) }
         if value["after"]?.text == id {
             report("'schedule': each of its runs would start the next; '@continuous' does that", at: value.place)
@@ -128,7 +131,10 @@ struct DAGReader {
                 let condition = try value["where"].map { try $0.json.decode(JSONCondition.self) }
                 events = .event(
                     name, key: value["key"]?.text, where: condition, batch: value["batch"]?.integer,
-                    within: value["within"]?.duration)
+                    within: value["within"]?.duration, dedupe: value["dedupe"]?.text,
+                    params: Dictionary(
+                        (value["event_params"]?.members ?? []).map { ($0.name, $0.value.text ?? "") }
+                    ) { $1 })
             } catch {
                 return .failing("the condition cannot be read: \(error)")
             }
@@ -194,7 +200,8 @@ struct DAGReader {
             retryExponentialBackoff: value["retry_exponential_backoff"]?.isTrue,
             maxRetryDelay: value["max_retry_delay"]?.duration,
             executionTimeout: value["execution_timeout"]?.duration, taskTimeout: value["task_timeout"]?.duration,
-            killTimeout: value["kill_timeout"]?.duration, pool: value["pool"]?.text,
+            queuedTimeout: value["queued_timeout"]?.duration, killTimeout: value["kill_timeout"]?.duration,
+            pool: value["pool"]?.text,
             poolSlots: value["pool_slots"]?.integer, priority: value["priority"]?.integer, queue: value["queue"]?.text,
             outlets: value["outlets"]?.elements.compactMap { item in item.text.map { Asset($0) } },
             triggerRule: value["trigger_rule"]?.text.flatMap(TriggerRule.init(rawValue:)))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import PerchSDK
+
 /// The keys of a DAG.
 enum DAGShapes {
     static let dag = ObjectShape(
@@ -24,6 +26,9 @@ enum DAGShapes {
             Field(
                 "run_timeout", .span(.positive), "how long a run may be under way, its waits included",
                 others: ["dagrun_timeout"]),
+            Field(
+                "weight_rule", .choice(WeightRule.allCases.map(\.rawValue)),
+                "whether the priorities of what comes before or after a task are added to its own; absolute: none"),
             Field("tags", .oneOrMore(.text), "words by which it is found"),
             Field("params", .dictionary(.any), "default values of the runs' params"),
             Field(
@@ -46,6 +51,13 @@ enum DAGShapes {
             Field("where", .named("json_condition"), "what the payload of the event must meet"),
             Field("batch", .integer(1...1_000), "so many events start one run, with all of them"),
             Field("within", .span(.positive), "a batch that is not full so long after its first event starts its run"),
+            Field("dedupe", .text, "the path in the payload of what there is one run for: $.order_id"),
+            Field(
+                "event_params", .dictionary(.text),
+                "params of the run by name, with the paths in the payload from which they are taken"),
+            Field(
+                "jitter", .span(.notNegative),
+                "runs of ticks are created up to so long after them, a DAG's always alike"),
             Field("asset", .oneOrMore(.text), "a run for each update of one of these assets", others: ["assets"]),
             Field("all_assets", .list(.text), "a run when each of these assets has been updated since the last one"),
             Field("after", .text, "a run for each run of this other DAG that ends"),
@@ -56,7 +68,9 @@ enum DAGShapes {
             .atLeastOne(["cron", "every", "event", "asset", "all_assets", "after"]),
             .atMostOne(["every", "event", "asset", "all_assets", "after"]),
             .excludes("every", ["cron"]), .needs("time_zone", ["cron"]), .needs("key", ["event"]),
-            .needs("where", ["event"]), .needs("batch", ["event"]), .needs("within", ["batch"]),
+            .needs("where", ["event"]), .needs("batch", ["event"]),
+            .needs("dedupe", ["event"]), .needs("event_params", ["event"]), .excludes("batch", ["dedupe"]),
+            .needs("within", ["batch"]),
             .needs("states", ["after"]),
         ])
 

@@ -12,6 +12,7 @@ enum TaskShapes {
         Field("max_retry_delay", .span(.notNegative), "the longest that a doubled delay gets; 1d"),
         Field("execution_timeout", .span(.positive), "how long the code of one try may run, its waits not counted"),
         Field("task_timeout", .span(.positive), "how long one try may take in all, its waits included"),
+        Field("queued_timeout", .span(.positive), "how long a try may wait for its turn; without it for ever"),
         Field("kill_timeout", .span(.notNegative), "how long the clean-up of a cancelled task may take; 1m"),
         Field("pool", .text, "the pool whose slots the task takes; default_pool"),
         Field("pool_slots", .integer(Shapes.anyCount), "how many slots of the pool it takes; 1"),
@@ -30,7 +31,9 @@ enum TaskShapes {
     /// What a task can be.
     static let works: [String] = operators.map(\.name) + ["sensor", "empty", "latest_only"]
     /// What says something about code alone.
-    private static let ofCode = ["execution_timeout", "kill_timeout", "start_from", "short_circuit", "limits"]
+    private static let ofCode = [
+        "execution_timeout", "queued_timeout", "kill_timeout", "start_from", "short_circuit", "limits",
+    ]
     /// What a task that does nothing may have.
     private static let ofEverything = ["outlets", "trigger_rule", "after"]
 
