@@ -4,7 +4,7 @@ public import PerchSDK
 
 extension DAGGraph {
     /// The graph as lines of text: each node once, under the last one that it comes after; what else it comes after is said.
-    /// What follows alone stands below, what branches is set in.
+    /// What follows alone stands below, behind an arrow; what branches is set in.
     ///
     /// - Parameters:
     ///   - safe: Makes what came from elsewhere safe for where it is shown.
@@ -28,7 +28,7 @@ extension DAGGraph {
             lines.append(lead + mark + " " + safe(words(node, edgeOf[node])))
             let next = children[node]
             if next.count == 1 {
-                rest.append((next[0], below, below, depth))
+                rest.append((next[0], below + "↳ ", below, depth))
                 continue
             }
             for (place, child) in next.enumerated().reversed() {

@@ -79,7 +79,7 @@ struct SchedulePlan: Sendable {
         // Ticks are reckoned as if it were earlier; only the instant at which the next one is due is a real one.
         let early = now + TimeSpan(microseconds: -delay.microseconds)
         let plannedTick = planned.map { $0 + TimeSpan(microseconds: -delay.microseconds) }
-        var next = firstTick(ticks, after: step.lastScheduled, planned: plannedTick, now: early)
+        var next = firstTick(ticks, after: step.lastScheduled, planned: plannedTick, now: now, early: early)
         while case .tick(let date) = next, date <= end ?? date, date <= early {
             guard step.runs.count < limit else { break }
             guard unfinished + step.runs.count < maxActiveRuns else {
@@ -143,7 +143,7 @@ struct SchedulePlan: Sendable {
 
     /// The first tick that is still to be run: one that is due, or the next one to come.
     private func firstTick(
-        _ ticks: ScheduleTicks, after lastScheduled: Timestamp?, planned: Timestamp?, now: Timestamp
+        _ ticks: ScheduleTicks, after lastScheduled: Timestamp?, planned: Timestamp?, now: Timestamp, early: Timestamp
     ) -> NextTick {
         let instant = TimeSpan(microseconds: -1)
         let first: NextTick =
@@ -155,8 +155,8 @@ struct SchedulePlan: Sendable {
             // A DAG that does not say since when it is to run begins with the next tick.
             case (nil, nil, nil): ticks.known(after: now)
             }
-        guard !catchup, case .tick(let missed) = first, missed <= now else { return first }
-        return ticks.latest(from: missed, upTo: min(now, end ?? now))
+        guard !catchup, case .tick(let missed) = first, missed <= early else { return first }
+        return ticks.latest(from: missed, upTo: min(early, end ?? early))
     }
 }
 

@@ -18,7 +18,7 @@ struct DAGCommandTests {
         try await home.trigger("orders", "r1")
         #expect(
             try home.program("dags", "show", "orders").lines == [
-                "● load  closure", "● check  closure", "● report  closure  also after load",
+                "● load  closure", "↳ ● check  closure", "↳ ● report  closure  also after load",
             ])
         let states = try home.program("dags", "show", "orders", "--run", "r1").lines
         #expect(states[0] == "● load  closure  queued" && states[2].hasSuffix("  none"), "\(states)")

@@ -124,6 +124,10 @@ struct TriggererTests {
         try await home.untilSucceeded(100)
 
         other.freeze()
+        // Whoever asks is not held up by one that says nothing.
+        #expect(try home.program("triggerer", "list").code == 0)
+        let silent = try home.program("metrics", "--process", String(other.pid))
+        #expect(silent.code == 1 && silent.errors.contains("does not answer"), "\(silent)")
         try await home.emit(100..<200)
         try await home.untilSucceeded(200)
         other.thaw()

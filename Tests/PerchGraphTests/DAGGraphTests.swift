@@ -36,8 +36,8 @@ struct DAGGraphTests {
     func text() {
         #expect(
             DAGGraph(daily).text() == [
-                "● landed  sensor:file", "● parse  closure", "├─● check  closure", "└─● load[]  closure",
-                "  ● report  closure  also after check", "  ● tell  closure",
+                "● landed  sensor:file", "↳ ● parse  closure", "├─● check  closure", "└─● load[]  closure",
+                "  ↳ ● report  closure  also after check", "  ↳ ● tell  closure",
             ])
     }
 
@@ -57,7 +57,7 @@ struct DAGGraphTests {
         }
         #expect(lines[0] == "<success>● landed  sensor:file  success")
         #expect(lines[3] == "└─<failed>● load[]  closure  7 success, 3 failed")
-        #expect(lines[1] == "● parse  closure")
+        #expect(lines[1] == "↳ ● parse  closure")
         #expect(
             graph.dot.contains { $0.contains("fillcolor=red") } && graph.svg.contains { $0.contains("fill=\"red\"") })
     }
@@ -103,7 +103,7 @@ struct DAGGraphTests {
             [task("begin")] + (0..<10_000).map { task("t\($0)", after: [0]) } + [task("end", after: Array(1...10_000))]
         let graph = DAGGraph(DAGDefinition(dagID: "d", tasks: fan)) { _ in [DAGGraph.StateCount(.success, 1)] }
         #expect(graph.nodes.map(\.tasks.count) == [1, 10_000, 1])
-        #expect(graph.text()[1] == "● t0 … t9999 (10000 tasks)  closure  10000 success")
+        #expect(graph.text()[1] == "↳ ● t0 … t9999 (10000 tasks)  closure  10000 success")
         #expect(graph.edges.count == 2)
         #expect(DAGGraph(DAGDefinition(dagID: "d", tasks: fan), sharing: nil).nodes.count == 10_002)
 

@@ -36,6 +36,24 @@ struct ClearTests {
         #expect(try await stage.faults() == [])
     }
 
+    @Test("Where there is nothing to clear the run stays as it is", arguments: [true, false])
+    func nothing(isCancelled: Bool) async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        let run = try await stage.trigger("d")
+        if isCancelled {
+            _ = try await stage.store.write { try $0.cancelRun(dagID: "d", runID: "r1", by: "anna") }
+        } else {
+            try await stage.succeed(#require(try await stage.claim().first))
+        }
+        let before = try await stage.state(run)
+        #expect(before == (isCancelled ? .failed : .success))
+        #expect(try await clear(stage, nil, onlyFailed: true) == [])
+        #expect(try await clear(stage, "a", mapIndex: 7) == [])
+        #expect(try await stage.state(run) == before)
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("A waiting task is cancelled first, and its next try follows")
     func waiting() async throws {
         let stage = try await Stage()

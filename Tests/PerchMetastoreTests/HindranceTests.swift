@@ -31,6 +31,29 @@ extension Stage {
 
 @Suite("Why a task does not run")
 struct TaskHindranceTests {
+    @Test("Waits for the same thing are told together, with the range of their deadlines")
+    func sameWait() async throws {
+        let stage = try await Stage()
+        func sensor(_ id: String, _ timeout: TimeSpan) -> TaskDefinition {
+            var task = TaskDefinition.sensor(id, .file("/x"))
+            if case .sensor(var sensor) = task.kind {
+                sensor.timeout = timeout
+                task.kind = .sensor(sensor)
+            }
+            return task
+        }
+        try await stage.deploy(
+            DAGDefinition(
+                dagID: "d",
+                tasks: [sensor("a", .seconds(60)), sensor("b", .seconds(3_600)), sensor("c", .seconds(600))]))
+        let run = try await stage.trigger("d")
+        let groups = try await stage.explanation(run).groups.filter { $0.reason.kind == .deferred }
+        #expect(groups.map(\.count) == [3])
+        let text = groups.first?.reason.text ?? ""
+        #expect(text.contains("It times out between 2026-01-01T00:01:00Z and 2026-01-01T01:00:00Z."), "\(text)")
+        #expect(groups.first?.reason.fields["wait_id"] == .null)
+    }
+
     @Test("It waits for tasks upstream: which, in which state, and what its rule needs")
     func upstreamPending() async throws {
         let stage = try await Stage()

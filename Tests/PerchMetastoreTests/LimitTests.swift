@@ -34,6 +34,38 @@ struct LimitTests {
         #expect(try await stage.faults() == [])
     }
 
+    @Test("A task that needs more slots than its pool has holds up nobody, and goes when the pool is made larger")
+    func tooLarge() async throws {
+        let stage = try await Stage()
+        try await stage.store.write { try $0.setPool("two", slots: 2) }
+        let large: (String) -> TaskDefinition = { id in
+            .code(id) { task in
+                task.pool = "two"
+                task.poolSlots = 3
+                task.priority = 100
+            }
+        }
+        try await stage.deploy(
+            DAGDefinition(
+                dagID: "d", tasks: [large("large")] + (0..<4).map { .code("t\($0)") { $0.pool = "two" } }))
+        let run = try await stage.trigger("d")
+        for _ in 0..<2 {
+            let claimed = try await stage.claim()
+            #expect(claimed.count == 2)
+            for task in claimed { try await stage.succeed(task) }
+        }
+        #expect(try await stage.states(run)["large"] == .scheduled)
+        try await stage.store.write { try $0.setPaused("d", true) }
+        try await stage.store.write { try $0.setPaused("d", false) }
+        _ = try await stage.store.write { try $0.promoteScheduled(limit: 100) }
+        #expect(try await stage.claim().isEmpty)
+        try await stage.store.write { try $0.setPool("two", slots: 3) }
+        _ = try await stage.store.write { try $0.promoteScheduled(limit: 100) }
+        try await stage.succeed(#require(try await stage.claim().first))
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("A dispatch needs room before every gate, holds one slot of each, and gives all back")
     func several() async throws {
         let stage = try await Stage()

@@ -32,6 +32,20 @@ struct MarkTests {
         #expect(try await stage.faults() == [])
     }
 
+    @Test("What a run does not have yet, or not at all, is said")
+    func missing() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a")]))
+        try await stage.store.write { try $0.setPaused("d", true) }
+        _ = try await stage.trigger("d")
+        let early = await #expect(throws: PerchError.self) { try await mark(stage, "a", .success) }
+        #expect(early?.code == .conflict && early?.message.contains("is queued and has no instance of 'a' yet") == true)
+        try await stage.store.write { try $0.setPaused("d", false) }
+        _ = try await stage.store.write { try $0.advanceRuns(budget: 100) }
+        let none = await #expect(throws: PerchError.self) { try await mark(stage, "a", .success, mapIndex: 3) }
+        #expect(none?.code == .notFound && none?.message.contains("no instance [3]") == true)
+    }
+
     @Test("What runs, waits, is queued or has not begun ends as it is marked, and what follows goes on")
     func underWay() async throws {
         let stage = try await Stage()

@@ -34,6 +34,13 @@ struct ScheduleTicksTests {
         #expect(interval.start.description == "2026-02-01T05:00:00Z")
     }
 
+    @Test("presets stand among several, too, but those that are no cron expression")
+    func severalPresets() throws {
+        let ticks = try ticks(.cron("@daily", "@hourly"))
+        #expect(try next(ticks, after: "2026-01-01T22:30:00Z", 2) == ["2026-01-01T23:00:00Z", "2026-01-02T00:00:00Z"])
+        #expect(Schedule.cron("@hourly", "@once").problem?.contains("unknown preset '@once'") == true)
+    }
+
     @Test("an interval is counted from the start of the DAG, to both sides")
     func intervals() throws {
         let ticks = try ticks(.every(.minutes(90)), from: "2026-03-01T00:10:00Z")

@@ -231,6 +231,17 @@ struct SchedulePlanTests {
         #expect(dates(late) == ["2026-03-04T06:00:00Z"])
     }
 
+    @Test("With jitter, too, a DAG without a start begins with the next tick")
+    func jitterOfANewDAG() throws {
+        var definition = DAGDefinition(dagID: "d", schedule: hourly)
+        definition.jitter = .seconds(86_400)
+        let plan = try SchedulePlan(definition)
+        let now = try #require(try instant("2026-03-02T06:30:00Z"))
+        let step = plan.step(lastScheduled: nil, planned: nil, now: now, unfinished: 0, limit: 10)
+        #expect(step.runs.isEmpty)
+        #expect(step.next == (try instant("2026-03-02T07:00:00Z")).map { $0 + definition.tickDelay })
+    }
+
     /// The ticks of a schedule, as code that tells them.
     private struct Told: Timetable {
         let summary = "told"

@@ -92,6 +92,26 @@ struct HTTPPolitenessTests {
         bench.end()
     }
 
+    @Test("A new wait for a host that was not reached for long makes it be tried within seconds, however many come")
+    func newcomers() throws {
+        let bench = HTTPSimulation()
+        bench.servers.fallback = { _ in .fails(.refused) }
+        try bench.add([(0, .http("http://a/0", every: .seconds(60)))])
+        bench.loop.pass(.seconds(600))
+        let before = bench.servers.requestCounts.reduce(0) { $0 + $1.count }
+        for number in 1...60 as ClosedRange<Int64> {
+            try bench.add([(number, .http("http://a/\(number)", every: .seconds(1)))])
+            bench.loop.pass(.seconds(1))
+        }
+        let tries = bench.servers.requestCounts.reduce(0) { $0 + $1.count } - before
+        #expect((10...14).contains(tries), "\(tries)")
+        bench.servers.fallback = { _ in .status(200) }
+        try bench.add([(100, .http("http://a/100", every: .seconds(1)))])
+        bench.loop.pass(.seconds(6))
+        #expect(bench.fired.contains(100))
+        bench.end()
+    }
+
     @Test("A probe out of turn gets its answer with the next try of a host that is not reached")
     func outOfTurn() throws {
         let bench = HTTPSimulation()

@@ -233,6 +233,18 @@ struct FlowTests {
         #expect(ends.filter { $0 == .success }.count == 1 && ends.count == 3, "\(ends)")
     }
 
+    @Test("A run that is caught up on is not the newest, though no later one exists yet")
+    func latestOnlyOneByOne() async throws {
+        let tester = try DAGTester(
+            dags: DAG("d", schedule: .hourly, start: "2026-01-01T00:00:00Z", catchup: true, maxActiveRuns: 1) { dag in
+                dag.task("publish", after: dag.latestOnly()) { _ in }
+            }, at: "2026-01-01T04:30:00Z")
+        try await tester.finish(atMost: .minutes(1))
+        var ends: [TaskState] = []
+        for run in try await tester.runs(of: "d") { ends.append(try await tester.state(of: "publish", in: run)) }
+        #expect(ends.count == 5 && ends.filter { $0 == .success }.count == 1, "\(ends)")
+    }
+
     @Test("A limit bounds what runs at a time; a DAG's bound counts no waits")
     func limits() async throws {
         let dag = DAG("d", maxActiveTasks: 3) { dag in

@@ -55,8 +55,13 @@ struct TaskKeysTests {
         ).dag()
         #expect(dag.tasks.map(\.taskID) == ["a", "b", "c"])
         #expect(dag.tasks[2].upstream == [0, 1])
-        #expect(dag.tasks[2].branches == [BranchEdge(upstream: 1, outputs: ["small", "2", "true"])])
+        #expect(
+            dag.tasks[2].branches == [
+                BranchEdge(upstream: 0, outputs: ["true"]), BranchEdge(upstream: 1, outputs: ["small", "2", "true"]),
+            ])
         #expect(dag.tasks[0].kind == .latestOnly && dag.tasks[2].kind == .empty)
+        // What comes after latest_only comes after its yes.
+        #expect(dag.tasks[1].branches == [BranchEdge(upstream: 0, outputs: ["true"])])
     }
 
     @Test("groups prefix ids, come after others as a whole, and others come after their ends") func groups() throws {

@@ -10,6 +10,8 @@ final class HTTPHost {
         var failures: Int
         /// When it is tried next.
         var tryAt: Int64
+        /// When it was last missed.
+        var missedAt: Int64 = 0
         /// The probe that tries it now.
         var trier: HTTPProbe?
         var words: String
@@ -77,6 +79,15 @@ final class HTTPHost {
         }
         return earliest
     }
+
+    /// Somebody new waits for it: the host is tried soon although it could not be reached, for it may be back and the newcomer
+    /// have little time. However many come, they make it one request in so long at most.
+    func hasten(now: Int64) {
+        guard let outage, outage.trier == nil else { return }
+        self.outage?.tryAt = min(outage.tryAt, max(now, outage.missedAt + Self.leastPause))
+    }
+
+    private static let leastPause: Int64 = 5_000_000
 
     /// A request begins.
     func charge(now: Int64) {

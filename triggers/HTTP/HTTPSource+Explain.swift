@@ -52,6 +52,7 @@ extension HTTPSource {
         }
         switch probe.activity {
         case .idle: sentences.append("The next time is \(Timestamp(microseconds: probe.dueAt)).")
+        case .queued where host.outage != nil: break
         case .queued:
             let rate = options.perHostRate > 0 ? " and \(options.perHostRate) a second" : ""
             sentences.append(

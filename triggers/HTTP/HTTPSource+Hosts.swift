@@ -121,6 +121,7 @@ extension HTTPSource {
         outage.words = words
         let span = min(min(probe.period, 1_000_000) << Int64(min(outage.failures, 20)), longestHostBackOff)
         outage.failures += 1
+        outage.missedAt = now
         outage.tryAt = now + span + (span >= 10 ? loop.random(in: 0...(span / 10)) : 0)
         host.outage = outage
         let asked = host.asked

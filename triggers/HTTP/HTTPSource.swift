@@ -144,8 +144,10 @@ public final class HTTPSource: TriggerSource {
         waits[wait.waitID] = Wait(
             probe: probe, condition: trigger.until, period: trigger.period,
             timeout: trigger.timeout.microseconds)
+        probe.host.hasten(now: loop.now)
         guard known != nil else { return probe }
         joined(probe)
+        if probe.activity == .queued { advance(probe.host) }
         return nil
     }
 

@@ -60,6 +60,12 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
         let delay = definition.tickDelay
         let earliest = max(now, definition.start.map { $0 + TimeSpan(microseconds: -1) } ?? now)
         var tick = row.nextRunAt.map { $0 + TimeSpan(microseconds: -delay.microseconds) } ?? ticks.next(after: earliest)
+        // Of ticks that were missed, while the DAG was paused or no engine ran, only the latest has its run.
+        if !definition.catchup, let missed = tick, missed <= now,
+            case .tick(let latest) = ticks.latest(from: missed, upTo: now)
+        {
+            tick = latest
+        }
         var records: [Record] = []
         while records.count < number, let date = tick, date <= definition.end ?? date {
             let interval = ticks.dataInterval(endingAt: date)

@@ -38,19 +38,12 @@ enum LiveExplanation {
     /// Nil where no triggerer answers, or where it does not have the wait.
     static func ask(_ waitID: Int64, _ home: Home) throws -> WaitExplanation? {
         for path in home.paths.inspections() {
-            guard let line = try EngineLine(connectingTo: path) else { continue }
-            if let explanation = try ask(waitID, line) { return explanation }
+            guard case .document(let answer)? = try EngineLine.ask(["explain": .integer(waitID)], at: path),
+                let explanation = answer["explanation"], explanation != .null
+            else { continue }
+            return try explanation.decode(WaitExplanation.self)
         }
         return nil
-    }
-
-    private static func ask(_ waitID: Int64, _ line: EngineLine) throws -> WaitExplanation? {
-        try line.send(JSONValue.object(["explain": .integer(waitID)]).text)
-        guard let answer = try line.receive() else { return nil }
-        let document = try JSONValue(parsingEnvelope: answer)
-        if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
-        guard let explanation = document["explanation"], explanation != .null else { return nil }
-        return try explanation.decode(WaitExplanation.self)
     }
 }
 

@@ -17,17 +17,20 @@ struct MetricsCommand: ParsableCommand {
         let home = try home.resolve()
         let name = process.map { "process \($0)" } ?? "engine"
         let path = process.map { home.paths.inspection(of: $0) } ?? home.paths.inspection
-        guard let line = try EngineLine(connectingTo: path) else {
+        let text: String
+        switch try EngineLine.ask(["metrics": .bool(true)], at: path) {
+        case nil:
             throw PerchError(.unavailable, "no \(name) answers on \(home.path): metrics are kept by a running one")
-        }
-        try line.send(JSONValue.object(["metrics": .bool(true)]).text)
-        guard let answer = try line.receive() else {
+        case .silence:
+            throw PerchError(
+                .unavailable, "the \(name) of \(home.path) is there and does not answer: it is stopped, or far behind")
+        case .nothing:
             throw PerchError(.unavailable, "the \(name) of \(home.path) closed the connection without an answer")
-        }
-        let document = try JSONValue(parsingEnvelope: answer)
-        if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
-        guard case .string(let text)? = document["metrics"] else {
-            throw PerchError(.unavailable, "the \(name) of \(home.path) answered without metrics")
+        case .document(let document):
+            guard case .string(let metrics)? = document["metrics"] else {
+                throw PerchError(.unavailable, "the \(name) of \(home.path) answered without metrics")
+            }
+            text = metrics
         }
         for line in text.split(separator: "\n") { try Console.shared.line(SafeText.neutralised(String(line))) }
     }

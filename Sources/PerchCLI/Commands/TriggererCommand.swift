@@ -126,10 +126,8 @@ struct LiveTriggerer {
     static func all(_ home: Home) throws -> [Int64: LiveTriggerer] {
         var found: [Int64: LiveTriggerer] = [:]
         for path in home.paths.inspections() {
-            guard let line = try EngineLine(connectingTo: path) else { continue }
-            try line.send(JSONValue.object(["summary": .bool(true)]).text)
-            guard let answer = try line.receive() else { continue }
-            let summary = try JSONValue(parsingEnvelope: answer)["summary"] ?? .null
+            guard case .document(let answer)? = try EngineLine.ask(["summary": .bool(true)], at: path) else { continue }
+            let summary = answer["summary"] ?? .null
             guard case .integer(let owner)? = summary["owner"], case .object(let waits)? = summary["waits"],
                 case .integer(let fired)? = summary["fired"]
             else { continue }

@@ -5,8 +5,42 @@ internal import PerchSDK
 
 /// A stream to a socket in the home, line by line: events and inspection speak so.
 final class EngineLine {
+    /// What a process answers to a question about itself.
+    enum Answer {
+        case document(JSONValue)
+        /// It closed the connection.
+        case nothing
+        /// It is there, and says nothing: it is stopped, or far behind.
+        case silence
+    }
+
+    /// How long a process has to answer.
+    private static let patience = 2
+
     private let descriptor: Int32
     private var pending: [UInt8] = []
+
+    /// Asks a process at its inspection socket. Nil where nobody listens there.
+    /// - Throws: `PerchError` (`unavailable`) with what it answers that it cannot say.
+    static func ask(_ question: [String: JSONValue], at path: String) throws -> Answer? {
+        guard let line = try EngineLine(connectingTo: path) else { return nil }
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(line.descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        setsockopt(line.descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        do {
+            try line.send(JSONValue.object(question).text)
+            guard let text = try line.receive() else { return .nothing }
+            let document = try JSONValue(parsingEnvelope: text)
+            if case .string(let message)? = document["error"] { throw PerchError(.unavailable, message) }
+            return .document(document)
+        } catch is Silence {
+            return .silence
+        }
+    }
+
+    /// The time for an answer is over.
+    private struct Silence: Error {}
 
     /// Connects. Nil where nobody listens there.
     init?(connectingTo path: String) throws {
@@ -52,6 +86,7 @@ final class EngineLine {
                 Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { throw Silence() }
             guard count > 0 else { throw lost() }
             sent += count
         }
@@ -70,6 +105,7 @@ final class EngineLine {
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
             let count = recv(descriptor, &chunk, chunk.count, 0)
             if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN { throw Silence() }
             guard count >= 0 else { throw lost() }
             if count == 0 { return pending.isEmpty ? nil : String(decoding: pending, as: UTF8.self) }
             pending.append(contentsOf: chunk[..<count])

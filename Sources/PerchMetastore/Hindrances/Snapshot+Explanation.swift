@@ -84,11 +84,49 @@ extension RunExplanation {
             return
         }
         groups[same].count += 1
+        groups[same].reason = groups[same].reason.joined(with: reason)
         if groups[same].tasks.count < mostNamed { groups[same].tasks.append(key) }
     }
 }
 
 extension Hindrance {
+    /// One reason for what has two: of waits for the same, each with a deadline of its own, the range of them.
+    fileprivate func joined(with other: Hindrance) -> Hindrance {
+        guard kind == .deferred, case .string(let waitsFor)? = fields["kind"],
+            case .string(let target)? = fields["target"]
+        else { return self }
+        var joined = fields
+        joined["wait_id"] = .null
+        var deadlines: [Timestamp?] = []
+        for fields in [fields, other.fields] {
+            deadlines.append(Self.instant(fields["deadline"]))
+            // Of a reason that joins some already.
+            if let last = fields["last_deadline"] { deadlines.append(Self.instant(last)) }
+        }
+        let sinces = [fields, other.fields].compactMap { Self.instant($0["since"]) }
+        let known = deadlines.compactMap(\.self)
+        let endless = known.count < deadlines.count
+        joined["since"] = .instant(sinces.min())
+        joined["deadline"] = .instant(known.min())
+        joined["last_deadline"] = endless ? .null : .instant(known.max())
+        var text = "It waits for \(waitsFor) \(target)"
+        if let since = sinces.min() { text += ", the first since \(since)" }
+        text += "."
+        if let first = known.min(), let last = known.max() {
+            text += first == last ? " It times out at \(first)." : " It times out between \(first) and \(last)."
+            if endless { text += " Some never time out." }
+        } else {
+            text += " It never times out."
+        }
+        return Hindrance(.deferred, text, joined)
+    }
+
+    private static func instant(_ value: JSONValue?) -> Timestamp? {
+        // What is no instant stands for none.
+        guard case .string(let text)? = value else { return nil }
+        return try? Timestamp(parsing: text)  // because it was written by this same room
+    }
+
     /// What reasons of one kind have in common where one sentence serves all of them.
     fileprivate var subject: JSONValue {
         switch kind {

@@ -142,7 +142,7 @@ extension Snapshot {
 
     private func addGate(to standing: inout TaskStanding, _ instance: TaskInstanceRow) throws {
         let place = try first("SELECT pool, is_held FROM task_instance WHERE ti_id = :1", instance.taskInstanceID) {
-            (name: $0.text(0), isHeld: $0.bool(1))
+            (name: $0.text(0), isHeld: $0.int64(1) == SetAside.byPause.rawValue)
         }
         guard let place else { return }
         standing.isHeld = place.isHeld

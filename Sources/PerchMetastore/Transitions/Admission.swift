@@ -25,6 +25,23 @@ struct Hold {
     var capacity: Int?
 }
 
+/// What keeps a dispatch from being admitted.
+struct Obstacle {
+    var gate: String
+    /// It has fewer slots in all than the dispatch takes: only another size of the pool helps, so nobody waits behind it.
+    var isTooSmall = false
+}
+
+/// Whether what is scheduled is passed over when room comes free.
+enum SetAside: Int64, SQLConvertible {
+    case no = 0
+    case byPause = 1
+    /// It takes more slots than its pool has in all.
+    case byPoolSize = 2
+
+    var sqlValue: SQLValue { .integer(rawValue) }
+}
+
 /// In which order the queue is worked off.
 enum QueueClass: Int64, SQLConvertible {
     /// Cleans up after a cancel: past pools, limits and pause.
@@ -83,14 +100,24 @@ extension Transaction {
 
     /// The first gate without room; nil where there is room before all of them. Nobody overtakes what waits before a gate,
     /// but what resumes.
-    func firstFull(_ holds: [Hold], overtaking: Bool) throws -> String? {
+    func firstFull(_ holds: [Hold], overtaking: Bool) throws -> Obstacle? {
         for hold in holds {
             guard let gate = try gate(hold.gate), let capacity = hold.capacity ?? gate.capacity else {
-                return hold.gate
+                return Obstacle(gate: hold.gate)
             }
-            if capacity - gate.used < hold.slots || (gate.hasBacklog && !overtaking) { return hold.gate }
+            if hold.capacity == nil, capacity < hold.slots { return Obstacle(gate: hold.gate, isTooSmall: true) }
+            if capacity - gate.used < hold.slots || (gate.hasBacklog && !overtaking) {
+                return Obstacle(gate: hold.gate)
+            }
         }
         return nil
+    }
+
+    /// How an instance is kept that waits before a gate; one that is not set aside is its backlog.
+    func kept(before obstacle: Obstacle, isPaused: Bool) -> SetAside {
+        let kept: SetAside = isPaused ? .byPause : obstacle.isTooSmall ? .byPoolSize : .no
+        if kept == .no { gates[obstacle.gate]?.hasBacklog = true }
+        return kept
     }
 
     /// Puts an instance into the queue, or, where a gate is full or its DAG paused, before it.
@@ -103,9 +130,10 @@ extension Transaction {
         }
         let holds = try holds(of: instance, task: task)
         // A pause holds the DAG's steps; who is to be told of something is told.
-        let isHeld = facts.isPaused && task.callback == nil
-        let full = isHeld ? task.pool : try firstFull(holds, overtaking: queueClass == .resumed)
-        guard let full else {
+        let isPaused = facts.isPaused && task.callback == nil
+        let obstacle =
+            isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
+        guard let obstacle else {
             try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
             return
         }
@@ -113,8 +141,7 @@ extension Transaction {
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
                 queued_at = :4, fair_at = :5, pool = :6 WHERE ti_id = :1
-            """, instance.id, queueClass, isHeld, now, fairAt, full)
-        if !isHeld { gates[full]?.hasBacklog = true }
+            """, instance.id, queueClass, kept(before: obstacle, isPaused: isPaused), now, fairAt, obstacle.gate)
     }
 
     /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
@@ -257,14 +284,15 @@ extension Transaction {
                 // because only these are stored
                 let queueClass = QueueClass(rawValue: queueClass) ?? .new
                 let holds = try queueClass == .waiting ? deferredHolds(of: task) : holds(of: instance, task: task)
-                let full = try firstFull(holds, overtaking: true)
-                if full == name {
+                let obstacle = try firstFull(holds, overtaking: true)
+                if let obstacle, obstacle.gate == name, !obstacle.isTooSmall {
                     isFull = true
                     break
                 }
-                if let full {
-                    try run("UPDATE task_instance SET pool = :2 WHERE ti_id = :1", instance.id, full)
-                    gates[full]?.hasBacklog = true
+                if let obstacle {
+                    try run(
+                        "UPDATE task_instance SET pool = :2, is_held = :3 WHERE ti_id = :1", instance.id,
+                        obstacle.gate, kept(before: obstacle, isPaused: false))
                 } else if queueClass == .waiting {
                     try goOnWaiting(instance, task: task, in: settlement)
                     hasBegun = true

@@ -21,6 +21,15 @@ extension Transaction {
         }
         let version = try version(row.versionID)
         let chosen = try chosenTasks(version, taskID: taskID, downstream: downstream)
+        func isMeant(_ instance: TaskInstanceRow) -> Bool {
+            if let mapIndex, instance.key.taskID == taskID, instance.key.mapIndex != mapIndex { return false }
+            return !onlyFailed || instance.state == .failed || instance.state == .upstreamFailed
+        }
+        // A run of which nothing is cleared does not go on, and does not end once more.
+        let hasAny = try chosen.contains { index in
+            try taskInstances(runKey: row.runKey, taskIndex: index).contains { isMeant($0) && Self.canClear($0) }
+        }
+        guard hasAny else { return [] }
         try goOn(row, version)
 
         let intent = CancelIntent(finalState: .none, reason: "cleared", by: by)
@@ -36,10 +45,7 @@ extension Transaction {
                 clearedTasks.insert(index)
             }
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) {
-                let isNamed = version.tasks[index].taskID == taskID
-                if isNamed, let mapIndex, instance.key.mapIndex != mapIndex { continue }
-                if onlyFailed, instance.state != .failed, instance.state != .upstreamFailed { continue }
-                guard try clear(instance, intent, in: settlement) else { continue }
+                guard isMeant(instance), try clear(instance, intent, in: settlement) else { continue }
                 cleared.append(instance.key)
                 clearedTasks.insert(index)
             }
@@ -86,11 +92,20 @@ extension Transaction {
         return chosen.union(chosen.flatMap(version.setupsAndTeardowns(around:))).sorted()
     }
 
-    /// Clears one instance; false where there is nothing to clear, for it has not begun.
+    /// Whether there is anything to clear: not where it has not begun.
+    private static func canClear(_ row: TaskInstanceRow) -> Bool {
+        switch row.state {
+        case .none, .scheduled, .removed: false
+        case .queued: row.startDate != nil
+        case .running, .deferred, .upForRetry, .success, .failed, .skipped, .upstreamFailed: true
+        }
+    }
+
+    /// Clears one instance; false where there is nothing to clear.
     func clear(_ row: TaskInstanceRow, _ intent: CancelIntent, in settlement: Settlement) throws -> Bool {
+        guard Self.canClear(row) else { return false }
         switch row.state {
         case .none, .scheduled, .removed: return false
-        case .queued where row.startDate == nil: return false
         case .running, .deferred, .queued:
             return try cancel(row.instance, state: row.state, dispatchID: row.dispatchID, intent, in: settlement)
         case .upForRetry:

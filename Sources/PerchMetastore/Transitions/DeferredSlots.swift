@@ -48,10 +48,10 @@ extension Transaction {
     /// Begins the wait with which a try starts, of an instance whose row says so already: at once or, before a gate that has
     /// no room for one more that waits, when that has.
     func beginWaiting(
-        _ instance: Instance, task: TaskDefinition, deadline: Timestamp?, before full: String?,
+        _ instance: Instance, task: TaskDefinition, deadline: Timestamp?, before obstacle: Obstacle?,
         in settlement: Settlement
     ) throws {
-        guard let full else {
+        guard let obstacle else {
             return try beginFirstWait(instance, task: task, deadline: deadline, in: settlement)
         }
         let facts = try facts(ofRun: instance.runKey)
@@ -59,8 +59,8 @@ extension Transaction {
             """
             UPDATE task_instance SET queue_class = :2, is_held = :3, queued_at = :4, fair_at = :5, pool = :6
             WHERE ti_id = :1
-            """, instance.id, QueueClass.waiting, facts.isPaused, now, try nextTurn(of: facts.row.dagID), full)
-        if !facts.isPaused { gates[full]?.hasBacklog = true }
+            """, instance.id, QueueClass.waiting, kept(before: obstacle, isPaused: facts.isPaused), now,
+            try nextTurn(of: facts.row.dagID), obstacle.gate)
     }
 
     /// scheduled → deferred: there is room for one more that waits.

@@ -24,7 +24,7 @@ extension Transaction {
                 """, start.event.seq, start.dagID, start.patterns, refusal)
             guard refusal == nil else { continue }
             if gathering[start.dagID] ?? .each == .each {
-                created += try startRun(of: start.dagID, by: [start.event], start.gift)
+                created += try startRun(of: start.dagID, by: [start.event], start.gift, isGathered: false)
             } else {
                 gathered.insert(start.dagID)
             }
@@ -65,7 +65,7 @@ extension Transaction {
                 try letGo(ofGathered: dagID, reason: "its event is kept no longer")
                 return created
             }
-            created += try startRun(of: dagID, by: events, rule.gift(of: events))
+            created += try startRun(of: dagID, by: events, rule.gift(of: events), isGathered: true)
         }
     }
 
@@ -118,17 +118,19 @@ extension Transaction {
         try settleGathered(of: dagID, upTo: .max, runKey: nil, reason: reason)
     }
 
-    private func startRun(of dagID: String, by events: [InboxEvent], _ gift: EventGift) throws -> Int {
+    private func startRun(
+        of dagID: String, by events: [InboxEvent], _ gift: EventGift, isGathered: Bool
+    ) throws -> Int {
         guard let last = events.last else { return 0 }
         let type: RunType =
             events.allSatisfy { $0.name == Asset.eventName } ? .assetTriggered : .eventTriggered
         var params = gift.params
         params[InboxEvent.startingParam] = last.value
-        if events.count > 1 { params[InboxEvent.gatheredParam] = .array(events.map(\.value)) }
+        if isGathered { params[InboxEvent.gatheredParam] = .array(events.map(\.value)) }
         // Events of one transaction have one instant, and each its number.
+        let name = gift.dedupeKey.map(Self.runName) ?? "\(last.receivedAt)__\(last.seq)"
         var request = RunRequest(
-            dagID: dagID, runID: "\(type.rawValue)__\(gift.dedupeKey ?? "\(last.receivedAt)__\(last.seq)")", type: type,
-            params: .object(params))
+            dagID: dagID, runID: "\(type.rawValue)__\(name)", type: type, params: .object(params))
         request.logicalDate = last.receivedAt
         request.dataIntervalStart = events[0].receivedAt
         request.eventID = last.eventID
@@ -141,6 +143,23 @@ extension Transaction {
         }
         try settleGathered(of: dagID, upTo: last.seq, runKey: runKey, reason: reason)
         return runKey == nil ? 0 : 1
+    }
+
+    /// A dedupe key as a part of a run's id: what an id cannot hold is written as in addresses, and a long key ends in its
+    /// hash. Different keys give different names.
+    static func runName(_ key: String) -> String {
+        var name = ""
+        for scalar in key.unicodeScalars {
+            if scalar == "/" || scalar == "%" || scalar.properties.generalCategory == .control {
+                for byte in String(scalar).utf8 {
+                    name += (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
+                }
+            } else {
+                name.unicodeScalars.append(scalar)
+            }
+        }
+        guard name.utf8.count > 200 else { return name }
+        return name.prefix(40) + "%" + ContentHash.text(of: key)
     }
 
     private func settleGathered(of dagID: String, upTo seq: Int64, runKey: Int64?, reason: String?) throws {

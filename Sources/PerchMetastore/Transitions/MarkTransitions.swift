@@ -11,7 +11,8 @@ extension Transaction {
     /// stays as it is. Gives what was changed.
     ///
     /// - Parameter mapIndex: nil means every instance of the task.
-    /// - Throws: `notFound` for an unknown run or task; `invalid` for a state that cannot be given.
+    /// - Throws: `notFound` for an unknown run, task or instance; `conflict` where the run has not made its instances yet;
+    ///   `invalid` for a state that cannot be given.
     public func mark(
         dagID: String, runID: String, taskID: String, mapIndex: Int?, as state: TaskState, by: String
     ) throws -> [TaskInstanceKey] {
@@ -28,9 +29,18 @@ extension Transaction {
         guard version.tasks[index].callback == nil else {
             throw PerchError(.invalid, "'\(taskID)' is a callback; nothing comes after it that a mark would change")
         }
-        let instances = try taskInstances(runKey: row.runKey, taskIndex: index).filter {
-            ($0.key.mapIndex == mapIndex || mapIndex == nil) && $0.state != state
+        let all = try taskInstances(runKey: row.runKey, taskIndex: index)
+        if all.isEmpty {
+            throw PerchError(
+                .conflict,
+                "the run '\(runID)' is \(row.state.rawValue) and has no instance of '\(taskID)' yet: mark it once the run has begun"
+            )
         }
+        let meant = all.filter { $0.key.mapIndex == mapIndex || mapIndex == nil }
+        if let mapIndex, meant.isEmpty {
+            throw PerchError(.notFound, "'\(taskID)' has no instance [\(mapIndex)] in the run '\(runID)'")
+        }
+        let instances = meant.filter { $0.state != state }
         guard !instances.isEmpty else { return [] }
         try goOn(row, version)
         let intent = CancelIntent(finalState: state, reason: "\(Self.marked)\(state.rawValue) by \(by)", by: by)

@@ -34,6 +34,10 @@ extension Transaction {
             ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = COALESCE(:3, pool.description),
                 include_deferred = excluded.include_deferred, max_deferred = excluded.max_deferred
             """, name, slots, description, includeDeferred ?? old?.includesDeferred ?? false, most.count)
+        // What was too large for it may fit now; what does not is set aside again.
+        try run(
+            "UPDATE task_instance SET is_held = :2 WHERE state = 'scheduled' AND is_held = :3 AND pool = :1", name,
+            SetAside.no, SetAside.byPoolSize)
         gates[name] = nil
         poolsCountDeferred = nil
         ring(.runs)

@@ -25,20 +25,20 @@ extension Transaction {
         let deadline = task.taskTimeout.map { now + $0 }
         switch task.kind {
         case .sensor:
-            let full = try firstFull(deferredHolds(of: task), overtaking: false)
+            let obstacle = try firstFull(deferredHolds(of: task), overtaking: false)
             try run(
                 """
                 UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
                     retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
-                """, instance.id, instance.tryNumber, full == nil ? now : nil, deadline,
-                full == nil ? TaskState.deferred : .scheduled)
-            try beginWaiting(instance, task: task, deadline: deadline, before: full, in: settlement)
+                """, instance.id, instance.tryNumber, obstacle == nil ? now : nil, deadline,
+                obstacle == nil ? TaskState.deferred : .scheduled)
+            try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
         case .empty: try succeed(instance, output: nil, in: settlement)
         case .latestOnly:
             let isLatest = try isLatest(facts.row)
             try succeed(instance, output: isLatest ? "true" : "false", in: settlement)
         case .code:
-            let full = task.start == nil ? nil : try firstFull(deferredHolds(of: task), overtaking: false)
+            let obstacle = task.start == nil ? nil : try firstFull(deferredHolds(of: task), overtaking: false)
             try run(
                 """
                 UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
@@ -48,8 +48,8 @@ extension Transaction {
             if task.start != nil {
                 try run(
                     "UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id,
-                    full == nil ? TaskState.deferred : .scheduled)
-                try beginWaiting(instance, task: task, deadline: deadline, before: full, in: settlement)
+                    obstacle == nil ? TaskState.deferred : .scheduled)
+                try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
             } else {
                 try enqueue(instance, task: task, as: .new, in: settlement)
             }
@@ -84,9 +84,17 @@ extension Transaction {
         try end(instance, as: .success, message: nil, in: settlement)
     }
 
-    /// Whether the DAG has no run of a later date that time, events or a backfill started. Runs by hand are always the latest.
+    /// Whether the DAG has no run of a later date that time, events or a backfill started, nor will have one for a tick that
+    /// has passed. Runs by hand are always the latest.
     private func isLatest(_ row: RunRow) throws -> Bool {
         if row.type == .manual { return true }
+        let definition = try facts(ofRun: row.runKey).version.definition
+        if row.type == .scheduled || row.type == .backfill, let ticks = try ticks(of: definition),
+            case .tick(let next) = ticks.known(after: row.logicalDate), next + definition.tickDelay <= now,
+            next <= definition.end ?? next
+        {
+            return false
+        }
         let later = try number(
             "SELECT 1 FROM dag_run WHERE dag_id = :1 AND logical_date > :2 AND run_type <> 'manual' LIMIT 1", row.dagID,
             row.logicalDate)

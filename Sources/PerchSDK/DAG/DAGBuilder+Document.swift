@@ -87,6 +87,8 @@ extension DAGBuilder {
     ) {
         var edge = earlier
         edge.outputs = outputs
+        // Whatever comes after it comes after its yes.
+        if outputs == nil, draft.isLatestOnly(earlier) { edge.outputs = ["true"] }
         draft.order([edge], [later], place: place)
     }
 

@@ -94,6 +94,14 @@ final class DAGDraft {
         tasks[later].branches[index] = known
     }
 
+    /// Whether a task lets only the newest run go on.
+    func isLatestOnly(_ anchor: TaskAnchor) -> Bool {
+        guard tasks.indices.contains(anchor.index), case .latestOnly = tasks[anchor.index].definition.kind else {
+            return false
+        }
+        return true
+    }
+
     /// Maps a task that stands already over the output of another.
     func map(_ later: TaskAnchor, over earlier: TaskAnchor, _ place: DeclarationPlace) {
         guard let index = resolve(later, for: nil, place), let source = resolve(earlier, for: later.taskID, place)

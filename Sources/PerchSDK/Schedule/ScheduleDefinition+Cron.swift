@@ -29,7 +29,7 @@ extension ScheduleDefinition {
     private static func cron(_ text: String, _ zone: String) throws(PerchError) -> ScheduleTicks {
         var schedules: [CronSchedule] = []
         for expression in text.split(separator: ";", omittingEmptySubsequences: false) {
-            schedules.append(try CronSchedule(String(expression), timeZone: zone))
+            schedules.append(try CronSchedule(expression.trimmed, timeZone: zone))
         }
         return .cron(schedules)
     }

@@ -67,7 +67,7 @@ struct RowRules {
             query: """
                 SELECT t.ti_id FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
                     JOIN dag d ON d.dag_id = r.dag_id
-                WHERE t.state = 'scheduled' AND t.is_callback = 0 AND t.is_held <> d.is_paused
+                WHERE t.state = 'scheduled' AND t.is_callback = 0 AND (t.is_held = 1) <> d.is_paused
                 """),
         RowRules(
             name: "slots", sentence: "a dispatch holds a slot of another pool than its task's",
