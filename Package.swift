@@ -108,6 +108,8 @@ let package = Package(
         room("PerchGraph", ["PerchSDK"]),
         room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
+        // The second room of two that see swift-crypto.
+        room("PerchVault", ["PerchSDK", "PerchProcess", .product(name: "Crypto", package: "swift-crypto")]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
@@ -123,7 +125,7 @@ let package = Package(
             [
                 "PerchSDK", "PerchBundle", "PerchYAML", "PerchOperators", "PerchMetastore", "PerchScheduler",
                 "PerchExecutor", "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph", "PerchMetrics",
-                "CLinux", arguments, log,
+                "PerchVault", "CLinux", arguments, log,
                 metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
@@ -159,6 +161,7 @@ let package = Package(
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
+        tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
@@ -168,7 +171,7 @@ let package = Package(
             [
                 "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
                 "ProgramTestSupport", "FuzzSupport", "perch",
-                "trial-bundle", "faulty-bundle", "PerchMetrics", log, metrics,
+                "trial-bundle", "faulty-bundle", "PerchMetrics", "PerchVault", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
         program("trial-bundle", ["Perch"], path: "Tests/Fixtures/trial-bundle"),
@@ -216,7 +219,7 @@ let package = Package(
             "PerchTriggererTests",
             [
                 "PerchTriggerer", "PerchMetastore", "PerchReactor", "PerchTriggersTime", "PerchTriggersEvent",
-                "PerchTriggersFile", "PerchSDK", "FuzzSupport",
+                "PerchTriggersFile", "PerchSDK", "FuzzSupport", "PerchTriggersTestSupport",
                 log,
             ]),
     ],

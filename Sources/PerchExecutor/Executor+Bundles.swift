@@ -121,7 +121,7 @@ extension Executor {
 
     private func startWords(_ bundle: RunningBundle) -> String {
         let words = bundle.endWords ?? "did not answer in time"
-        let last = bundle.link.lastErrors.suffix(5).joined(separator: " | ")
+        let last = bundle.link.lastErrors.suffix(5).map(secrets.mask.masked).joined(separator: " | ")
         return last.isEmpty ? words : "\(words): \(last)"
     }
 
@@ -194,17 +194,17 @@ extension Executor {
         // One that was retired has nothing to say any more.
         guard bundles[place]?.number == number else { return }
         let now = now
-        for message in messages {
+        let mask = secrets.mask
+        for message in mask.hidesNothing ? messages : messages.map({ $0.masked(by: mask) }) {
             switch message {
             case .hello(let version, let bundleVersion, _):
                 bundles[place]?.bundleVersion = bundleVersion
                 bundles[place]?.greet(.hello(version: version))
             case .definition(let text, let isLast):
                 bundles[place]?.take(definition: text, isLast: isLast)
-            case .described(let description):
-                bundles[place]?.greet(description)
-            case .ticks(let told):
-                take(told)
+            case .described(let description): bundles[place]?.greet(description)
+            case .ticks(let told): take(told)
+            case .lookUp(let question): lookUp(question, for: place, number)
             case .unknown(let type):
                 logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
             case .unrecognized(let type):
@@ -230,6 +230,7 @@ extension Executor {
     }
 
     private func printed(_ lines: [String], isError: Bool, in place: Place, _ number: Int) {
+        let lines = lines.map(secrets.mask.masked)
         if bundles[place]?.number == number, let attempt = core.speaker(in: place) {
             let level: AttemptLogLevel = isError ? .warning : .info
             core.say(attempt, lines.map { LogLine(at: now, level: level, message: $0) })
@@ -242,6 +243,7 @@ extension Executor {
     private func ended(_ place: Place, _ number: Int, _ words: String) {
         guard let bundle = living.removeValue(forKey: number) else { return }
         bundle.endWords = words
+        lookUps[number] = nil
         let isCurrent = bundles[place]?.number == number
         if isCurrent { bundles[place] = nil }
         bundle.greet(nil)

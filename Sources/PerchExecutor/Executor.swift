@@ -54,6 +54,10 @@ public actor Executor {
     let processes: any ProcessTable
     let configuration: Configuration
     let logger: Logger
+    /// Where what attempts ask for is looked up, and what of it must not be said.
+    let secrets: ExecutorSecrets
+    /// How many look-ups each bundle waits for.
+    var lookUps: [Int: Int] = [:]
 
     var core: ExecutorCore
     var hosted: HostedCore
@@ -127,18 +131,22 @@ public actor Executor {
     /// An executor on a reactor of the caller's, which it starts and stops.
     package init(
         metastore: Metastore, reactor: any Reactor, processes: any ProcessTable, launcher: any BundleLauncher,
-        logs: any AttemptLog, configuration: Configuration, logger: Logger
+        logs: any AttemptLog, configuration: Configuration, logger: Logger,
+        secrets: ExecutorSecrets = ExecutorSecrets()
     ) {
         self.init(
             store: MetastoreStore(metastore: metastore), clock: metastore.clock, reactor: reactor,
-            processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger)
+            processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger,
+            secrets: secrets)
     }
 
     init(
         store: any ExecutorStore, clock: any PerchClock, reactor: any Reactor, processes: any ProcessTable,
-        launcher: any BundleLauncher, logs: any AttemptLog, configuration: Configuration, logger: Logger
+        launcher: any BundleLauncher, logs: any AttemptLog, configuration: Configuration, logger: Logger,
+        secrets: ExecutorSecrets = ExecutorSecrets()
     ) {
         self.store = store
+        self.secrets = secrets
         self.clock = clock
         self.processes = processes
         self.launcher = launcher

@@ -36,20 +36,28 @@ public final class DAGTester: Sendable {
     ///   - triggers: The `AsyncTrigger` types that code of tasks waits for, as in `DAGBundle.triggers`.
     ///   - start: The instant at which the test begins, RFC 3339 or a date (midnight in UTC).
     ///   - seed: Decides the order of what happens at one instant.
+    ///   - connections: What tasks and references of sensors find, by id; there are no others but those of the environment.
+    ///   - variables: What tasks and templates find, by key: texts, or `Variable("…", isSecret: true)`.
     ///   - codeLimit: For how long of real time code of tasks may be under way without anything being recorded.
     /// - Throws: `PerchError` (`invalid`) that lists what is wrong with the declarations, each with its file and line.
     public init(
         dags: [DAG], triggers: [any AsyncTrigger.Type] = [], at start: String = "2026-01-01T00:00:00Z",
-        seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
+        seed: UInt64 = 1, codeLimit: Duration = .seconds(10), connections: [String: Connection] = [:],
+        variables: [String: Variable] = [:]
     ) throws {
         let problems =
             DAG.problems(in: dags).map(\.description) + TriggerCatalog(triggers, dags: dags).problems
         guard problems.isEmpty else {
             throw PerchError(.invalid, problems.joined(separator: "\n"))
         }
+        let names =
+            connections.keys.sorted().compactMap { StoredName.problem($0, "the id of a connection") }
+            + variables.keys.sorted().compactMap { StoredName.problem($0, "the key of a variable") }
+        guard names.isEmpty else { throw PerchError(.invalid, names.joined(separator: "\n")) }
         let thread = TesterThread()
         let world = TesterWorld(
-            dags: dags, triggers: triggers, at: try Timestamp(parsing: start), seed: seed, codeLimit: codeLimit)
+            dags: dags, triggers: triggers, at: try Timestamp(parsing: start), seed: seed, codeLimit: codeLimit,
+            connections: connections, variables: variables)
         self.thread = thread
         self.world = world
         files = TestFiles(thread: thread, world: world)
@@ -59,17 +67,23 @@ public final class DAGTester: Sendable {
     /// A tester of some DAGs.
     public convenience init(
         dags: DAG..., triggers: [any AsyncTrigger.Type] = [], at start: String = "2026-01-01T00:00:00Z",
-        seed: UInt64 = 1, codeLimit: Duration = .seconds(10)
+        seed: UInt64 = 1, codeLimit: Duration = .seconds(10), connections: [String: Connection] = [:],
+        variables: [String: Variable] = [:]
     ) throws {
-        try self.init(dags: dags, triggers: triggers, at: start, seed: seed, codeLimit: codeLimit)
+        try self.init(
+            dags: dags, triggers: triggers, at: start, seed: seed, codeLimit: codeLimit,
+            connections: connections, variables: variables)
     }
 
     /// A tester of the DAGs of a bundle.
     public convenience init(
         _ bundle: some DAGBundle, at start: String = "2026-01-01T00:00:00Z", seed: UInt64 = 1,
-        codeLimit: Duration = .seconds(10)
+        codeLimit: Duration = .seconds(10), connections: [String: Connection] = [:],
+        variables: [String: Variable] = [:]
     ) throws {
-        try self.init(dags: bundle.dags, triggers: bundle.triggers, at: start, seed: seed, codeLimit: codeLimit)
+        try self.init(
+            dags: bundle.dags, triggers: bundle.triggers, at: start, seed: seed, codeLimit: codeLimit,
+            connections: connections, variables: variables)
     }
 
     deinit {

@@ -23,7 +23,8 @@ final class TesterWorld: @unchecked Sendable {
     private var startFailure: (any Error)?
 
     init(
-        dags: [DAG], triggers: [any AsyncTrigger.Type], at start: Timestamp, seed: UInt64, codeLimit: Duration
+        dags: [DAG], triggers: [any AsyncTrigger.Type], at start: Timestamp, seed: UInt64, codeLimit: Duration,
+        connections: [String: Connection], variables: [String: Variable]
     ) {
         self.dags = dags
         self.codeLimit = codeLimit
@@ -42,6 +43,18 @@ final class TesterWorld: @unchecked Sendable {
         world = World(seed: seed, now: start.microseconds, isOpen: true)
         simulation = Simulation(settings, world: world, dags: dags)
         simulation.bundles.triggers = triggers
+        simulation.secrets = GivenSecrets(connections: connections, variables: variables)
+        if !variables.isEmpty {
+            // What sensors see of variables is what the metastore holds. Secret ones are never opened there.
+            simulation.preparation = { transaction in
+                for (key, variable) in variables.sorted(by: { $0.key < $1.key }) {
+                    let sealed = StoredText.sealed(SealedValue(keyID: "test", text: ""))
+                    try transaction.setVariable(
+                        key, variable.isSecret ? sealed : .plain(variable.value), isSecret: variable.isSecret,
+                        description: nil)
+                }
+            }
+        }
         simulation.http.onRequest = { [unowned self] request in
             requests.append(TestRequest(request))
         }

@@ -29,6 +29,17 @@ struct MessageTests {
         .tellTicks(dagID: "d", after: Timestamp(microseconds: 7), count: 3), .run(order),
         .recorded(dispatchID: 1, key: "a#0"),
         .refused(dispatchID: 2),
+        .lookedUp(
+            LookUpAnswer(
+                dispatchID: 1, number: 2,
+                outcome: .found(
+                    .connection(Connection(type: "a", host: "h", port: 1, password: "p\"ä", extra: ["n": 1]))))),
+        .lookedUp(
+            LookUpAnswer(dispatchID: 1, number: 3, outcome: .found(.variable(Variable("v", isSecret: true))))),
+        .lookedUp(LookUpAnswer(dispatchID: 1, number: 4, outcome: .found(.variable("")))),
+        .lookedUp(LookUpAnswer(dispatchID: 1, number: 5, outcome: .found(.secret("s")))),
+        .lookedUp(LookUpAnswer(dispatchID: 1, number: 6, outcome: .absent)),
+        .lookedUp(LookUpAnswer(dispatchID: 1, number: 7, outcome: .problem(code: "unavailable", message: "away"))),
         .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true),
         .drain,
         .hostTrigger(
@@ -87,6 +98,8 @@ struct MessageTests {
         .trigger(run, .failed(.broken, message: "c")), .trigger(run, .held(.seconds(2))),
         .trigger(run, .log([LogLine(at: Timestamp(microseconds: 5), level: .info, message: "a")])),
         .log(dispatchID: 1, [LogLine(at: Timestamp(microseconds: 5), level: .warning, message: "a\u{1B}[0m")]),
+        .lookUp(LookUp(dispatchID: 1, number: 2, name: SecretName(.connection, "orders"))),
+        .lookUp(LookUp(dispatchID: 1, number: 3, name: SecretName(.variable, "region"))),
         .alive, .unknown(messageType: "y"),
     ]
 

@@ -118,7 +118,7 @@ import Testing
         #expect(Array(first[3])[14] == "4" && "89AB".contains(Array(first[3])[19]))
     }
 
-    @Test("params are read with their types") func params() throws {
+    @Test("params are read with their types") func params() async throws {
         let context = MemoryRuntime(params: ["n": 5, "a": ["b": ["x", "y"]], "day": "2026-01-01T00:00:00Z"]).dispatch()
         #expect(try context.param("n", as: Int.self) == 5)
         #expect(try context.param("a.b") as [String] == ["x", "y"])
@@ -128,7 +128,7 @@ import Testing
         #expect(missing.code == .notFound && missing.message.contains("'m'"))
         let wrong = try #require(throws: PerchError.self) { try context.param("n", as: String.self) }
         #expect(wrong.code == .invalid && wrong.message.contains("'n' is 5"))
-        #expect(try context.render("{{ params.n }}-{{ ds }}") == "5-2026-01-01")
+        #expect(try await context.render("{{ params.n }}-{{ ds }}") == "5-2026-01-01")
         #expect(context.ds == "2026-01-01" && context.ts == "2026-01-01T00:00:00Z")
     }
 }

@@ -23,7 +23,7 @@ struct Shell: Operator {
     var command: String
     static let hasOnKill = true
     var templates: [String] { [command] }
-    func execute(_ context: TaskContext) async throws -> Int { try context.render(command).count }
+    func execute(_ context: TaskContext) async throws -> Int { try await context.render(command).count }
 }
 
 struct Tell: Operator {
@@ -229,7 +229,7 @@ func addMany(_ dag: borrowing DAGBuilder, count: Int) -> [TaskReference<Probe.Ev
         #expect(dag.problems[0].message.contains("template 1:5: 'dss' is unknown; did you mean 'ds'?"))
         #expect(dag.problems[1].message.contains("not closed"))
         #expect(dag.problems[2].message == "sensor 'b': limit is infinite")
-        #expect(dag.problems[3].message.contains("'var' is unknown"))
+        #expect(dag.problems[3].message.contains("'var.x' is unknown"))
     }
 
     @Test("DAG ids are unique in a bundle") func bundle() {

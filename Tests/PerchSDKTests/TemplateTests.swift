@@ -59,7 +59,7 @@ import Testing
             ("{{ ds_sub(ds, 1) }}", "1:4", "ds_add", true), ("{{ ds_add(ds) }}", "1:13", "ds_add(ds, -1)", true),
             ("{{ .Names }}", "1:4", "{{ '{{' }}", true), ("{{ params. }}", "1:11", "member", true),
             ("{{ ds ds }}", "1:7", "wanted was '}}'", true), ("{{ a + b }}", "1:6", "wanted was '}}'", true),
-            ("{{ var.value.x }}", "1:4", "'var' is unknown", true), ("{{ params[x] }}", "1:11", "quotes", true),
+            ("{{ variable.x }}", "1:4", "'variable' is unknown", true), ("{{ params[x] }}", "1:11", "quotes", true),
             ("{{ params.missing }}", "1:4", "default", false),
             ("{{ params.region.x }}", "1:4", "params.region.x", false),
             ("{{ params.nothing }}", "1:4", "is null", false),

@@ -143,7 +143,8 @@ struct CallbackTests {
             func execute(_ context: TaskContext) async throws {
                 told.add(
                     CallbackCause(
-                        event: try context.render(text), dagID: "", runID: "", state: "", at: try await context.now))
+                        event: try await context.render(text), dagID: "", runID: "", state: "",
+                        at: try await context.now))
             }
         }
         let told = Told()

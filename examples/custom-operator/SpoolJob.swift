@@ -20,8 +20,8 @@ struct SpoolJob: Operator {
     var templates: [String] { [name, folder] }
 
     func execute(_ context: TaskContext) async throws -> Result {
-        let name = try context.render(name)
-        let spool = Spool(folder: try context.render(folder))
+        let name = try await context.render(name)
+        let spool = Spool(folder: try await context.render(folder))
         context.onKill { try spool.withdraw(name) }
 
         // Done once, whatever crashes. Were it not a step, it would be done again after the wait.

@@ -7,9 +7,15 @@ public enum HTTPHeaderValue: Hashable, Sendable {
     case text(String)
     /// What stands in an environment variable of the triggerer when the wait is armed, behind a prefix.
     case environment(String, prefix: String = "")
-    /// A secret by its name, behind a prefix. It is looked up when the wait is armed: in the variable `PERCH_SECRET_<name>`
-    /// of the triggerer's environment.
+    /// A secret by its name, behind a prefix. It is looked up when the wait is armed, in the variable `PERCH_SECRET_<name>`
+    /// of the triggerer's environment first. `conn:ID.PART` is a part of a connection, `var:KEY` a variable.
     case secret(String, prefix: String = "")
+
+    /// A part of a connection, behind a prefix: `password`, `extra.token`, …; `basic` is login and password as HTTP's
+    /// basic authentication has them, behind `Basic `.
+    public static func connection(_ id: String, _ part: String, prefix: String? = nil) -> HTTPHeaderValue {
+        .secret("conn:\(id).\(part)", prefix: prefix ?? (part == "basic" ? "Basic " : ""))
+    }
 
     var isSecret: Bool { if case .text = self { false } else { true } }
 
@@ -19,17 +25,7 @@ public enum HTTPHeaderValue: Hashable, Sendable {
         case .environment(let name, let prefix):
             name.isEmpty ? "an environment variable has a name" : Self.problem(in: prefix)
         case .secret(let name, let prefix):
-            name.isEmpty || !name.utf8.allSatisfy(Self.isNameByte)
-                ? "the name of a secret is of letters, digits and '_', not '\(name.shown(40))'"
-                : Self.problem(in: prefix)
-        }
-    }
-
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"): true
-        default: false
+            SecretReference.problem(name) ?? Self.problem(in: prefix)
         }
     }
 

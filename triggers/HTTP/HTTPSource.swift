@@ -82,6 +82,14 @@ public final class HTTPSource: TriggerSource {
         environment: ((String) -> String?)? = nil,
         report: @escaping (SourceReport) -> Void
     ) {
+        self.init(loop: loop, options: options, environment: environment, secrets: nil, report: report)
+    }
+
+    /// A source whose references to secrets are looked up elsewhere than in the environment.
+    package convenience init(
+        loop: any EventLoop, options: Options = Options(), environment: ((String) -> String?)? = nil,
+        secrets: (any SecretResolver)?, report: @escaping (SourceReport) -> Void
+    ) {
         var transport: CurlMulti?
         do {
             transport = try CurlMulti(loop: loop, connections: options.inAll)
@@ -90,8 +98,8 @@ public final class HTTPSource: TriggerSource {
         }
         self.init(
             loop: loop, options: options,
-            environment: environment ?? { name in getenv(name).map { String(cString: $0) } }, transport: transport,
-            report: report)
+            environment: environment ?? { name in getenv(name).map { String(cString: $0) } }, secrets: secrets,
+            transport: transport, report: report)
     }
 
     /// A source whose requests go another way than through libcurl.

@@ -43,6 +43,14 @@ public final class StreamSource: TriggerSource {
         loop: any EventLoop, options: Options = Options(), environment: ((String) -> String?)? = nil,
         report: @escaping (SourceReport) -> Void
     ) {
+        self.init(loop: loop, options: options, environment: environment, secrets: nil, report: report)
+    }
+
+    /// A source whose references to secrets are looked up elsewhere than in the environment.
+    package convenience init(
+        loop: any EventLoop, options: Options = Options(), environment: ((String) -> String?)? = nil,
+        secrets: (any SecretResolver)?, report: @escaping (SourceReport) -> Void
+    ) {
         var transport: CurlMulti?
         do {
             transport = try CurlMulti(loop: loop, connections: 64)
@@ -51,20 +59,20 @@ public final class StreamSource: TriggerSource {
         }
         self.init(
             loop: loop, options: options,
-            environment: environment ?? { name in getenv(name).map { String(cString: $0) } }, transport: transport,
-            report: report)
+            environment: environment ?? { name in getenv(name).map { String(cString: $0) } }, secrets: secrets,
+            transport: transport, report: report)
     }
 
     /// A source whose requests go another way than through libcurl.
     package init(
         loop: any EventLoop, options: Options = Options(), environment: @escaping (String) -> String?,
-        transport: (any HTTPTransport)?, report: @escaping (SourceReport) -> Void
+        secrets: (any SecretResolver)? = nil, transport: (any HTTPTransport)?, report: @escaping (SourceReport) -> Void
     ) {
         self.loop = loop
         self.report = report
         self.options = options
         self.environment = environment
-        secrets = EnvironmentSecrets(environment: environment)
+        self.secrets = secrets ?? EnvironmentSecrets(environment: environment)
         self.transport = transport
     }
 

@@ -51,14 +51,12 @@ extension SQLDatabase: CustomStringConvertible {
 public enum SQLPassword: Hashable, Sendable {
     /// What stands in an environment variable of the triggerer.
     case environment(String)
-    /// A secret by its name: in the variable `PERCH_SECRET_<name>` of the triggerer's environment.
+    /// A secret by its name, such as the variable `PERCH_SECRET_<name>` of the triggerer's environment; a part of a
+    /// connection, `conn:ID.password`; a variable, `var:KEY`.
     case secret(String)
 
-    var name: String {
-        switch self {
-        case .environment(let name), .secret(let name): name
-        }
-    }
+    /// The password of a connection.
+    public static func connection(_ id: String) -> SQLPassword { .secret("conn:\(id).password") }
 
     /// What it stands for.
     /// - Throws: `PerchError` that names the reference, never a value.
@@ -129,9 +127,13 @@ public struct PostgresServer: Hashable, Sendable {
         if let ca, !ca.hasPrefix("{{"), !ca.hasPrefix("/") {
             problems.append("'ca' is '\(ca.shown(200))'; it is the absolute path of a PEM file")
         }
-        if let password, password.name.isEmpty || !password.name.utf8.allSatisfy(Self.isNameByte) {
-            problems.append(
-                "the reference of a password is of letters, digits and '_', not '\(password.name.shown(40))'")
+        switch password {
+        case nil: break
+        case .secret(let name): if let problem = SecretReference.problem(name) { problems.append(problem) }
+        case .environment(let name):
+            if name.isEmpty || !name.utf8.allSatisfy(Self.isNameByte) {
+                problems.append("the reference of a password is of letters, digits and '_', not '\(name.shown(40))'")
+            }
         }
         return problems
     }

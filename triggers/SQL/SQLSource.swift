@@ -60,16 +60,24 @@ public final class SQLSource: TriggerSource {
     private(set) var schedule: ProbeSchedule<SQLProbe>!  // because it calls back to this object
 
     /// A source on a loop's thread.
-    public init(
+    public convenience init(
         loop: any EventLoop, options: Options = Options(), environment: ((String) -> String?)? = nil,
         report: @escaping (SourceReport) -> Void
+    ) {
+        self.init(loop: loop, options: options, environment: environment, secrets: nil, report: report)
+    }
+
+    /// A source whose references to secrets are looked up elsewhere than in the environment.
+    package init(
+        loop: any EventLoop, options: Options = Options(), environment: ((String) -> String?)? = nil,
+        secrets: (any SecretResolver)?, report: @escaping (SourceReport) -> Void
     ) {
         self.loop = loop
         self.options = options
         self.report = report
         let environment = environment ?? { name in getenv(name).map { String(cString: $0) } }
         self.environment = environment
-        secrets = EnvironmentSecrets(environment: environment)
+        self.secrets = secrets ?? EnvironmentSecrets(environment: environment)
         files = Result { try WorkerThreads(loop: loop, most: 8, name: "perch-sqlite") }
         names = Result { try WorkerThreads(loop: loop, most: 4, name: "perch-names") }
         schedule = ProbeSchedule(loop: loop, longestBackOff: TimeSpan(options.longestBackOff).microseconds) {

@@ -26,6 +26,9 @@ package final class DispatchHost: Sendable {
     private let flushOutput: @Sendable () -> Void
     private let onDrained: @Sendable () -> Void
     let triggers: TriggerCatalog
+    /// What its code was given, and must not be said.
+    let mask = SecretMask()
+    private let engineVersion = Atomic(0)
     private let triggerExecutor: TriggerExecutorFactory?
 
     /// Makes the place where the code of one trigger runs; it tells when that code holds its thread for too long.
@@ -92,6 +95,9 @@ package final class DispatchHost: Sendable {
 
     func randomBits() -> UInt64 { generator() }
 
+    /// Whether the engine looks up connections and variables.
+    var mayAskForSecrets: Bool { engineVersion.load(ordering: .relaxed) >= BundleProtocol.secretsVersion }
+
     /// Sends what is always short enough for a frame.
     func say(_ message: BundleMessage, mayWait: Bool = false) {
         do {
@@ -122,8 +128,9 @@ package final class DispatchHost: Sendable {
     /// Does what a message of the engine says.
     package func handle(_ message: EngineMessage) {
         switch message {
-        case .hello:
-            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: version, pid: pid))
+        case .hello(let version):
+            engineVersion.store(version, ordering: .relaxed)
+            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: self.version, pid: pid))
         case .describe:
             guard let reading else { return describe() }
             // Not here: who reads files hears no messages meanwhile.
@@ -141,6 +148,8 @@ package final class DispatchHost: Sendable {
             attempt(dispatchID)?.recorded(key)
         case .refused(let dispatchID):
             attempt(dispatchID)?.refuse()
+        case .lookedUp(let answer):
+            attempt(answer.dispatchID)?.lookUps.answered(answer)
         case .cancel(let dispatchID, let notice, let isLast):
             attempt(dispatchID)?.cancel(notice, isLast: isLast)
         case .hostTrigger(let order):

@@ -53,7 +53,8 @@ final class HostedTrigger: TriggerRuntime {
 
     func log(_ level: AttemptLogLevel, _ message: String) {
         guard state.withLock({ !$0.isOver }) else { return }
-        host.say(.trigger(run, .log([LogLine(bounded: message, level: level, at: now)])), mayWait: true)
+        host.say(
+            .trigger(run, .log([LogLine(bounded: host.mask.masked(message), level: level, at: now)])), mayWait: true)
     }
 
     /// Says something and returns when the engine has answered it.
@@ -128,7 +129,7 @@ final class HostedTrigger: TriggerRuntime {
                 do {
                     self.conclude(.event(try await code(TriggerContext(runtime: self))))
                 } catch {
-                    self.conclude(.failed(.threw, message: "\(error)"))
+                    self.conclude(.failed(.threw, message: self.host.mask.masked("\(error)")))
                 }
             }
         }

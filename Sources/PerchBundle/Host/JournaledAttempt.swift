@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import PerchSDK
 internal import Synchronization
 
@@ -18,7 +17,8 @@ final class JournaledAttempt: AttemptRuntime {
 
     let facts: AttemptFacts
     let dispatchID: Int64
-    private let host: DispatchHost
+    let host: DispatchHost
+    let lookUps = AttemptLookUps()
     private let state: Mutex<State>
 
     init(order: RunOrder, host: DispatchHost) {
@@ -96,26 +96,12 @@ final class JournaledAttempt: AttemptRuntime {
         }
     }
 
-    // MARK: Connections and variables
-
-    private static let environment = EnvironmentConnections { getenv($0).map { String(cString: $0) } }
-
-    func connection(_ id: String) async throws -> Connection {
-        if let connection = try Self.environment.connection(id) { return connection }
-        throw PerchError(
-            .notFound, "there is no connection '\(id.shown(80))': set PERCH_CONN_\(id.uppercased().shown(80))")
-    }
-
-    func variable(_ key: String) async throws -> String {
-        if let value = Self.environment.variable(key) { return value }
-        throw PerchError(
-            .notFound, "there is no variable '\(key.shown(80))': set PERCH_VAR_\(key.uppercased().shown(80))")
-    }
-
     // MARK: Log
 
     func log(_ level: AttemptLogLevel, _ message: String) {
-        host.say(.log(dispatchID: dispatchID, [LogLine(bounded: message, level: level, at: now)]), mayWait: true)
+        host.say(
+            .log(dispatchID: dispatchID, [LogLine(bounded: host.mask.masked(message), level: level, at: now)]),
+            mayWait: true)
     }
 
     // MARK: Cancel
@@ -149,6 +135,7 @@ final class JournaledAttempt: AttemptRuntime {
         }
         body?.cancel()
         killing?.cancel()
+        lookUps.end()
         for (_, waiter) in waiters.sorted(by: { $0.key < $1.key }) {
             waiter.resume(returning: .failure(StaleDispatch()))
         }
@@ -195,11 +182,12 @@ final class JournaledAttempt: AttemptRuntime {
             state.handlers = []
             return state.replay.isRefused ? .outcome(.cancelled) : state.replay.end(result)
         }
+        lookUps.end()
         switch end {
         case .deferred(let wait):
             return .deferred(dispatchID: dispatchID, key: wait.key, trigger: wait.trigger, timeout: wait.timeout)
         case .outcome(let outcome):
-            return .result(dispatchID: dispatchID, outcome)
+            return .result(dispatchID: dispatchID, outcome.masked(by: host.mask))
         }
     }
 }

@@ -67,6 +67,7 @@ extension FrameWriter {
                 $0.field("dispatch_id", dispatchID)
                 $0.list("lines", lines) { writer, line in writer.line(line) }
             }
+        case .lookUp(let question): try frame("look-up") { $0.fields(of: question) }
         case .trigger(let run, let news): try append(news, of: run)
         case .alive: try frame("alive") { _ in }
         case .unknown(let type), .unrecognized(let type): try frame("unknown") { $0.field("message_type", type) }
@@ -156,6 +157,7 @@ extension BundleMessage {
             self = .result(dispatchID: try fields.integer("dispatch_id"), try AttemptOutcome(fields))
         case "log":
             self = .log(dispatchID: try fields.integer("dispatch_id"), try fields.logLines("lines"))
+        case "look-up": self = .lookUp(try LookUp(fields))
         case "alive": self = .alive
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))
         default:

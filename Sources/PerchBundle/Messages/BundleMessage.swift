@@ -38,6 +38,7 @@ public enum BundleMessage: Sendable, Hashable {
     case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
     case result(dispatchID: Int64, AttemptOutcome)
     case log(dispatchID: Int64, [LogLine])
+    case lookUp(LookUp)
     /// What a hosted trigger says.
     case trigger(TriggerRun, TriggerNews)
     case alive

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The protocol between the engine and a bundle process, version 2. Any language can speak it.
+/// The protocol between the engine and a bundle process, version 3. Any language can speak it.
 ///
 /// **Transport.** A stream socket, which is the bundle's standard input when it starts. Each frame is its length in
 /// four bytes, most significant first, and then so many bytes of UTF-8: one JSON object whose member `type` names the
@@ -12,8 +12,8 @@
 ///
 /// **Order.** The engine says `hello`, the bundle answers `hello`. After that the engine sends `describe`, `run`,
 /// `cancel` and `drain` at will; any number of dispatches run at once. Every message about a dispatch carries its
-/// `dispatch_id`. Each side says its version in `hello`. A bundle of version 1 is spoken to as before; it hosts no
-/// triggers. A dispatch ends with one `deferred` or one `result`; nothing more is said about it afterwards. When the
+/// `dispatch_id`. Each side says its version in `hello`. A bundle of an older version is spoken to as before: one of
+/// version 1 hosts no triggers, and one that does not ask for connections is told of none. A dispatch ends with one `deferred` or one `result`; nothing more is said about it afterwards. When the
 /// socket hangs up, the bundle process ends at once, with everything that it has started.
 ///
 /// **Engine to bundle**
@@ -30,6 +30,8 @@
 ///   `reason`, `by`} or {`type`: `broken`, `message`}.
 /// - `recorded`: `dispatch_id`, `key`: the step's result is durable.
 /// - `refused`: `dispatch_id`: the dispatch is not the current one any more; its code is to be stopped.
+/// - `looked-up` (3): `dispatch_id`, `number`, and what was found: `connection` {`conn_type`, `host`, …}, or `variable`
+///   (a text) with `is_secret`, or `secret` (a text); or `problem` with its `code`; or none of these: there is no such thing.
 /// - `cancel`: `dispatch_id`, `final_state`, `reason`, `by`, `is_last`: stop the code and run its clean-up. With
 ///   `is_last` the time for the clean-up is over too.
 /// - `host-trigger` (2): `wait_id`, `run`, `kind`, `definition`, `since`, `deadline`?, `failures`, `checkpoint`?,
@@ -57,6 +59,9 @@
 /// - `result`: `dispatch_id`, `outcome`: `success` with `output` (JSON text) and `items`? [JSON text]; `failure` with
 ///   `message`, `retryable` and `retry_after`? (a span: the delay before the next try); `skipped` with `message`; `cancelled`.
 /// - `log`: `dispatch_id`, `lines` [[instant, `debug`|`info`|`warning`|`error`, text]].
+/// - `look-up` (3): `dispatch_id`, `number`, `kind` (`connection`, `variable`, `secret`), `name`: answered by `looked-up` with
+///   the same number. What it finds must not be shown: the engine masks it in what the bundle says and prints. Only an
+///   engine whose `hello` says 3 or more is asked.
 /// - `trigger-sleep` (2): `wait_id`, `run`, `number`, `until` (an instant): answered by `trigger-woken` when it has
 ///   come.
 /// - `trigger-checkpoint` (2): `wait_id`, `run`, `number`, `value` (JSON text): answered by `trigger-stored`.
@@ -71,11 +76,13 @@
 /// - `unknown`: `message_type`: what the bundle did not understand.
 public enum BundleProtocol {
     /// The version that this build speaks.
-    public static let version = 2
+    public static let version = 3
     /// The oldest version that this build still speaks with a bundle.
     public static let oldestVersion = 1
     /// The first version whose bundles host triggers.
     public static let hostingVersion = 2
+    /// The first version whose engines look up connections, variables and secrets.
+    public static let secretsVersion = 3
     /// The longest frame, in bytes, its length not counted.
     public static let longestFrame = 16 << 20
     /// How much of definitions goes into one frame, in bytes of their text.

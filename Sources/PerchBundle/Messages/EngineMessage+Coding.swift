@@ -22,6 +22,7 @@ extension FrameWriter {
                 $0.field("key", key)
             }
         case .refused(let dispatchID): try frame("refused") { $0.field("dispatch_id", dispatchID) }
+        case .lookedUp(let answer): try frame("looked-up") { $0.fields(of: answer) }
         case .cancel(let dispatchID, let notice, let isLast):
             try frame("cancel") {
                 $0.field("dispatch_id", dispatchID)
@@ -115,6 +116,7 @@ extension EngineMessage {
         case "recorded":
             self = .recorded(dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"))
         case "refused": self = .refused(dispatchID: try fields.integer("dispatch_id"))
+        case "looked-up": self = .lookedUp(try LookUpAnswer(fields))
         case "cancel":
             self = .cancel(
                 dispatchID: try fields.integer("dispatch_id"), try CancelNotice(fields),

@@ -10,6 +10,7 @@ public enum EngineMessage: Sendable, Hashable {
     case run(RunOrder)
     case recorded(dispatchID: Int64, key: String)
     case refused(dispatchID: Int64)
+    case lookedUp(LookUpAnswer)
     case cancel(dispatchID: Int64, CancelNotice, isLast: Bool)
     case hostTrigger(TriggerOrder)
     case triggerWoken(TriggerRun, number: Int64)

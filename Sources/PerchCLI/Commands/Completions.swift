@@ -44,6 +44,20 @@ extension CompletionKind {
             CompletionRequest(words, index).names { snapshot, _ in try snapshot.pools().map(\.name) }
         }
     }
+
+    /// Keys of variables.
+    static var variables: CompletionKind {
+        .custom { words, index, _ in
+            CompletionRequest(words, index).names { snapshot, _ in try snapshot.variables().map(\.key) }
+        }
+    }
+
+    /// Ids of connections.
+    static var connections: CompletionKind {
+        .custom { words, index, _ in
+            CompletionRequest(words, index).names { snapshot, _ in try snapshot.connections().map(\.connID) }
+        }
+    }
 }
 
 /// A line that a shell wants to complete.

@@ -8,7 +8,8 @@ struct DAGsTestCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: "test", abstract: "Run a DAG once, here and now, without a home.",
             discussion: """
-                Needs no engine and touches no home: the run has one of its own, which is removed after it. Waits are \
+                Needs no engine and changes no home: the run has one of its own, which is removed after it; connections and \
+                variables are read from $PERCH_HOME or ./.perch, where there is one. Waits are \
                 watched as in an engine; --fast-forward jumps over the time between. With -o json, yaml or plain \
                 the summary alone is on standard output. Exit code 1 where the run failed.
                 """)

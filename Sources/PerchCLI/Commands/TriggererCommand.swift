@@ -57,13 +57,14 @@ struct TriggererRunCommand: AsyncParsableCommand {
         try StopSignals.listen()
         let clock = SystemClock()
         let metrics = EngineMetrics()
+        let secrets = try SecretSettings(options, home: home, clock: clock)
         let metastore = try home.open(.member, meter: metrics.commits)
         let role: TriggererRole
         do {
             role = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection(of: getpid()), clock: clock,
                 configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock),
-                metrics: metrics)
+                metrics: metrics, secrets: secrets.places(metastore))
             try await role.start()
         } catch {
             try metastore.close()

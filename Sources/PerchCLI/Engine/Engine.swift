@@ -34,6 +34,8 @@ struct Engine {
         var logs: any AttemptLog
         /// How long the roles keep what is theirs without renewing: long, where the clock jumps.
         var lease: TimeSpan?
+        /// Where connections, variables and secrets are looked up.
+        var secrets: ExecutorSecrets
     }
 
     /// Opens the home and makes the roles; none of them works yet.
@@ -47,18 +49,20 @@ struct Engine {
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         self.home = home
         self.configuration = configuration
+        let places = try edges == nil ? SecretSettings(configuration, home: home, clock: clock) : nil
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         found = home.paths.state
         metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
         do {
-            executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags)
+            let secrets = edges?.secrets ?? places?.forExecutor(metastore) ?? ExecutorSecrets()
+            executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags, secrets)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock, metrics),
                 configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
             triggerer = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection, clock: clock,
                 configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
-                log: log, metrics: metrics)
+                log: log, metrics: metrics, secrets: secrets.desk)
             events = EventSocket(path: home.paths.events, triggerer: triggerer.triggerer, log: log.logger("events"))
             let (metastore, scheduler) = (metastore, scheduler)
             let (watcher, worker) = (triggerer.triggerer, executor)
@@ -165,7 +169,7 @@ struct Engine {
 
     private static func executor(
         _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
-        _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?
+        _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?, _ secrets: ExecutorSecrets
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = Int(configuration.number("core.parallelism") ?? 32)
@@ -184,7 +188,7 @@ struct Engine {
             launcher: edges?.launcher
                 ?? ProcessLauncher(home: home.path, arguments: hostArguments(dags), memoryLimit: memoryLimit),
             logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
-            logger: log.logger("executor"))
+            logger: log.logger("executor"), secrets: secrets)
     }
 
     private static func hostArguments(_ dags: DAGFolderPlace?) -> [String] {

@@ -27,9 +27,11 @@ struct TriggererRole {
     /// - Parameters:
     ///   - path: Where it answers.
     ///   - metrics: What the process counts and measures.
+    ///   - secrets: Where references to secrets are looked up; nil: in the environment alone.
     init(
         metastore: Metastore, inspection path: String, clock: any PerchClock,
-        configuration: TriggererConfiguration, options: Configuration, log: EngineLog, metrics: EngineMetrics? = nil
+        configuration: TriggererConfiguration, options: Configuration, log: EngineLog, metrics: EngineMetrics? = nil,
+        secrets: (any SecretDesk)? = nil
     ) throws {
         var http = HTTPSource.Options()
         http.perHost = Int(options.number("http.per_host") ?? 8)
@@ -40,10 +42,14 @@ struct TriggererRole {
         var sql = SQLSource.Options()
         sql.meter = metrics?.probes(kind: "sql")
         let (httpOptions, socketOptions, sqlOptions) = (http, sockets, sql)
+        let reactor = try Engine.reactor("perch-triggerer", clock, metrics)
         triggerer = Triggerer(
-            metastore: metastore, reactor: try Engine.reactor("perch-triggerer", clock, metrics),
+            metastore: metastore, reactor: reactor,
             processes: SystemProcesses(), configuration: configuration, log: log.logger("triggerer"),
-            sources: { loop, report in Self.sources(loop, report, httpOptions, socketOptions, sqlOptions) })
+            sources: { loop, report in
+                Self.sources(
+                    loop, report, httpOptions, socketOptions, sqlOptions, secrets.map { (desk: $0, reactor: reactor) })
+            })
         inspection = InspectionSocket(
             path: path, triggerer: triggerer, log: log.logger("inspection"),
             metrics: metrics?.text)
@@ -82,16 +88,25 @@ struct TriggererRole {
     /// The sources of every kind of wait.
     private static func sources(
         _ loop: any EventLoop, _ report: @escaping (SourceReport) -> Void, _ http: HTTPSource.Options,
-        _ sockets: SocketSource.Options, _ sql: SQLSource.Options
+        _ sockets: SocketSource.Options, _ sql: SQLSource.Options,
+        _ secrets: (desk: any SecretDesk, reactor: any Reactor)?
     ) -> [any TriggerSource] {
         let composites = CompositeSource(loop: loop, report: report)
+        let known = secrets.map { _ in KnownSecrets() }
+        func resolved(_ source: any TriggerSource) -> any TriggerSource {
+            guard let secrets, let known else { return source }
+            return ReferenceSource(
+                before: source, known: known, desk: secrets.desk, loop: loop,
+                enter: { [reactor = secrets.reactor] in reactor.submit($0) }, report: composites.take)
+        }
         let members: [any TriggerSource] = [
             TimeSource(loop: loop, report: composites.take), FileSource(loop: loop, report: composites.take),
-            HTTPSource(loop: loop, options: http, report: composites.take),
-            StreamSource(loop: loop, report: composites.take), EventSource(report: composites.take),
+            resolved(HTTPSource(loop: loop, options: http, secrets: known, report: composites.take)),
+            resolved(StreamSource(loop: loop, secrets: known, report: composites.take)),
+            EventSource(report: composites.take),
             ProcessSource(loop: loop, report: composites.take),
             SocketSource(loop: loop, options: sockets, report: composites.take),
-            SQLSource(loop: loop, options: sql, report: composites.take),
+            resolved(SQLSource(loop: loop, options: sql, secrets: known, report: composites.take)),
         ]
         composites.serve(members)
         // The metastore fires what waits for runs and for people: no source sees it, so no composite can be made of it.

@@ -73,6 +73,27 @@ struct ConfigurationKey: Sendable {
             name: "retention.runs_days", kind: .integer(1...36_500), fallback: nil,
             summary: "days that finished runs and their logs are kept; without it for ever"),
         ConfigurationKey(
+            name: "secrets.command", kind: .path, fallback: nil,
+            summary: "a program that looks secrets up: it is run with get, connection, variable or secret, and the name"
+        ),
+        ConfigurationKey(
+            name: "secrets.command_cache", kind: .span, fallback: "60s",
+            summary: "how long an answer of secrets.command is kept"),
+        ConfigurationKey(
+            name: "secrets.command_timeout", kind: .span, fallback: "10s",
+            summary: "how long secrets.command may take before it is killed"),
+        ConfigurationKey(
+            name: "secrets.file", kind: .path, fallback: nil,
+            summary: "a JSON file with connections, variables and secrets; not open to others"),
+        ConfigurationKey(
+            name: "secrets.key", kind: .secret, fallback: nil,
+            summary:
+                "the key that seals what is stored: 32 bytes in base64; of several, with commas between, the first seals"
+        ),
+        ConfigurationKey(
+            name: "secrets.key_file", kind: .path, fallback: nil,
+            summary: "the file with that key, made when it is needed; without it secret.key in the home"),
+        ConfigurationKey(
             name: "triggerer.capacity", kind: .integer(1...1_000_000_000), fallback: "1000000",
             summary: "waits that a triggerer is meant for; triggerers share in proportion to it"),
         ConfigurationKey(

@@ -47,7 +47,19 @@ struct TestRun {
         // What the code of tasks prints comes out between the report's lines, and not at the end.
         clinux_line_buffer_output()
         try StopSignals.listen()
-        let temporary = try TemporaryHome(environment: environment)
+        let borrowed = try await BorrowedSecrets()
+        do {
+            let outcome = try await outcome(configuration, borrowed)
+            try borrowed.close()
+            return outcome
+        } catch {
+            try? borrowed.close()  // because the first fault is the one to tell
+            throw error
+        }
+    }
+
+    private func outcome(_ configuration: Configuration, _ borrowed: BorrowedSecrets) async throws -> Outcome {
+        let temporary = try TemporaryHome(environment: ProcessEnvironment.current)
         defer { temporary.remove() }
         let clock = JumpingClock()
         let report = RunReport(tasks: tasks, clock: clock)
@@ -56,7 +68,8 @@ struct TestRun {
             edges: Engine.Edges(
                 clock: clock, launcher: InProcessBundle(dags: [unscheduled], triggers: triggers, clock: clock),
                 logs: report,
-                lease: isFastForward ? Self.long : nil))
+                lease: isFastForward ? Self.long : nil, secrets: borrowed.secrets))
+        try await borrowed.lend(to: engine.metastore)
         _ = try await engine.start()
         do {
             let outcome = try await TestWatch(self, engine, clock, report).untilEnd()

@@ -191,7 +191,7 @@ struct ExecutorCore {
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
-        case .hello, .definition, .described, .ticks, .trigger, .alive, .unknown, .unrecognized:
+        case .hello, .definition, .described, .ticks, .lookUp, .trigger, .alive, .unknown, .unrecognized:
             break
         }
     }

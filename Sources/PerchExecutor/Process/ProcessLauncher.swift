@@ -68,7 +68,11 @@ package struct ProcessLauncher: BundleLauncher {
     }
 
     private func environment() -> [String] {
-        let own = [HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE"]
+        // What seals, and what lets people in, is the engine's alone.
+        let own = [
+            HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE", "PERCH__SECRETS__KEY",
+            "PERCH__API__TOKEN", "PERCH__API__SECRET",
+        ]
         var variables = ChildProcess.environment.filter { variable in
             !own.contains { variable.hasPrefix("\($0)=") }
         }

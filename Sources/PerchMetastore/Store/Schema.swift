@@ -6,7 +6,9 @@ enum Schema {
     static let current = versions.count
 
     /// The statements that lead from version `index` to `index + 1`.
-    static let versions: [String] = [version1, version2, version3, version4, version5, version6, version7]
+    static let versions: [String] = [
+        version1, version2, version3, version4, version5, version6, version7, version8,
+    ]
 
     private static let version7 = """
         -- Of the upstream tasks that failed, those that did not run (upstream_failed). Of those that count as skipped, the

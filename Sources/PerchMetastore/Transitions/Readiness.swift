@@ -69,7 +69,7 @@ extension Transaction {
             _ = try createRun(
                 RunRequest(
                     dagID: aim.dagID, runID: runID,
-                    params: try params.rendered(with: scope(of: instance, task: task))))
+                    params: try filled(instance, task: task) { try params.rendered(with: $0) }))
         } catch let error as PerchError where error.code == .notFound || error.code == .conflict {
             throw PerchError(.invalid, "the run of '\(aim.dagID)' cannot be started: \(error.message)")
         }
@@ -160,7 +160,14 @@ extension Transaction {
     private func rendered(
         _ trigger: TriggerSpec, for instance: Instance, task: TaskDefinition
     ) throws -> TriggerSpec {
-        trigger.holdsTemplates ? try trigger.rendered(with: scope(of: instance, task: task)) : trigger
+        trigger.holdsTemplates ? try filled(instance, task: task) { try trigger.rendered(with: $0) } : trigger
+    }
+
+    /// Renders what will be stored of an instance: with the variables as this transaction sees them, but nothing secret.
+    private func filled<Result>(
+        _ instance: Instance, task: TaskDefinition, _ body: (TemplateScope) throws -> Result
+    ) throws -> Result {
+        try scope(of: instance, task: task).rendering(to: .stored).filled(by: templateVariable, body)
     }
 
     func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {

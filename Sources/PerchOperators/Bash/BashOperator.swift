@@ -57,10 +57,12 @@ public struct BashOperator: Operator {
 
     /// Runs the command to its end.
     public func execute(_ context: TaskContext) async throws -> String {
-        let command = try context.render(command)
-        let directory = try workingDirectory.map { try context.render($0) }
+        // What stands in the command is an argument of the shell.
+        let command = try await context.renderArgument(command)
+        var directory: String?
+        if let workingDirectory { directory = try await context.render(workingDirectory) }
         var variables: [String: String] = [:]
-        for (name, value) in environment { variables[name] = try context.render(value) }
+        for (name, value) in environment { variables[name] = try await context.render(value) }
         guard !command.contains("\0") else { throw NonRetryable("the command holds a zero byte") }
 
         let shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh"

@@ -70,9 +70,9 @@ public struct HTTPOperator: Operator {
     /// Makes the request.
     public func execute(_ context: TaskContext) async throws -> HTTPResponse {
         var request = self
-        request.url = try context.render(url)
-        request.body = try body.map { try context.render($0) }
-        for (name, value) in headers { request.headers[name] = try context.render(value) }
+        request.url = try await context.render(url)
+        if let body { request.body = try await context.render(body) }
+        for (name, value) in headers { request.headers[name] = try await context.render(value) }
         if let problem = request.problems.first { throw NonRetryable(problem) }
         let response = try await HTTPExchange(request).run()
         context.log.info("\(method.uppercased()) \(HTTPExchange.shown(request.url)): \(response.status)")

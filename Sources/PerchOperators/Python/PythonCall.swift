@@ -12,28 +12,28 @@ struct PythonCall {
     private var answer: String { folder + "/result.json" }
 
     /// Writes down what is to be run.
-    init(_ code: PythonCode, in context: TaskContext) throws {
+    init(_ code: PythonCode, in context: TaskContext) async throws {
         let temporary = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(temporary)/perch-python-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Self.failure("make a folder in", temporary) }
         folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         do {
-            try write(try Self.order(code, in: context).text)
+            try write(try await Self.order(code, in: context).text)
         } catch {
             remove()
             throw error
         }
     }
 
-    private static func order(_ code: PythonCode, in context: TaskContext) throws -> JSONValue {
+    private static func order(_ code: PythonCode, in context: TaskContext) async throws -> JSONValue {
         var order: [String: JSONValue] = ["context": facts(of: context)]
         switch code {
         case .script(let text): order["script"] = .string(text)
-        case .file(let path): order["file"] = .string(try context.render(path))
+        case .file(let path): order["file"] = .string(try await context.render(path))
         case .function(let name, let place, let arguments):
             order["function"] = .string(name)
-            order["place"] = .string(try context.render(place))
-            order["arguments"] = try JSONValue.object(arguments).rendered(with: TemplateScope(context.runtime.facts))
+            order["place"] = .string(try await context.render(place))
+            order["arguments"] = try await context.render(.object(arguments))
         }
         return .object(order)
     }

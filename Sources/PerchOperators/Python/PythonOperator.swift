@@ -114,11 +114,12 @@ public struct PythonOperator<Value: Codable & Sendable>: Operator {
 
     /// Runs the code to its end.
     public func execute(_ context: TaskContext) async throws -> Value {
-        let program = try PythonInterpreter.find(try context.render(interpreter))
-        let directory = try workingDirectory.map { try context.render($0) }
+        let program = try PythonInterpreter.find(try await context.renderArgument(interpreter))
+        var directory: String?
+        if let workingDirectory { directory = try await context.render(workingDirectory) }
         var variables = ["PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"]
-        for (name, value) in environment { variables[name] = try context.render(value) }
-        let call = try PythonCall(code, in: context)
+        for (name, value) in environment { variables[name] = try await context.render(value) }
+        let call = try await PythonCall(code, in: context)
         defer { call.remove() }
 
         let log = context.log

@@ -23,6 +23,8 @@ public protocol AttemptRuntime: Sendable {
     func connection(_ id: String) async throws -> Connection
     /// A variable's value; throws `PerchError` (`notFound`) where there is none of that key.
     func variable(_ key: String) async throws -> String
+    /// A variable with whether it is secret; throws `PerchError` (`notFound`) where there is none of that key.
+    func variable(named key: String) async throws -> Variable
 }
 
 extension AttemptRuntime {
@@ -34,6 +36,11 @@ extension AttemptRuntime {
     /// No variable: of a runtime that has none.
     public func variable(_ key: String) async throws -> String {
         throw PerchError(.notFound, "there is no variable '\(key.shown(80))'")
+    }
+
+    /// The variable of that key; secret where its key says so.
+    public func variable(named key: String) async throws -> Variable {
+        Variable(try await variable(key), isSecret: SensitiveName.holds(key))
     }
 }
 

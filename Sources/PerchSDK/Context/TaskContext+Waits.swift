@@ -59,7 +59,10 @@ extension TaskContext {
     private func event<T: Trigger>(of trigger: T, timeout: Duration?, name: String) async throws -> T.Event? {
         let name = try JournalName.checked(name, what: "wait")
         if let problem = trigger.everyProblem.first { throw PerchError(.invalid, "the wait '\(name)': \(problem)") }
-        let spec = try TriggerSpec(trigger).rendered(with: TemplateScope(runtime.facts))
+        let declared = try TriggerSpec(trigger)
+        let spec = try await TemplateScope(runtime.facts).rendering(to: .stored).filled(by: runtime) {
+            try declared.rendered(with: $0)
+        }
         switch try await runtime.wait(name, scope: path, for: spec, timeout: timeout.map { TimeSpan($0) }) {
         case .timeout:
             return nil

@@ -85,10 +85,30 @@ extension TaskContext {
         name.split(separator: ".", omittingEmptySubsequences: false).reduce(Optional(params)) { $0?[String($1)] }
     }
 
-    /// A string with its templates filled in: `{{ ds }}`, `{{ params.region }}`, ….
+    /// A string with its templates filled in: `{{ ds }}`, `{{ params.region }}`, `{{ conn.orders.host }}`, ….
+    ///
+    /// Variables and connections are looked up as `variable` and `connection` do it.
     /// - Throws: `PerchError` (`invalid`) with line and column of what does not resolve.
-    public func render(_ template: String) throws -> String {
-        try Template(template).render(TemplateScope(runtime.facts))
+    public func render(_ template: String) async throws -> String {
+        try await render(template, to: .memory)
+    }
+
+    /// A string for a process's arguments, which every user of the machine can read, with its templates filled in.
+    /// - Throws: `PerchError` (`invalid`) with line and column of what does not resolve, and of what is secret.
+    public func renderArgument(_ template: String) async throws -> String {
+        try await render(template, to: .argument)
+    }
+
+    /// A document with the templates of every string in it filled in.
+    package func render(_ document: JSONValue) async throws -> JSONValue {
+        try await TemplateScope(runtime.facts).filled(by: runtime) { try document.rendered(with: $0) }
+    }
+
+    private func render(_ text: String, to place: RenderedPlace) async throws -> String {
+        let template = try Template(text)
+        return try await TemplateScope(runtime.facts).rendering(to: place).filled(by: runtime) {
+            try template.render($0)
+        }
     }
 
     /// The attempt's log.

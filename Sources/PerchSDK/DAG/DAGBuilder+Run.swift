@@ -64,7 +64,7 @@ extension DAGBuilder {
         }
         let trigger = TriggerSpec(kind: RunAim.kind, target: aim.target, definition: aim.json)
         let given = TriggerSpec(kind: RunAim.kind, target: "", definition: .object(params))
-        for text in trigger.strings + given.strings { check(template: text, of: id, place) }
+        for text in trigger.strings + given.strings { checkStored(template: text, of: id, place) }
         var sensor = SensorDefinition(trigger: trigger, timeout: TimeSpan(timeout), softFail: softFail)
         sensor.startsRun = .object(params)
         return draft.declare(id, .sensor(sensor), in: group, after: after, options: options, place: place)

@@ -80,7 +80,7 @@ extension DAGBuilder {
         if let hosted = type(of: trigger.watched) as? any AsyncTrigger.Type { draft.asyncTriggers.append(hosted) }
         do {
             let spec = try TriggerSpec(trigger)
-            for text in spec.strings { check(template: text, of: id, isMapped: isMapped, place) }
+            for text in spec.strings { checkStored(template: text, of: id, isMapped: isMapped, place) }
             return spec
         } catch {
             draft.problems.append(place.problem("\(subject): \(error)"))

@@ -48,4 +48,12 @@ public struct DAGBuilder: ~Copyable {
             draft.problems.append(place.problem("task '\(id)': \(problem)"))
         }
     }
+
+    /// Reports what is wrong with a template whose text is stored and shown: of what is waited for.
+    func checkStored(template: String, of id: String, isMapped: Bool = false, _ place: DeclarationPlace) {
+        check(template: template, of: id, isMapped: isMapped, place)
+        for problem in TemplateCheck.storedProblems(in: template) {
+            draft.problems.append(place.problem("task '\(id)': \(problem)"))
+        }
+    }
 }

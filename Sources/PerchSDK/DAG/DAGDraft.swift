@@ -172,7 +172,8 @@ final class DAGDraft {
             }
             if let key {
                 let isMapped = tasks[index].mappedOver != nil
-                for problem in TemplateCheck.problems(in: key, isMapped: isMapped) {
+                let found = TemplateCheck.problems(in: key, isMapped: isMapped) + TemplateCheck.fixedProblems(in: key)
+                for problem in found {
                     problems.append(place.problem("the limit of '\(id)': \(problem)"))
                 }
             }

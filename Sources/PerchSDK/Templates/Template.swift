@@ -7,6 +7,8 @@
 ///   `dag_run.run_id`, `dag_run.run_type`, `dag_run.logical_date`, `dag_run.conf.x` (the params), and of the task
 ///   instance (`ti`, `task_instance`) `dag_id`, `run_id`, `task_id`, `try_number`, `map_index`. In a mapped task `element`,
 ///   `element.x.y` and `element[0]`: what the instance is for. Dates are in UTC.
+/// - Variables and connections: `var.value.KEY`, `var.json.KEY.member`, `conn.ID.host`, and `port`, `login`, `password`,
+///   `schema`, `conn_type`, `uri`, `extra.NAME`. Where the text is stored (sensors, waits), nothing secret and no `conn`.
 /// - Filters: `upper`, `lower`, `trim`, `default('x')` (for what is missing or null), `tojson`, and for instants `ds`,
 ///   `ds_nodash`, `ts`, `ts_nodash`: `{{ data_interval_end | ds }}`.
 /// - Macros: `ds_add(ds, -1)`, also as `macros.ds_add`.

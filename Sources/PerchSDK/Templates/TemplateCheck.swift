@@ -28,6 +28,31 @@ public enum TemplateCheck {
         }
     }
 
+    /// The names in a template that can be read, each with its place.
+    static func names(in text: String) -> [(steps: [TemplateExpression.Step], position: TemplatePosition)] {
+        guard Template.hasBraces(text) else { return [] }
+        let template: Template
+        do throws(PerchError) {
+            template = try Template(text)
+        } catch {
+            // It is a problem of its own.
+            return []
+        }
+        var found: [(steps: [TemplateExpression.Step], position: TemplatePosition)] = []
+        for case .expression(let expression) in template.parts { found += names(in: expression) }
+        return found
+    }
+
+    private static func names(
+        in expression: TemplateExpression
+    ) -> [(steps: [TemplateExpression.Step], position: TemplatePosition)] {
+        switch expression.value {
+        case .literal: []
+        case .name(let steps): [(steps, expression.position)]
+        case .addDays(let date, let days): names(in: date) + names(in: days)
+        }
+    }
+
     private static func shown(_ text: String) -> String {
         text.shown()
     }

@@ -61,7 +61,9 @@ struct TemplateExpression: Sendable, Hashable {
         case .literal(let value):
             return value
         case .name(let steps):
-            if let problem = TemplateNames.problem(of: steps) { throw position.fault(problem) }
+            if let problem = TemplateNames.problem(of: steps) ?? scope.values.refusal(of: steps) {
+                throw position.fault(problem)
+            }
             return scope.value(of: steps)
         case .addDays(let date, let days):
             guard case .string(let text) = try date.evaluate(in: scope) else {
@@ -114,6 +116,9 @@ struct TemplateExpression: Sendable, Hashable {
     private func missing(_ value: JSONValue?) -> PerchError {
         if case .name(let steps) = self.value, steps.first == .member("element") {
             return position.fault("\(shown) \(value == nil ? "is not in the element of this instance" : "is null")")
+        }
+        if case .name(let steps) = self.value, let text = TemplateReference.absence(of: steps, isThere: value != nil) {
+            return position.fault(text)
         }
         let state = value == nil ? "does not resolve: the run has no such param" : "is null"
         return position.fault(

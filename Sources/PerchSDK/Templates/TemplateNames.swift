@@ -21,6 +21,7 @@ enum TemplateNames {
     static func problem(of steps: [TemplateExpression.Step]) -> String? {
         guard case .member(let first)? = steps.first else { return "a name starts with a word" }
         if first == "params" || first == "element" { return nil }
+        if TemplateReference.isReference(steps) { return TemplateReference.problem(of: steps) }
         if plain.contains(first) {
             return steps.count == 1 ? nil : "'\(first)' has no members; it stands alone"
         }
@@ -32,7 +33,7 @@ enum TemplateNames {
             if steps.count > 2, second != "conf" { return "'\(first).\(second)' has no members; it stands alone" }
             return nil
         }
-        let known = plain + ["params", "element"] + groups.map(\.name)
+        let known = plain + ["params", "element"] + groups.map(\.name) + TemplateReference.roots
         let near = NearestName.of(first, among: known)
         let hint = near.map { "did you mean '\($0)'?" } ?? "there are \(known.joined(separator: ", "))"
         return "'\(first.shown())' is unknown; \(hint)"
@@ -54,6 +55,8 @@ enum TemplateNames {
 public struct TemplateScope: Sendable {
     /// The attempt whose names, dates and params are meant.
     public var facts: AttemptFacts
+    /// The variables and connections.
+    package var values = TemplateValues()
 
     /// The scope of one attempt.
     public init(_ facts: AttemptFacts) {
@@ -64,6 +67,7 @@ public struct TemplateScope: Sendable {
     func value(of steps: [TemplateExpression.Step]) -> JSONValue? {
         guard case .member(let first)? = steps.first else { return nil }
         if first == "params" { return Self.descend(facts.params, steps.dropFirst()) }
+        if TemplateReference.isReference(steps) { return values.value(of: steps) }
         if first == "element" { return element().flatMap { Self.descend($0, steps.dropFirst()) } }
         guard steps.count > 1, case .member(let second) = steps[1] else { return plain(first) }
         switch (first, second) {
@@ -95,7 +99,7 @@ public struct TemplateScope: Sendable {
         }
     }
 
-    private static func descend(_ value: JSONValue, _ steps: ArraySlice<TemplateExpression.Step>) -> JSONValue? {
+    static func descend(_ value: JSONValue, _ steps: ArraySlice<TemplateExpression.Step>) -> JSONValue? {
         var current = value
         for step in steps {
             switch (step, current) {

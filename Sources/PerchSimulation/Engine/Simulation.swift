@@ -75,6 +75,10 @@ package final class Simulation: @unchecked Sendable {
     package var doorbellsLostUntil: Int64 = 0
     /// Called with what happens, for traces.
     package var onEvent: ((String) -> Void)?
+    /// What stands behind the references of waits, and what attempts ask for.
+    package var secrets: GivenSecrets?
+    /// Done by a client before the first engine starts.
+    package var preparation: (@Sendable (Transaction) throws -> Void)?
     /// Called after each start of an engine.
     package var onBoot: ((SimulatedEngine) -> Void)?
     /// Why the engine died last.
@@ -123,6 +127,19 @@ package final class Simulation: @unchecked Sendable {
     /// Starts everything.
     package func start() {
         bootClient()
+        guard let preparation, let client else { return bootEngines() }
+        client.perform { [self] metastore in
+            do {
+                try await metastore.write(preparation)
+            } catch {
+                lastFailure = error
+                note("it is not prepared: \(error)")
+            }
+            bootEngines()
+        }
+    }
+
+    private func bootEngines() {
         bootEngine()
         if settings.hasStandby || settings.hasSecondWorker { bootStandby() }
     }
@@ -160,7 +177,7 @@ package final class Simulation: @unchecked Sendable {
             Executor(
                 metastore: engine.metastore, reactor: reactor, processes: machine.view(of: pid),
                 launcher: bundles.launcher(engine: engine.life, pid: pid, reactor: reactor), logs: attemptLog,
-                configuration: settings.executor, logger: settings.log)
+                configuration: settings.executor, logger: settings.log, secrets: ExecutorSecrets(desk: secrets))
         }
     }
 
@@ -227,9 +244,11 @@ package final class Simulation: @unchecked Sendable {
             TimeSource(loop: loop, report: composites.take),
             FileSource(loop: loop, files: files.view(), report: composites.take),
             HTTPSource(
-                loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
+                loop: loop, environment: { _ in nil }, secrets: secrets, transport: http.transport(loop: loop),
+                report: composites.take),
             StreamSource(
-                loop: loop, environment: { _ in nil }, transport: http.transport(loop: loop), report: composites.take),
+                loop: loop, environment: { _ in nil }, secrets: secrets, transport: http.transport(loop: loop),
+                report: composites.take),
             EventSource(report: composites.take),
             SocketSource(loop: loop, transport: SimulatedSockets(loop: loop), report: composites.take),
         ]

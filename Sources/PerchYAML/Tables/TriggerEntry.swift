@@ -42,7 +42,9 @@ enum Triggers {
         name: "a header",
         fields: [
             Field("text", .template, "what it is"),
-            Field("secret", .text, "a secret by its name: what stands in PERCH_SECRET_<name> of the triggerer"),
+            Field(
+                "secret", .text,
+                "a secret by its name, as PERCH_SECRET_<name> of the triggerer; or conn:ID.password, var:KEY"),
             Field("environment", .text, "an environment variable of the triggerer"),
             Field("prefix", .text, "what stands before the secret, as 'Bearer '"),
         ],
@@ -200,7 +202,9 @@ enum Triggers {
     private static let password = ObjectShape(
         name: "a password's reference",
         fields: [
-            Field("secret", .text, "a secret by its name: what stands in PERCH_SECRET_<name> of the triggerer"),
+            Field(
+                "secret", .text,
+                "a secret by its name, as PERCH_SECRET_<name> of the triggerer; or conn:ID.password, var:KEY"),
             Field("environment", .text, "an environment variable of the triggerer"),
         ],
         rules: [.exactlyOne(["secret", "environment"])])

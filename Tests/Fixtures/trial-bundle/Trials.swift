@@ -125,6 +125,22 @@ struct Trials: DAGBundle {
         DAG("leaps", schedule: .timetable(LeapDays())) { dag in
             dag.task("leap") { context in context.dataIntervalStart.description }
         },
+        DAG("secretive") { dag in
+            dag.sensor("landed", .file("{{ var.value.folder }}/go"), timeout: .hours(6))
+            dag.task("tells") { context in
+                let orders = try await context.connection("orders")
+                context.log.info("as \(orders.login ?? "") with \(orders.password ?? "")")
+                print("printed \(orders.password ?? "")")
+                context.log.info("token \(try await context.variable("api_token"))")
+                context.log.info("other \(try await context.connection("elsewhere").password ?? "")")
+                context.log.info(try await context.render("{{ conn.orders.host }} in {{ var.value.folder }}"))
+                throw PerchError(.invalid, "refused with \(orders.password ?? "")")
+            }
+            dag.add(
+                "shell",
+                .bash("echo as $PW; env | grep -c SECRETS__KEY", environment: ["PW": "{{ conn.orders.password }}"]))
+            dag.add("argument", .bash("echo {{ conn.orders.password }}"))
+        },
         DAG("approved") { dag in
             let approval = dag.sensor("approval", .event("orders.approved"))
             dag.task("ship", approval) { _, event in try event.decode(Int.self) }
