@@ -4,6 +4,7 @@ import CLinux
 import Foundation
 import Logging
 import PerchMetastore
+import PerchReactor
 import PerchSDK
 import Testing
 
@@ -31,6 +32,7 @@ final class Engine: Sendable {
 
     init(
         launcher: ((_ home: String) -> any BundleLauncher)? = nil, memoryLimit: UInt64? = nil, home: String? = nil,
+        secrets: ExecutorSecrets = ExecutorSecrets(),
         _ configure: (inout Executor.Configuration) -> Void = { _ in }
     ) async throws {
         let home = home ?? NSTemporaryDirectory() + "perch-exec-\(UUID().uuidString.prefix(8))"
@@ -43,11 +45,14 @@ final class Engine: Sendable {
         configure(&configuration)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        executor = try Executor(
+        let clock = WallClock()
+        executor = Executor(
             metastore: store,
+            reactor: try ThreadReactor(name: "perch-executor", now: { clock.now.microseconds }),
+            processes: SystemProcesses(),
             launcher: launcher?(home)
                 ?? ProcessLauncher(home: home, executable: fixture, arguments: [], memoryLimit: memoryLimit),
-            logs: logs, configuration: configuration, logger: logger)
+            logs: logs, configuration: configuration, logger: logger, secrets: secrets)
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         bells = stream
         store.doorbells.subscribe([.finished, .waits, .queue, .runs, .cancels]) { _ in continuation.yield() }

@@ -67,7 +67,7 @@ package struct SecretReference: Hashable, Sendable {
             if part == ["basic"] {
                 Self.base64(Array("\(connection.login ?? ""):\(connection.password ?? "")".utf8))
             } else {
-                connection.part(part[0], part.dropFirst()).map { value in
+                part.first.flatMap { connection.part($0, part.dropFirst()) }.map { value in
                     if case .string(let text) = value { text } else { value.text }
                 }
             }
