@@ -18,14 +18,15 @@ public enum TemplateCheck {
     }
 
     private static func problems(in expression: TemplateExpression, _ isMapped: Bool) -> [String] {
-        switch expression.value {
-        case .literal: []
-        case .name(let steps) where !isMapped && steps.first == .member("element"):
-            [expression.position.fault("'element' is for mapped tasks: what each instance is for").message]
-        case .name(let steps):
-            TemplateNames.problem(of: steps).map { [expression.position.fault($0).message] } ?? []
-        case .addDays(let date, let days): problems(in: date, isMapped) + problems(in: days, isMapped)
+        var problems: [String] = []
+        expression.eachName { steps, place in
+            if !isMapped, steps.first == .member("element") {
+                problems.append(place.fault("'element' is for mapped tasks: what each instance is for").message)
+            } else if let problem = TemplateNames.problem(of: steps) {
+                problems.append(place.fault(problem).message)
+            }
         }
+        return problems
     }
 
     private static func shown(_ text: String) -> String {
