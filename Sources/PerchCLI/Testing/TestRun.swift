@@ -54,7 +54,10 @@ struct TestRun {
         let engine = try Engine(
             home: temporary.home, configuration: configuration,
             edges: Engine.Edges(
-                clock: clock, launcher: InProcessBundle(dags: [unscheduled], triggers: triggers, clock: clock),
+                clock: clock,
+                launcher: InProcessBundle(
+                    dags: [unscheduled], triggers: triggers, clock: clock,
+                    outputs: Engine.keeping(temporary.home, configuration)),
                 logs: report,
                 lease: isFastForward ? Self.long : nil))
         _ = try await engine.start()
@@ -77,6 +80,7 @@ struct TestRun {
     private var unscheduled: DAG {
         var definition = dag.definition
         definition.schedule = .none
+        definition.isTest = true
         return DAG(definition: definition, code: dag.code, of: dag)
     }
 }
