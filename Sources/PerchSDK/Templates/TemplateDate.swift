@@ -18,12 +18,16 @@ enum TemplateDate {
         ("z", "+0000"), ("Z", "UTC"), ("%", "a percent sign"),
     ]
 
-    /// A value as an instant: a text, or microseconds since 1970.
+    /// Numbers below are no instants that somebody means: 1973 in microseconds.
+    private static let leastMicroseconds: Int64 = 100_000_000_000_000
+
+    /// A value as an instant: a text, or microseconds since 1970, as events have them.
     static func instant(
         _ value: JSONValue, _ place: TemplatePosition, else wanted: String
     ) throws(PerchError) -> Timestamp {
         switch value {
-        case .integer(let microseconds): return Timestamp(microseconds: microseconds)
+        case .integer(let microseconds) where microseconds >= leastMicroseconds:
+            return Timestamp(microseconds: microseconds)
         case .string(let text):
             do throws(PerchError) {
                 return try Timestamp(parsing: text)

@@ -160,7 +160,10 @@ enum TemplateFilter: String, Sendable, CaseIterable {
             guard whole != .min else { throw place.fault("the number is too large for 'abs'") }
             return .integer(Swift.abs(whole))
         case (.abs, .number(let number)): return .number(Swift.abs(number))
-        case (.round, .integer), (.int, .integer): return value
+        case (.int, .integer): return value
+        case (.round, .integer):
+            _ = try Self.digits(arguments, place)
+            return value
         case (.round, .number(let number)): return try rounded(number, arguments, place)
         case (.int, .number(let number)):
             guard let whole = Int64(exactly: number.rounded(.towardZero)) else {
@@ -182,18 +185,24 @@ enum TemplateFilter: String, Sendable, CaseIterable {
     private func rounded(
         _ number: Double, _ arguments: [JSONValue], _ place: TemplatePosition
     ) throws(PerchError) -> JSONValue {
-        guard let argument = arguments.first else {
+        guard let digits = try Self.digits(arguments, place) else {
             guard let whole = Int64(exactly: number.rounded()) else {
                 throw place.fault("the number is too large for 'round'")
             }
             return .integer(whole)
         }
-        guard case .integer(let digits) = argument, (0...15).contains(digits) else {
-            throw place.fault("'round' takes a number of digits from 0 to 15")
-        }
         let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
         let scaled = (number * scale).rounded() / scale
         return .number(scaled.isFinite ? scaled : number)
+    }
+
+    /// The digits to which a number is rounded; nil: to a whole one.
+    private static func digits(_ arguments: [JSONValue], _ place: TemplatePosition) throws(PerchError) -> Int64? {
+        guard let argument = arguments.first else { return nil }
+        guard case .integer(let digits) = argument, (0...15).contains(digits) else {
+            throw place.fault("'round' takes a number of digits from 0 to 15")
+        }
+        return digits
     }
 
     // MARK: Lists
