@@ -110,22 +110,26 @@ let package = Package(
         room("PerchProcess", ["CLinux"]),
         // The second room of two that see swift-crypto.
         room("PerchVault", ["PerchSDK", "PerchProcess", .product(name: "Crypto", package: "swift-crypto")]),
-        room("PerchBundle", ["PerchSDK", "CLinux"]),
+        room("PerchOutputs", ["PerchSDK"]),
+        room("PerchBundle", ["PerchSDK", "PerchOutputs", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
-        room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
+        room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
         room(
             "PerchExecutor",
-            ["PerchSDK", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux", log]),
+            [
+                "PerchSDK", "PerchOutputs", "PerchMetastore", "PerchReactor", "PerchBundle", "PerchProcess", "CLinux",
+                log,
+            ]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
         room("PerchAPIServer", ["PerchSDK", "PerchMetastore", log] + web),
         room(
             "PerchCLI",
             [
-                "PerchSDK", "PerchBundle", "PerchYAML", "PerchOperators", "PerchMetastore", "PerchScheduler",
-                "PerchExecutor", "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph", "PerchMetrics",
-                "PerchVault", "CLinux", arguments, log,
+                "PerchSDK", "PerchBundle", "PerchOutputs", "PerchYAML", "PerchOperators", "PerchMetastore",
+                "PerchScheduler", "PerchExecutor", "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph",
+                "PerchMetrics", "PerchVault", "CLinux", arguments, log,
                 metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
@@ -134,13 +138,13 @@ let package = Package(
             "PerchSimulation",
             [
                 "PerchSDK", "PerchReactor", "PerchMetastore", "PerchScheduler", "PerchExecutor", "PerchTriggerer",
-                "PerchBundle", "CSimulatedDisk", sqlite, deque, log,
+                "PerchBundle", "PerchOutputs", "CSimulatedDisk", sqlite, deque, log,
             ] + triggers),
         room(
             "PerchTesting",
             [
                 "PerchSDK", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchScheduler", "PerchExecutor",
-                "PerchTriggerer", "PerchSimulation", "PerchTriggersApproval",
+                "PerchTriggerer", "PerchSimulation", "PerchOutputs", "PerchTriggersApproval",
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
@@ -152,7 +156,8 @@ let package = Package(
         program(
             "bundle-fixture", ["PerchSDK", "PerchBundle", "PerchOperators"], path: "Tests/Fixtures/bundle-fixture"),
         room("FuzzSupport", ["PerchSDK"], path: "Tests/FuzzSupport"),
-        tests("PerchBundleTests", ["PerchBundle", "PerchSDK", "FuzzSupport"]),
+        tests("PerchBundleTests", ["PerchBundle", "PerchOutputs", "PerchSDK", "FuzzSupport"]),
+        tests("PerchOutputsTests", ["PerchOutputs", "PerchSDK"]),
         tests(
             "PerchExecutorTests",
             [
@@ -210,8 +215,8 @@ let package = Package(
         tests(
             "PerchSimulationTests",
             [
-                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchExecutor",
-                "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
+                "PerchSimulation", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchBundle", "PerchOutputs",
+                "PerchExecutor", "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
             ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchMetastore", "Perch", "PerchSDK"] + triggers),
         tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),

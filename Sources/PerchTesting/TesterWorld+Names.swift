@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
+internal import PerchSimulation
 
 /// Finds what tests name, and says what there is where a name is wrong.
 extension TesterWorld {
@@ -55,7 +57,7 @@ extension TesterWorld {
                 throw PerchError(
                     .notFound, "the task '\(task)' has no output; it is \(row.state.rawValue)\(why)")
             }
-            return output
+            return try snapshot.value(ofOutput: output)
         }
         return isWhole ? JSONText.array(of: texts) : texts[0]
     }
@@ -64,7 +66,8 @@ extension TesterWorld {
         TestTask(
             taskID: row.key.taskID, mapIndex: row.key.mapIndex, state: row.state, tryNumber: row.tryNumber,
             dispatches: dispatchCount(row.key), message: row.message,
-            output: try row.output.map { try JSONValue(parsing: $0) }, startDate: row.startDate, endDate: row.endDate)
+            output: try row.output.map { try JSONValue(parsing: simulation.outputs.value(of: $0)) },
+            startDate: row.startDate, endDate: row.endDate)
     }
 
     private static func list(_ names: [String]) -> String {

@@ -2,6 +2,7 @@
 
 internal import PerchExecutor
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
 internal import PerchScheduler
 internal import PerchSimulation
@@ -33,6 +34,7 @@ final class TesterWorld: @unchecked Sendable {
         settings.start = start
         settings.latency = .none
         settings.keepsLogs = true
+        settings.outputInlineSize = OutputKeeping.usualInlineSize
         settings.restartDelay = 1_000_000...1_000_000
         // No doorbell is lost here, and there is one engine: looking seldom makes months of waiting cheap.
         settings.scheduler.slowPoll = .seconds(3_600)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchOutputs
 import PerchSDK
 import Synchronization
 import Testing
@@ -56,11 +57,11 @@ private struct Desk {
     let paper = Paper()
     let host: DispatchHost
 
-    init(_ dags: DAG...) {
+    init(_ dags: DAG..., outputs: OutputKeeping? = nil) {
         let paper = paper
         host = DispatchHost(
             dags: dags, bundleVersion: "v1", pid: 77, clock: FixedClock(), executor: executor, outbox: paper,
-            generator: { 4 }, onDrained: { paper.drains.withLock { $0 += 1 } })
+            generator: { 4 }, outputs: outputs, onDrained: { paper.drains.withLock { $0 += 1 } })
     }
 
     /// Tells the host something, lets its code run as far as it comes, and gives what was said but for log lines.
@@ -72,7 +73,8 @@ private struct Desk {
     }
 
     static func order(
-        _ taskID: String, _ dispatchID: Int64 = 1, cancel: CancelNotice? = nil
+        _ taskID: String, _ dispatchID: Int64 = 1, inputs: [String] = [], mapElement: String? = nil,
+        cancel: CancelNotice? = nil
     ) -> EngineMessage {
         .run(
             RunOrder(
@@ -80,7 +82,7 @@ private struct Desk {
                 facts: AttemptFacts(
                     dagID: "d", runID: "r", taskID: taskID, logicalDate: FixedClock().now,
                     dataIntervalStart: FixedClock().now, dataIntervalEnd: FixedClock().now),
-                cancel: cancel))
+                inputs: inputs, mapElement: mapElement, cancel: cancel))
     }
 }
 
@@ -272,5 +274,92 @@ struct DispatchHostTests {
         #expect(desk.tell(Desk.order("t")) == [.result(dispatchID: 1, .success(output: "null", items: nil))])
         witness.withLock { $0 = nil }
         #expect(held == nil)
+    }
+}
+
+/// Outputs in memory; can be full.
+private final class Shelf: OutputStore {
+    let files = Mutex<[String: [UInt8]]>([:])
+    let isFull = Mutex(false)
+
+    func write(_ bytes: [UInt8], as name: String) throws {
+        guard !isFull.withLock({ $0 }) else { throw PerchError(.unavailable, "no space left") }
+        files.withLock { $0[name] = bytes }
+    }
+    func read(_ name: String, from offset: Int, count: Int) throws -> [UInt8] {
+        guard let bytes = files.withLock({ $0[name] }) else { throw PerchError(.unavailable, "\(name) is missing") }
+        return Array(bytes.dropFirst(offset).prefix(count))
+    }
+}
+
+@Suite("Long outputs in a bundle")
+struct LongOutputTests {
+    private let shelf = Shelf()
+    private func desk(_ largest: Int = 1_000) -> Desk {
+        Desk(
+            DAG("d") { dag in
+                let words = dag.task("words") { _ in ["a", String(repeating: "b", count: 30)] }
+                dag.map("each", over: words) { context, word in "\(word)-\(try context.render("{{ element }}"))" }
+                dag.task("count", words) { _, words in words.map(\.count) }
+                dag.task("huge") { _ in String(repeating: "c", count: 2_000) }
+            }, outputs: OutputKeeping(store: shelf, inlineSize: 20, largest: largest))
+    }
+
+    private func output(_ messages: [BundleMessage]) throws -> (output: String, items: [String]?) {
+        let outcome = messages.compactMap { if case .result(_, let outcome) = $0 { outcome } else { nil } }.first
+        guard case .success(let output, let items)? = outcome else {
+            throw PerchError(.invalid, "\(messages)")
+        }
+        return (output, items)
+    }
+
+    @Test("it is stored before it is reported, and what takes it reads it from there") func stored() throws {
+        let desk = desk()
+        desk.paper.onSend.withLock { onSend in
+            onSend = { [shelf] message in
+                if case .result = message { #expect(shelf.files.withLock { $0.count } == 1) }
+            }
+        }
+        let words = try output(desk.tell(Desk.order("words", 5)))
+        #expect(
+            shelf.files.withLock { Array($0.keys) } == ["dag_id=d/run_id=r/task_id=words/attempt=1.dispatch=5.json"])
+        desk.paper.onSend.withLock { $0 = nil }
+        let items = try #require(words.items)
+        #expect(items[0] == "\"a\"" && OutputText.isMarked(items[1]))
+        let counts = try output(desk.tell(Desk.order("count", 6, inputs: [words.output])))
+        #expect(counts.output == "[1,30]")
+        let each = try output(desk.tell(Desk.order("each", 7, mapElement: items[1])))
+        let long = String(repeating: "b", count: 30)
+        #expect(try shelf.value(of: each.output) == "\"\(long)-\(long)\"")
+    }
+
+    @Test("one that is too long fails the try for good; one that finds no room, until there is some") func refused()
+        throws
+    {
+        let huge = desk().tell(Desk.order("huge"))
+        guard case .result(_, .failure(let message, let isRetryable, _))? = huge.last else {
+            Issue.record("\(huge)")
+            return
+        }
+        #expect(message.contains("2002 bytes") && message.contains("1000") && !isRetryable, "\(message)")
+        shelf.isFull.withLock { $0 = true }
+        let full = desk(10_000).tell(Desk.order("huge"))
+        guard case .result(_, .failure(let words, let isTriedAgain, _))? = full.last else {
+            Issue.record("\(full)")
+            return
+        }
+        #expect(words.contains("no space left") && isTriedAgain, "\(words)")
+    }
+
+    @Test("an input that is not there any more fails the try, and says which file is missing") func missing() throws {
+        let desk = desk()
+        let words = try output(desk.tell(Desk.order("words", 5)))
+        shelf.files.withLock { $0 = [:] }
+        let failed = desk.tell(Desk.order("count", 6, inputs: [words.output]))
+        guard case .result(_, .failure(let message, _, _))? = failed.last else {
+            Issue.record("\(failed)")
+            return
+        }
+        #expect(message.contains("dispatch=5.json is missing"), "\(message)")
     }
 }

@@ -8,7 +8,7 @@ import Testing
 /// A bundle whose DAGs are tested where there is no home, and a place for temporary files of its own.
 private struct Trial {
     let folder: Folder
-    let program: Program
+    var program: Program
 
     init(_ name: String = "trial-bundle") throws {
         folder = try Folder()
@@ -153,6 +153,31 @@ struct TrialTests {
         }
         let hung = try trial.run("dags", "test", "hangs", "--timeout", "100ms")
         #expect(hung.code == 1 && hung.errors.contains("it took longer than 100ms"), "\(hung)")
+        try trial.finish()
+    }
+
+    @Test(
+        "an output that is too long for a row is told by its length and read as it is; one that is too long at all fails"
+    )
+    func longOutputs() throws {
+        var trial = try Trial()
+        trial.program.environment["PERCH__OUTPUTS__INLINE_SIZE"] = "3"
+        let outcome = try trial.run("dags", "test", "sums")
+        #expect(outcome.code == 0 && outcome.output.contains(" success (7 bytes)"), "\(outcome)")
+        let summary = try trial.summary("dags", "test", "sums")
+        #expect(summary["numbers"]?["output"] == [1, 2, 3] && summary["sum"]?["output"] == 12, "\(summary)")
+        trial.program.environment["PERCH__OUTPUTS__MAX_SIZE"] = "6"
+        let failed = try trial.summary("dags", "test", "sums", code: 1)
+        guard case .string(let message)? = failed["numbers"]?["message"] else { return Issue.record("\(failed)") }
+        #expect(message.contains("7 bytes") && message.contains("outputs.max_size allows 6"), "\(message)")
+        try trial.finish()
+    }
+
+    @Test("templates know that a run is a test")
+    func testMode() throws {
+        let trial = try Trial()
+        let load = try trial.summary("tasks", "test", "renders", "load")
+        #expect(load["load"]?["output"] == "o'clock Fields with templates true", "\(load)")
         try trial.finish()
     }
 

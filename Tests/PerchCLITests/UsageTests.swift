@@ -28,7 +28,8 @@ struct UsageTests {
             "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",
             "standalone --set core.parallelism=0", "standalone x", "dags test", "dags test x --params 3",
             "tasks test x",
-            "tasks test x y --input z",
+            "tasks test x y --input z", "config get-value", "config get-value a b c", "dags trigger x --conf 3",
+            "tasks render x", "tasks render x y --params 3", "tasks render x y z --conf {}",
         ])
     func wrongUsage(line: String) throws {
         let folder = try Folder()
@@ -68,6 +69,22 @@ struct UsageTests {
         #expect(outcome.errors.contains(home) && outcome.errors.contains("perch standalone"), "\(outcome.errors)")
         #expect(outcome.errors.split(separator: "\n").count == 1)
         #expect(!FileManager.default.fileExists(atPath: home))
+    }
+
+    @Test("one setting is a line; one that is not set or not there is an error that says so")
+    func settings() throws {
+        let program = Program("perch", environment: ["PERCH_HOME": "/nowhere", "PERCH__API__TOKEN": "hidden-one"])
+        #expect(try program("config", "get-value", "core.parallelism").lines == ["32"])
+        #expect(try program("config", "get-value", "outputs", "max_size").lines == ["16MiB"])
+        #expect(
+            try program("config", "get-value", "outputs.inline_size", "--set", "outputs.inline_size=1KiB").lines == [
+                "1KiB"
+            ])
+        #expect(try program("config", "get-value", "api.token").lines == ["(secret)"])
+        for (name, part) in [("retention.runs_days", "not set"), ("core.paralelism", "core.parallelism")] {
+            let outcome = try program("config", "get-value", name)
+            #expect(outcome.code == 1 && outcome.output.isEmpty && outcome.errors.contains(part), "\(outcome)")
+        }
     }
 
     @Test("help goes to standard output and is no error")

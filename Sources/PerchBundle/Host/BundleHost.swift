@@ -2,7 +2,8 @@
 
 internal import CLinux
 internal import Glibc
-public import PerchSDK
+package import PerchOutputs
+package import PerchSDK
 internal import Synchronization
 
 /// The bundle as a process: reads the engine's messages from a socket on a thread of its own, and runs the code of
@@ -27,19 +28,21 @@ public final class BundleHost: Sendable {
     ///   - bundleVersion: Nil: made from the executable's file, so that every build has another one.
     ///   - randomBits: The generator of what the context journals.
     ///   - conduct: A process of its own, or a guest in another one.
+    ///   - outputs: Where outputs go that are too long for their rows; nil: they all go to the engine.
     ///   - reading: Gives all that the bundle has, read from files; asked again whenever the engine wants a description.
     ///     Nil: it has `dags`, as long as it lives.
-    public static func run(
+    package static func run(
         dags: [DAG], triggers: [any AsyncTrigger.Type] = [], descriptor: Int32, clock: any PerchClock,
         bundleVersion: String? = nil,
         randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
-        conduct: HostConduct = .process, reading: (@Sendable () -> BundleContents)? = nil
+        conduct: HostConduct = .process, outputs: OutputKeeping? = nil,
+        reading: (@Sendable () -> BundleContents)? = nil
     ) async {
         let socket = conduct.isProcess ? setUpProcess(descriptor) : descriptor
         let host = BundleHost(
             dags: dags, triggers: triggers, descriptor: socket, clock: clock,
             bundleVersion: bundleVersion ?? Self.versionOfExecutable(),
-            generator: randomBits, conduct: conduct, reading: reading)
+            generator: randomBits, conduct: conduct, outputs: outputs, reading: reading)
         await withCheckedContinuation { continuation in
             host.onEnd.withLock { $0 = continuation }
             HostThread.start { host.read() }
@@ -48,7 +51,7 @@ public final class BundleHost: Sendable {
 
     init(
         dags: [DAG], triggers: [any AsyncTrigger.Type], descriptor: Int32, clock: any PerchClock, bundleVersion: String,
-        generator: @escaping @Sendable () -> UInt64, conduct: HostConduct,
+        generator: @escaping @Sendable () -> UInt64, conduct: HostConduct, outputs: OutputKeeping? = nil,
         reading: (@Sendable () -> BundleContents)? = nil
     ) {
         self.descriptor = descriptor
@@ -57,7 +60,7 @@ public final class BundleHost: Sendable {
         executor = ElasticExecutor()
         dispatches = DispatchHost(
             dags: dags, bundleVersion: bundleVersion, pid: getpid(), clock: clock, executor: executor, outbox: outbox,
-            generator: generator, triggers: triggers,
+            generator: generator, triggers: triggers, outputs: outputs,
             triggerExecutor: { [executor, slices] budget, onHeld in
                 TriggerExecutor(threads: executor, watch: slices, budget: budget, onHeld: onHeld)
             }, reading: reading, flushOutput: conduct.flushOutput,

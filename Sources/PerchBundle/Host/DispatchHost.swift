@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+package import PerchOutputs
 package import PerchSDK
 internal import Synchronization
 
@@ -30,6 +31,7 @@ package final class DispatchHost: Sendable {
     let mask = SecretMask()
     private let engineVersion = Atomic(0)
     private let triggerExecutor: TriggerExecutorFactory?
+    private let outputs: OutputKeeping?
 
     /// Makes the place where the code of one trigger runs; it tells when that code holds its thread for too long.
     package typealias TriggerExecutorFactory =
@@ -39,10 +41,12 @@ package final class DispatchHost: Sendable {
     private struct Contents {
         var read: BundleContents
         var code: [String: [String: TaskCode]] = [:]
+        var definitions: [String: AttemptDAG] = [:]
 
         init(_ read: BundleContents) {
             self.read = read
             for dag in read.dags {
+                definitions[dag.definition.dagID] = AttemptDAG(dag.definition)
                 for (task, body) in zip(dag.definition.tasks, dag.code) {
                     code[dag.definition.dagID, default: [:]][task.taskID] = body
                 }
@@ -68,6 +72,7 @@ package final class DispatchHost: Sendable {
     ///   - executor: Where the code of tasks runs.
     ///   - generator: What `context.random` and `context.uuid` draw from.
     ///   - triggers: The types of triggers that the bundle hosts, beside those of its sensors.
+    ///   - outputs: Where outputs go that are too long for their rows; nil: they all go to the engine.
     ///   - triggerExecutor: Where their code runs; nil: where that of tasks does, unwatched.
     ///   - reading: Gives all that the bundle has, read from files; nil: it has `dags`, as long as it lives.
     ///   - flushOutput: Called before each message that ends a dispatch.
@@ -75,8 +80,9 @@ package final class DispatchHost: Sendable {
     package init(
         dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
         outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
-        triggers: [any AsyncTrigger.Type] = [], triggerExecutor: TriggerExecutorFactory? = nil,
-        reading: (@Sendable () -> BundleContents)? = nil, flushOutput: @escaping @Sendable () -> Void = {},
+        triggers: [any AsyncTrigger.Type] = [], outputs: OutputKeeping? = nil,
+        triggerExecutor: TriggerExecutorFactory? = nil, reading: (@Sendable () -> BundleContents)? = nil,
+        flushOutput: @escaping @Sendable () -> Void = {},
         onDrained: @escaping @Sendable () -> Void = {}
     ) {
         contents = Mutex(Contents(reading?() ?? BundleContents(dags: dags, version: "")))
@@ -89,6 +95,7 @@ package final class DispatchHost: Sendable {
         self.generator = generator
         self.triggers = TriggerCatalog(triggers, dags: dags)
         self.triggerExecutor = triggerExecutor
+        self.outputs = outputs
         self.flushOutput = flushOutput
         self.onDrained = onDrained
     }
@@ -265,21 +272,46 @@ package final class DispatchHost: Sendable {
 
     private func start(_ order: RunOrder) {
         let (dagID, taskID) = (order.facts.dagID, order.facts.taskID)
-        guard let code = contents.withLock({ $0.code[dagID]?[taskID] }) else {
+        let (known, dag) = contents.withLock { ($0.code[dagID]?[taskID], $0.definitions[dagID]) }
+        guard let code = known else {
             let message = "this bundle has no code for the task '\(taskID)' of the DAG '\(dagID)'"
             return say(.result(dispatchID: order.dispatchID, .failure(message: message, retryable: false)))
         }
-        let attempt = JournaledAttempt(order: order, host: self)
+        let attempt = JournaledAttempt(order: order, of: dag, host: self)
         state.withLock { $0.attempts[order.dispatchID] = attempt }
         attempt.start {
             let result: Result<TaskOutput, any Error>
             do {
-                let context = TaskContext(runtime: attempt)
-                result = .success(try await code.run(context, order.inputs, order.mapElement))
+                let (inputs, element) = try self.given(order)
+                if let element { attempt.read(element: element) }
+                result = .success(try await code.run(TaskContext(runtime: attempt), inputs, element))
             } catch {
                 result = .failure(error)
             }
-            self.end(attempt, with: await attempt.conclude(result))
+            self.end(attempt, with: self.keeping(await attempt.conclude(result), of: order))
+        }
+    }
+
+    /// The inputs and the element of a dispatch, with what does not travel read from where it lies.
+    private func given(_ order: RunOrder) throws -> (inputs: [String], element: String?) {
+        func value(_ text: String) throws -> String {
+            guard let outputs, OutputText.isMarked(text) else { return text }
+            return try outputs.store.value(of: text)
+        }
+        return (try order.inputs.map(value), try order.mapElement.map(value))
+    }
+
+    /// The last word of a dispatch, its output stored first where that is too long to travel.
+    private func keeping(_ message: BundleMessage, of order: RunOrder) -> BundleMessage {
+        guard let outputs, case .result(let dispatchID, .success(let output, let items)) = message else {
+            return message
+        }
+        do {
+            let kept = try outputs.kept(
+                output, items: items, as: OutputPath.file(of: order.facts, dispatchID: dispatchID))
+            return .result(dispatchID: dispatchID, .success(output: kept.output, items: kept.items))
+        } catch {
+            return .result(dispatchID: dispatchID, JournalReplay.outcome(of: error))
         }
     }
 

@@ -13,22 +13,26 @@ final class JournaledAttempt: AttemptRuntime {
         var killing: Task<Void, Never>?
         /// The time for clean-up is over: handlers that have not begun never will.
         var isLast = false
+        var facts: AttemptFacts
     }
 
-    let facts: AttemptFacts
+    var facts: AttemptFacts { state.withLock { $0.facts } }
     let dispatchID: Int64
     let host: DispatchHost
     let lookUps = AttemptLookUps()
     private let state: Mutex<State>
 
-    init(order: RunOrder, host: DispatchHost) {
+    init(order: RunOrder, of dag: AttemptDAG?, host: DispatchHost) {
         var facts = order.facts
         facts.mapElement = order.mapElement
-        self.facts = facts
+        facts.dag = dag
         dispatchID = order.dispatchID
         self.host = host
-        state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel)))
+        state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel), facts: facts))
     }
+
+    /// The element of a mapped instance, where it did not travel with the order.
+    func read(element: String) { state.withLock { $0.facts.mapElement = element } }
 
     var now: Timestamp { host.clock.now }
 

@@ -24,7 +24,7 @@
 /// - `run`: `dispatch_id`, `task_instance_id`, `dag_id`, `run_id`, `task_id`, `task_index`, `map_index` (-1: not
 ///   mapped), `try_number`, `facts` {`logical_date`, `data_interval_start`, `data_interval_end`, `run_type`, `params`},
 ///   `journal` [{`key`, `kind` `step` or `wait`, `payload`, `outcome`?, `keep`?}], `inputs` [JSON text],
-///   `map_element`? (JSON text), `cancel`? {`final_state`, `reason`, `by`}: the dispatch is only there to clean up.
+///   `map_element`? (JSON text; both may be references to stored outputs, which begin with a space), `cancel`? {`final_state`, `reason`, `by`}: the dispatch is only there to clean up.
 ///   `payload` is a step's result, or a wait's trigger {`kind`, `target`, …}, as JSON text. `outcome` is how a wait
 ///   ended: {`type`: `event`, `payload`: JSON text}, {`type`: `timeout`}, {`type`: `cancelled`, `final_state`,
 ///   `reason`, `by`} or {`type`: `broken`, `message`}.
@@ -56,7 +56,8 @@
 ///   `refused`.
 /// - `deferred`: `dispatch_id`, `key`, `trigger` {`kind`, `target`, `due`? {`at`: text} or {`after`: span},
 ///   `definition`}, `timeout`? (a span).
-/// - `result`: `dispatch_id`, `outcome`: `success` with `output` (JSON text) and `items`? [JSON text]; `failure` with
+/// - `result`: `dispatch_id`, `outcome`: `success` with `output` (JSON text) and `items`? [JSON text], without white space
+///   around the texts: a space begins the reference to a file under the home's `outputs`, see `OutputText`; `failure` with
 ///   `message`, `retryable` and `retry_after`? (a span: the delay before the next try); `skipped` with `message`; `cancelled`.
 /// - `log`: `dispatch_id`, `lines` [[instant, `debug`|`info`|`warning`|`error`, text]].
 /// - `look-up` (3): `dispatch_id`, `number`, `kind` (`connection`, `variable`, `secret`), `name`: answered by `looked-up` with

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import PerchBundle
+internal import PerchOutputs
 internal import PerchSDK
 internal import PerchYAML
 
@@ -15,6 +16,18 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     @Option(name: .long, help: "The folder of YAML files with DAGs.") var dags: String?
     @Option(name: .long, help: "Where the last good state of such files is kept.") var kept: String?
 
+    @Option(name: .long, help: "Where long outputs are kept.") var outputs: String?
+    @Option(name: .long, help: "The longest output that is not kept there, in bytes.") var inlineSize: Int?
+    @Option(name: .long, help: "The longest output, in bytes.") var maxSize: Int?
+
+    private var keeping: OutputKeeping? {
+        outputs.map {
+            OutputKeeping(
+                store: FileOutputStore(directory: $0), inlineSize: inlineSize ?? OutputKeeping.usualInlineSize,
+                largest: maxSize ?? OutputKeeping.usualLargest)
+        }
+    }
+
     func run() async throws {
         let bundle = Bundle()
         let own = bundle.dags
@@ -24,6 +37,7 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             reading = { folder.contents(beside: own) }
         }
         await BundleHost.run(
-            dags: own, triggers: bundle.triggers, descriptor: 0, clock: SystemClock(), reading: reading)
+            dags: own, triggers: bundle.triggers, descriptor: 0, clock: SystemClock(), outputs: keeping,
+            reading: reading)
     }
 }

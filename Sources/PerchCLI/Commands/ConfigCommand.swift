@@ -5,7 +5,8 @@ internal import PerchSDK
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Show the settings in effect.", subcommands: [ConfigListCommand.self])
+        commandName: "config", abstract: "Show the settings in effect.",
+        subcommands: [ConfigListCommand.self, ConfigGetValueCommand.self])
 }
 
 struct ConfigListCommand: ParsableCommand {
@@ -28,6 +29,31 @@ struct ConfigListCommand: ParsableCommand {
                 ]
             })
         try listing.finish(empty: "no settings")
+    }
+}
+
+struct ConfigGetValueCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get-value", abstract: "The value of one setting, on a line; exit code 1 where it is not set.")
+
+    @Argument(help: "The setting, as core.parallelism, or its section.") var name: String
+    @Argument(help: "The key, where only the section stands before it.") var key: String?
+    @OptionGroup var settings: SettingsOption
+    @OptionGroup var home: HomeOption
+
+    func run() throws {
+        let wanted = ([name] + [key].compactMap(\.self)).joined(separator: ".")
+        let entries = try settings.read(try home.resolve()).entries
+        guard let entry = entries.first(where: { $0.key.name == wanted }) else {
+            throw PerchError(
+                .notFound,
+                "there is no setting '\(wanted.shown(60))'; \(NearName.hint(wanted, entries.map(\.key.name)))")
+        }
+        guard let value = entry.shown else {
+            throw PerchError(.notFound, "\(wanted) is not set: \(entry.key.summary)")
+        }
+        try Console.shared.line(value)
+        try Console.shared.flush()
     }
 }
 

@@ -10,8 +10,14 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
 
     @Argument(help: "The DAG's id.", completion: .dags) var dag: String
     @Option(name: .long, help: "The run's id. Default: made from the moment.") var runID: String?
-    @Option(name: .long, help: ArgumentHelp("Values over the DAG's default params: a JSON object.", valueName: "json"))
+    @Option(
+        name: [.long, .customLong("conf")],
+        help: ArgumentHelp("Values over the DAG's default params: a JSON object.", valueName: "json"))
     var params: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The run's logical date: 2026-01-01, or an instant. Default: now.", valueName: "instant"))
+    var logicalDate: String?
     @Flag(name: .long, help: "Stay until the run has ended; exit code 1 where it failed.") var wait = false
     @OptionGroup var home: HomeOption
 
@@ -19,7 +25,9 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
         let params = try params.map { try JSONValue.option("--params", $0) } ?? .object([:])
         guard case .object = params else { throw ValidationError("--params is no JSON object") }
         let dag = dag
-        let request = RunRequest(dagID: dag, runID: runID, params: params)
+        var asked = RunRequest(dagID: dag, runID: runID, params: params)
+        asked.logicalDate = try Self.date(logicalDate)
+        let request = asked
         try await home.withMetastore { home, metastore in
             let run = try await metastore.write { transaction in
                 let row = try transaction.knownDAG(dag)
@@ -36,6 +44,14 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
             }
             try home.noteMissingEngine("the run starts once one is started")
             if wait { try await Self.waitForEnd(of: run.0, home, metastore) }
+        }
+    }
+
+    private static func date(_ text: String?) throws -> Timestamp? {
+        do {
+            return try text.map { try Timestamp(parsing: $0, dateIn: "UTC") }
+        } catch let error as PerchError {
+            throw ValidationError("--logical-date: \(error.message)")
         }
     }
 

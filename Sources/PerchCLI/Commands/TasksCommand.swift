@@ -7,11 +7,11 @@ internal import PerchSDK
 struct TasksCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "tasks", abstract: "Show, clear, mark and read tasks.",
+            commandName: "tasks", abstract: "Show, clear, mark, read and try tasks.",
             subcommands: [
                 TasksListCommand.self, TasksStatesCommand.self, TasksClearCommand.self, TasksMarkCommand.self,
                 TasksLogsCommand.self, TasksFailedDepsCommand.self, TasksStateCommand.self,
-                TasksTestCommand<Bundle>.self,
+                TasksTestCommand<Bundle>.self, TasksRenderCommand<Bundle>.self,
             ])
     }
 }

@@ -5,6 +5,7 @@ internal import Logging
 internal import PerchAPIServer
 internal import PerchExecutor
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
@@ -20,7 +21,7 @@ struct Engine {
     private let scheduler: Scheduler
     private let triggerer: TriggererRole
     private let events: EventSocket
-    private let sweep: LogSweep?
+    private let sweeps: [LogSweep]
     private let api: APIServer?
     private let folder: DAGFolderWatch?
     private let folderPath: String?
@@ -76,11 +77,20 @@ struct Engine {
             api = apiSettings.map {
                 APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
             }
-            sweep = configuration.number("retention.runs_days").map { days in
-                LogSweep(
-                    metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
-                    reactor: scheduler.reactor, log: log.logger("logs"))
+            var sweeps: [LogSweep] = []
+            if let days = configuration.number("retention.runs_days") {
+                sweeps.append(
+                    LogSweep(
+                        metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
+                        reactor: scheduler.reactor, log: log.logger("logs")))
             }
+            if edges == nil {
+                sweeps.append(
+                    LogSweep(
+                        metastore: metastore, directory: home.paths.outputs, keep: .seconds(3_600),
+                        reactor: scheduler.reactor, log: log.logger("outputs"), what: "outputs"))
+            }
+            self.sweeps = sweeps
         } catch {
             try metastore.close()
             throw error
@@ -115,7 +125,7 @@ struct Engine {
         await scheduler.start()
         try await triggerer.start()
         try await events.start()
-        sweep?.start()
+        for sweep in sweeps { sweep.start() }
         if let listing { folder?.start(from: listing) }
         await api?.open()
         return Started(dags: definitions.count, api: address)
@@ -186,14 +196,43 @@ struct Engine {
             metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
             processes: SystemProcesses(),
             launcher: edges?.launcher
-                ?? ProcessLauncher(home: home.path, arguments: hostArguments(dags), memoryLimit: memoryLimit),
+                ?? ProcessLauncher(
+                    home: home.path, arguments: hostArguments(dags, outputs(home, configuration)),
+                    memoryLimit: memoryLimit),
             logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
             logger: log.logger("executor"), secrets: secrets)
     }
 
-    private static func hostArguments(_ dags: DAGFolderPlace?) -> [String] {
-        guard let dags else { return ["bundle-host"] }
-        return ["bundle-host", "--dags", dags.path] + (dags.kept.map { ["--kept", $0] } ?? [])
+    private static func hostArguments(_ dags: DAGFolderPlace?, _ outputs: Outputs) -> [String] {
+        var arguments = [
+            "bundle-host", "--outputs", outputs.directory, "--inline-size", String(outputs.inlineSize), "--max-size",
+            String(outputs.largest),
+        ]
+        guard let dags else { return arguments }
+        arguments += ["--dags", dags.path] + (dags.kept.map { ["--kept", $0] } ?? [])
+        return arguments
+    }
+
+    /// Where a home's long outputs go, and what is long.
+    private struct Outputs {
+        var directory: String
+        var inlineSize: Int
+        var largest: Int
+    }
+
+    private static func outputs(_ home: Home, _ configuration: Configuration) -> Outputs {
+        Outputs(
+            directory: home.paths.outputs,
+            inlineSize: configuration.number("outputs.inline_size").map { Int($0) } ?? OutputKeeping.usualInlineSize,
+            largest: configuration.number("outputs.max_size").map { Int($0) } ?? OutputKeeping.usualLargest)
+    }
+
+    /// How outputs are kept by a bundle that is not a process of its own.
+    static func keeping(_ home: Home, _ configuration: Configuration) -> OutputKeeping {
+        let outputs = outputs(home, configuration)
+        return OutputKeeping(
+            store: FileOutputStore(directory: outputs.directory), inlineSize: outputs.inlineSize,
+            largest: outputs.largest)
     }
 
     private static func schedulerConfiguration(

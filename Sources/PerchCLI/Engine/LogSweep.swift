@@ -6,7 +6,8 @@ internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
 
-/// Removes the logs of runs that the metastore has forgotten: `retention.runs_days` decides for both.
+/// Removes the logs of runs that the metastore has forgotten, where `retention.runs_days` decides for both; and their long
+/// outputs, which nobody can ask for any more.
 ///
 /// A run's directory goes when nothing in it has changed for as long and the metastore has no such run any more, so the
 /// logs of a run that is alive are never touched.
@@ -16,9 +17,14 @@ final class LogSweep: Sendable {
     private let keep: TimeSpan
     private let reactor: any Reactor
     private let log: Logger
+    private let what: String
     private static let period = TimeSpan.seconds(3_600)
 
-    init(metastore: Metastore, directory: String, keep: TimeSpan, reactor: any Reactor, log: Logger) {
+    init(
+        metastore: Metastore, directory: String, keep: TimeSpan, reactor: any Reactor, log: Logger,
+        what: String = "logs"
+    ) {
+        self.what = what
         self.metastore = metastore
         self.directory = directory
         self.keep = keep
@@ -39,9 +45,9 @@ final class LogSweep: Sendable {
                     do {
                         let count = try await sweep(
                             before: metastore.clock.now + TimeSpan(microseconds: -keep.microseconds))
-                        if count > 0 { log.info("logs of forgotten runs removed", metadata: ["runs": "\(count)"]) }
+                        if count > 0 { log.info("\(what) of forgotten runs removed", metadata: ["runs": "\(count)"]) }
                     } catch {
-                        log.warning("logs could not be removed; tried again later", metadata: ["error": "\(error)"])
+                        log.warning("\(what) could not be removed; tried again later", metadata: ["error": "\(error)"])
                     }
                     plan(after: Self.period)
                 }

@@ -67,6 +67,12 @@ struct ConfigurationKey: Sendable {
         ConfigurationKey(
             name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),
         ConfigurationKey(
+            name: "outputs.inline_size", kind: .bytes, fallback: "64KiB",
+            summary: "the longest output that stays in the metastore; longer ones are files of the home"),
+        ConfigurationKey(
+            name: "outputs.max_size", kind: .bytes, fallback: "16MiB",
+            summary: "the longest output; a task that gives a longer one fails"),
+        ConfigurationKey(
             name: "retention.events_days", kind: .integer(1...36_500), fallback: "7",
             summary: "days that an event is kept in the inbox"),
         ConfigurationKey(

@@ -12,9 +12,10 @@ struct BorrowedSecrets {
     let variables: [VariableRow]
     private let metastore: Metastore?
 
-    init() async throws {
+    /// - Parameter home: Nil: the one that commands without `--home` work on.
+    init(_ home: Home? = nil) async throws {
         let environment = ProcessEnvironment.current
-        let home = try Home(option: nil, environment: environment)
+        let home = try home ?? Home(option: nil, environment: environment)
         let configuration = try home.configuration(flags: [], environment: environment)
         metastore = Self.metastore(of: home)
         do {

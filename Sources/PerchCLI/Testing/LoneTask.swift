@@ -11,7 +11,7 @@ struct LoneTask {
     let dag: DAG
     let index: Int
 
-    private var definition: TaskDefinition { dag.definition.tasks[index] }
+    var definition: TaskDefinition { dag.definition.tasks[index] }
 
     init(_ dag: DAG, _ taskID: String) throws {
         guard let index = dag.definition.tasks.firstIndex(where: { $0.taskID == taskID }) else {

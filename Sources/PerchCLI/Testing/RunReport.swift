@@ -3,6 +3,7 @@
 internal import PerchBundle
 internal import PerchExecutor
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
 internal import Synchronization
 
@@ -59,9 +60,18 @@ final class RunReport: AttemptLog {
         case .deferred: return row.state.rawValue + (wait.map { ": " + Self.words($0) } ?? "")
         case .upForRetry: return row.state.rawValue + (row.retryAt.map { ", again at \($0)" } ?? "") + reason
         case .success:
-            let output = row.output.flatMap { $0 == "null" ? nil : " \($0.shown(200))" } ?? ""
-            return row.state.rawValue + output
+            return row.state.rawValue + (row.output.map(Self.words) ?? "")
         case .failed, .skipped, .upstreamFailed: return row.state.rawValue + reason
+        }
+    }
+
+    /// What a task gave; of what is too long to be told its length.
+    private static func words(_ output: String) -> String {
+        switch OutputText(output) {
+        case .value("null"): ""
+        case .value(let text): " \(text.shown(200))"
+        case .reference(let reference): " (\(reference.size) bytes)"
+        case .parts: ""
         }
     }
 

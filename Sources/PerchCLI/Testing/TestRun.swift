@@ -66,7 +66,10 @@ struct TestRun {
         let engine = try Engine(
             home: temporary.home, configuration: configuration,
             edges: Engine.Edges(
-                clock: clock, launcher: InProcessBundle(dags: [unscheduled], triggers: triggers, clock: clock),
+                clock: clock,
+                launcher: InProcessBundle(
+                    dags: [unscheduled], triggers: triggers, clock: clock,
+                    outputs: Engine.keeping(temporary.home, configuration)),
                 logs: report,
                 lease: isFastForward ? Self.long : nil, secrets: borrowed.secrets))
         try await borrowed.lend(to: engine.metastore)
@@ -90,6 +93,7 @@ struct TestRun {
     private var unscheduled: DAG {
         var definition = dag.definition
         definition.schedule = .none
+        definition.isTest = true
         return DAG(definition: definition, code: dag.code, of: dag)
     }
 }

@@ -79,12 +79,12 @@ final class TestWatch {
             let look = try await look(run)
             tell(look)
             if look.run.state.isFinished {
-                return outcome(look.run.state, look)
+                return try await outcome(look.run.state, look)
             }
             if let limit, SystemClock().now >= limit {
                 if reason == nil { try await end(run) }
                 // Code in this process cannot be ended by force: it is left behind.
-                if SystemClock().now >= limit + Self.grace { return outcome(.failed, look) }
+                if SystemClock().now >= limit + Self.grace { return try await outcome(.failed, look) }
                 wake(at: limit + Self.grace)
             }
             if test.isFastForward, try await move(look) { wake(at: limit) }
@@ -92,9 +92,15 @@ final class TestWatch {
         throw TestRun.Stopped()
     }
 
-    private func outcome(_ state: RunState, _ look: Look) -> TestRun.Outcome {
-        TestRun.Outcome(
-            state: state, instances: look.instances.filter { report.isTold($0.key) }, reason: reason)
+    private func outcome(_ state: RunState, _ look: Look) async throws -> TestRun.Outcome {
+        var instances = look.instances.filter { report.isTold($0.key) }
+        let texts = instances.map(\.output)
+        // The files of long outputs go with the home.
+        let outputs = try await engine.metastore.read { snapshot in
+            try texts.map { try $0.map { try snapshot.value(ofOutput: $0) } }
+        }
+        for (index, output) in outputs.enumerated() { instances[index].output = output }
+        return TestRun.Outcome(state: state, instances: instances, reason: reason)
     }
 
     private func start() async throws -> RunRow {

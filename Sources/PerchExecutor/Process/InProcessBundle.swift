@@ -2,6 +2,7 @@
 
 internal import Glibc
 internal import PerchBundle
+package import PerchOutputs
 package import PerchReactor
 package import PerchSDK
 
@@ -14,17 +15,19 @@ package struct InProcessBundle: BundleLauncher {
     private let triggers: [any AsyncTrigger.Type]
     private let clock: any PerchClock
     private let bundleVersion: String
+    private let outputs: OutputKeeping?
 
     /// A launcher of these DAGs.
     package init(
         dags: [DAG], triggers: [any AsyncTrigger.Type] = [], clock: any PerchClock, name: String = "default",
-        bundleVersion: String = "in-process"
+        bundleVersion: String = "in-process", outputs: OutputKeeping? = nil
     ) {
         self.dags = dags
         self.triggers = triggers
         self.clock = clock
         self.name = name
         self.bundleVersion = bundleVersion
+        self.outputs = outputs
     }
 
     /// Starts a host on threads of its own.
@@ -35,12 +38,12 @@ package struct InProcessBundle: BundleLauncher {
             throw PerchError(.unavailable, "no socket for a bundle: \(String(cString: strerror(errno)))")
         }
         setNonblocking(sockets[0])
-        let (dags, triggers, clock, bundleVersion) = (dags, triggers, clock, bundleVersion)
+        let (dags, triggers, clock, bundleVersion, outputs) = (dags, triggers, clock, bundleVersion, outputs)
         let descriptor = sockets[1]
         Task.detached {
             await BundleHost.run(
                 dags: dags, triggers: triggers, descriptor: descriptor, clock: clock, bundleVersion: bundleVersion,
-                conduct: .inProcess)
+                conduct: .inProcess, outputs: outputs)
         }
         return try BundleConnection(
             LaunchedBundle(socket: sockets[0], process: nil), loop: loop, callbacks: callbacks)

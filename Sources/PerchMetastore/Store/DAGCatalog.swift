@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchOutputs
 import PerchSDK
 import Synchronization
 
@@ -12,6 +13,10 @@ final class DAGCatalog: Sendable {
         var tasks = 0
     }
     private let kept = Mutex(Kept())
+    /// Where outputs lie that are too long for their rows.
+    let outputs: (any OutputStore)?
+
+    init(outputs: (any OutputStore)? = nil) { self.outputs = outputs }
 
     func version(_ versionID: Int64, load: () throws -> DAGDefinition) throws -> DAGVersion {
         if let known = kept.withLock({ $0.versions[versionID] }) { return known }
@@ -40,6 +45,8 @@ final class DAGCatalog: Sendable {
 final class DAGVersion: Sendable {
     let versionID: Int64
     let definition: DAGDefinition
+    /// The definition as templates see it.
+    let attemptDAG: AttemptDAG
     /// For each task, the indexes of the tasks that come after it, ascending.
     let downstream: [[Int]]
     /// The tasks that something is mapped over.
@@ -54,6 +61,7 @@ final class DAGVersion: Sendable {
     init(versionID: Int64, definition: DAGDefinition) {
         self.versionID = versionID
         self.definition = definition
+        attemptDAG = AttemptDAG(definition)
         var downstream = Array(repeating: [Int](), count: definition.tasks.count)
         var mappedOver: Set<Int> = []
         var deciding: Set<Int> = []

@@ -39,6 +39,8 @@ public struct HomePaths: Sendable, Hashable {
     public func inspections() -> [String] { sockets("inspect") }
     /// The directory of the attempts' logs.
     public var logs: String { home + "/logs" }
+    /// The directory of outputs that are too long for their rows.
+    public var outputs: String { home + "/outputs" }
     /// The folder of YAML files with DAGs, where no other is named.
     public var dags: String { home + "/dags" }
     /// Where the last good state of such files is kept.

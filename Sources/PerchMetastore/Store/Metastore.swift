@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+package import PerchOutputs
 public import PerchSDK
 
 /// The state of a home: everything that the roles tell one another goes through here.
@@ -34,7 +35,8 @@ public final class Metastore: Sendable {
     private init(
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
         doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, bell: DoorbellSocket? = nil,
-        meter: (any MetastoreMeter)? = nil, release: @escaping @Sendable () -> Void = {}
+        meter: (any MetastoreMeter)? = nil, outputs: (any OutputStore)? = nil,
+        release: @escaping @Sendable () -> Void = {}
     ) {
         self.home = home
         self.clock = clock
@@ -43,7 +45,7 @@ public final class Metastore: Sendable {
         self.doorbells = doorbells
         self.bell = bell
         self.release = release
-        catalog = DAGCatalog()
+        catalog = DAGCatalog(outputs: outputs ?? FileOutputStore(directory: HomePaths(home).outputs))
         writer = GroupCommitWriter(
             driver: driver, catalog: catalog, clock: clock, runner: runner, meter: meter, doorbells: ring)
         writer.start()
@@ -54,13 +56,15 @@ public final class Metastore: Sendable {
     /// - Parameters:
     ///   - driver: A database whose schema is current.
     ///   - doorbells: What the roles listen to.
+    ///   - outputs: Where outputs lie that are too long for their rows.
     ///   - ring: Called after each COMMIT with what it has to tell; passes it on to `doorbells`, or loses it.
     package convenience init(
         clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner, doorbells: Doorbells,
-        ring: @escaping @Sendable (DoorbellSet) -> Void
+        outputs: (any OutputStore)? = nil, ring: @escaping @Sendable (DoorbellSet) -> Void
     ) {
         self.init(
-            home: "a simulation", clock: clock, driver: driver, runner: runner, doorbells: doorbells, ring: ring)
+            home: "a simulation", clock: clock, driver: driver, runner: runner, doorbells: doorbells, ring: ring,
+            outputs: outputs)
     }
 
     /// Opens the metastore of a home.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchOutputs
 import PerchSDK
 
 extension Transaction {
@@ -60,45 +61,6 @@ extension Transaction {
         }
     }
 
-    /// A task's output as the tasks after it receive it: `null` where it gave none, an array where it is mapped.
-    func output(runKey: Int64, version: DAGVersion, taskIndex: Int) throws -> String {
-        if version.tasks[taskIndex].mappedOver == nil {
-            let output = try first(
-                "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", runKey,
-                taskIndex
-            ) { $0.optionalText(0) }
-            return (output ?? nil) ?? "null"  // because a task that did not succeed has no output
-        }
-        let outputs = try rows(
-            """
-            SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0 ORDER BY map_index
-            """, runKey, taskIndex
-        ) { $0.optionalText(0) ?? "null" }
-        return "[" + outputs.joined(separator: ",") + "]"
-    }
-
-    /// What a mapped instance is for, as JSON text.
-    func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
-        if task.callback != nil {
-            return try first("SELECT cause FROM callback_cause WHERE ti_id = :1", instance.id) { $0.text(0) }
-        }
-        guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
-        let element = try first(
-            """
-            SELECT value FROM output_item WHERE position = :3 AND ti_id =
-                (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
-            """, instance.runKey, source, instance.mapIndex
-        ) { $0.text(0) }
-        if let element { return element }
-        // Mapped over a mapped task: the element is the output of the instance at the same place.
-        let output = try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
-            instance.runKey,
-            source, instance.mapIndex
-        ) { $0.optionalText(0) }
-        return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
-    }
-
     /// Ends dispatches. For each report, whether it was accepted; false: its dispatch is not the current one, and nothing
     /// has changed. What comes after is resolved, slots are freed and filled again, runs end, all in this transaction.
     public func finish(_ reports: [TaskReport]) throws -> [Bool] {
@@ -129,7 +91,16 @@ extension Transaction {
             return true
         }
         switch report.outcome {
-        case .success(let output, let items):
+        case .success(let reported, let items):
+            let output: String
+            do {
+                output = try inlined(reported, of: found.instance)
+            } catch let error as PerchError where error.code == .unavailable {
+                try fail(
+                    found.instance, message: "what it gave cannot be read: \(error.message)", isRetryable: true,
+                    firstTry: found.firstTry, in: settlement)
+                return true
+            }
             try run("UPDATE task_instance SET output = :2 WHERE ti_id = :1", report.taskInstanceID, output)
             if items != nil { try run("DELETE FROM output_item WHERE ti_id = :1", report.taskInstanceID) }
             for (position, item) in (items ?? []).enumerated() {
@@ -149,6 +120,14 @@ extension Transaction {
             try end(found.instance, as: .failed, message: "cancelled by its worker", in: settlement)
         }
         return true
+    }
+
+    /// An output as its row holds it: where it decides what comes next, the value itself, whatever its length.
+    private func inlined(_ output: String, of instance: Instance) throws -> String {
+        guard OutputText.isMarked(output),
+            try facts(ofRun: instance.runKey).version.deciding.contains(instance.taskIndex)
+        else { return output }
+        return try value(ofOutput: output)
     }
 
     /// A try has failed: `up_for_retry` while there are retries left, else `failed`.

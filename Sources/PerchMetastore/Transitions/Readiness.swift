@@ -173,7 +173,12 @@ extension Transaction {
     func scope(of instance: Instance, task: TaskDefinition) throws -> TemplateScope {
         var facts = try facts(ofRun: instance.runKey).row.attemptFacts(
             taskID: task.taskID, mapIndex: instance.mapIndex, tryNumber: instance.tryNumber)
-        facts.mapElement = try mapElement(of: instance, task: task)
+        facts.dag = try self.facts(ofRun: instance.runKey).version.attemptDAG
+        do {
+            facts.mapElement = try mapElement(of: instance, task: task).map { try value(ofOutput: $0) }
+        } catch let error as PerchError where error.code == .unavailable {
+            throw PerchError(.invalid, "its element cannot be read: \(error.message)")
+        }
         return TemplateScope(facts)
     }
 

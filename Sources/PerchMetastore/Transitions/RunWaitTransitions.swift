@@ -61,7 +61,13 @@ extension Transaction {
         _ waitID: Int64, _ end: RunEvent, _ aim: RunAim, _ verdict: (isAllowed: Bool, sentence: String)
     ) throws -> Firing {
         var end = end
-        if verdict.isAllowed, aim.givesOutput { end.output = try output(of: end) }
+        if verdict.isAllowed, aim.givesOutput {
+            do {
+                end.output = try output(of: end)
+            } catch let error as PerchError where error.code == .unavailable {
+                return Firing(waitID: waitID, outcome: .broken(error.message), by: "engine")
+            }
+        }
         let outcome: WaitOutcome =
             verdict.isAllowed ? .event(end.json) : .broken(verdict.sentence + ", so the wait for it cannot be met")
         return Firing(waitID: waitID, outcome: outcome, by: "engine")
@@ -74,7 +80,8 @@ extension Transaction {
         }
         let version = try version(run.versionID)
         guard let index = version.tasks.firstIndex(where: { $0.taskID == taskID }) else { return nil }
-        return try JSONValue(parsing: output(runKey: run.runKey, version: version, taskIndex: index))
+        return try JSONValue(
+            parsing: value(ofOutput: output(runKey: run.runKey, version: version, taskIndex: index)))
     }
 
     /// Fires the waits for what has ended, each in its turn: what that ends is told in the next turn of `settle`.

@@ -43,8 +43,14 @@ public struct BashOperator: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] {
-        [command] + environment.sorted { $0.key < $1.key }.map(\.value) + [workingDirectory].compactMap(\.self)
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields = [TemplateField("command", command)]
+        fields.add("environment", environment)
+        if let workingDirectory { fields.append(TemplateField("workingDirectory", workingDirectory)) }
+        return fields
     }
 
     /// An empty command, or a variable's name that no environment can hold.

@@ -40,8 +40,14 @@ public struct HTTPOperator: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] {
-        [url] + headers.sorted { $0.key < $1.key }.map(\.value) + [body].compactMap(\.self)
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields = [TemplateField("url", url)]
+        fields.add("headers", headers)
+        if let body { fields.append(TemplateField("body", body)) }
+        return fields
     }
 
     /// An address, method, header or bound that no request can have.

@@ -60,27 +60,21 @@ public struct PythonOperator<Value: Codable & Sendable>: Operator {
     }
 
     /// Everything that may hold templates; scripts are no templates, for braces mean something in Python.
-    public var templates: [String] {
-        var found = [interpreter] + environment.sorted { $0.key < $1.key }.map(\.value)
-        found += [workingDirectory].compactMap(\.self)
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields = [TemplateField("interpreter", interpreter)]
+        fields.add("environment", environment)
+        if let workingDirectory { fields.append(TemplateField("workingDirectory", workingDirectory)) }
         switch code {
         case .script: break
-        case .file(let path): found.append(path)
+        case .file(let path): fields.append(TemplateField("file", path))
         case .function(_, let place, let arguments):
-            found.append(place)
-            for (_, value) in arguments.sorted(by: { $0.key < $1.key }) { Self.collect(value, &found) }
+            fields.append(TemplateField("of", place))
+            for (name, value) in arguments.sorted(by: { $0.key < $1.key }) { fields.add("arguments.\(name)", value) }
         }
-        return found
-    }
-
-    private static func collect(_ value: JSONValue, _ found: inout [String]) {
-        switch value {
-        case .null, .bool, .integer, .number: break
-        case .string(let text): found.append(text)
-        case .array(let elements): for element in elements { collect(element, &found) }
-        case .object(let members):
-            for (_, member) in members.sorted(by: { $0.key < $1.key }) { collect(member, &found) }
-        }
+        return fields
     }
 
     /// No code, or a name that nothing in Python can have.

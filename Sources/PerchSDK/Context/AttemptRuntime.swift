@@ -72,6 +72,8 @@ public struct AttemptFacts: Codable, Sendable, Hashable {
     public var runType: RunType
     /// The element of a mapped instance as JSON text; nil where the task is not mapped.
     package var mapElement: String?
+    /// What is declared, for templates that name more of the DAG and the task than their ids; nil where nobody knows.
+    package var dag: AttemptDAG?
 
     private enum CodingKeys: CodingKey {
         case dagID, runID, taskID, mapIndex, tryNumber, logicalDate, dataIntervalStart, dataIntervalEnd, params, runType
@@ -94,4 +96,17 @@ public struct AttemptFacts: Codable, Sendable, Hashable {
         self.params = params
         self.runType = runType
     }
+}
+
+/// The DAG that an attempt belongs to. A class, so that handing it on costs nothing.
+package final class AttemptDAG: Hashable, Sendable {
+    package let definition: DAGDefinition
+
+    package init(_ definition: DAGDefinition) { self.definition = definition }
+
+    package static func == (left: AttemptDAG, right: AttemptDAG) -> Bool {
+        left === right || left.definition == right.definition
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(definition.dagID) }
 }

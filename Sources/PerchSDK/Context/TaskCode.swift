@@ -6,6 +6,8 @@ public struct TaskCode: Sendable {
     /// instance.
     public var run:
         @Sendable (_ context: TaskContext, _ inputs: [String], _ mapElement: String?) async throws -> TaskOutput
+    /// The fields of its operator that may hold templates; none of a closure.
+    package var templateFields: [TemplateField] = []
 
     /// Code from a closure.
     public init(

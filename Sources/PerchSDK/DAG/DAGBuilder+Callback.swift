@@ -51,7 +51,8 @@ extension DAGBuilder {
         }
         draft.callback(
             id, O.operatorName, in: group, on: points, of: tasks.flatMap(\.anchors),
-            options: Self.options(retries, executionTimeout), hasOnKill: O.hasOnKill, place: place
+            options: Self.options(retries, executionTimeout), hasOnKill: O.hasOnKill, fields: code.templateFields,
+            place: place
         ) { context, _, _ in
             _ = try await code.execute(context)
             return JSONText.null

@@ -68,7 +68,7 @@ extension DAGBuilder {
         let first = task.start
         return draft.declare(
             task.id, .code(operatorName: O.operatorName), in: task.group, after: [], options: task.options,
-            start: start, hasOnKill: O.hasOnKill, place: task.place
+            start: start, hasOnKill: O.hasOnKill, fields: code.templateFields, place: task.place
         ) { context, _, _ in
             if let first { try await Self.wait(for: first.trigger, timeout: first.timeout, in: context) }
             let output = try await code.execute(context)

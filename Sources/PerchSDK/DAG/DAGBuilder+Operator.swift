@@ -24,7 +24,8 @@ extension DAGBuilder {
         let place = DeclarationPlace(file, line)
         check(code, of: id, place)
         return declareCode(
-            id, O.operatorName, after: after, options: options, hasOnKill: O.hasOnKill, place: place
+            id, O.operatorName, after: after, options: options, hasOnKill: O.hasOnKill,
+            fields: code.templateFields, place: place
         ) { context, _, _ in
             try await JSONText.encode(code.execute(context))
         }
@@ -51,7 +52,8 @@ extension DAGBuilder {
         let place = DeclarationPlace(file, line)
         check(code, of: id, place)
         return declareCode(
-            id, O.operatorName, after: after, options: options, hasOnKill: O.hasOnKill, place: place
+            id, O.operatorName, after: after, options: options, hasOnKill: O.hasOnKill,
+            fields: code.templateFields, place: place
         ) { context, _, _ in
             try await code.execute(context)
             return JSONText.null

@@ -27,7 +27,7 @@ public struct DAGBuilder: ~Copyable {
     func declareCode<Output>(
         _ id: String, _ operatorName: String, inputs: [TaskAnchor] = [], mappedOver: TaskAnchor? = nil,
         after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool,
-        onKill: KillAction? = nil, place: DeclarationPlace, run: @escaping DAGDraft.Run
+        onKill: KillAction? = nil, fields: [TemplateField] = [], place: DeclarationPlace, run: @escaping DAGDraft.Run
     ) -> TaskReference<Output> {
         var body = run
         if let onKill {
@@ -38,7 +38,8 @@ public struct DAGBuilder: ~Copyable {
         }
         let anchor = draft.declare(
             id, .code(operatorName: operatorName), in: group, inputs: inputs, mappedOver: mappedOver, after: after,
-            options: options, start: start, hasOnKill: hasOnKill || onKill != nil, place: place, run: body)
+            options: options, start: start, hasOnKill: hasOnKill || onKill != nil, fields: fields, place: place,
+            run: body)
         return TaskReference(anchor)
     }
 

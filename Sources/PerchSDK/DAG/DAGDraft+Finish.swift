@@ -41,7 +41,9 @@ extension DAGDraft {
             }
             definitions.append(definition)
             // A mapped instance gives one element: its siblings together are the array.
-            code.append(task.run.map { Self.code($0, givesItems: task.givesItems && task.mappedOver == nil) })
+            var body = task.run.map { Self.code($0, givesItems: task.givesItems && task.mappedOver == nil) }
+            body?.templateFields = task.fields
+            code.append(body)
         }
         for (position, index) in order.enumerated() where stuck.isEmpty {
             guard let problem = definitions[position].flowProblem(in: definitions) else { continue }

@@ -19,6 +19,8 @@ final class DAGDraft {
         var callback: (points: [CallbackPoint], tasks: [Int])?
         /// Whether another task is mapped over this one, so that its output is given element by element too.
         var givesItems = false
+        /// What of its operator may hold templates.
+        var fields: [TemplateField] = []
         var run: Run?
     }
 
@@ -41,7 +43,7 @@ final class DAGDraft {
         _ id: String, _ kind: TaskDefinition.Kind, in group: String, inputs: [TaskAnchor] = [],
         mappedOver: TaskAnchor? = nil,
         after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool = false,
-        place: DeclarationPlace, run: Run? = nil
+        fields: [TemplateField] = [], place: DeclarationPlace, run: Run? = nil
     ) -> TaskAnchor {
         let index = tasks.count
         let id = Self.fullID(id, in: group)
@@ -71,7 +73,7 @@ final class DAGDraft {
         tasks.append(
             Task(
                 definition: definition, place: place, upstream: upstream, inputs: inputIndexes, mappedOver: mapIndex,
-                run: run))
+                fields: fields, run: run))
         for reference in after { for anchor in reference.anchors { join(anchor, to: index, place) } }
         return TaskAnchor(taskID: id, index: index, owner: token)
     }
@@ -141,11 +143,12 @@ final class DAGDraft {
     /// Adds code that is called back.
     func callback(
         _ id: String, _ operatorName: String, in group: String, on points: [CallbackPoint], of anchors: [TaskAnchor],
-        options: TaskOptions, hasOnKill: Bool = false, place: DeclarationPlace, run: @escaping Run
+        options: TaskOptions, hasOnKill: Bool = false, fields: [TemplateField] = [], place: DeclarationPlace,
+        run: @escaping Run
     ) {
         let own = declare(
             id, .code(operatorName: operatorName), in: group, after: [], options: options, hasOnKill: hasOnKill,
-            place: place, run: run)
+            fields: fields, place: place, run: run)
         tasks[own.index].callback = (points, anchors.compactMap { resolve($0, for: own.taskID, place) })
     }
 

@@ -29,6 +29,9 @@ public protocol Operator: Sendable {
     /// The strings that `execute` renders: their templates are checked where the operator is declared.
     var templates: [String] { get }
 
+    /// The same strings with the names of their fields, as `tasks render` shows them.
+    var templateFields: [TemplateField] { get }
+
     /// What is wrong with this value, in sentences; checked where the operator is declared.
     var problems: [String] { get }
 }
@@ -40,6 +43,43 @@ extension Operator {
     public static var hasOnKill: Bool { false }
     /// Nothing is rendered.
     public var templates: [String] { [] }
+    /// The strings of `templates`, by their numbers.
+    public var templateFields: [TemplateField] {
+        templates.enumerated().map { TemplateField("template \($0.offset + 1)", $0.element) }
+    }
     /// Nothing is wrong.
     public var problems: [String] { [] }
+}
+
+/// A string of an operator that may hold templates.
+public struct TemplateField: Sendable, Hashable {
+    /// The field's name, as people write it: `command`, `environment.PATH`.
+    public var name: String
+    /// What stands there, its templates not filled in.
+    public var text: String
+
+    /// A field by its name.
+    public init(_ name: String, _ text: String) {
+        self.name = name
+        self.text = text
+    }
+}
+
+extension [TemplateField] {
+    /// Adds every string of a value, by its place in it.
+    package mutating func add(_ name: String, _ value: JSONValue) {
+        switch value {
+        case .string(let text): append(TemplateField(name, text))
+        case .array(let elements):
+            for (index, element) in elements.enumerated() { add("\(name)[\(index)]", element) }
+        case .object(let members):
+            for (key, member) in members.sorted(by: { $0.key < $1.key }) { add("\(name).\(key)", member) }
+        case .null, .bool, .integer, .number: break
+        }
+    }
+
+    /// Adds the strings of a dictionary, by their keys.
+    package mutating func add(_ name: String, _ values: [String: String]) {
+        for (key, value) in values.sorted(by: { $0.key < $1.key }) { append(TemplateField("\(name).\(key)", value)) }
+    }
 }

@@ -26,6 +26,8 @@ public struct DAGDefinition: Hashable, Sendable {
     /// What they may be; a param that is not here may be anything.
     public var paramSchemas: [String: ParamSchema]
     public var tasks: [TaskDefinition]
+    /// Whether it is being tried out, as templates see it in `test_mode`.
+    package var isTest = false
 
     /// A DAG without tasks and with the field's defaults.
     public init(dagID: String, schedule: ScheduleDefinition = .none, tasks: [TaskDefinition] = []) {

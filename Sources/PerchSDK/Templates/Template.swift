@@ -2,16 +2,14 @@
 
 /// A string with `{{ … }}` in it, which are filled in from an attempt's names, dates and params.
 ///
-/// - Names: `ds`, `ds_nodash`, `ts`, `ts_nodash`, `logical_date`, `data_interval_start`, `data_interval_end`, `run_id`,
-///   `try_number`, `map_index`, `params.x.y`, `params['x']`, `params.list[0]`, `dag.dag_id`, `task.task_id`,
-///   `dag_run.run_id`, `dag_run.run_type`, `dag_run.logical_date`, `dag_run.conf.x` (the params), and of the task
-///   instance (`ti`, `task_instance`) `dag_id`, `run_id`, `task_id`, `try_number`, `map_index`. In a mapped task `element`,
-///   `element.x.y` and `element[0]`: what the instance is for. Dates are in UTC.
+/// - Names: `ds`, `data_interval_end`, `params.x.y`, `dag_run.run_id` and others, `TemplateNames` has them. In a mapped task
+///   `element`, `element.x.y` and `element[0]`: what the instance is for. Dates are in UTC.
 /// - Variables and connections: `var.value.KEY`, `var.json.KEY.member`, `conn.ID.host`, and `port`, `login`, `password`,
 ///   `schema`, `conn_type`, `uri`, `extra.NAME`. Where the text is stored (sensors, waits), nothing secret and no `conn`.
-/// - Filters: `upper`, `lower`, `trim`, `default('x')` (for what is missing or null), `tojson`, and for instants `ds`,
-///   `ds_nodash`, `ts`, `ts_nodash`: `{{ data_interval_end | ds }}`.
-/// - Macros: `ds_add(ds, -1)`, also as `macros.ds_add`.
+/// - Filters: `{{ data_interval_end | ds }}`, `{{ params.x | default('y') | upper }}`; see `TemplateFilter`.
+/// - Macros: `ds_add(ds, -1)`, also as `macros.ds_add`; see `TemplateMacro`.
+/// - Operators: `+ - * / // %`, `~` that joins texts, comparisons, `in`, `and`, `or`, `not`, `is defined`, `is none`, and
+///   `a if x else b`. There are no loops and no code: filling in always ends, in bounded time and space.
 /// - `{{ '{{' }}` gives two braces; `}}` needs no escape outside.
 ///
 /// Whatever does not resolve is an error with its line and column; nothing is left empty in silence.
@@ -22,14 +20,18 @@ public struct Template: Sendable, Hashable {
     }
 
     let parts: [Part]
+    /// As it was written; empty where there is nothing to fill in.
+    private let source: String
 
     /// Reads a template.
     /// - Throws: `PerchError` (`invalid`) with line and column of what is wrong.
     public init(_ text: String) throws(PerchError) {
         guard Self.hasBraces(text) else {
             parts = text.isEmpty ? [] : [.text(text)]
+            source = ""
             return
         }
+        source = text
         var parser = TemplateParser(text)
         parts = try parser.parts()
     }
@@ -47,11 +49,17 @@ public struct Template: Sendable, Hashable {
     /// The string with everything filled in.
     /// - Throws: `PerchError` (`invalid`) with line and column of what does not resolve, and what would.
     public func render(_ scope: TemplateScope) throws(PerchError) -> String {
+        var scope = scope
+        scope.template = source
         var result = ""
         for part in parts {
             switch part {
             case .text(let text): result += text
-            case .expression(let expression): result += try expression.text(in: scope)
+            case .expression(let expression):
+                result += try expression.text(in: scope)
+                if result.utf8.count > source.utf8.count + Self.longestResult {
+                    throw Self.tooLong(expression.position)
+                }
             }
         }
         return result

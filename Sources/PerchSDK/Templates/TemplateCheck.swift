@@ -18,14 +18,15 @@ public enum TemplateCheck {
     }
 
     private static func problems(in expression: TemplateExpression, _ isMapped: Bool) -> [String] {
-        switch expression.value {
-        case .literal: []
-        case .name(let steps) where !isMapped && steps.first == .member("element"):
-            [expression.position.fault("'element' is for mapped tasks: what each instance is for").message]
-        case .name(let steps):
-            TemplateNames.problem(of: steps).map { [expression.position.fault($0).message] } ?? []
-        case .addDays(let date, let days): problems(in: date, isMapped) + problems(in: days, isMapped)
+        var problems: [String] = []
+        expression.eachName { steps, place in
+            if !isMapped, steps.first == .member("element") {
+                problems.append(place.fault("'element' is for mapped tasks: what each instance is for").message)
+            } else if let problem = TemplateNames.problem(of: steps) {
+                problems.append(place.fault(problem).message)
+            }
         }
+        return problems
     }
 
     /// The names in a template that can be read, each with its place.
@@ -39,18 +40,10 @@ public enum TemplateCheck {
             return []
         }
         var found: [(steps: [TemplateExpression.Step], position: TemplatePosition)] = []
-        for case .expression(let expression) in template.parts { found += names(in: expression) }
-        return found
-    }
-
-    private static func names(
-        in expression: TemplateExpression
-    ) -> [(steps: [TemplateExpression.Step], position: TemplatePosition)] {
-        switch expression.value {
-        case .literal: []
-        case .name(let steps): [(steps, expression.position)]
-        case .addDays(let date, let days): names(in: date) + names(in: days)
+        for case .expression(let expression) in template.parts {
+            expression.eachName { found.append(($0, $1)) }
         }
+        return found
     }
 
     private static func shown(_ text: String) -> String {

@@ -108,12 +108,19 @@ extension TemplateScope {
     package func filled<Result>(
         by runtime: any AttemptRuntime, _ body: (TemplateScope) throws -> Result
     ) async throws -> Result {
+        try await filled(asking: { try await runtime.find($0) }, body)
+    }
+
+    /// The same where looking something up takes its time.
+    package func filled<Result>(
+        asking lookUp: (SecretName) async throws -> FoundSecret?, _ body: (TemplateScope) throws -> Result
+    ) async throws -> Result {
         var scope = self
         while true {
             let result = Swift.Result { try body(scope) }
             let asked = scope.values.takeAsked()
             if asked.isEmpty { return try result.get() }
-            for name in asked { scope.values.learn(name, try await runtime.find(name)) }
+            for name in asked { scope.values.learn(name, try await lookUp(name)) }
         }
     }
 }

@@ -59,7 +59,7 @@ package final class SimulatedBundle: BundleLink, @unchecked Sendable {  // becau
             executor: thread, outbox: Outbox(bundle: self),
             // The dead draw nothing: what the living do must not depend on them.
             generator: { life.isDead ? 4 : UInt64(bitPattern: world.random(in: .min ... .max)) },
-            triggers: setting.triggers)
+            triggers: setting.triggers, outputs: setting.outputs)
         end = { [weak self] in self?.die(Self.killed) }
     }
 

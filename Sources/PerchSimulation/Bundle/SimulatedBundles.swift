@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PerchExecutor
+package import PerchOutputs
 package import PerchReactor
 package import PerchSDK
 
@@ -16,6 +17,8 @@ package final class SimulatedBundles: @unchecked Sendable {
     package var dags: [DAG]
     package var bundleVersion = "1"
     package var triggers: [any AsyncTrigger.Type] = []
+    /// Where long outputs go.
+    package var outputs: OutputKeeping?
     /// Called for each dispatch that reaches a bundle.
     package var onDispatch: ((AttemptFacts) -> Void)?
     /// Until when each message that changes something comes again, later and with other content.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
 
 extension ReferenceModel {
@@ -132,7 +133,7 @@ extension ReferenceModel {
                     mapIndex: row.int(2), state: try row.name(3), tryNumber: row.int(4),
                     firstTry: invariants.shadow.instances[id]?.firstTry ?? 1,
                     message: row.optionalText(5) ?? "",  // because only some ends have a message
-                    output: row.optionalText(6)))
+                    output: try row.optionalText(6).map { text in try outputs?.value(of: text) ?? text }))
         }
         for index in found.indices {
             try connection.query(

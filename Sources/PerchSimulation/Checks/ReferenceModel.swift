@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import PerchMetastore
+package import PerchOutputs
 internal import PerchSDK
 
 /// Says how a finished run must have ended, given its DAG, its scripts and how its waits ended: a plain recursion over
@@ -11,9 +12,12 @@ internal import PerchSDK
 package struct ReferenceModel {
     let workload: Workload
     let requests: Acknowledged
+    /// Where outputs lie that are too long for their rows.
+    let outputs: (any OutputStore)?
 
     /// A model of a workload and of what clients did to it.
-    package init(_ workload: Workload, _ requests: Acknowledged) {
+    package init(_ workload: Workload, _ requests: Acknowledged, outputs: (any OutputStore)? = nil) {
+        self.outputs = outputs
         self.workload = workload
         self.requests = requests
     }

@@ -18,6 +18,8 @@ package struct Sabotage: Sendable {
         case lyingSync
         /// Nobody looks without a doorbell, and doorbells get lost.
         case doorbellsOnly
+        /// Long outputs are reported, and were not stored.
+        case outputsLost
     }
 
     package var name: String
@@ -101,6 +103,7 @@ package struct Sabotage: Sendable {
         Sabotage(name: "synchronous-off", edge: .synchronousOff),
         Sabotage(name: "lying-sync", edge: .lyingSync),
         Sabotage(name: "doorbells-only", edge: .doorbellsOnly),
+        Sabotage(name: "outputs-lost", edge: .outputsLost),
     ]
 
     /// One by its name.

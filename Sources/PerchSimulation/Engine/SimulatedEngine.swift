@@ -3,6 +3,7 @@
 package import Logging
 package import PerchExecutor
 package import PerchMetastore
+package import PerchOutputs
 package import PerchReactor
 package import PerchScheduler
 package import PerchTriggerer
@@ -23,6 +24,8 @@ package final class SimulatedEngine: @unchecked Sendable {
         package var executor: ((SimulatedEngine, any Reactor) -> Executor)?
         package var processes: any ProcessTable
         package var sources: Triggerer.SourceFactory
+        /// Where outputs lie that are too long for their rows.
+        package var outputs: (any OutputStore)?
         /// Rings the bells of a COMMIT at whoever is to hear them.
         package var ring: @Sendable (DoorbellSet) -> Void
 
@@ -66,7 +69,7 @@ package final class SimulatedEngine: @unchecked Sendable {
         main = VirtualExecutor(world: world, process: life)
         metastore = Metastore(
             clock: VirtualClock(world, process: life), driver: parts.driver, runner: runner, doorbells: doorbells,
-            ring: parts.ring)
+            outputs: parts.outputs, ring: parts.ring)
         if let configuration = parts.scheduler {
             scheduler = Scheduler(
                 metastore: metastore, reactor: reactor("scheduler"), configuration: configuration, log: parts.log)

@@ -3,6 +3,7 @@
 package import Logging
 package import PerchExecutor
 package import PerchMetastore
+internal import PerchOutputs
 internal import PerchReactor
 package import PerchSDK
 package import PerchScheduler
@@ -42,6 +43,8 @@ package final class Simulation: @unchecked Sendable {
         package var restartDelay: ClosedRange<Int64> = 100_000...5_000_000
         package var log = Logger(label: "perch.simulation", factory: { _ in SwiftLogNoOpLogHandler() })
         package var keepsLogs = false
+        /// The longest output that stays in its row, in bytes: so short that some of a history's do not.
+        package var outputInlineSize = 6
 
         package init() {}
     }
@@ -60,6 +63,8 @@ package final class Simulation: @unchecked Sendable {
     /// Those of the worker on the other machine.
     package let otherBundles: SimulatedBundles
     package let attemptLog: MemoryLog
+    /// Outputs that are too long for their rows.
+    package let outputs = SimulatedOutputs()
     package private(set) var engine: SimulatedEngine?
     package private(set) var standby: SimulatedEngine?
     /// A process from which clients write and read; like a command, it has no role.
@@ -113,8 +118,12 @@ package final class Simulation: @unchecked Sendable {
             world: world, machine: machine, clock: clock, latency: settings.latency, dags: dags)
         otherBundles = SimulatedBundles(
             world: world, machine: standbyMachine, clock: clock, latency: settings.latency, dags: dags)
+        let keeping = OutputKeeping(store: outputs, inlineSize: settings.outputInlineSize)
+        bundles.outputs = keeping
+        otherBundles.outputs = keeping
         sabotaged = settings.sabotage.map { SabotagedStatements($0) }
         if settings.sabotage?.edge == .lyingSync { disk.setLying(true) }
+        outputs.isForgetful = settings.sabotage?.edge == .outputsLost
         attemptLog = MemoryLog(keeps: settings.keepsLogs)
         if settings.latency.most == 0 {
             files.latency = 0...0
@@ -200,6 +209,7 @@ package final class Simulation: @unchecked Sendable {
                 sources: { [unowned self] loop, report in sources(loop, report) },
                 ring: { [unowned self] set in ring(set, from: name, own: doorbells) })
             parts.latency = settings.latency
+            parts.outputs = outputs
             equip(&parts, pid)
             let process = try SimulatedEngine(name: name, world: world, doorbells: doorbells, parts: parts)
             processes[ObjectIdentifier(process)] = (driver, pid)

@@ -273,7 +273,7 @@ package final class Trial: @unchecked Sendable {
 
     private func checkEnd() {
         guard violations.isEmpty else { return }
-        let model = ReferenceModel(workload, acknowledged)
+        let model = ReferenceModel(workload, acknowledged, outputs: simulation.outputs)
         for name in simulation.leftRunning { violate("left behind: something of a dead \(name) ran on without an end") }
         do {
             try simulation.look { connection in

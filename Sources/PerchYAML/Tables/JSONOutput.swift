@@ -15,6 +15,7 @@ struct JSONOutput<Base: Operator>: Operator {
     static var operatorName: String { Base.operatorName }
     static var hasOnKill: Bool { Base.hasOnKill }
     var templates: [String] { base.templates }
+    var templateFields: [TemplateField] { base.templateFields }
     var problems: [String] { base.problems }
 
     func execute(_ context: TaskContext) async throws -> JSONValue {

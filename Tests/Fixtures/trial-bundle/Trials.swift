@@ -145,5 +145,16 @@ struct Trials: DAGBundle {
             let approval = dag.sensor("approval", .event("orders.approved"))
             dag.task("ship", approval) { _, event in try event.decode(Int.self) }
         },
+        DAG("renders", description: "Fields with templates", params: ["region": "eu", "table": "o'clock"]) { dag in
+            let files = dag.task("files") { _ in ["x", "why"] }
+            dag.sensor("landed", .file("/in/{{ params.region | upper }}/{{ ds }}.csv", minimumSize: 5))
+            dag.sensor("each", .event("orders.paid", key: "{{ element }}-{{ dag_run.run_id }}"), over: files)
+            dag.add(
+                "load",
+                .bash(
+                    "echo {{ params.table | shellquote }} {{ dag.description }} {{ test_mode }}",
+                    environment: ["DAY": "{{ ds_nodash }}", "PLAIN": "x"]))
+            dag.add("wrong", .bash("echo {{ params.absent }} {{ uuid() }}", workingDirectory: "/in/{{ ds }}"))
+        },
     ]
 }

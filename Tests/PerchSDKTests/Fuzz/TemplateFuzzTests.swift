@@ -6,21 +6,38 @@ import Testing
 @Suite("Fuzz: templates") struct TemplateFuzzTests {
     static func expression(_ source: inout FuzzSource, depth: Int = 2) -> String {
         let value: String =
-            switch source.int(0...(depth > 0 ? 5 : 4)) {
+            switch source.int(0...(depth > 0 ? 9 : 4)) {
             case 0:
                 source.pick(["ds", "ts_nodash", "run_id", "try_number", "dag.dag_id", "ti.task_id", "nope", "ds.x"])
             case 1: source.pick(["params.a", "params['b c']", "params.list[0]", "params.list[-1].x", "dag_run.conf.a"])
             case 2: source.pick(["'text'", "\"{{\"", "'\\n\\''", "1", "-5", "1.5", "true", "None"])
             case 3: "\(source.integer())"
             case 4: "params[\(source.integer())]"
+            case 5: "ds_add(\(expression(&source, depth: depth - 1)), \(expression(&source, depth: depth - 1)))"
+            case 6:
+                source.pick(["uuid", "random", "json.dumps", "macros.json.loads", "ds_format", "time", "nope"]) + "("
+                    + source.several(0...3) { expression(&$0, depth: depth - 1) }.joined(separator: ", ") + ")"
+            case 7: "(\(expression(&source, depth: depth - 1)))"
+            case 8:
+                expression(&source, depth: depth - 1)
+                    + source.pick([
+                        "+", " - ", "*", " / ", " // ", "%", " ~ ", "==", " != ", "<", ">=", " in ", " not in ",
+                        " and ",
+                        " or ", " is not ", " = ",
+                    ]) + source.pick(["", "not "]) + expression(&source, depth: depth - 1)
             default:
-                "ds_add(\(expression(&source, depth: depth - 1)), \(expression(&source, depth: depth - 1)))"
+                expression(&source, depth: depth - 1) + source.pick([" if ", " if not ", " is "])
+                    + (source.one(in: 2)
+                        ? expression(&source, depth: depth - 1) : source.pick(["defined", "not none"]))
+                    + source.pick([" else ", " "]) + expression(&source, depth: depth - 1)
             }
         return value
             + source.several(0...2) { source in
                 source.pick([
                     " | upper", "|lower", " | trim", " | tojson", " | ds", "|ts", " | default('x')", " | default(0)",
-                    "|no",
+                    "|no", "|d(ds)", "|int", "|int(0)", "|float", "|round", "|round(2)", "|abs", "|length", "|first",
+                    "|last", "|min", "|max", "|join(',')", "|replace('a', 'bb')", "|title", "|capitalize", "|string",
+                    "|urlencode", "|shellquote", "|ts_nodash_with_tz", "|join(1)",
                 ])
             }.joined()
     }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchOutputs
+package import PerchSDK
+
+extension Snapshot {
+    /// The JSON text of an output, given what stands in its row: most often that itself.
+    /// - Throws: `PerchError` (`unavailable`) where it lies in a file that is missing or damaged.
+    package func value(ofOutput text: String) throws -> String {
+        guard OutputText.isMarked(text) else { return text }
+        guard let store = catalog.outputs else {
+            throw PerchError(.unavailable, "the output lies in a file, and there is no place for such files here")
+        }
+        return try store.value(of: text)
+    }
+
+    /// A task's output as the tasks after it receive it: `null` where it gave none, an array where it is mapped.
+    func output(runKey: Int64, version: DAGVersion, taskIndex: Int) throws -> String {
+        if version.tasks[taskIndex].mappedOver == nil {
+            let output = try first(
+                "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", runKey,
+                taskIndex
+            ) { $0.optionalText(0) }
+            return (output ?? nil) ?? "null"  // because a task that did not succeed has no output
+        }
+        let outputs = try rows(
+            """
+            SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0 ORDER BY map_index
+            """, runKey, taskIndex
+        ) { $0.optionalText(0) ?? "null" }
+        return OutputText.joined(outputs)
+    }
+
+    /// What a mapped instance is for, as JSON text.
+    func mapElement(of instance: Instance, task: TaskDefinition) throws -> String? {
+        if task.callback != nil {
+            return try first("SELECT cause FROM callback_cause WHERE ti_id = :1", instance.id) { $0.text(0) }
+        }
+        guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
+        let element = try first(
+            """
+            SELECT value FROM output_item WHERE position = :3 AND ti_id =
+                (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
+            """, instance.runKey, source, instance.mapIndex
+        ) { $0.text(0) }
+        if let element { return element }
+        // Mapped over a mapped task: the element is the output of the instance at the same place.
+        let output = try first(
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
+            instance.runKey,
+            source, instance.mapIndex
+        ) { $0.optionalText(0) }
+        return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
+    }
+
+    /// The names and dates of a task instance, of its last try or the first one, with its element.
+    /// - Throws: `PerchError` (`notFound`) where the run has no such task, or no such element.
+    package func attemptFacts(
+        of run: RunRow, taskID: String, mapIndex: Int, readingElement: Bool
+    ) throws -> AttemptFacts {
+        let version = try version(run.versionID)
+        guard let index = version.tasks.firstIndex(where: { $0.taskID == taskID }) else {
+            throw PerchError(.notFound, "run '\(run.runID)' of '\(run.dagID)' has no task '\(taskID)'")
+        }
+        let key = TaskInstanceKey(dagID: run.dagID, runID: run.runID, taskID: taskID, mapIndex: mapIndex)
+        let row = try taskInstance(key)
+        var facts = run.attemptFacts(taskID: taskID, mapIndex: mapIndex, tryNumber: max(1, row?.tryNumber ?? 1))
+        guard readingElement, mapIndex >= 0 else { return facts }
+        let instance = Instance(
+            id: row?.taskInstanceID ?? 0, runKey: run.runKey, taskIndex: index, mapIndex: mapIndex,
+            tryNumber: facts.tryNumber)
+        facts.mapElement = try mapElement(of: instance, task: version.tasks[index]).map { try value(ofOutput: $0) }
+        return facts
+    }
+}
