@@ -109,7 +109,7 @@ let package = Package(
         room("PerchMetrics", [metrics]),
         room("PerchProcess", ["CLinux"]),
         room("PerchBundle", ["PerchSDK", "CLinux"]),
-        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
+        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux", "CPQ", sqlite]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
         room("PerchMetastore", ["PerchSDK", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
@@ -157,7 +157,7 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux"]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux", sqlite]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
@@ -201,7 +201,9 @@ let package = Package(
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
-        tests("PerchTriggersSQLTests", ["PerchTriggersSQL", "PerchTriggersTestSupport", "CLinux", sqlite]),
+        tests(
+            "PerchTriggersSQLTests",
+            ["PerchTriggersSQL", "PerchTriggersTestSupport", "ProgramTestSupport", "CLinux", sqlite]),
         tests("PerchYAMLTests", ["PerchYAML", "PerchSDK", "FuzzSupport"] + triggers),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(
