@@ -3,6 +3,7 @@
 import Foundation
 import PerchSDK
 import ProgramTestSupport
+import Synchronization
 import Testing
 
 @testable import PerchOperators
@@ -47,7 +48,11 @@ final class Databases {
         try await sql(.sql(text, connection: connection))
     }
 
-    func failure<O: Operator>(_ code: O) async -> any Error {
+    func failure(_ transfer: TransferOperator) async -> any Error { await failure(of: transfer) }
+    func failure<Value>(_ sql: SQLOperator<Value>) async -> any Error { await failure(of: sql) }
+    func failure(_ check: SQLCheckOperator) async -> any Error { await failure(of: check) }
+
+    private func failure<O: Operator>(of code: O) async -> any Error {
         do {
             let output = try await code.execute(TaskContext(runtime: runtime()))
             return PerchError(.conflict, "no failure: \(output)")

@@ -122,6 +122,11 @@ final class PostgresSession: SQLSession {
     /// Runs one statement without parameters that gives nothing.
     func command(_ text: String) throws { try ask(text, [], place: "'\(text.shown(60))'") { _ in } }
 
+    /// Runs one statement whose parameters are numbered from 1 without gaps, for what it does.
+    func command(_ text: String, _ parameters: [JSONValue], place: String) throws {
+        try ask(text, parameters, place: place) { _ in }
+    }
+
     func commit() throws {
         do {
             try command("COMMIT")

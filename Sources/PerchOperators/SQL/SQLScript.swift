@@ -24,6 +24,8 @@ struct SQLScript {
     private var text: [UInt8] = []
     private var firstLine = 0
     private var parameters: [Int] = []
+    /// Their numbers in the statement, by those in the script.
+    private var numbers: [Int: Int] = [:]
     private var words: [String] = []
     private var lastWord = ""
     /// How many of `BEGIN ATOMIC` and `CASE` are open in the body of a function.
@@ -70,7 +72,7 @@ struct SQLScript {
             let trimmed = String(decoding: text, as: UTF8.self).trimmed
             found.append(Statement(text: trimmed, line: firstLine, parameters: parameters, words: words))
         }
-        (text, firstLine, parameters, words, lastWord, depth) = ([], 0, [], [], "", 0)
+        (text, firstLine, parameters, numbers, words, lastWord, depth) = ([], 0, [], [:], [], "", 0)
     }
 
     private mutating func token() throws(NonRetryable) {
@@ -159,8 +161,10 @@ struct SQLScript {
             guard let number = Int(digits), (1...65_535).contains(number) else {
                 throw NonRetryable("line \(line) of the SQL text: there is no parameter $\(digits.shown(20))")
             }
-            if !parameters.contains(number) { parameters.append(number) }
-            text += Array("$\((parameters.firstIndex(of: number) ?? 0) + 1)".utf8)
+            let own = numbers[number] ?? parameters.count + 1
+            if own > parameters.count { parameters.append(number) }
+            numbers[number] = own
+            text += "$\(own)".utf8
             position = end
             return
         }
