@@ -3,6 +3,7 @@
 import CLinux
 import Foundation
 import PerchSDK
+import Synchronization
 import Testing
 
 @testable import PerchOperators
