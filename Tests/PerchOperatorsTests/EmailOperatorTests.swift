@@ -2,6 +2,7 @@
 
 import Foundation
 import PerchSDK
+import ProgramTestSupport
 import Testing
 
 @testable import PerchOperators
@@ -54,7 +55,7 @@ struct EmailOperatorTests {
                     EmailAttachment(folder + "/empty.bin", name: "e \"q\".bin", type: "application/x-own"),
                 ]),
             connection(server))
-        let mail = try #require(try server.mails().first)
+        let mail = try #require(try server.parsed().first)
         #expect(sent.recipients == ["joerg@example.org", "b@example.org", "c@example.org", "secret@example.org"])
         #expect(mail["envelope"] == ["joerg@example.org", "b@example.org", "c@example.org", "secret@example.org"])
         #expect(mail["subject"] == .string(subject.replacing("{{ params.name }}", with: "Ann")))
@@ -87,7 +88,7 @@ struct EmailOperatorTests {
         let cause = #"{"task_id": "load", "message": "no\nsuch file"}"#
         let first = try await send(mail, connection(server), element: cause)
         let second = try await send(mail, connection(server), element: cause)
-        let mails = try server.mails()
+        let mails = try server.parsed()
         #expect(mails.count == 2 && mails[0]["id"] == mails[1]["id"] && first == second)
         #expect(mails[0]["top"] == "text/plain" && mails[0]["subject"] == "load failed")
     }
@@ -100,7 +101,7 @@ struct EmailOperatorTests {
         (connection.login, connection.password) = ("ann", "pa:ss wörd")
         let mail = EmailOperator(to: ["a@example.org"], subject: "s", text: "t")
         _ = try await send(mail, connection)
-        let taken = try #require(try server.mails().first)
+        let taken = try #require(try server.parsed().first)
         #expect(taken["tls"] == true && taken["user"] == "ann")
 
         connection.password = "wr0ng-w0rd"
@@ -115,7 +116,7 @@ struct EmailOperatorTests {
         let without = await failure(
             mail, Connection(type: "smtp", host: "127.0.0.1", port: plain.port, extra: ["from": "a@b"]))
         #expect("\(without)".contains("STARTTLS") || "\(without)".contains("SSL"), "\(without)")
-        #expect(try plain.mails().isEmpty)
+        #expect(try plain.parsed().isEmpty)
 
         let whole = try MailServerProcess(.init(isTLS: true))
         _ = try await send(
@@ -123,7 +124,7 @@ struct EmailOperatorTests {
             Connection(
                 type: "smtps", host: "127.0.0.1", port: whole.port,
                 extra: ["ca": .string(whole.certificate), "from": "a@example.org"]))
-        #expect(try whole.mails().first?["tls"] == true)
+        #expect(try whole.parsed().first?["tls"] == true)
     }
 
     @Test("a refusal is said with the server's answer: for good with 5xx, for now with 4xx, and nobody gets the mail")
@@ -136,7 +137,7 @@ struct EmailOperatorTests {
         let later = await failure(
             EmailOperator(to: ["later@example.org"], subject: "s", text: "t"), connection(server))
         #expect(later is PerchError && "\(later)".contains("451 4.3.0 come back later"), "\(later)")
-        #expect(try server.mails().isEmpty)
+        #expect(try server.parsed().isEmpty)
         var closed = connection(server)
         closed.port = 1
         let nobody = await failure(EmailOperator(to: ["a@example.org"], subject: "s", text: "t"), closed)
@@ -166,7 +167,7 @@ struct EmailOperatorTests {
         }
         #expect(EmailOperator(to: [" "], subject: "a\nb").problems.count == 3)
         #expect(EmailOperator(to: ["Ann <a@b.org>; b@c"], subject: "s", text: "t").problems == [])
-        #expect(try server.mails().isEmpty)
+        #expect(try server.parsed().isEmpty)
     }
 
     @Test("attachments that are missing, no files or too large are refused before the server hears of the mail")
@@ -181,7 +182,7 @@ struct EmailOperatorTests {
                     maximumAttachmentSize: 1_000), connection(server))
             #expect(error is NonRetryable && "\(error)".contains(words), "\(error)")
         }
-        #expect(try server.mails().isEmpty)
+        #expect(try server.parsed().isEmpty)
     }
 
     @Test("connections that are of another kind, misspelt, or would send their password in the clear are refused")
@@ -227,4 +228,9 @@ struct EmailOperatorTests {
         #expect(date(-1_000_000) == "Wed, 31 Dec 1969 23:59:59 +0000")
         #expect(date(1_798_761_600_123_456) == "Fri, 01 Jan 2027 00:00:00 +0000")
     }
+}
+
+extension MailServerProcess {
+    /// What it has taken, in order.
+    fileprivate func parsed() throws -> [JSONValue] { try mails().map { try JSONValue(parsing: $0) } }
 }

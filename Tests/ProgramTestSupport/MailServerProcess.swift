@@ -2,29 +2,36 @@
 
 import Foundation
 import Glibc
-import PerchSDK
-import ProgramTestSupport
 
 /// An SMTP server on the loopback, in a process of its own: Python, whose `email` package reads what it is sent.
 ///
 /// It refuses `nobody@…` for good and `later@…` for now.
-final class MailServerProcess {
-    struct Options {
-        var isTLS = false
-        var offersTLS = false
+public final class MailServerProcess {
+    /// What kind of server it is.
+    public struct Options {
+        public var isTLS = false
+        public var offersTLS = false
         /// `user:password`; nil: nobody has to log in.
-        var login: String?
+        public var login: String?
         /// It takes connections, and says nothing.
-        var isSilent = false
+        public var isSilent = false
+
+        public init(isTLS: Bool = false, offersTLS: Bool = false, login: String? = nil, isSilent: Bool = false) {
+            self.isTLS = isTLS
+            self.offersTLS = offersTLS
+            self.login = login
+            self.isSilent = isSilent
+        }
     }
 
-    let port: Int
+    public let port: Int
     /// The file of its certificate, for `localhost` and `127.0.0.1`.
-    let certificate: String
+    public let certificate: String
     private let folder: String
     private let process = Process()
 
-    init(_ options: Options = Options()) throws {
+    /// Starts it.
+    public init(_ options: Options = Options()) throws {
         folder = NSTemporaryDirectory() + "perch-mail-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         certificate = folder + "/cert.pem"
@@ -67,11 +74,10 @@ final class MailServerProcess {
         try? FileManager.default.removeItem(atPath: folder)  // because what is left in /tmp fails no test
     }
 
-    /// What it has taken, in order.
-    func mails() throws -> [JSONValue] {
+    /// What it has taken, in order, each as a JSON object.
+    public func mails() throws -> [String] {
         guard FileManager.default.fileExists(atPath: folder + "/mails") else { return [] }
-        return try String(contentsOfFile: folder + "/mails", encoding: .utf8)
-            .split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+        return try String(contentsOfFile: folder + "/mails", encoding: .utf8).split(separator: "\n").map(String.init)
     }
 
     private static let program = """
