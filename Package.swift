@@ -112,7 +112,7 @@ let package = Package(
         room("PerchVault", ["PerchSDK", "PerchProcess", .product(name: "Crypto", package: "swift-crypto")]),
         room("PerchOutputs", ["PerchSDK"]),
         room("PerchBundle", ["PerchSDK", "PerchOutputs", "CLinux"]),
-        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux"]),
+        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux", "CPQ", sqlite]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
         room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", grdb, sqlite, log]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
@@ -164,7 +164,7 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux"]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux", sqlite]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
@@ -209,7 +209,9 @@ let package = Package(
         tests("PerchTriggersHTTPTests", ["PerchTriggersHTTP", "PerchTriggersTestSupport", "FuzzSupport"]),
         tests("PerchTriggersProcessTests", ["PerchTriggersProcess", "PerchTriggersTestSupport", "PerchSDK"]),
         tests("PerchTriggersSocketTests", ["PerchTriggersSocket", "PerchTriggersTestSupport", "CLinux"]),
-        tests("PerchTriggersSQLTests", ["PerchTriggersSQL", "PerchTriggersTestSupport", "CLinux", sqlite]),
+        tests(
+            "PerchTriggersSQLTests",
+            ["PerchTriggersSQL", "PerchTriggersTestSupport", "ProgramTestSupport", "CLinux", sqlite]),
         tests("PerchYAMLTests", ["PerchYAML", "PerchSDK", "FuzzSupport"] + triggers),
         tests("PerchSDKTests", ["PerchSDK", "FuzzSupport"]),
         tests(

@@ -14,11 +14,17 @@ struct YAMLExampleTests {
         let folder = try Folder()
         defer { folder.remove() }
         let home = folder.path + "/home"
-        let program = Program("perch", environment: ["PERCH_HOME": home])
+        let mails = try MailServerProcess()
+        let program = Program(
+            "perch",
+            environment: [
+                "PERCH_HOME": home, "PERCH_CONN_SHOP": "sqlite:///\(folder.path)/shop.db?create=true",
+                "PERCH_CONN_SMTP_DEFAULT": "smtp://127.0.0.1:\(mails.port)?starttls=never&from=perch@example.org",
+            ])
         let engine = try RunningEngine(
             program, home: home, log: folder.path + "/engine.log", arguments: ["--dags", Self.examples])
         defer { engine.stop() }
-        #expect(engine.text.contains("ready: 4 DAGs"), "\(engine.text)")
+        #expect(engine.text.contains("ready: 5 DAGs"), "\(engine.text)")
         let params = JSONValue.object(["folder": .string(folder.path)]).text
         func start(_ dag: String) throws {
             let outcome = try program("dags", "trigger", dag, "--run-id", "first", "--params", params)
@@ -52,6 +58,23 @@ struct YAMLExampleTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/first").sorted()
         #expect(names == ["asia", "eu", "us"])
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/work-first"))
+
+        // The second run finds the rows of the first.
+        for run in ["first", "second"] {
+            let outcome = try program("dags", "trigger", "sales", "--run-id", run, "--params", params)
+            #expect(outcome.code == 0, "\(outcome)")
+            try end("sales", run)
+        }
+        #expect(
+            try String(contentsOfFile: folder.path + "/sales.csv", encoding: .utf8) == "region,total\neu,12.5\nus,7\n")
+        let mail = try #require(try mails.mails().last)
+        #expect(try mails.mails().count == 2 && mail.contains("ann@example.org") && mail.contains("eu,12.5"))
+
+        // A file that is not there: what is to be done on failure is done.
+        let broken = JSONValue.object(["folder": "/proc/none", "to": "boss@example.org"]).text
+        #expect(try program("dags", "trigger", "sales", "--run-id", "broken", "--params", broken).code == 0)
+        for _ in 0..<600 where try mails.mails().count < 3 { _ = try state("sales", "broken") }
+        #expect(try mails.mails().last?.contains("boss@example.org") == true)
 
         #expect(try program("events", "emit", "orders.created", "--payload", #"{"total": 250}"#).code == 0)
         #expect(try program("events", "emit", "orders.created", "--payload", #"{"total": 50}"#).code == 0)

@@ -8,33 +8,6 @@ import Testing
 
 @testable import PerchOperators
 
-/// A runtime that keeps the log and journals nothing.
-final class RecordingRuntime: AttemptRuntime {
-    let facts = AttemptFacts(
-        dagID: "d", runID: "r", taskID: "t", logicalDate: Timestamp(microseconds: 1_767_225_600_000_000),
-        dataIntervalStart: Timestamp(microseconds: 0), dataIntervalEnd: Timestamp(microseconds: 0),
-        params: .object(["name": .string("Ann")]))
-    let lines = Mutex<[String]>([])
-    /// Called with each line.
-    let onLine: @Sendable (String) -> Void
-
-    init(onLine: @escaping @Sendable (String) -> Void = { _ in }) { self.onLine = onLine }
-
-    var now: Timestamp { facts.logicalDate }
-    func randomBits() -> UInt64 { 4 }
-    func step(
-        _ name: String, scope: [String], keepAcrossRetries: Bool, body: @Sendable () async throws -> String
-    ) async throws -> String { try await body() }
-    func wait(
-        _ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?
-    ) async throws -> WaitResult { .timeout }
-    func log(_ level: AttemptLogLevel, _ message: String) {
-        lines.withLock { $0.append("\(level.rawValue) \(message)") }
-        onLine(message)
-    }
-    func onKill(_ handler: @escaping @Sendable () async throws -> Void) {}
-}
-
 @Suite("Shell commands", .timeLimit(.minutes(1)))
 struct BashOperatorTests {
     private func run(_ bash: BashOperator) async throws -> (output: String, lines: [String]) {

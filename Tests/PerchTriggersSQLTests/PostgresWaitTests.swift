@@ -5,6 +5,7 @@ import PerchReactor
 import PerchSDK
 import PerchTriggersSQL
 import PerchTriggersTestSupport
+import ProgramTestSupport
 import Testing
 
 @Suite("Waits for rows of a PostgreSQL server", .timeLimit(.minutes(2)), .serialized)

@@ -144,7 +144,7 @@ struct TaskKeysTests {
         "what a beginner gets wrong in a task is told with its place and with what would be right",
         arguments: [
             ("- bash: echo", "3:3 a task has no 'id'"),
-            ("- {id: a}", "3:3 a task has one of 'bash', 'http'"),
+            ("- {id: a}", "3:3 a task has one of 'bash', 'python', 'http'"),
             ("- {id: a, bash: echo, empty: true}", "3:23 a task has either 'bash' or 'empty', not both"),
             ("- {id: a, bsh: echo}", "3:11 a task has no 'bsh'; did you mean 'bash'?"),
             ("- {id: a, bash_command: echo}", "3:11 a task has no 'bash_command'; here it is called 'bash'"),

@@ -2,33 +2,22 @@
 
 internal import CCurl
 internal import PerchSDK
-internal import Synchronization
 
-/// One request through libcurl, on a thread of its own.
-///
-/// libcurl and not URLSession: the bundle has it for its waits anyway, while FoundationNetworking costs megabytes.
-final class HTTPExchange: Sendable {
+/// One request through libcurl.
+struct HTTPExchange: Sendable {
     private let request: HTTPOperator
-    private let isCancelled = Atomic(false)
+    /// As errors call it.
+    private let name: String
 
-    init(_ request: HTTPOperator) { self.request = request }
+    /// - Parameter name: What errors call it instead of its address.
+    init(_ request: HTTPOperator, name: String? = nil) {
+        self.request = request
+        self.name = name ?? "\(request.method.uppercased()) \(Self.shown(request.url))"
+    }
 
-    /// Makes the request; a cancellation of the Swift task ends it within a second.
+    /// Makes the request on a thread of its own; a cancellation of the Swift task ends it within a second.
     func run() async throws -> HTTPResponse {
-        let answer = await withTaskCancellationHandler {
-            await withCheckedContinuation {
-                (continuation: CheckedContinuation<Result<HTTPResponse, any Error>, Never>) in
-                let isStarted = OperatorThread.start { continuation.resume(returning: Result { try self.perform() }) }
-                if !isStarted {
-                    let error = PerchError(.unavailable, "no thread is left for a request")
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        } onCancel: {
-            isCancelled.store(true, ordering: .relaxed)
-        }
-        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
-        return try answer.get()
+        try await OperatorThread.run("a request") { try perform($0) }
     }
 
     /// An address without the name and password that it may hold, and without its query.
@@ -44,12 +33,18 @@ final class HTTPExchange: Sendable {
 
     /// What the callbacks fill.
     private final class Received {
-        let exchange: HTTPExchange
+        let limit: Int
+        let sink: ((UnsafeRawBufferPointer) throws -> Void)?
         var body: [UInt8] = []
+        var count = 0
         var headers: [String: String] = [:]
         var isTooLong = false
+        var failure: (any Error)?
 
-        init(_ exchange: HTTPExchange) { self.exchange = exchange }
+        init(_ limit: Int, _ sink: ((UnsafeRawBufferPointer) throws -> Void)?) {
+            self.limit = limit
+            self.sink = sink
+        }
 
         func take(header line: String) {
             // A new status line: what came before belongs to a redirect or to an interim answer.
@@ -59,92 +54,80 @@ final class HTTPExchange: Sendable {
             let value = line[line.index(after: colon)...].trimmed
             headers[name] = headers[name].map { "\($0), \(value)" } ?? value
         }
+
+        /// How much of it was taken.
+        func take(body bytes: UnsafeRawBufferPointer) -> Int {
+            count += bytes.count
+            guard count <= limit else {
+                isTooLong = true
+                return 0
+            }
+            guard let sink else {
+                body.append(contentsOf: bytes)
+                return bytes.count
+            }
+            do {
+                try sink(bytes)
+                return bytes.count
+            } catch {
+                failure = error
+                return 0
+            }
+        }
     }
 
-    private static let isSetUp: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
-
-    private func perform() throws -> HTTPResponse {
-        guard Self.isSetUp, let handle = curl_easy_init() else {
-            throw PerchError(.unavailable, "libcurl cannot be set up")
-        }
-        defer { curl_easy_cleanup(handle) }
-        let received = Received(self)
-        let context = Unmanaged.passUnretained(received).toOpaque()
+    /// Makes the request. Blocks.
+    ///
+    /// - Parameter sink: Where the body goes instead of into the response.
+    func perform(
+        _ stop: StopSignal, into sink: ((UnsafeRawBufferPointer) throws -> Void)? = nil
+    ) throws -> HTTPResponse {
+        let transfer = try CurlTransfer(stop, timeout: request.timeout)
+        let received = Received(request.maximumBodySize, sink)
         var lines: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(lines) }
         for (name, value) in request.headers.sorted(by: { $0.key < $1.key }) {
             lines = curl_slist_append(lines, value.isEmpty ? "\(name);" : "\(name): \(value)")
         }
-        let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
-        message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        defer { message.deallocate() }
-
-        setUp(handle, context)
-        ccurl_request_pointer(handle, CURLOPT_ERRORBUFFER, message)
-        ccurl_request_headers(handle, lines)
-        let result = withExtendedLifetime(received) { curl_easy_perform(handle) }
-        let method = request.method.uppercased()
-        guard result == CURLE_OK else {
-            if isCancelled.load(ordering: .relaxed) { throw CancellationError() }
+        setUp(transfer, received)
+        ccurl_request_headers(transfer.handle, lines)
+        if let words = try withExtendedLifetime(received, { try transfer.perform() }) {
+            if let failure = received.failure { throw failure }
             if received.isTooLong {
-                throw NonRetryable(
-                    "\(method) \(Self.shown(request.url)): the body is longer than \(request.maximumBodySize) bytes")
+                throw NonRetryable("\(name): the body is longer than \(request.maximumBodySize) bytes")
             }
-            let detail = String(cString: message)
-            let words = detail.isEmpty ? String(cString: curl_easy_strerror(result)) : detail
-            throw PerchError(.unavailable, "\(method) \(Self.shown(request.url)): \(words)")
+            throw PerchError(.unavailable, "\(name): \(words)")
         }
-        var status = 0
-        ccurl_request_status(handle, &status)
         return HTTPResponse(
-            status: status, headers: received.headers, body: String(decoding: received.body, as: UTF8.self))
+            status: transfer.status, headers: received.headers, body: String(decoding: received.body, as: UTF8.self))
     }
 
-    private func setUp(_ handle: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer) {
-        let milliseconds = max(1, TimeSpan(request.timeout).microseconds / 1_000)
-        ccurl_request_text(handle, CURLOPT_URL, request.url)
-        ccurl_request_text(handle, CURLOPT_USERAGENT, "perch")
-        ccurl_request_number(handle, CURLOPT_TIMEOUT_MS, Int(milliseconds))
-        ccurl_request_number(handle, CURLOPT_NOSIGNAL, 1)
-        ccurl_request_number(handle, CURLOPT_FOLLOWLOCATION, 1)
-        ccurl_request_number(handle, CURLOPT_MAXREDIRS, 10)
-        ccurl_request_text(handle, CURLOPT_PROTOCOLS_STR, "http,https")
-        ccurl_request_text(
-            handle, CURLOPT_REDIR_PROTOCOLS_STR,
-            request.url.lowercased().hasPrefix("https://") ? "https" : "http,https")
-        ccurl_request_text(handle, CURLOPT_ACCEPT_ENCODING, "")
+    private func setUp(_ transfer: CurlTransfer, _ received: Received) {
+        transfer.text(CURLOPT_URL, request.url)
+        transfer.text(CURLOPT_USERAGENT, "perch")
+        transfer.number(CURLOPT_FOLLOWLOCATION, 1)
+        transfer.number(CURLOPT_MAXREDIRS, 10)
+        transfer.text(CURLOPT_PROTOCOLS_STR, "http,https")
+        transfer.text(
+            CURLOPT_REDIR_PROTOCOLS_STR, request.url.lowercased().hasPrefix("https://") ? "https" : "http,https")
+        transfer.text(CURLOPT_ACCEPT_ENCODING, "")
         let method = request.method.uppercased()
-        if method == "HEAD" { ccurl_request_number(handle, CURLOPT_NOBODY, 1) }
+        if method == "HEAD" { transfer.number(CURLOPT_NOBODY, 1) }
         if let body = request.body {
-            ccurl_request_size(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
-            ccurl_request_text(handle, CURLOPT_COPYPOSTFIELDS, body)
+            ccurl_request_size(transfer.handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.utf8.count))
+            transfer.text(CURLOPT_COPYPOSTFIELDS, body)
         }
-        if method != "HEAD" { ccurl_request_text(handle, CURLOPT_CUSTOMREQUEST, method) }
-        ccurl_request_pointer(handle, CURLOPT_WRITEDATA, context)
-        ccurl_request_pointer(handle, CURLOPT_HEADERDATA, context)
-        ccurl_request_pointer(handle, CURLOPT_XFERINFODATA, context)
-        ccurl_request_number(handle, CURLOPT_NOPROGRESS, 0)
-        ccurl_request_on_data(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+        if method != "HEAD" { transfer.text(CURLOPT_CUSTOMREQUEST, method) }
+        transfer.on(CURLOPT_WRITEFUNCTION, CURLOPT_WRITEDATA, received) { bytes, size, count, context in
             guard let bytes, let context else { return 0 }
-            let received = Unmanaged<Received>.fromOpaque(context).takeUnretainedValue()
-            let length = size * count
-            guard received.body.count + length <= received.exchange.request.maximumBodySize else {
-                received.isTooLong = true
-                return 0
-            }
-            received.body.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: length))
-            return length
+            let data = UnsafeRawBufferPointer(start: bytes, count: size * count)
+            return Unmanaged<Received>.fromOpaque(context).takeUnretainedValue().take(body: data)
         }
-        ccurl_request_on_data(handle, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+        transfer.on(CURLOPT_HEADERFUNCTION, CURLOPT_HEADERDATA, received) { bytes, size, count, context in
             guard let bytes, let context else { return 0 }
             let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
             Unmanaged<Received>.fromOpaque(context).takeUnretainedValue().take(header: line)
             return size * count
-        }
-        ccurl_request_on_progress(handle) { context, _, _, _, _ in
-            guard let context else { return 0 }
-            let exchange = Unmanaged<Received>.fromOpaque(context).takeUnretainedValue().exchange
-            return exchange.isCancelled.load(ordering: .relaxed) ? 1 : 0
         }
     }
 }

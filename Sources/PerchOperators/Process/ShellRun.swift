@@ -42,17 +42,12 @@ final class ShellRun: Sendable {
     /// Runs the command; a cancellation of the Swift task stops it, and this returns once it has ended.
     func run() async throws -> Ended {
         guard stopping >= 0 else { throw failure("no descriptor is left") }
-        let answer = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Ended, any Error>, Never>) in
-                let isStarted = OperatorThread.start { continuation.resume(returning: Result { try self.live() }) }
-                if !isStarted { continuation.resume(returning: .failure(self.failure("no thread is left"))) }
-            }
-        } onCancel: {
+        return try await OperatorThread.run("a command") {
+            try self.live()
+        } stop: {
             var one: UInt64 = 1
             write(stopping, &one, 8)
         }
-        // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
-        return try answer.get()
     }
 
     private func failure(_ words: String) -> PerchError {
@@ -150,33 +145,5 @@ final class ShellRun: Sendable {
             lastLine = line
             print(line)
         }
-    }
-}
-
-/// A thread for an operator that blocks.
-enum OperatorThread {
-    private final class Start {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
-    /// False where the system has no thread left.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        let box = Unmanaged.passRetained(Start(body))
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 512 << 10)
-        var thread = pthread_t()
-        let failure = pthread_create(
-            &thread, &attributes,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().body()
-                return nil
-            }, box.toOpaque())
-        if failure != 0 { box.release() }
-        return failure == 0
     }
 }

@@ -41,8 +41,15 @@ extension DAGBuilder {
         _ points: CallbackPoint..., of tasks: any AnyTaskReference..., id: String? = nil, retries: Int = 2,
         executionTimeout: Duration = .minutes(10), file: String = #fileID, line: Int = #line, do code: O
     ) {
-        let place = DeclarationPlace(file, line)
-        let id = declared(points, tasks, id)
+        callBack(
+            declared(points, tasks, id), code, in: group, on: points, of: tasks.flatMap(\.anchors),
+            options: Self.options(retries, executionTimeout), DeclarationPlace(file, line))
+    }
+
+    private func callBack<O: Operator>(
+        _ id: String, _ code: O, in group: String, on points: [CallbackPoint], of tasks: [TaskAnchor],
+        options: TaskOptions, _ place: DeclarationPlace
+    ) {
         for problem in code.problems { draft.problems.append(place.problem("callback '\(id)': \(problem)")) }
         for template in code.templates {
             for problem in TemplateCheck.problems(in: template, isMapped: true) {
@@ -50,13 +57,26 @@ extension DAGBuilder {
             }
         }
         draft.callback(
-            id, O.operatorName, in: group, on: points, of: tasks.flatMap(\.anchors),
-            options: Self.options(retries, executionTimeout), hasOnKill: O.hasOnKill, fields: code.templateFields,
-            place: place
+            id, O.operatorName, in: group, on: points, of: tasks, options: options, hasOnKill: O.hasOnKill,
+            fields: code.templateFields, place: place
         ) { context, _, _ in
             _ = try await code.execute(context)
             return JSONText.null
         }
+    }
+
+    /// Has an operator run when something happens to a task, or, where none is given, to the run: of a document.
+    ///
+    /// - Parameters:
+    ///   - id: Its id in the group.
+    ///   - group: The group that it stands in, with those around it; empty: none.
+    package func callBack(
+        _ id: String, _ code: any Operator, in group: String, on points: [CallbackPoint], of task: TaskAnchor?,
+        _ place: DeclarationPlace
+    ) {
+        callBack(
+            id, code, in: group, on: points, of: [task].compactMap(\.self), options: Self.options(2, .minutes(10)),
+            place)
     }
 
     private func declared(_ points: [CallbackPoint], _ tasks: [any AnyTaskReference], _ id: String?) -> String {

@@ -53,6 +53,7 @@ struct DAGReader {
         let graph = TaskGraph(outline)
         problems += outline.problems + graph.problems
         let works = outline.entries.map { $0.isGroup ? nil : work($0) }
+        let callbacks = callbacks(outline, read)
 
         let id = document["id"]?.text ?? document["id"]?.written ?? ""
         if let written = document["id"], !written.isNull, let problem = IDRule.problem(of: id, what: "DAG id") {
@@ -72,7 +73,7 @@ struct DAGReader {
             description: read["description"]?.text ?? "",
             tags: (read["tags"]?.elements ?? []).compactMap(\.text), defaults: options(read["defaults"]),
             place: place(document.place)
-        ) { declare(outline, graph, works, $0) }
+        ) { declare(outline, graph, works, callbacks, $0) }
         for problem in dag.problems {
             let place = YAMLPlace(line: problem.line, column: problem.column ?? 1)
             report(problem.message.shown(900), at: place)
@@ -208,7 +209,8 @@ struct DAGReader {
     }
 
     private func declare(
-        _ outline: TaskOutline, _ graph: TaskGraph, _ works: [DocumentTask?], _ builder: borrowing DAGBuilder
+        _ outline: TaskOutline, _ graph: TaskGraph, _ works: [DocumentTask?], _ callbacks: [DocumentCallback],
+        _ builder: borrowing DAGBuilder
     ) {
         var anchors: [Int: TaskAnchor] = [:]
         for (index, work) in works.enumerated() {
@@ -237,5 +239,17 @@ struct DAGReader {
                     key: limit["key"]?.text, place(limit.place))
             }
         }
+        for callback in callbacks {
+            builder.callBack(
+                callback.id, callback.code, in: callback.group, on: [callback.point],
+                of: callback.task.flatMap { anchors[$0] }, place(callback.place))
+        }
+    }
+
+    private mutating func callbacks(_ outline: TaskOutline, _ dag: YAMLValue) -> [DocumentCallback] {
+        var reader = CallbackReader()
+        reader.read(dag, outline)
+        problems += reader.problems
+        return reader.callbacks
     }
 }

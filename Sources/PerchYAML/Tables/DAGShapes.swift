@@ -35,7 +35,7 @@ enum DAGShapes {
                 "defaults", .object(defaults), "options for every task that does not give its own",
                 others: ["default_args"]),
             Field("tasks", .list(.named("task")), "the tasks, and groups of them", required: true),
-        ])
+        ] + CallbackShapes.ofRuns.map(\.field) + [CallbackShapes.ofDeadlines])
 
     static let schedule = ObjectShape(
         name: "a schedule",

@@ -15,7 +15,7 @@ struct OperatorEntry: Sendable {
 
 /// Every operator that files can name. A new one is a new entry here, and nothing else.
 enum Operators {
-    static let all: [OperatorEntry] = [bash, http]
+    static let all: [OperatorEntry] = [bash, python, http, sql, sqlCheck, transfer, email, webhook]
 
     private static let bash = OperatorEntry(
         name: "bash", summary: "runs a shell command; its last line is the output",
@@ -69,7 +69,7 @@ enum Operators {
 
     private static func isJSON(_ value: YAMLValue) -> Bool { value["output"]?.text == "json" }
 
-    private static func texts(_ value: YAMLValue?) -> [String: String] {
+    static func texts(_ value: YAMLValue?) -> [String: String] {
         Dictionary((value?.members ?? []).map { ($0.name, $0.value.text ?? "") }) { $1 }
     }
 

@@ -7,6 +7,7 @@ enum Shapes {
     static let named: [String: Shape] = [
         "task": .cases(key: "group", has: TaskShapes.group, else: TaskShapes.task),
         "trigger": .object(Triggers.shape),
+        "callback": .object(CallbackShapes.notifier),
         "json_condition": .object(ConditionShapes.json),
         "http_condition": .object(ConditionShapes.http),
         "sql_condition": .object(ConditionShapes.sql),

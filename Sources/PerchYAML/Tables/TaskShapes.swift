@@ -73,7 +73,8 @@ enum TaskShapes {
     ]
 
     static let task = ObjectShape(
-        name: "a task", fields: identity + operators + ownWork + flow + options, rules: taskRules)
+        name: "a task",
+        fields: identity + operators + ownWork + flow + options + CallbackShapes.ofTasks.map(\.field), rules: taskRules)
 
     private static let taskRules: [ObjectRule] = {
         let ofWorkers = (flow + options).map(\.name).filter { !ofEverything.contains($0) }

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import PerchSDK
-import PerchTriggersSQL
-import PerchTriggersTestSupport
+import Glibc
 
 /// A PostgreSQL server of its own in a temporary folder, on a Unix socket and a port of the loopback. PostgreSQL does not
 /// run as root; as root it runs as the user `nobody`.
-final class PostgresCluster {
-    let folder: String
-    let port: Int
+public final class PostgresCluster {
+    public let folder: String
+    public let port: Int
     private let programs: String
     /// The server, while it runs.
     private var server: Process?
 
     /// Where the server's programs are: those of Debian's newest version.
-    static var programs: String? {
+    public static var programs: String? {
         let root = "/usr/lib/postgresql"
         // Because it need not be there.
         let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [])
@@ -23,12 +21,14 @@ final class PostgresCluster {
         return versions.map { "\(root)/\($0)/bin" }.first { access("\($0)/initdb", X_OK) == 0 }
     }
 
-    init() throws {
+    /// Makes a cluster and starts its server.
+    public init() throws {
         guard let programs = Self.programs else {
-            throw PerchError(.unavailable, "there is no PostgreSQL server; install the Debian package postgresql")
+            throw RunningEngineError(
+                description: "there is no PostgreSQL server; install the Debian package postgresql")
         }
         self.programs = programs
-        port = try TLSServer.freePort()
+        port = try FreePort.find()
         folder = "/tmp/pq-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         chmod(folder, 0o777)
@@ -40,14 +40,11 @@ final class PostgresCluster {
         try start()
     }
 
-    var password: String { "secret word" }
-
-    func database(host: String? = nil, password: SQLPassword? = .secret("PG")) -> SQLDatabase {
-        .postgres(host: host ?? folder, port: port, database: "postgres", user: "perch", password: password)
-    }
+    /// Of its user `perch`, to whom its database `postgres` belongs.
+    public var password: String { "secret word" }
 
     /// Starts the server and returns when it answers.
-    func start() throws {
+    public func start() throws {
         let process = try prepare(
             "postgres", "-D", "\(folder)/data", "-p", "\(port)", "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c",
             "fsync=off", "-c", "max_connections=20")
@@ -60,11 +57,11 @@ final class PostgresCluster {
                 usleep(100_000)
             }
         }
-        throw PerchError(.unavailable, "PostgreSQL does not come up: \(try words(of: "postgres"))")
+        throw RunningEngineError(description: "PostgreSQL does not come up: \(try words(of: "postgres"))")
     }
 
     /// Ends the server as if it had crashed.
-    func stop() {
+    public func stop() {
         guard let server else { return }
         kill(server.processIdentifier, SIGQUIT)
         server.waitUntilExit()
@@ -72,10 +69,18 @@ final class PostgresCluster {
     }
 
     /// Runs statements as another client.
-    func execute(_ text: String) throws {
+    public func execute(_ text: String) throws {
         try run(
             "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", "\(port)", "-U", "perch", "-d",
             "postgres", "-c", text)
+    }
+
+    /// What a query gives, as `psql` writes it: a line for each row, and `|` between values.
+    public func select(_ text: String) throws -> String {
+        try run(
+            "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", "\(port)", "-U", "perch", "-d",
+            "postgres", "-c", text)
+        return try words(of: "psql").trimmingCharacters(in: .newlines)
     }
 
     private func run(_ program: String, _ arguments: String...) throws {
@@ -83,8 +88,8 @@ final class PostgresCluster {
         try process.run()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            throw PerchError(
-                .unavailable, "\(program) ended with \(process.terminationStatus): \(try words(of: program))")
+            throw RunningEngineError(
+                description: "\(program) ended with \(process.terminationStatus): \(try words(of: program))")
         }
     }
 
