@@ -57,7 +57,7 @@ extension TesterWorld {
                 throw PerchError(
                     .notFound, "the task '\(task)' has no output; it is \(row.state.rawValue)\(why)")
             }
-            return try snapshot.value(ofOutput: output)
+            return try simulation.outputs.value(of: output)
         }
         return isWhole ? JSONText.array(of: texts) : texts[0]
     }

@@ -34,13 +34,14 @@ struct LongOutputTests {
         let calm = Trial(workload, settings: .init())
         calm.run()
         var spare = 0
-        for step in stride(from: 1, through: max(1, calm.stepsBeforeQuiet), by: 3) {
+        for step in stride(from: 1, through: max(1, calm.stepsBeforeQuiet), by: 7) {
             let trial = Trial(workload, settings: .init())
             trial.killAtStep = step
             trial.run()
             #expect(trial.violations == [], "killed at step \(step)")
             #expect(trial.results.allSatisfy { $0.contains("success") }, "killed at step \(step): \(trial.results)")
-            spare += trial.simulation.outputs.names.count - 2
+            // A run that nobody was promised may not be there.
+            spare += max(0, trial.simulation.outputs.names.count - 2)
         }
         // Some of the kills came between the file and the COMMIT of its task's success.
         #expect(spare > 0)

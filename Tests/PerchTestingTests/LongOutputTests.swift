@@ -6,6 +6,8 @@ import Testing
 
 @Suite("Long outputs")
 struct LongOutputTests {
+    enum Way: String, Codable { case left, right }
+
     private static let long = String(repeating: "long ", count: 40_000)
 
     @Test("What is too long for a row reaches inputs, mapped tasks, their templates, branches and other DAGs")
@@ -21,9 +23,9 @@ struct LongOutputTests {
             dag.task("lengths", words, each) { _, words, each in words.map(\.count) + each.map(\.count) }
             let event = dag.sensor("event", .event("go", key: "{{ element | last }}"), over: words)
             dag.task("events", event) { _, events in events.map { $0.key ?? "" } }
-            let ways = dag.task("ways") { _ in ["left", Self.long] }
-            dag.task("left", after: ways.when("left")) { _ in "taken" }
-            dag.task("right", after: ways.when("right")) { _ in "taken" }
+            let ways = dag.task("ways") { _ in [Way](repeating: .left, count: 20_000) }
+            dag.task("left", after: ways.when(.left)) { _ in "taken" }
+            dag.task("right", after: ways.when(.right)) { _ in "taken" }
         }
         let tester = try DAGTester(dags: inner, outer, at: "2026-01-01T00:00:00Z")
         let run = try await tester.trigger("outer")
