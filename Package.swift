@@ -157,7 +157,7 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux", sqlite]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
