@@ -164,7 +164,7 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "CLinux", sqlite]),
+        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),

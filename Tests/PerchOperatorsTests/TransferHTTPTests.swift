@@ -2,6 +2,7 @@
 
 import Foundation
 import PerchSDK
+import ProgramTestSupport
 import Testing
 
 @testable import PerchOperators
@@ -120,6 +121,16 @@ struct TransferHTTPTests {
                 of: Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8),
                 key: [UInt8](repeating: 0xAA, count: 131))
                 == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+        // Its token goes to no other server.
+        let elsewhere = try OneAnswer(
+            "HTTP/1.1 307 Away\r\nLocation: \(server.url("/stolen"))\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        var sent = connections
+        sent["hook"]?.port = Int(elsewhere.port)
+        let away = RecordingRuntime(sent)
+        await #expect {
+            _ = try await WebhookOperator.webhook(connection: "hook", text: "x").execute(TaskContext(runtime: away))
+        } throws: { "\($0)".contains("gave 307") }
+        #expect(try server.posts().count == 4)
         var broken = connections
         broken["hook"]?.port = 1
         let runtime = RecordingRuntime(broken)

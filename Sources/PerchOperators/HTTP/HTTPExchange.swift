@@ -8,10 +8,14 @@ struct HTTPExchange: Sendable {
     private let request: HTTPOperator
     /// As errors call it.
     private let name: String
+    private let followsRedirects: Bool
 
-    /// - Parameter name: What errors call it instead of its address.
-    init(_ request: HTTPOperator, name: String? = nil) {
+    /// - Parameters:
+    ///   - name: What errors call it instead of its address.
+    ///   - followsRedirects: Whether it goes where the server sends it; what has secrets in its headers does not.
+    init(_ request: HTTPOperator, name: String? = nil, followsRedirects: Bool = true) {
         self.request = request
+        self.followsRedirects = followsRedirects
         self.name = name ?? "\(request.method.uppercased()) \(Self.shown(request.url))"
     }
 
@@ -105,7 +109,7 @@ struct HTTPExchange: Sendable {
     private func setUp(_ transfer: CurlTransfer, _ received: Received) {
         transfer.text(CURLOPT_URL, request.url)
         transfer.text(CURLOPT_USERAGENT, "perch")
-        transfer.number(CURLOPT_FOLLOWLOCATION, 1)
+        transfer.number(CURLOPT_FOLLOWLOCATION, followsRedirects ? 1 : 0)
         transfer.number(CURLOPT_MAXREDIRS, 10)
         transfer.text(CURLOPT_PROTOCOLS_STR, "http,https")
         transfer.text(

@@ -42,6 +42,20 @@ struct SQLScript {
         return script.found
     }
 
+    /// The first words of a text, in capitals; of whatever database's statements it is.
+    static func words(of text: String) -> [String] {
+        var script = SQLScript(text)
+        do {
+            while script.words.count < 3, script.position < script.bytes.count {
+                try script.token()
+                if let first = script.found.first { return first.words }
+            }
+        } catch {  // because another database may mean something else by a quote, and says itself what is wrong
+            return script.words
+        }
+        return script.words
+    }
+
     /// Whether a statement would end the transaction that it stands in.
     static func endsTransaction(_ words: [String]) -> Bool {
         guard let first = words.first else { return false }

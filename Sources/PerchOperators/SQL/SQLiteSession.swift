@@ -100,9 +100,8 @@ final class SQLiteSession: SQLSession {
             offset = next
             guard let statement else { continue }
             count += 1
-            let words = try SQLScript.statements(of: own).first?.words ?? []
             // A trigger's body has a BEGIN of its own, but not as its first word.
-            if together, SQLScript.endsTransaction(words) { throw SQLFaults.transaction(first) }
+            if together, SQLScript.endsTransaction(SQLScript.words(of: own)) { throw SQLFaults.transaction(first) }
             used = max(used, try bind(parameters, statement, place))
             try step(statement, first, place, taker)
         }
@@ -115,16 +114,20 @@ final class SQLiteSession: SQLSession {
         bytes.prefix { $0 == 0x20 || (0x09...0x0D).contains($0) }.count { $0 == 0x0A }
     }
 
-    /// Whether the first statement only reads. What cannot be prepared is said where it is run.
+    /// Whether all of it is one statement that only reads. What cannot be prepared is said where it is run.
     private func isReading(_ bytes: [UInt8]) -> Bool {
         var statement: OpaquePointer?
         defer { sqlite3_finalize(statement) }
-        let result = bytes.withUnsafeBufferPointer { buffer in
-            buffer.withMemoryRebound(to: CChar.self) {
-                sqlite3_prepare_v2(database, $0.baseAddress, Int32(clamping: $0.count), &statement, nil)
+        let (result, next) = bytes.withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { text -> (Int32, Int) in
+                var tail: UnsafePointer<CChar>?
+                let result = sqlite3_prepare_v2(
+                    database, text.baseAddress, Int32(clamping: text.count), &statement, &tail)
+                return (result, tail.flatMap { tail in text.baseAddress.map { tail - $0 } } ?? 0)
             }
         }
-        return result == SQLITE_OK && statement != nil && sqlite3_stmt_readonly(statement) != 0
+        guard result == SQLITE_OK, statement != nil, sqlite3_stmt_readonly(statement) != 0 else { return false }
+        return bytes[next...].allSatisfy { $0 == 0 || $0 == 0x20 || (0x09...0x0D).contains($0) }
     }
 
     private func prepare(

@@ -58,7 +58,10 @@ public struct TransferRequest: Hashable, Sendable {
 
     var problems: [String] {
         var found = format.problems
-        if connection == nil || url.contains("://") { found += request(url).problems }
+        if connection == nil { found += request(url).problems }
+        if connection != nil, url.contains("://") {
+            found.append("beside a connection the address is what follows its own, and not '\(url.shown(120))'")
+        }
         var paths = [rows].compactMap(\.self)
         if case .at(let path) = next { paths.append(path) }
         for path in paths {
@@ -68,6 +71,11 @@ public struct TransferRequest: Hashable, Sendable {
         }
         if connection?.isEmpty == true { found.append("the connection's id is empty") }
         return found
+    }
+
+    /// One request of them. With a connection it goes nowhere else, for nobody else is to know as whom.
+    func exchange(_ request: HTTPOperator, name: String) -> HTTPExchange {
+        HTTPExchange(request, name: name, followsRedirects: connection == nil)
     }
 
     /// Whether pages are read whole, to look into them.

@@ -84,8 +84,8 @@ public struct WebhookOperator: Operator {
         if let problem = request.problems.first {
             throw NonRetryable(connection == nil ? problem : "\(name): it makes no request")
         }
-        let (ready, shown) = (request, name)
-        let response = try await context.step("send") { try await HTTPExchange(ready, name: shown).run() }
+        let exchange = HTTPExchange(request, name: name, followsRedirects: connection == nil)
+        let response = try await context.step("send") { try await exchange.run() }
         guard (200...299).contains(response.status) else {
             let start = response.body.shown(200)
             throw PerchError(

@@ -37,7 +37,7 @@ struct HTTPSource: RowSource {
 
     /// The rows of one page that is read whole.
     private func lookInto(_ url: String, _ name: String, _ rows: JSONRows) throws -> String? {
-        let response = try HTTPExchange(request.request(url), name: name).perform(stop)
+        let response = try request.exchange(request.request(url), name: name).perform(stop)
         try check(response, name)
         let body: JSONValue
         do {
@@ -65,7 +65,7 @@ struct HTTPSource: RowSource {
     private func pass(_ url: String, _ name: String, _ pipe: TransferPipe, _ rows: JSONRows) throws -> String? {
         let file = try Self.nameless()
         defer { close(file) }
-        let response = try HTTPExchange(request.request(url), name: name).perform(stop) { bytes in
+        let response = try request.exchange(request.request(url), name: name).perform(stop) { bytes in
             var rest = bytes[...]
             while !rest.isEmpty {
                 let count = write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)

@@ -33,7 +33,7 @@ final class HTTPTarget: RowTarget {
             request.headers[name] = value
         }
         let name = "\(self.request.name), rows \(first) to \(first + rows.count - 1)"
-        let response = try HTTPExchange(request, name: name).perform(stop)
+        let response = try self.request.exchange(request, name: name).perform(stop)
         guard (200...299).contains(response.status) else {
             let start = response.body.shown(200)
             throw PerchError(
