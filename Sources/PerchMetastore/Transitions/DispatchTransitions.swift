@@ -52,8 +52,10 @@ extension Transaction {
                 run: facts.row, taskIndex: instance.taskIndex, definition: task,
                 tryNumber: instance.tryNumber,
                 journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
-                inputs: try task.inputs.map {
-                    try output(runKey: instance.runKey, version: facts.version, taskIndex: $0)
+                inputs: try task.inputs.map { index in
+                    task.alignedWith.contains(index)
+                        ? try elementOutput(runKey: instance.runKey, taskIndex: index, mapIndex: instance.mapIndex)
+                        : try output(runKey: instance.runKey, version: facts.version, taskIndex: index)
                 },
                 mapElement: try mapElement(of: instance, task: task), executionLeft: entry.executionLeft,
                 cancel: entry.cancel, isSuspect: entry.isSuspect)
@@ -91,10 +93,14 @@ extension Transaction {
         ) { $0.text(0) }
         if let element { return element }
         // Mapped over a mapped task: the element is the output of the instance at the same place.
+        return try elementOutput(runKey: instance.runKey, taskIndex: source, mapIndex: instance.mapIndex)
+    }
+
+    /// The output of one instance of a mapped task.
+    private func elementOutput(runKey: Int64, taskIndex: Int, mapIndex: Int) throws -> String {
         let output = try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
-            instance.runKey,
-            source, instance.mapIndex
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3", runKey,
+            taskIndex, mapIndex
         ) { $0.optionalText(0) }
         return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
     }
