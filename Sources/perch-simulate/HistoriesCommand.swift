@@ -24,6 +24,9 @@ struct HistoriesCommand: ParsableCommand {
     @Option(help: "How many processes share the work; 0: one a processor.")
     var jobs = 0
 
+    @Flag(help: "Have DAGs with mapped groups; without it a seed is the history that it was before there were any.")
+    var mappedGroups = false
+
     @Flag(help: "Print what happens in each history.")
     var trace = false
 
@@ -70,7 +73,8 @@ struct HistoriesCommand: ParsableCommand {
         for seed in seed..<(seed + histories) {
             // Said before it begins, so that whoever reads it knows which one took the process down.
             if ProcessInfo.processInfo.environment[HistoryWorkers.mark] != nil { say("begin \(seed)") }
-            let history = History(seed: seed, faults: kinds, count: faultsPerHistory)
+            let history = History(
+                seed: seed, faults: kinds, count: faultsPerHistory, hasGroups: mappedGroups)
             let report = history.run(trace: trace ? { say($0) } : nil)
             total.add(report)
             if fingerprints {

@@ -28,7 +28,8 @@ struct HistoryWorkers {
             [
                 "--faults", command.faults, "--faults-per-history", "\(command.faultsPerHistory)", "--jobs", "1",
             ]
-            + (command.trace ? ["--trace"] : []) + (command.fingerprints ? ["--fingerprints"] : [])
+            + (command.mappedGroups ? ["--mapped-groups"] : []) + (command.trace ? ["--trace"] : [])
+            + (command.fingerprints ? ["--fingerprints"] : [])
         DispatchQueue.concurrentPerform(iterations: count) { _ in
             while let (first, number) = Self.take(progress) {
                 let outcome = Self.work(first, number, arguments)

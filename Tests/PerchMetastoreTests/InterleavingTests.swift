@@ -27,10 +27,15 @@ struct InterleavingTests {
             $0.retryDelay = .seconds(1)
             $0.hasOnKill = true
         }
-        let last = TaskDefinition.code("last", after: [2, 3, 4]) { $0.triggerRule = .allDone }
+        let behind = TaskDefinition.code("behind", after: [2]) {
+            $0.mappedOver = 0
+            $0.alignedWith = [2]
+            $0.triggerRule = .noneFailed
+        }
+        let last = TaskDefinition.code("last", after: [2, 3, 4, 5]) { $0.triggerRule = .allDone }
         return DAGDefinition(
             dagID: "d",
-            tasks: [.code("list"), .sensor("sensor", .file("/a")), mapped, retried, .code("plain"), last])
+            tasks: [.code("list"), .sensor("sensor", .file("/a")), mapped, retried, .code("plain"), behind, last])
     }
 
     /// One writer: does whatever its generator says, remembers old dispatches and reports them again later.
@@ -76,7 +81,8 @@ struct InterleavingTests {
             default:
                 let isPause = Bool.random(using: &random)
                 let runID = "r\(Int.random(in: 0..<8, using: &random))"
-                let what = Int.random(in: 0..<4, using: &random)
+                let what = Int.random(in: 0..<5, using: &random)
+                let mapped = Bool.random(using: &random) ? "mapped" : "behind"
                 do {
                     try await stage.store.write { transaction in
                         switch what {
@@ -87,6 +93,10 @@ struct InterleavingTests {
                                 downstream: true,
                                 onlyFailed: false, by: "anna")
                         case 2: _ = try transaction.retryDue(limit: 3)
+                        case 3:
+                            _ = try transaction.clear(
+                                dagID: "d", runID: runID, taskID: mapped, mapIndex: isPause ? 0 : nil, downstream: true,
+                                onlyFailed: false, by: "anna")
                         default: _ = try transaction.promoteScheduled(limit: 3)
                         }
                     }

@@ -74,6 +74,30 @@ struct ReferenceModelTests {
         #expect(found.contains { $0.description.contains(sentence) }, "\(found)")
     }
 
+    @Test("An element of a mapped group is judged by its own instances")
+    func mappedGroup() async throws {
+        func member(_ id: String, _ script: TaskScript, after input: String? = nil) -> SimulatedTask {
+            var task = SimulatedTask(id, .mapped(over: "list"), script)
+            task.group = "g"
+            task.input = input
+            return task
+        }
+        var last = SimulatedTask("last", .code, TaskScript([], items: 1))
+        last.input = "g.store"
+        let engine = try await finished([
+            SimulatedTask("list", .code, TaskScript([], items: 3)), member("g.check", TaskScript([])),
+            member("g.store", TaskScript([]), after: "g.check"), last,
+        ])
+        #expect(try engine.verdict() == [])
+        let key = TaskInstanceKey(dagID: "d", runID: "r", taskID: "last")
+        // 2 + 4 + 6: each element, and what was made of it, and one.
+        #expect(try await engine.store.read { try $0.taskInstance(key) }?.output == "[12]")
+        let found = try tamper(
+            engine, "UPDATE task_instance SET state = 'failed', output = NULL WHERE task_index = 1 AND map_index = 1")
+        #expect(found.contains { $0.sentence.contains("'g.store' [1] is success, and must be upstream_failed") })
+        #expect(!found.contains { $0.sentence.contains("'g.store' [2]") })
+    }
+
     @Test("How a wait ended decides how its task must end")
     func waits() async throws {
         var soft = SimulatedTask("soft", .sensor(.event(name: "x", key: nil), timeout: .seconds(5), softFail: true))

@@ -44,6 +44,25 @@ struct TrialTests {
         #expect(most < 8)
     }
 
+    @Test(
+        "Histories with mapped groups hold every rule and come to the model's end",
+        arguments: 1...12 as ClosedRange<UInt64>)
+    func groups(seed: UInt64) {
+        let history = History(seed: seed, count: seed % 3 == 0 ? 0 : 10, hasGroups: true)
+        #expect(history.run().violations == [])
+    }
+
+    @Test("Among those histories are groups of several tasks, and clears of one element")
+    func groupsAreDrawn() {
+        let workloads = (1...12).map { History(seed: $0, hasGroups: true).workload }
+        let grouped = workloads.flatMap(\.dags).flatMap(\.tasks).filter { $0.group != nil }
+        #expect(grouped.count > 20)
+        #expect(
+            workloads.flatMap(\.plan).contains { planned in
+                if case .clear(_, _, let task?, _?, _, _) = planned.operation { task.hasPrefix("g") } else { false }
+            })
+    }
+
     @Test("The same seed gives the same history")
     func repeats() {
         let first = History(seed: 3).run()

@@ -116,6 +116,45 @@ struct TaskKeysTests {
         #expect(dag.tasks[3].shortCircuits)
     }
 
+    @Test("a mapped group is mapped as one: its first tasks over the source, the others element by element")
+    func mappedGroup()
+        throws
+    {
+        let dag = try Read.tasks(
+            """
+            - group: load
+              over: list
+              after: ready
+              tolerated_failures: 10
+              tasks:
+              - {id: check, bash: "echo {{ element }}"}
+              - group: inner
+                after: check
+                tasks:
+                - {id: wait, sensor: {file: "/x/{{ element }}"}}
+              - {id: store, bash: "echo {{ element }}", after: [inner, ready], trigger_rule: one_failed}
+            - {id: ready, empty: true}
+            - {id: list, bash: {command: "echo '[1]'", output: json}}
+            - {id: report, bash: echo, after: load}
+            """
+        ).dag()
+        let names = dag.tasks.map(\.taskID)
+        func task(_ id: String) throws -> TaskDefinition { try #require(dag.tasks.first { $0.taskID == id }) }
+        func named(_ indexes: [Int]) -> [String] { indexes.map { names[$0] }.sorted() }
+        let source = names.firstIndex(of: "list")
+        for id in ["load.check", "load.inner.wait", "load.store"] {
+            #expect(try task(id).mappedOver == source && task(id).toleratedFailures == 10)
+        }
+        #expect(try named(task("load.check").upstream) == ["list", "ready"])
+        #expect(try task("load.check").alignedWith.isEmpty)
+        #expect(try named(task("load.inner.wait").alignedWith) == ["load.check"])
+        #expect(try named(task("load.inner.wait").upstream) == ["load.check"])
+        #expect(try named(task("load.store").alignedWith) == ["load.inner.wait"])
+        #expect(try named(task("load.store").upstream) == ["load.inner.wait", "ready"])
+        #expect(try named(task("report").upstream) == ["load.store"])
+        #expect(try task("report").mappedOver == nil)
+    }
+
     @Test("operators take their command or address alone, or a mapping") func operators() throws {
         let dag = try Read.tasks(
             """
@@ -216,6 +255,27 @@ struct TaskKeysTests {
             (
                 "- {group: g, tasks: [{id: a, bash: echo}]}\n- {id: b, bash: echo, over: g}",
                 "4:29 'g' is a group; name one of its tasks"
+            ),
+            (
+                "- {group: g, over: b, tasks: [{id: a, bash: echo, over: b}]}\n- {id: b, bash: echo}",
+                "3:59 'g.a' is mapped inside of the mapped group 'g'; mappings do not nest"
+            ),
+            (
+                "- {group: g, over: b, tasks: [{group: h, over: b, tasks: [{id: a, bash: echo}]}]}\n- {id: b, bash: echo}",
+                "3:49 'g.h' is mapped inside of the mapped group 'g'"
+            ),
+            ("- {group: g, over: x, tasks: [{id: a, bash: echo}]}", "3:20 there is no task 'x'"),
+            (
+                "- {group: g, over: g.a, tasks: [{id: a, bash: echo}]}",
+                "3:20 the group 'g' comes after 'g.a', which stands in it"
+            ),
+            (
+                "- {group: g, tolerated_failures: 5, tasks: [{id: a, bash: echo}]}",
+                "3:14 'tolerated_failures' of a group stands beside 'over' only"
+            ),
+            (
+                "- {group: g, over: b, tasks: [{id: a, bash: echo}, {id: c, bash: echo, teardown: a}]}\n- {id: b, bash: echo}",
+                "3:54 task 'g.c': a teardown is not mapped"
             ),
             ("- just words", "3:3 'tasks[0]' is a mapping"), ("- ", "3:2 'tasks[0]' is a mapping"),
         ])

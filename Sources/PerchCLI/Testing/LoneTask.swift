@@ -34,7 +34,7 @@ struct LoneTask {
                 throw ValidationError("the task '\(definition.taskID)' takes no input '\(name)'; \(wanted)")
             }
             guard given[source] == nil else { throw ValidationError("--input \(name) is given twice") }
-            if tasks[source].mappedOver != nil {
+            if isGathered(source) {
                 guard case .array = value else {
                     throw ValidationError(
                         "--input \(name) is an array: '\(name)' is mapped, and each of its instances has an output")
@@ -76,11 +76,22 @@ struct LoneTask {
         task.upstream = Array(whole.tasks.indices)
         task.inputs = definition.inputs.compactMap { places[$0] }
         task.mappedOver = definition.mappedOver.flatMap { places[$0] }
+        // Alone it is a mapped task as every other.
+        if !definition.alignedWith.isEmpty {
+            task.alignedWith = []
+            task.triggerRule = .allSuccess
+        }
+        if task.mappedOver != nil { task.shortCircuits = false }
         // One try: whoever tests wants to see the fault, and not the same one again in five minutes.
         task.retries = 0
         whole.tasks.append(task)
         code.append(dag.code[index])
         return DAG(definition: whole, code: code, of: dag)
+    }
+
+    /// Whether the task takes the outputs of all instances of another, and not that of its own element.
+    private func isGathered(_ source: Int) -> Bool {
+        dag.definition.tasks[source].mappedOver != nil && !definition.alignedWith.contains(source)
     }
 
     /// What the task takes, for messages.
@@ -91,7 +102,7 @@ struct LoneTask {
             let task = tasks[source]
             switch task.kind {
             case .sensor(let sensor): return "\(task.taskID) (the event of the sensor, \(sensor.trigger.kind))"
-            case .code where task.mappedOver != nil:
+            case .code where isGathered(source):
                 return "\(task.taskID) (the outputs of the mapped task, an array)"
             case .code, .empty, .latestOnly: return "\(task.taskID) (the output of the task)"
             }

@@ -112,13 +112,13 @@ extension Hindrance {
         let ended = task.upstream.filter { $0.hasEnded }
         if let branch = ended.first(where: { $0.way == .untaken }) { return untaken(branch) }
         if let short = ended.first(where: { $0.way == .cut }) {
-            return "'\(short.taskID)' has cut short what follows it"
+            return "'\(short.name)' has cut short what follows it"
         }
         return ended.isEmpty ? nil : list(ended) + " decided that"
     }
 
     private static func untaken(_ branch: UpstreamStanding) -> String {
-        "'\(branch.taskID)' gave \(branch.output ?? "nothing"), which leads elsewhere"
+        "'\(branch.name)' gave \(branch.output ?? "nothing"), which leads elsewhere"
     }
 
     // MARK: what ended it without running it
@@ -134,7 +134,7 @@ extension Hindrance {
         if task.counts.cut > 0, let cause = task.causes.first {
             return Hindrance(
                 .shortCircuit,
-                "It was skipped\(at): '\(cause.taskID)' gave \(cause.output ?? "nothing") and cuts short what follows it.",
+                "It was skipped\(at): '\(cause.name)' gave \(cause.output ?? "nothing") and cuts short what follows it.",
                 fields)
         }
         if let branch = task.upstream.first(where: { $0.way == .untaken }) {
@@ -155,7 +155,7 @@ extension Hindrance {
         text += ", and \(Words.need(task.task.triggerRule))."
         if !roots.isEmpty { text += " It began with \(Words.names(roots.map(\.taskID)))." }
         if let message = task.causes.first?.message, let cause = task.causes.first {
-            text += " '\(cause.taskID)' failed with: \(Words.clause(message))."
+            text += " '\(cause.name)' failed with: \(Words.clause(message))."
         }
         text += " 'tasks clear --only-failed' runs it again, with what failed."
         return Hindrance(

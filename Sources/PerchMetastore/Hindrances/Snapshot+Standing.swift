@@ -80,17 +80,23 @@ extension Snapshot {
             """, instance.taskInstanceID
         ) { UpstreamCounts($0, from: 0) }
         guard var counts else { return }
+        let mapIndex = instance.key.mapIndex
+        var board = board
+        if mapIndex >= 0, !standing.task.alignedWith.isEmpty {
+            board = try board.element(mapIndex, before: instance.taskIndex, runKey: instance.runKey, self)
+        }
+        standing.task = standing.task.asDecided(forElement: mapIndex >= 0)
         counts.all = standing.task.upstream.count
         standing.counts = counts
         standing.upstream = try board.upstream(of: instance.taskIndex) { upstream in
-            try output(of: upstream, runKey: instance.runKey)
+            try output(of: upstream, board, runKey: instance.runKey)
         }
         guard instance.state != .none else { return }
         let isCut = counts.cut > 0 && instance.state == .skipped
         standing.causes = try board.causes(of: instance.taskIndex, instance.state, isCut: isCut).map { cause in
             var cause = cause
             if isCut, let index = board.version.tasks.firstIndex(where: { $0.taskID == cause.taskID }) {
-                cause.output = try output(of: index, runKey: instance.runKey)
+                cause.output = try output(of: index, board, runKey: instance.runKey)
             }
             return cause
         }
@@ -100,9 +106,10 @@ extension Snapshot {
         }
     }
 
-    private func output(of index: Int, runKey: Int64) throws -> String? {
+    private func output(of index: Int, _ board: RunBoard, runKey: Int64) throws -> String? {
         try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", runKey, index
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3", runKey, index,
+            board.entries[index]?.mapIndex ?? -1
         ) { $0.optionalText(0) } ?? nil
     }
 

@@ -38,9 +38,14 @@ struct UpstreamStanding {
     /// Of a mapped task: how many instances have ended, of how many.
     var instances: (ended: Int, all: Int)?
     var message: String?
+    /// Of which element it is, where it is one instance of a mapped task.
+    var mapIndex: Int?
     var way = Settlement.Way.taken
     /// What it gave, where that decides.
     var output: String?
+
+    /// `load`, `load[3]`.
+    var name: String { mapIndex.map { "\(taskID)[\($0)]" } ?? taskID }
 
     var hasEnded: Bool { state?.isFinished ?? false }
 
@@ -49,7 +54,7 @@ struct UpstreamStanding {
         if let instances, !hasEnded {
             return "'\(taskID)' (\(instances.ended) of \(instances.all) instances have ended)"
         }
-        return "'\(taskID)' (\(state.map(Words.state) ?? "is not created yet"))"
+        return "'\(name)' (\(state.map(Words.state) ?? "is not created yet"))"
     }
 
     var json: JSONValue {
@@ -60,6 +65,7 @@ struct UpstreamStanding {
             members["instances_ended"] = .count(instances.ended)
             members["instances"] = .count(instances.all)
         }
+        if let mapIndex { members["map_index"] = .count(mapIndex) }
         return .object(members)
     }
 }

@@ -95,6 +95,7 @@ public struct DAGDifference: Sendable, Hashable {
         func name(_ index: Int) -> JSONValue { .string(dag.tasks[index].taskID) }
         if !task.inputs.isEmpty { members["inputs"] = .array(task.inputs.map(name)) }
         if let source = task.mappedOver { members["mapped_over"] = name(source) }
+        if !task.alignedWith.isEmpty { members["aligned_with"] = .array(task.alignedWith.map(name)) }
         if !task.branches.isEmpty {
             members["branches"] = .array(
                 task.branches.map { edge in

@@ -45,10 +45,14 @@ extension Snapshot {
         ) { $0.text(0) }
         if let element { return element }
         // Mapped over a mapped task: the element is the output of the instance at the same place.
+        return try elementOutput(runKey: instance.runKey, taskIndex: source, mapIndex: instance.mapIndex)
+    }
+
+    /// The output of one instance of a mapped task.
+    func elementOutput(runKey: Int64, taskIndex: Int, mapIndex: Int) throws -> String {
         let output = try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3",
-            instance.runKey,
-            source, instance.mapIndex
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3", runKey,
+            taskIndex, mapIndex
         ) { $0.optionalText(0) }
         return (output ?? nil) ?? "null"  // because an instance that did not succeed has no output
     }

@@ -49,6 +49,8 @@ final class DAGVersion: Sendable {
     let attemptDAG: AttemptDAG
     /// For each task, the indexes of the tasks that come after it, ascending.
     let downstream: [[Int]]
+    /// For each task those of them that come after it element by element: instance i after its instance i.
+    let elementwise: [[Int]]
     /// The tasks that something is mapped over.
     let mappedOver: Set<Int>
     /// The tasks whose output decides what comes after them.
@@ -63,11 +65,13 @@ final class DAGVersion: Sendable {
         self.definition = definition
         attemptDAG = AttemptDAG(definition)
         var downstream = Array(repeating: [Int](), count: definition.tasks.count)
+        var elementwise = downstream
         var mappedOver: Set<Int> = []
         var deciding: Set<Int> = []
         var excusing: [Int] = []
         for (index, task) in definition.tasks.enumerated() {
             for upstream in task.upstream { downstream[upstream].append(index) }
+            for upstream in task.alignedWith { elementwise[upstream].append(index) }
             if let source = task.mappedOver { mappedOver.insert(source) }
             if task.shortCircuits { deciding.insert(index) }
             deciding.formUnion(task.branches.map(\.upstream))
@@ -77,10 +81,16 @@ final class DAGVersion: Sendable {
         self.deciding = deciding
         self.excusing = excusing
         self.downstream = downstream
+        self.elementwise = elementwise
         self.mappedOver = mappedOver
     }
 
     var tasks: [TaskDefinition] { definition.tasks }
+
+    /// The tasks that wait for all instances of a mapped task together.
+    func gathering(_ index: Int) -> [Int] {
+        elementwise[index].isEmpty ? downstream[index] : downstream[index].filter { !elementwise[index].contains($0) }
+    }
 
     /// Whether a task is called back. Callbacks stand behind all steps.
     func isCallback(_ index: Int) -> Bool { index >= definition.tasks.count - callbacks.count }

@@ -34,12 +34,14 @@ struct BranchDecision {
 
 extension Transaction {
     /// What an end says to the tasks after it.
-    func decision(of place: TaskPlace, ended state: TaskState, isCut: Bool) throws -> BranchDecision {
+    func decision(
+        of place: TaskPlace, mapIndex: Int = -1, ended state: TaskState, isCut: Bool
+    ) throws -> BranchDecision {
         let version = try facts(ofRun: place.runKey).version
         guard state == .success, version.deciding.contains(place.taskIndex) else { return BranchDecision(isCut: isCut) }
         let text = try first(
-            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1", place.runKey,
-            place.taskIndex
+            "SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = :3", place.runKey,
+            place.taskIndex, mapIndex
         ) { $0.optionalText(0) }
         // A task that gave nothing leads along no branch.
         let output = try text.flatMap(\.self).map { try JSONValue(parsingEnvelope: $0) } ?? .null

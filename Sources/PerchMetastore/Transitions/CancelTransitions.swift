@@ -121,7 +121,7 @@ extension Transaction {
             WHERE ti_id = :1
             """, instance.id, instance.tryNumber + 1)
         if settlement.isClearing { return }
-        try resumeCleared(instance, in: settlement)
+        try resume(instance, in: settlement)
     }
 
     /// Cancels every unfinished instance of a run, which fails when they have ended. False where it had ended already.

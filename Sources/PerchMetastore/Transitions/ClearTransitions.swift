@@ -21,8 +21,11 @@ extension Transaction {
         }
         let version = try version(row.versionID)
         let chosen = try chosenTasks(version, taskID: taskID, downstream: downstream)
+        let elementwise = mapIndex == nil ? [] : elementwiseAlone(version, taskID: taskID, chosen)
         func isMeant(_ instance: TaskInstanceRow) -> Bool {
-            if let mapIndex, instance.key.taskID == taskID, instance.key.mapIndex != mapIndex { return false }
+            if let mapIndex, elementwise.contains(instance.taskIndex), instance.key.mapIndex != mapIndex {
+                return false
+            }
             return !onlyFailed || instance.state == .failed || instance.state == .upstreamFailed
         }
         // A run of which nothing is cleared does not go on, and does not end once more.
@@ -37,31 +40,63 @@ extension Transaction {
         settlement.isClearing = true
         var cleared: [TaskInstanceKey] = []
         var clearedTasks: Set<Int> = []
-        for index in chosen {
+        var clearedInstances: Set<InstancePlace> = []
+        var unmapped: Set<Int> = []
+        let isChosen = Set(chosen)
+        for index in version.tasks.indices {
+            // A mapped group is unmapped as one.
+            let isTorn = !unmapped.isDisjoint(with: version.tasks[index].alignedWith)
+            guard isChosen.contains(index) || isTorn else { continue }
             // The length of a mapping over something that is cleared is not known any more.
             if let source = version.tasks[index].mappedOver, clearedTasks.contains(source),
                 try unmap(TaskPlace(runKey: row.runKey, taskIndex: index), task: version.tasks[index])
             {
                 clearedTasks.insert(index)
+                unmapped.insert(index)
             }
+            guard isChosen.contains(index) else { continue }
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) {
                 guard isMeant(instance), try clear(instance, intent, in: settlement) else { continue }
                 cleared.append(instance.key)
                 clearedTasks.insert(index)
+                if !version.tasks[index].alignedWith.isEmpty || !version.elementwise[index].isEmpty {
+                    clearedInstances.insert(instance.instance.whole)
+                }
             }
         }
         let affected = clearedTasks.union(clearedTasks.flatMap { version.downstream[$0] }).sorted()
         for index in affected { try recount(TaskPlace(runKey: row.runKey, taskIndex: index), version: version) }
+        let elements = Set(try clearedInstances.flatMap { try self.elements(after: $0, version) }).union(clearedInstances)
+        for element in elements.sorted() where element.mapIndex >= 0 { try recount(element, version: version) }
         settlement.isClearing = false
         for index in affected {
+            let isElementwise = !version.tasks[index].alignedWith.isEmpty
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) where instance.state == .none {
-                try resumeCleared(instance.instance, in: settlement)
+                let place = instance.instance.whole
+                if isElementwise, place.mapIndex >= 0, !elements.contains(place) { continue }
+                try resume(instance.instance, in: settlement)
             }
         }
         settlement.touch(runKey: row.runKey)
         try settle(settlement)
         ring([.runs, .queue])
         return cleared
+    }
+
+    /// Of what is cleared with one instance of a mapped task, the tasks of which only instances of that number are: itself,
+    /// and what comes after it element by element and not otherwise.
+    private func elementwiseAlone(_ version: DAGVersion, taskID: String?, _ chosen: [Int]) -> Set<Int> {
+        guard let start = version.tasks.firstIndex(where: { $0.taskID == taskID }) else { return [] }
+        let isChosen = Set(chosen)
+        var alone: Set<Int> = [start]
+        for index in chosen where index > start {
+            let before = version.tasks[index].upstream.filter { $0 == start || ($0 > start && isChosen.contains($0)) }
+            guard !before.isEmpty else { continue }
+            if before.allSatisfy({ alone.contains($0) && version.elementwise[$0].contains(index) }) {
+                alone.insert(index)
+            }
+        }
+        return alone
     }
 
     /// A run that was cancelled or has ended goes on.
@@ -166,58 +201,5 @@ extension Transaction {
             runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, task: task, pending: task.upstream.count,
             tryNumber: instances.map(\.tryNumber).max() ?? 0)
         return true
-    }
-
-    /// Counts a task's upstream again, from the states in which it is now.
-    func recount(_ place: TaskPlace, version: DAGVersion) throws {
-        var ends = Settlement.Ends()
-        let upstream = version.tasks[place.taskIndex].upstream
-        let task = version.tasks[place.taskIndex]
-        for index in upstream {
-            let mapped = try first(
-                "SELECT unfinished, failed, skipped, length FROM mapped_task WHERE run_key = :1 AND task_index = :2",
-                place.runKey, index
-            ) { (unfinished: $0.int(0), failed: $0.int(1), skipped: $0.int(2), length: $0.int(3)) }
-            if let mapped {
-                if mapped.unfinished == 0 {
-                    ends.add(
-                        version.tasks[index].state(
-                            ofInstances: mapped.length, failed: mapped.failed, skipped: mapped.skipped))
-                }
-                continue
-            }
-            let ended = try first(
-                "SELECT state, upstream_cut FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1",
-                place.runKey, index
-            ) { (state: try $0.name(0, as: TaskState.self), isCut: $0.int(1) > 0) }
-            if let ended, ended.state.isFinished {
-                let decision = try decision(
-                    of: TaskPlace(runKey: place.runKey, taskIndex: index), ended: ended.state,
-                    isCut: ended.isCut && ended.state == .skipped)
-                ends.add(ended.state, by: decision.way(to: task))
-            }
-        }
-        try run(
-            """
-            UPDATE task_instance SET pending = :3, upstream_failed = :4, upstream_skipped = :5, upstream_blocked = :6,
-                upstream_untaken = :7, upstream_cut = :8
-            WHERE run_key = :1 AND task_index = :2 AND map_index = -1
-            """, place.runKey, place.taskIndex, upstream.count - ends.all, ends.failed, ends.skipped, ends.blocked,
-            ends.untaken, ends.cut)
-    }
-
-    /// An instance that was cleared begins again, or waits for its upstream.
-    func resumeCleared(_ instance: Instance, in settlement: Settlement) throws {
-        if instance.mapIndex >= 0 {
-            try makeReady(instance, in: settlement)
-            return
-        }
-        let counts = try first(
-            """
-            SELECT pending, upstream_failed, upstream_blocked, upstream_skipped, upstream_untaken, upstream_cut
-            FROM task_instance WHERE ti_id = :1
-            """, instance.id
-        ) { UpstreamCounts($0, from: 0) }
-        if let counts { try decide(instance, counts, in: settlement) }
     }
 }

@@ -53,8 +53,10 @@ extension Transaction {
                 run: facts.row, taskIndex: instance.taskIndex, definition: task,
                 tryNumber: instance.tryNumber,
                 journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
-                inputs: try task.inputs.map {
-                    try output(runKey: instance.runKey, version: facts.version, taskIndex: $0)
+                inputs: try task.inputs.map { index in
+                    task.alignedWith.contains(index)
+                        ? try elementOutput(runKey: instance.runKey, taskIndex: index, mapIndex: instance.mapIndex)
+                        : try output(runKey: instance.runKey, version: facts.version, taskIndex: index)
                 },
                 mapElement: try mapElement(of: instance, task: task), executionLeft: entry.executionLeft,
                 cancel: entry.cancel, isSuspect: entry.isSuspect)

@@ -12,6 +12,18 @@ struct Instance {
     var tryNumber: Int
 
     var place: TaskPlace { TaskPlace(runKey: runKey, taskIndex: taskIndex) }
+    var whole: InstancePlace { InstancePlace(place: place, mapIndex: mapIndex) }
+}
+
+/// A task of a run, or one instance of it where it is mapped.
+struct InstancePlace: Hashable, Comparable {
+    var place: TaskPlace
+    /// -1: the task, or what stands for it until it is mapped.
+    var mapIndex = -1
+
+    static func < (left: InstancePlace, right: InstancePlace) -> Bool {
+        left.place == right.place ? left.mapIndex < right.mapIndex : left.place < right.place
+    }
 }
 
 /// A task of a run.

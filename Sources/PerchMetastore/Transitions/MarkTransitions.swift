@@ -51,7 +51,7 @@ extension Transaction {
                 settlement.isClearing = true
                 _ = try clear(instance, intent, in: settlement)
                 settlement.isClearing = false
-                try recountDownstream(of: TaskPlace(runKey: row.runKey, taskIndex: index), version)
+                try recountDownstream(of: instance.instance.whole, version)
                 try end(instance.instance, as: state, message: intent.reason, in: settlement)
             } else {
                 _ = try cancel(
@@ -64,9 +64,10 @@ extension Transaction {
         return instances.map(\.key)
     }
 
-    private func recountDownstream(of place: TaskPlace, _ version: DAGVersion) throws {
-        for later in version.downstream[place.taskIndex] {
-            try recount(TaskPlace(runKey: place.runKey, taskIndex: later), version: version)
+    private func recountDownstream(of instance: InstancePlace, _ version: DAGVersion) throws {
+        for later in version.downstream[instance.place.taskIndex] {
+            try recount(TaskPlace(runKey: instance.place.runKey, taskIndex: later), version: version)
         }
+        for element in try elements(after: instance, version) { try recount(element, version: version) }
     }
 }

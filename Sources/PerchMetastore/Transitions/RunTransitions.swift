@@ -153,7 +153,7 @@ extension Transaction {
                     runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: task.upstream.count)
                 if facts.cancelledBy != nil, task.teardown == nil {
                     try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
-                } else if task.upstream.isEmpty || task.triggerRule == .always {
+                } else if task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty) {
                     try makeReady(instance, in: settlement)
                 }
             }

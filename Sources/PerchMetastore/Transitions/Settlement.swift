@@ -48,28 +48,59 @@ final class Settlement {
     private(set) var runs: [Int64: (ends: Ends, added: Int)] = [:]
     /// Instances of mapped tasks that ended.
     private(set) var mapped: [TaskPlace: Ends] = [:]
-    /// Tasks that ended, to be told to what comes after; `isCut` where a short circuit skipped them.
-    private(set) var tasks: [(place: TaskPlace, state: TaskState, isCut: Bool)] = []
+    /// What ended, to be told to what comes after, in order.
+    private(set) var tasks: [End] = []
+
+    /// The end of a task or of an instance.
+    struct End {
+        /// To whom it is told.
+        enum Reach {
+            /// To everything after the task: it ended without having been mapped, or is not mapped at all.
+            case everything
+            /// To what waits for all instances of a mapped task together.
+            case gathering
+            /// To what comes after a mapped task element by element, of all elements: it has been mapped, which is its
+            /// success for now.
+            case elementwise
+            /// To instances of the same element.
+            case element(Int)
+        }
+
+        var place: TaskPlace
+        var state: TaskState
+        /// Whether a short circuit skipped it.
+        var isCut = false
+        var reach = Reach.everything
+    }
     /// Tasks that have succeeded, with the assets that they update.
     private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
     var reached = ReachedEnds()
 
     /// An instance has ended for good.
-    func ended(_ instance: Instance, as state: TaskState, isCut: Bool = false) {
+    ///
+    /// - Parameter isFollowed: Whether something comes after it element by element.
+    func ended(_ instance: Instance, as state: TaskState, isCut: Bool = false, isFollowed: Bool = false) {
         runs[instance.runKey, default: (Ends(), 0)].ends.add(state)
         reached.add(instance.place, mapIndex: instance.mapIndex, state)
         if instance.mapIndex >= 0 {
             mapped[instance.place, default: Ends()].add(state)
+            guard isFollowed else { return }
+            tasks.append(End(place: instance.place, state: state, isCut: isCut, reach: .element(instance.mapIndex)))
         } else {
-            tasks.append((instance.place, state, isCut))
+            tasks.append(End(place: instance.place, state: state, isCut: isCut))
         }
     }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
         reached.add(place, mapIndex: -1, state)
-        tasks.append((place, state, false))
+        tasks.append(End(place: place, state: state, reach: .gathering))
+    }
+
+    /// A task has been mapped: what comes after it element by element is mapped next.
+    func mapped(_ place: TaskPlace) {
+        tasks.append(End(place: place, state: .success, reach: .elementwise))
     }
 
     /// A run has ended.
@@ -100,7 +131,7 @@ final class Settlement {
         return mapped.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    func takeTasks() -> [(place: TaskPlace, state: TaskState, isCut: Bool)] {
+    func takeTasks() -> [End] {
         defer { tasks = [] }
         return tasks
     }
@@ -125,15 +156,9 @@ extension Transaction {
                 for (place, ends) in settlement.takeMapped() {
                     try settleMapped(place, ends, in: settlement)
                 }
-                var downstream: [TaskPlace: Settlement.Ends] = [:]
-                for (place, state, isCut) in settlement.takeTasks() {
-                    let version = try facts(ofRun: place.runKey).version
-                    if state == .success { settlement.note(version.tasks[place.taskIndex].outlets, of: place) }
-                    let decision = try decision(of: place, ended: state, isCut: isCut)
-                    for index in version.downstream[place.taskIndex] {
-                        downstream[TaskPlace(runKey: place.runKey, taskIndex: index), default: .init()]
-                            .add(state, by: decision.way(to: version.tasks[index]))
-                    }
+                var downstream: [InstancePlace: Settlement.Ends] = [:]
+                for end in settlement.takeTasks() {
+                    try tell(end, to: &downstream, in: settlement)
                 }
                 for (place, ends) in downstream.sorted(by: { $0.key < $1.key }) {
                     try settleDownstream(place, ends, in: settlement)
@@ -146,6 +171,35 @@ extension Transaction {
         } while !settlement.isSettled
         try tellUpdates(settlement)
         try refillGates()
+    }
+
+    /// Adds an end to what is told to each task or instance after it.
+    private func tell(
+        _ end: Settlement.End, to downstream: inout [InstancePlace: Settlement.Ends], in settlement: Settlement
+    ) throws {
+        let place = end.place
+        let version = try facts(ofRun: place.runKey).version
+        var later = version.downstream[place.taskIndex]
+        var mapIndex = -1
+        var decision = BranchDecision(isCut: false)
+        switch end.reach {
+        case .everything: decision = try self.decision(of: place, ended: end.state, isCut: end.isCut)
+        case .gathering: later = version.gathering(place.taskIndex)
+        case .elementwise: later = version.elementwise[place.taskIndex]
+        case .element(let index):
+            later = version.elementwise[place.taskIndex]
+            mapIndex = index
+            decision = try self.decision(of: place, mapIndex: index, ended: end.state, isCut: end.isCut)
+        }
+        switch end.reach {
+        case .everything, .gathering:
+            if end.state == .success { settlement.note(version.tasks[place.taskIndex].outlets, of: place) }
+        case .elementwise, .element: break
+        }
+        for index in later {
+            let next = InstancePlace(place: TaskPlace(runKey: place.runKey, taskIndex: index), mapIndex: mapIndex)
+            downstream[next, default: .init()].add(end.state, by: decision.way(to: version.tasks[index]))
+        }
     }
 
     /// Updates of assets go into the inbox, in the transaction that stores the success of their tasks.
@@ -174,34 +228,39 @@ extension Transaction {
         settlement.mappedTaskEnded(place, as: state)
     }
 
-    private func settleDownstream(_ place: TaskPlace, _ ends: Settlement.Ends, in settlement: Settlement) throws {
+    private func settleDownstream(
+        _ next: InstancePlace, _ ends: Settlement.Ends, in settlement: Settlement
+    ) throws {
+        let place = next.place
         let after = try first(
             """
             UPDATE task_instance SET pending = pending - :3, upstream_failed = upstream_failed + :4,
                 upstream_skipped = upstream_skipped + :5, upstream_blocked = upstream_blocked + :6,
                 upstream_untaken = upstream_untaken + :7, upstream_cut = upstream_cut + :8
-            WHERE run_key = :1 AND task_index = :2 AND map_index = -1
+            WHERE run_key = :1 AND task_index = :2 AND map_index = :9
             RETURNING ti_id, state, try_number, pending, upstream_failed, upstream_blocked, upstream_skipped,
                 upstream_untaken, upstream_cut
             """, place.runKey, place.taskIndex, ends.all, ends.failed, ends.skipped, ends.blocked, ends.untaken,
-            ends.cut
+            ends.cut, next.mapIndex
         ) { row in
             (
                 id: row.int64(0), state: try row.name(1, as: TaskState.self), tryNumber: row.int(2),
                 counts: UpstreamCounts(row, from: 3)
             )
         }
-        // One that was decided earlier (an upstream failed while others ran) stays as it is.
+        // One that was decided earlier (an upstream failed while others ran) stays as it is; an instance that is not created
+        // yet counts when it is.
         guard let after, after.state == .none else { return }
         let instance = Instance(
-            id: after.id, runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, tryNumber: after.tryNumber)
+            id: after.id, runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: next.mapIndex,
+            tryNumber: after.tryNumber)
         try decide(instance, after.counts, in: settlement)
     }
 
     /// Has an instance that has not begun begin, end or wait on, by how its upstream has ended.
     func decide(_ instance: Instance, _ counts: UpstreamCounts, in settlement: Settlement) throws {
         let version = try facts(ofRun: instance.runKey).version
-        let task = version.tasks[instance.taskIndex]
+        let task = version.tasks[instance.taskIndex].asDecided(forElement: instance.mapIndex >= 0)
         var counts = counts
         counts.all = task.upstream.count
         let verdict = try UpstreamVerdict.of(task, counts) {
@@ -289,7 +348,8 @@ extension Transaction {
         let version = try facts(ofRun: instance.runKey).version
         // Nothing comes after a call, and nobody is told of it.
         if version.isCallback(instance.taskIndex) { return }
-        settlement.ended(instance, as: state, isCut: isCut)
+        settlement.ended(
+            instance, as: state, isCut: isCut, isFollowed: !version.elementwise[instance.taskIndex].isEmpty)
         if version.callbacks.isEmpty { return }
         switch state {
         case .success: try callBack(.success, of: instance, state, message: message, in: settlement)

@@ -20,6 +20,17 @@ struct UpstreamCounts: Hashable {
     var succeeded: Int { all - pending - failed - skipped }
 }
 
+extension TaskDefinition {
+    /// The task as its upstream decides it: of a task of a mapped group, an instance is decided by the instances before it,
+    /// by the trigger rule; and whether it is mapped at all by everything before it, all of which has to succeed.
+    func asDecided(forElement isElement: Bool) -> TaskDefinition {
+        if alignedWith.isEmpty { return self }
+        var task = self
+        if isElement { task.upstream = alignedWith } else { task.triggerRule = .allSuccess }
+        return task
+    }
+}
+
 /// What the ends of a task's upstream mean for it.
 enum UpstreamVerdict: Hashable {
     case wait

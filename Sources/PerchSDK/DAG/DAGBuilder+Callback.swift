@@ -47,7 +47,7 @@ extension DAGBuilder {
     }
 
     private func callBack<O: Operator>(
-        _ id: String, _ code: O, in group: String, on points: [CallbackPoint], of tasks: [TaskAnchor],
+        _ id: String, _ code: O, in group: GroupPlace, on points: [CallbackPoint], of tasks: [TaskAnchor],
         options: TaskOptions, _ place: DeclarationPlace
     ) {
         for problem in code.problems { draft.problems.append(place.problem("callback '\(id)': \(problem)")) }
@@ -75,8 +75,8 @@ extension DAGBuilder {
         _ place: DeclarationPlace
     ) {
         callBack(
-            id, code, in: group, on: points, of: [task].compactMap(\.self), options: Self.options(2, .minutes(10)),
-            place)
+            id, code, in: GroupPlace(name: group), on: points, of: [task].compactMap(\.self),
+            options: Self.options(2, .minutes(10)), place)
     }
 
     private func declared(_ points: [CallbackPoint], _ tasks: [any AnyTaskReference], _ id: String?) -> String {

@@ -25,6 +25,8 @@ package struct DocumentTask {
     package var id: String
     /// The group, with those around it; empty: none.
     package var group: String
+    /// The mapped group among those, by its number.
+    package var mapping: Int?
     package var work: Work
     /// What is waited for before the code runs.
     package var start: Start?
@@ -56,7 +58,9 @@ extension DAGBuilder {
         case .empty: kind = .empty
         case .latestOnly: kind = .latestOnly
         }
-        return draft.declare(task.id, kind, in: task.group, after: [], options: task.options, place: task.place)
+        return draft.declare(
+            task.id, kind, in: GroupPlace(name: task.group, mapping: task.mapping), after: [], options: task.options,
+            place: task.place)
     }
 
     private func declare<O: Operator>(_ task: DocumentTask, _ code: O) -> TaskAnchor {
@@ -67,8 +71,9 @@ extension DAGBuilder {
         }
         let first = task.start
         return draft.declare(
-            task.id, .code(operatorName: O.operatorName), in: task.group, after: [], options: task.options,
-            start: start, hasOnKill: O.hasOnKill, fields: code.templateFields, place: task.place
+            task.id, .code(operatorName: O.operatorName),
+            in: GroupPlace(name: task.group, mapping: task.mapping), after: [], options: task.options, start: start,
+            hasOnKill: O.hasOnKill, fields: code.templateFields, place: task.place
         ) { context, _, _ in
             if let first { try await Self.wait(for: first.trigger, timeout: first.timeout, in: context) }
             let output = try await code.execute(context)
@@ -95,6 +100,14 @@ extension DAGBuilder {
     /// Maps one task over the output of another.
     package func map(_ task: TaskAnchor, over earlier: TaskAnchor, _ place: DeclarationPlace) {
         draft.map(task, over: earlier, place)
+    }
+
+    /// Declares that there is a mapped group, and gives its number; over what is said later, when all tasks stand.
+    package func declareMappedGroup(_ name: String) -> Int { draft.declareMapping(name, over: nil) }
+
+    /// Maps a group over the output of a task.
+    package func map(group mapping: Int, over earlier: TaskAnchor, _ place: DeclarationPlace) {
+        draft.map(group: mapping, over: earlier, place)
     }
 
     /// Has everything after a task depend on whether it gives true.

@@ -107,10 +107,9 @@ extension DAGBuilder {
         let place = DeclarationPlace(file, line)
         if let problem = IDRule.problem(of: id, what: "group id") { draft.problems.append(place.problem(problem)) }
         let first = draft.tasks.count
-        let value = build(DAGBuilder(draft: draft, group: DAGDraft.fullID(id, in: group)))
+        let value = build(DAGBuilder(draft: draft, group: group.inner(id)))
         let members = first..<draft.tasks.count
-        let roots = draft.roots(of: members)
-        for anchor in after.flatMap(\.anchors) { for root in roots { draft.join(anchor, to: root, place) } }
+        draft.join(after.flatMap(\.anchors), toRootsOf: members, place)
         return TaskGroup(value: value, anchors: draft.leaves(of: members))
     }
 }

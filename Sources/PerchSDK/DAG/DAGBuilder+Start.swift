@@ -36,9 +36,9 @@ extension DAGBuilder {
             id, "closure", inputs: declared.anchors, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: false, place), hasOnKill: hasOnKill, onKill: onKill,
             place: place
-        ) { context, texts, _ in
+        ) { context, texts, element in
             let event = try await context.wait(for: trigger, timeout: startTimeout, as: StartDefinition.name)
-            var reader = InputReader(declared, texts: texts, task: id)
+            var reader = InputReader(declared, texts: texts, element: element, task: id)
             return try await JSONText.encode(run(context, event, repeat reader.next((each Input).self)))
         }
     }
@@ -71,9 +71,9 @@ extension DAGBuilder {
             id, "closure", inputs: declared.anchors, after: after, options: options,
             start: start(id, trigger, startTimeout, isMapped: false, place), hasOnKill: hasOnKill, onKill: onKill,
             place: place
-        ) { context, texts, _ in
+        ) { context, texts, element in
             let event = try await context.wait(for: trigger, timeout: startTimeout, as: StartDefinition.name)
-            var reader = InputReader(declared, texts: texts, task: id)
+            var reader = InputReader(declared, texts: texts, element: element, task: id)
             try await run(context, event, repeat reader.next((each Input).self))
             return JSONText.null
         }

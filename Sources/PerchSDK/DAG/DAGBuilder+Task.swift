@@ -39,8 +39,8 @@ extension DAGBuilder {
         return declareCode(
             id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
             onKill: onKill, place: DeclarationPlace(file, line)
-        ) { context, texts, _ in
-            var reader = InputReader(declared, texts: texts, task: id)
+        ) { context, texts, element in
+            var reader = InputReader(declared, texts: texts, element: element, task: id)
             return try await JSONText.encode(run(context, repeat reader.next((each Input).self)))
         }
     }
@@ -71,8 +71,8 @@ extension DAGBuilder {
         return declareCode(
             id, "closure", inputs: declared.anchors, after: after, options: options, hasOnKill: hasOnKill,
             onKill: onKill, place: DeclarationPlace(file, line)
-        ) { context, texts, _ in
-            var reader = InputReader(declared, texts: texts, task: id)
+        ) { context, texts, element in
+            var reader = InputReader(declared, texts: texts, element: element, task: id)
             try await run(context, repeat reader.next((each Input).self))
             return JSONText.null
         }

@@ -9,10 +9,10 @@ public struct DAGBuilder: ~Copyable {
     public typealias KillAction = @Sendable (TaskContext) async throws -> Void
 
     let draft: DAGDraft
-    /// The task group whose tasks are declared; empty: none.
-    let group: String
+    /// The task group whose tasks are declared.
+    let group: GroupPlace
 
-    init(draft: DAGDraft, group: String = "") {
+    init(draft: DAGDraft, group: GroupPlace = GroupPlace()) {
         self.draft = draft
         self.group = group
     }
@@ -45,7 +45,7 @@ public struct DAGBuilder: ~Copyable {
 
     /// Reports what is wrong with a template, in syntax or names.
     func check(template: String, of id: String, isMapped: Bool = false, _ place: DeclarationPlace) {
-        for problem in TemplateCheck.problems(in: template, isMapped: isMapped) {
+        for problem in TemplateCheck.problems(in: template, isMapped: isMapped || group.mapping != nil) {
             draft.problems.append(place.problem("task '\(id)': \(problem)"))
         }
     }

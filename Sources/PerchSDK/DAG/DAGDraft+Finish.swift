@@ -4,6 +4,7 @@ extension DAGDraft {
     /// Puts the tasks in topological order and gives every index its final meaning. A cycle becomes a problem, and its
     /// tasks follow at the end in the order of declaration, without their cyclic edges.
     func finish(dagID: String) -> (tasks: [TaskDefinition], code: [TaskCode?], problems: [DeclarationProblem]) {
+        joinMappings()
         for index in tasks.indices {
             tasks[index].upstream = Self.ascendingWithoutRepeats(tasks[index].upstream)
         }
@@ -24,7 +25,8 @@ extension DAGDraft {
             var definition = task.definition
             definition.upstream = task.upstream.map { place[$0] }.filter { $0 < position }.sorted()
             definition.inputs = task.inputs.map { place[$0] }
-            definition.mappedOver = task.mappedOver.map { place[$0] }
+            definition.mappedOver = source(of: index).map { place[$0] }
+            definition.alignedWith = aligned(index).map { place[$0] }.filter { $0 < position }.sorted()
             definition.branches = task.branches.map { BranchEdge(upstream: place[$0], outputs: $1) }
                 .filter { $0.upstream < position }.sorted { $0.upstream < $1.upstream }
             definition.shortCircuits = task.shortCircuits
@@ -41,7 +43,7 @@ extension DAGDraft {
             }
             definitions.append(definition)
             // A mapped instance gives one element: its siblings together are the array.
-            var body = task.run.map { Self.code($0, givesItems: task.givesItems && task.mappedOver == nil) }
+            var body = task.run.map { Self.code($0, givesItems: task.givesItems && !isMapped(index)) }
             body?.templateFields = task.fields
             code.append(body)
         }

@@ -10,6 +10,8 @@ final class DAGDraft {
         var upstream: [Int]
         var inputs: [Int]
         var mappedOver: Int?
+        /// The mapped group that it stands in, by its number.
+        var mapping: Int?
         /// The outputs of an upstream task that lead here, where not all do.
         var branches: [Int: [String]] = [:]
         var shortCircuits = false
@@ -28,6 +30,7 @@ final class DAGDraft {
     let place: DeclarationPlace
     let defaults: TaskOptions
     var tasks: [Task] = []
+    var mappings: [Mapping] = []
     var problems: [DeclarationProblem] = []
     /// The types that sensors wait for and whose code the bundle hosts.
     var asyncTriggers: [any AsyncTrigger.Type] = []
@@ -40,13 +43,13 @@ final class DAGDraft {
 
     /// Adds a task. `inputs` and `mappedOver` are upstream by themselves.
     func declare(
-        _ id: String, _ kind: TaskDefinition.Kind, in group: String, inputs: [TaskAnchor] = [],
+        _ id: String, _ kind: TaskDefinition.Kind, in group: GroupPlace, inputs: [TaskAnchor] = [],
         mappedOver: TaskAnchor? = nil,
         after: [any AnyTaskReference], options: TaskOptions, start: StartDefinition? = nil, hasOnKill: Bool = false,
         fields: [TemplateField] = [], place: DeclarationPlace, run: Run? = nil
     ) -> TaskAnchor {
         let index = tasks.count
-        let id = Self.fullID(id, in: group)
+        let id = Self.fullID(id, in: group.name)
         if let problem = IDRule.problem(of: id, what: "task id") { problems.append(place.problem(problem)) }
         if let earlier = indexByID[id] {
             let there = tasks[earlier].place
@@ -60,20 +63,30 @@ final class DAGDraft {
 
         var definition = TaskDefinition(taskID: id, kind: kind)
         options.apply(over: defaults, to: &definition)
-        definition.group = group
+        definition.group = group.name
         definition.hasOnKill = hasOnKill
         definition.start = start
         definition.location = "\(place.file):\(place.line)"
 
-        let inputIndexes = inputs.compactMap { resolve($0, for: id, place) }
-        let mapIndex = mappedOver.flatMap { resolve($0, for: id, place) }
+        for value in inputs { check(value, takenBy: id, in: group.mapping, place) }
+        let inputIndexes = inputs.compactMap { value -> Int? in
+            if case .element = value.role { return nil }
+            return resolve(value, for: id, place)
+        }
+        if mappedOver != nil, let mapping = group.mapping {
+            problems.append(place.problem(DAGBuilder.nested("task '\(id)'", in: mappings[mapping].name)))
+        } else if let mappedOver {
+            check(mappedOver, takenBy: id, in: group.mapping, place)
+        }
+        let mapIndex = group.mapping == nil ? mappedOver.flatMap { resolve($0, for: id, place) } : nil
         if let mapIndex { tasks[mapIndex].givesItems = true }
         var upstream = inputIndexes
         if let mapIndex { upstream.append(mapIndex) }
         tasks.append(
             Task(
                 definition: definition, place: place, upstream: upstream, inputs: inputIndexes, mappedOver: mapIndex,
-                fields: fields, run: run))
+                mapping: group.mapping, fields: fields, run: run))
+        for case .gathered(let ends) in inputs.map(\.role) { tasks[index].upstream += ends }
         for reference in after { for anchor in reference.anchors { join(anchor, to: index, place) } }
         return TaskAnchor(taskID: id, index: index, owner: token)
     }
@@ -88,8 +101,12 @@ final class DAGDraft {
 
     /// Adds one edge, for some outputs of the earlier task where the anchor says which.
     func join(_ earlier: TaskAnchor, to later: Int, _ place: DeclarationPlace) {
+        if case .element = earlier.role {
+            return check(earlier, takenBy: tasks[later].definition.taskID, in: tasks[later].mapping, place)
+        }
         guard let index = resolve(earlier, for: tasks[later].definition.taskID, place) else { return }
         tasks[later].upstream.append(index)
+        if case .gathered(let ends) = earlier.role { tasks[later].upstream += ends }
         guard let outputs = earlier.outputs else { return }
         var known = tasks[later].branches[index] ?? []
         known += outputs.filter { !known.contains($0) }
@@ -109,6 +126,9 @@ final class DAGDraft {
         guard let index = resolve(later, for: nil, place), let source = resolve(earlier, for: later.taskID, place)
         else {
             return
+        }
+        if let mapping = tasks[index].mapping {
+            problems.append(place.problem(DAGBuilder.nested("task '\(later.taskID)'", in: mappings[mapping].name)))
         }
         tasks[source].givesItems = true
         tasks[index].mappedOver = source
@@ -142,26 +162,31 @@ final class DAGDraft {
 
     /// Adds code that is called back.
     func callback(
-        _ id: String, _ operatorName: String, in group: String, on points: [CallbackPoint], of anchors: [TaskAnchor],
-        options: TaskOptions, hasOnKill: Bool = false, fields: [TemplateField] = [], place: DeclarationPlace,
-        run: @escaping Run
+        _ id: String, _ operatorName: String, in group: GroupPlace, on points: [CallbackPoint],
+        of anchors: [TaskAnchor], options: TaskOptions, hasOnKill: Bool = false, fields: [TemplateField] = [],
+        place: DeclarationPlace, run: @escaping Run
     ) {
         let own = declare(
-            id, .code(operatorName: operatorName), in: group, after: [], options: options, hasOnKill: hasOnKill,
-            fields: fields, place: place, run: run)
+            id, .code(operatorName: operatorName), in: GroupPlace(name: group.name), after: [], options: options,
+            hasOnKill: hasOnKill, fields: fields, place: place, run: run)
         tasks[own.index].callback = (points, anchors.compactMap { resolve($0, for: own.taskID, place) })
     }
 
     /// Lets some instances of mapped tasks fail.
     func tolerate(_ anchors: [TaskAnchor], _ percent: Int, _ place: DeclarationPlace) {
-        for index in anchors.compactMap({ resolve($0, for: nil, place) }) {
+        for index in anchors.flatMap({ everything(of: $0, place) }) {
             tasks[index].definition.toleratedFailures = percent
         }
     }
 
     /// Bounds how many instances of tasks there are at a time.
     func limit(_ anchors: [TaskAnchor], atMost slots: Int, perRun: Bool, key: String?, _ place: DeclarationPlace) {
-        let indexes = anchors.compactMap { resolve($0, for: nil, place) }
+        let indexes = anchors.flatMap { anchor in
+            // Of a whole group those that run code.
+            let all = everything(of: anchor, place)
+            return all.count == 1
+                ? all : all.filter { if case .code = tasks[$0].definition.kind { true } else { false } }
+        }
         guard let first = indexes.first else { return }
         let name = key.map { "key:\($0)" } ?? "task:\(Self.dagIDMark).\(tasks[first].definition.taskID)"
         let limit = ConcurrencyLimit(name: perRun ? name + "@{{ run_id }}" : name, slots: slots)
@@ -174,7 +199,7 @@ final class DAGDraft {
                 continue
             }
             if let key {
-                let isMapped = tasks[index].mappedOver != nil
+                let isMapped = isMapped(index)
                 let found = TemplateCheck.problems(in: key, isMapped: isMapped) + TemplateCheck.fixedProblems(in: key)
                 for problem in found {
                     problems.append(place.problem("the limit of '\(id)': \(problem)"))
@@ -203,7 +228,13 @@ final class DAGDraft {
             .map { TaskAnchor(taskID: tasks[$0].definition.taskID, index: $0, owner: token) }
     }
 
-    private func resolve(_ anchor: TaskAnchor, for id: String?, _ place: DeclarationPlace) -> Int? {
+    /// Has the tasks of a group that come after none of it come after others.
+    func join(_ earlier: [TaskAnchor], toRootsOf members: Range<Int>, _ place: DeclarationPlace) {
+        let roots = roots(of: members)
+        for anchor in earlier { for root in roots { join(anchor, to: root, place) } }
+    }
+
+    func resolve(_ anchor: TaskAnchor, for id: String?, _ place: DeclarationPlace) -> Int? {
         if anchor.owner === token { return anchor.index }
         let subject = id.map { "task '\($0)' comes after" } ?? "the order names"
         problems.append(

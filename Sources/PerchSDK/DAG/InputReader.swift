@@ -25,6 +25,14 @@ enum OutputReading: Sendable {
         return value
     }
 
+    /// How what all instances gave together is read, where one instance's output is read so.
+    var ofInstances: OutputReading? {
+        switch self {
+        case .whole(let reading): .each(reading)
+        case .each: nil
+        }
+    }
+
     /// How one element of the output is read; nil where it is decoded.
     var ofElement: OutputReading? {
         switch self {
@@ -34,7 +42,7 @@ enum OutputReading: Sendable {
     }
 }
 
-/// The inputs that a task declares, in order.
+/// The inputs that a task declares, in order. One may be the element of a mapped group, which is no task's output.
 struct TaskInputs: Sendable {
     private(set) var anchors: [TaskAnchor] = []
     fileprivate var readings: [OutputReading?] = []
@@ -48,12 +56,16 @@ struct TaskInputs: Sendable {
 /// Decodes a task's inputs one after another; its errors name the task that gave the value.
 struct InputReader {
     let texts: [String]
+    let element: String?
     let inputs: TaskInputs
     let task: String
     private var position = 0
+    /// How many outputs have been read.
+    private var outputs = 0
 
-    init(_ inputs: TaskInputs, texts: [String], task: String) {
+    init(_ inputs: TaskInputs, texts: [String], element: String?, task: String) {
         self.texts = texts
+        self.element = element
         self.inputs = inputs
         self.task = task
     }
@@ -61,13 +73,18 @@ struct InputReader {
     /// The next input. An input that cannot be read will not be readable on a retry either.
     mutating func next<Value: Codable>(_ type: Value.Type) throws(NonRetryable) -> Value {
         let name = position < inputs.anchors.count ? inputs.anchors[position].taskID : "?"
-        guard position < texts.count else {
+        let reading = inputs.readings[position]
+        if case .element = inputs.anchors[position].role {
+            position += 1
+            return try ElementReader(upstream: name, reading: reading, task: task).element(type, from: element)
+        }
+        guard outputs < texts.count else {
             throw NonRetryable(
                 "task '\(task)' has \(inputs.anchors.count) inputs, but \(texts.count) outputs were handed to it")
         }
-        let text = texts[position]
-        let reading = inputs.readings[position]
+        let text = texts[outputs]
         position += 1
+        outputs += 1
         do {
             return try reading?.value(type, from: text) ?? JSONText.decode(type, from: text)
         } catch {
@@ -88,6 +105,12 @@ struct ElementReader: Sendable {
     let upstream: String
     let reading: OutputReading?
     let task: String
+
+    init(upstream: String, reading: OutputReading?, task: String) {
+        self.upstream = upstream
+        self.reading = reading
+        self.task = task
+    }
 
     init<Elements>(_ elements: TaskReference<Elements>, task: String) {
         upstream = elements.taskID

@@ -2,35 +2,29 @@
 
 /// A task that was declared, as others refer to it: by `after:`, or as a typed input.
 public struct TaskReference<Output: Sendable>: AnyTaskReference {
-    /// The task's id.
-    public let taskID: String
-    let index: Int
-    let owner: DAGToken
+    let anchor: TaskAnchor
     /// How the output is read from what is stored, where it is more than decoding.
     let reading: OutputReading?
 
-    init(taskID: String, index: Int, owner: DAGToken, reading: OutputReading? = nil) {
-        self.taskID = taskID
-        self.index = index
-        self.owner = owner
+    init(_ anchor: TaskAnchor, reading: OutputReading? = nil) {
+        self.anchor = anchor
         self.reading = reading
     }
 
-    init(_ anchor: TaskAnchor, reading: OutputReading? = nil) {
-        self.init(taskID: anchor.taskID, index: anchor.index, owner: anchor.owner, reading: reading)
-    }
+    /// The task's id.
+    public var taskID: String { anchor.taskID }
 
     /// This one task.
-    public var anchors: [TaskAnchor] { [TaskAnchor(taskID: taskID, index: index, owner: owner)] }
+    public var anchors: [TaskAnchor] { [anchor] }
 
     /// The same task as an input that is nil where the task gave no output: for `.allDone`, where it may have failed.
     public var optional: TaskReference<Output?> {
-        TaskReference<Output?>(taskID: taskID, index: index, owner: owner, reading: reading)
+        TaskReference<Output?>(anchor, reading: reading)
     }
 
     /// The same task as an input whose elements are nil where a mapped instance gave no output.
     public func optionalElements<Element: Sendable>() -> TaskReference<[Element?]> where Output == [Element] {
-        TaskReference<[Element?]>(taskID: taskID, index: index, owner: owner, reading: reading)
+        TaskReference<[Element?]>(anchor, reading: reading)
     }
 }
 
@@ -48,6 +42,15 @@ public struct TaskAnchor: Sendable {
     let owner: DAGToken
     /// The outputs of the task that lead on from it; nil: all do.
     var outputs: [String]?
+    var role = Role.task
+
+    enum Role: Sendable {
+        case task
+        /// The element of a mapped group that is under way, of the task that the group is mapped over.
+        case element(mapping: Int)
+        /// What a mapped group gave, all instances together, with the tasks that end the group.
+        case gathered(ends: [Int])
+    }
 }
 
 extension Array: AnyTaskReference where Element: AnyTaskReference {

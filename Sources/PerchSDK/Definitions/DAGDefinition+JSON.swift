@@ -82,7 +82,10 @@ extension DAGDefinition: JSONConvertible {
                 problem = "it names an upstream that does not stand before it"
             } else if !order.allSatisfy(<) {
                 problem = "its upstream is not in ascending order, each once"
-            } else if !(task.inputs + [task.mappedOver].compactMap(\.self)).allSatisfy(task.upstream.contains) {
+            } else if !task.inputs.allSatisfy(task.upstream.contains)
+                || !(task.alignedWith.isEmpty ? [task.mappedOver].compactMap(\.self) : []).allSatisfy(
+                    task.upstream.contains)
+            {
                 problem = "'inputs' and 'mapped_over' are upstream too"
             } else if let wrong = task.flowProblem(in: tasks) {
                 problem = wrong

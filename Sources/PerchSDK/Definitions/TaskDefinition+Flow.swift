@@ -11,7 +11,8 @@ extension TaskDefinition {
     /// are declared and for those of a bundle in another language.
     func flowProblem(in tasks: [TaskDefinition]) -> String? {
         func name(_ index: Int) -> String { "'\(tasks[index].taskID)'" }
-        if mappedOver != nil, !triggerRule.waitsForAll {
+        if let problem = alignmentProblem(in: tasks) { return problem }
+        if mappedOver != nil, alignedWith.isEmpty, !triggerRule.waitsForAll {
             return """
                 it is mapped, and how often is known only when its upstream has ended; its trigger rule \
                 '\(triggerRule.rawValue)' does not wait for that
@@ -20,7 +21,9 @@ extension TaskDefinition {
         if triggerRule == .allDoneSetupSuccess, teardown == nil {
             return "the trigger rule 'all_done_setup_success' is one of teardowns, and it tears nothing down"
         }
-        if shortCircuits, mappedOver != nil { return "it is mapped; one task decides whether what follows is skipped" }
+        if shortCircuits, mappedOver != nil, !isFollowedElementwise(in: tasks) {
+            return "it is mapped; one task decides whether what follows is skipped"
+        }
         if toleratedFailures != 0 {
             if mappedOver == nil { return "it is not mapped; of one task none may fail" }
             guard (1...100).contains(toleratedFailures) else {
@@ -30,7 +33,7 @@ extension TaskDefinition {
         for edge in branches {
             guard upstream.contains(edge.upstream) else { return "an edge of a branch names no upstream of it" }
             if edge.outputs.isEmpty { return "no output of \(name(edge.upstream)) leads to it" }
-            if tasks[edge.upstream].mappedOver != nil {
+            if tasks[edge.upstream].mappedOver != nil, !alignedWith.contains(edge.upstream) {
                 return "\(name(edge.upstream)) is mapped; a branch is decided by one task"
             }
         }
@@ -47,6 +50,23 @@ extension TaskDefinition {
             if tasks[setup].teardown != nil { return "its setup \(name(setup)) is a teardown itself" }
         }
         return nil
+    }
+
+    private func alignmentProblem(in tasks: [TaskDefinition]) -> String? {
+        if !zip(alignedWith, alignedWith.dropFirst()).allSatisfy(<) { return "'aligned_with' is ascending, each once" }
+        for index in alignedWith {
+            guard upstream.contains(index) else { return "'aligned_with' are upstream too" }
+            guard let mappedOver, tasks[index].mappedOver == mappedOver else {
+                return "'aligned_with' has '\(tasks[index].taskID)', which is not mapped over what it is mapped over"
+            }
+        }
+        return nil
+    }
+
+    /// Whether something comes after it in its mapped group.
+    private func isFollowedElementwise(in tasks: [TaskDefinition]) -> Bool {
+        guard let own = tasks.firstIndex(where: { $0.taskID == taskID }) else { return false }
+        return tasks.contains { $0.alignedWith.contains(own) }
     }
 
     private func callbackProblem(_ callback: CallbackDefinition, in tasks: [TaskDefinition]) -> String? {

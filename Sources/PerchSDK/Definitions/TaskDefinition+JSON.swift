@@ -26,6 +26,7 @@ extension TaskDefinition: JSONConvertible {
         if !upstream.isEmpty { members["upstream"] = .array(upstream.map { .integer(Int64($0)) }) }
         if !inputs.isEmpty { members["inputs"] = .array(inputs.map { .integer(Int64($0)) }) }
         if let mappedOver { members["mapped_over"] = .integer(Int64(mappedOver)) }
+        if !alignedWith.isEmpty { members["aligned_with"] = .array(alignedWith.map { .integer(Int64($0)) }) }
         if !branches.isEmpty { members["branches"] = .array(branches.map(\.json)) }
         if shortCircuits { members["short_circuits"] = .bool(true) }
         add("tolerated_failures", toleratedFailures, unless: 0)
@@ -72,6 +73,7 @@ extension TaskDefinition: JSONConvertible {
         start = try fields.members["start"].map { json throws(PerchError) in try StartDefinition(json: json) }
         inputs = try fields.ints("inputs")
         mappedOver = try fields.optionalInteger("mapped_over").map { Int($0) }
+        alignedWith = try fields.ints("aligned_with")
         for edge in try fields.array("branches") { branches.append(try BranchEdge(json: edge)) }
         shortCircuits = try fields.bool("short_circuits", default: false)
         toleratedFailures = try fields.int("tolerated_failures", default: 0)

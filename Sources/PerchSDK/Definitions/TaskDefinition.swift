@@ -26,6 +26,9 @@ public struct TaskDefinition: Hashable, Sendable {
     /// The index of the task whose output (a JSON array) this task is mapped over: one instance an element, `map_index`
     /// 0, 1, …. Nil: not mapped, `map_index` -1.
     public var mappedOver: Int?
+    /// Of tasks upstream, those of the same mapped group: instance i of this task comes after instance i of each, and takes
+    /// its output as an input. They are mapped over the same task, which need not be upstream then. Ascending.
+    public var alignedWith: [Int]
     /// Of tasks upstream, those of which only certain outputs lead here; ascending.
     public var branches: [BranchEdge]
     /// Whether everything after the task is skipped, whatever its trigger rule, when the task's output is false.
@@ -76,6 +79,7 @@ public struct TaskDefinition: Hashable, Sendable {
         self.kind = kind
         self.upstream = upstream
         inputs = []
+        alignedWith = []
         branches = []
         shortCircuits = false
         toleratedFailures = 0

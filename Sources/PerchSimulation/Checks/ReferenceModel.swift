@@ -80,6 +80,7 @@ package struct ReferenceModel {
             let expected = expectation(of: task, in: run, wholes)
             if let problem = shape(of: instances, expected, in: run) { wrong("'\(task.id)' \(problem)", instances[0]) }
             for instance in instances {
+                let expected = expectation(ofElement: instance, task, in: run) ?? expected
                 if let problem = problem(of: instance, task, expected, in: run) {
                     wrong("'\(task.id)' [\(instance.mapIndex)] is \(instance.state.rawValue), \(problem)", instance)
                 }
@@ -105,13 +106,34 @@ package struct ReferenceModel {
 
     private func expectation(of task: SimulatedTask, in run: Run, _ wholes: [String: TaskState]) -> Expectation {
         guard !run.wasCleared, !run.wasCancelled else { return .unknown }
-        let upstream = task.allUpstream.compactMap { wholes[$0] }
-        if !LegalStates.mayBegin(task.triggerRule, upstream) {
-            return .decided(LegalStates.end(task.triggerRule, upstream))
+        let aligned = run.dag.aligned(task)
+        // In a mapped group a task is mapped where those before it are and all else has succeeded.
+        let rule = aligned.isEmpty ? task.triggerRule : .allSuccess
+        let upstream = task.allUpstream.compactMap { name -> TaskState? in
+            if aligned.isEmpty { return wholes[name] }
+            if case .mapped(name) = task.kind { return nil }
+            guard aligned.contains(name), let first = run.instances.first(where: { $0.taskID == name }) else {
+                return wholes[name]
+            }
+            return first.mapIndex < 0 ? first.state : .success
         }
+        if !LegalStates.mayBegin(rule, upstream) { return .decided(LegalStates.end(rule, upstream)) }
         guard case .mapped(let source) = task.kind else { return .runs(mapped: nil) }
         let length = length(ofMappingOver: source, in: run)
         return length == 0 ? .decided(.skipped) : .runs(mapped: length)
+    }
+
+    /// What the instances of its element mean for one instance of a mapped group; nil where it has none before it.
+    private func expectation(ofElement instance: Instance, _ task: SimulatedTask, in run: Run) -> Expectation? {
+        let aligned = run.dag.aligned(task)
+        guard instance.mapIndex >= 0, !aligned.isEmpty, !run.wasCleared, !run.wasCancelled else { return nil }
+        let before = aligned.compactMap { name in
+            run.instances.first { $0.taskID == name && $0.mapIndex == instance.mapIndex }?.state
+        }
+        guard LegalStates.mayBegin(task.triggerRule, before) else {
+            return .decided(LegalStates.end(task.triggerRule, before))
+        }
+        return .runs(mapped: nil)
     }
 
     private func length(ofMappingOver source: String, in run: Run) -> Int {
@@ -187,7 +209,10 @@ package struct ReferenceModel {
         let base: Int
         switch task.kind {
         case .sensor: return instance.output == nil ? "and has no output" : nil
-        case .mapped(let source): base = (numbers(of: source, in: run)[safe: instance.mapIndex] ?? 0) + 1
+        case .mapped(let source):
+            let before = run.instances.first { $0.taskID == task.input && $0.mapIndex == instance.mapIndex }
+            let given = before?.output.flatMap { Int($0) } ?? 0
+            base = (numbers(of: source, in: run)[safe: instance.mapIndex] ?? 0) + 1 + given
         case .code: base = task.input.map { numbers(of: $0, in: run).reduce(0, +) } ?? 0
         }
         let expected: String

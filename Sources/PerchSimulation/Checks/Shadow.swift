@@ -253,12 +253,13 @@ struct Shadow {
     }
 
     private mutating func checkBeginning(_ row: AuditRow, _ new: TaskState, on connection: any SQLConnection) throws {
-        guard row.mapIndex < 0, let run = runs[row.runKey] else { return }
+        guard let run = runs[row.runKey] else { return }
         let task = try definition(run.versionID, on: connection).tasks[row.taskIndex]
-        let upstream = task.upstream.map { state(of: Place(runKey: row.runKey, taskIndex: $0)) }
+        if row.mapIndex >= 0, task.alignedWith.isEmpty { return }
+        let (rule, upstream) = before(task, row)
         switch new {
         case .queued, .scheduled, .deferred:
-            if !LegalStates.mayBegin(task.triggerRule, upstream) {
+            if !LegalStates.mayBegin(rule, upstream) {
                 violate(
                     "trigger rule",
                     "'\(task.taskID)' of \(run.name), \(task.triggerRule.rawValue), began with its upstream \(words(upstream))",
@@ -266,7 +267,7 @@ struct Shadow {
             }
         case .upstreamFailed:
             let hasFailed = upstream.contains { $0 == .failed || $0 == .upstreamFailed }
-            if !hasFailed || LegalStates.end(task.triggerRule, upstream.compactMap(\.self)) != .upstreamFailed {
+            if !hasFailed || LegalStates.end(rule, upstream.compactMap(\.self)) != .upstreamFailed {
                 violate(
                     "trigger rule",
                     "'\(task.taskID)' of \(run.name) is upstream_failed with its upstream \(words(upstream))", row)
@@ -280,11 +281,32 @@ struct Shadow {
         lengths[place] = Int(row.number ?? 0)
         guard let run = runs[row.runKey] else { return }
         let task = try definition(run.versionID, on: connection).tasks[row.taskIndex]
-        let upstream = task.upstream.map { state(of: Place(runKey: row.runKey, taskIndex: $0)) }
-        if !LegalStates.mayBegin(task.triggerRule, upstream) {
+        let (rule, upstream) = before(task, row)
+        if !LegalStates.mayBegin(rule, upstream) {
             violate(
                 "trigger rule", "'\(task.taskID)' of \(run.name) was mapped with its upstream \(words(upstream))", row)
         }
+    }
+
+    /// What decides a task or an instance, and by which rule. In a mapped group an instance is decided by those of its element;
+    /// whether a task is mapped by whether those before it are, and by the success of all else.
+    private func before(_ task: TaskDefinition, _ row: AuditRow) -> (TriggerRule, [TaskState?]) {
+        func place(_ index: Int) -> Place { Place(runKey: row.runKey, taskIndex: index) }
+        guard !task.alignedWith.isEmpty else { return (task.triggerRule, task.upstream.map { state(of: place($0)) }) }
+        // A row of a mapping has no element.
+        if row.what == "task", row.mapIndex >= 0 {
+            return (task.triggerRule, task.alignedWith.map { state(of: place($0), element: row.mapIndex) })
+        }
+        let states = task.upstream.map { index in
+            task.alignedWith.contains(index) && lengths[place(index)] != nil ? .success : state(of: place(index))
+        }
+        return (.allSuccess, states)
+    }
+
+    /// How one instance of a mapped task has ended, or what stands for all of them; nil where it has not.
+    private func state(of place: Place, element: Int) -> TaskState? {
+        (byPlace[place] ?? []).compactMap { instances[$0] }
+            .first { ($0.place.mapIndex == element || $0.place.mapIndex < 0) && $0.state.isFinished }?.state
     }
 
     private func words(_ states: [TaskState?]) -> String {

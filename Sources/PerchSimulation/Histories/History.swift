@@ -19,10 +19,15 @@ package struct History: Sendable {
     /// - Parameters:
     ///   - kinds: The kinds of faults that it may have.
     ///   - count: How many faults it has; fewer where the kinds are empty.
-    package init(seed: UInt64, faults kinds: [String] = Fault.names, count: Int = 20, sabotage: Sabotage? = nil) {
+    ///   - hasGroups: Whether its DAGs have mapped groups.
+    package init(
+        seed: UInt64, faults kinds: [String] = Fault.names, count: Int = 20, sabotage: Sabotage? = nil,
+        hasGroups: Bool = false
+    ) {
         var limits = WorkloadGenerator.Limits()
         // More faults take more time: each costs the engine some seconds.
         limits.horizon = .seconds(Int64(max(120, count * 15)))
+        limits.hasGroups = hasGroups
         var generator = LoopGenerator(seed: seed, stream: 1)
         self.seed = seed
         self.sabotage = sabotage

@@ -48,6 +48,16 @@ package struct Scenario: Sendable {
         SimulatedTask(id, .code, TaskScript(actions, items: items), after: upstream)
     }
 
+    private static func grouped(
+        _ id: String, _ actions: [TaskScript.Action], after earlier: String? = nil, rule: TriggerRule = .allSuccess
+    ) -> SimulatedTask {
+        var task = SimulatedTask(id, .mapped(over: "numbers"), TaskScript(actions))
+        task.group = "g"
+        task.input = earlier
+        task.triggerRule = rule
+        return task
+    }
+
     private static func step(_ name: String) -> TaskScript.Action { .step(name, work: .seconds(0), keep: false) }
 
     private static let go = SimulatedWait.event(name: "go", key: nil)
@@ -132,6 +142,32 @@ package struct Scenario: Sendable {
                     return task
                 }(),
             ], []),
+        Scenario(
+            "mapped-group",
+            "Three tasks run one after another for each of three numbers; one of them fails, and its element is cleared.",
+            [
+                code("numbers", [step("n")], items: 3),
+                grouped("g.look", [.sleep("s", .seconds(2)), step("x")]),
+                grouped("g.work", [.failTries(upTo: 1), step("y")], after: "g.look"),
+                grouped("g.tell", [step("z")], after: "g.work", rule: .noneFailed),
+                {
+                    var task = code("sum", [step("y")])
+                    task.input = "g.tell"
+                    return task
+                }(),
+            ],
+            [
+                (
+                    .seconds(20),
+                    .clear(
+                        dagID: "d", runID: "r", taskID: "g.work", mapIndex: 1, downstream: true, onlyFailed: false)
+                ),
+                (
+                    .seconds(30),
+                    .clear(dagID: "d", runID: "r", taskID: "g.work", mapIndex: nil, downstream: true, onlyFailed: true)
+                ),
+            ]
+        ).racing(),
         Scenario(
             "pause", "A DAG is paused while its waits fire, and unpaused later.",
             [

@@ -24,6 +24,9 @@ package struct SimulatedTask: Codable, Hashable, Sendable {
     package var upstream: [String] = []
     /// A task whose numbers it takes as its input; it comes after it.
     package var input: String?
+    /// The mapped group that it stands in, by which its id begins; with the tasks of the group beside it, mapped over one
+    /// task. Each but the first comes after the one before it, so that the last ends the group.
+    package var group: String?
     package var triggerRule: TriggerRule = .allSuccess
     package var retries = 0
     package var retryDelay: TimeSpan = .seconds(1)
@@ -82,6 +85,12 @@ package struct SimulatedDAG: Codable, Hashable, Sendable {
     /// A task by its id.
     package func task(_ id: String) -> SimulatedTask? { tasks.first { $0.id == id } }
 
+    /// What a task comes after element by element: the tasks before it in its mapped group.
+    package func aligned(_ task: SimulatedTask) -> [String] {
+        guard let group = task.group else { return [] }
+        return task.allUpstream.filter { self.task($0)?.group == group }
+    }
+
     /// The real DAG, made by the real builder, whose code writes into the ledger.
     package func build(ledger: Ledger, work: @escaping VirtualWork) -> DAG {
         let schedule: Schedule =
@@ -95,7 +104,17 @@ package struct SimulatedDAG: Codable, Hashable, Sendable {
             dag in
             var places: [String: any AnyTaskReference] = [:]
             var numbers: [String: TaskReference<[Int]>] = [:]
-            for task in tasks {
+            for (index, task) in tasks.enumerated() {
+                if let group = task.group {
+                    // All of it stands where its first task does.
+                    if index > 0, tasks[index - 1].group == group { continue }
+                    guard case .mapped(let source) = task.kind, let source = numbers[source] else { continue }
+                    let members = Array(tasks[index...].prefix { $0.group == group })
+                    numbers[members[members.count - 1].id] = Self.declare(
+                        group, members, over: source, &places, in: dag
+                    ) { ScriptedCode(script: $0.script, ledger: ledger, work: work) }
+                    continue
+                }
                 let upstream = TaskReferences(task.upstream.compactMap { places[$0] })
                 let code = ScriptedCode(script: task.script, ledger: ledger, work: work)
                 switch task.kind {

@@ -19,6 +19,8 @@ package struct WorkloadGenerator {
         package var hasHTTP = true
         package var hasSchedules = true
         package var hasComposites = true
+        /// Whether there are mapped groups. Without them a seed is the workload that it was before there were any.
+        package var hasGroups = false
 
         /// The limits above.
         package init() {}
@@ -49,7 +51,8 @@ package struct WorkloadGenerator {
         for index in 0..<number(in: 0...2) {
             pools.append(.init(name: "pool\(index)", slots: number(in: 1...3)))
         }
-        let dags = (0..<number(in: limits.dags)).map { drawDAG("dag\($0)", pools) }
+        var dags = (0..<number(in: limits.dags)).map { drawDAG("dag\($0)", pools) }
+        if limits.hasGroups { dags = dags.map { drawGroups(in: $0) } }
         var workload = Workload(dags: dags, pools: pools, horizon: limits.horizon)
         workload.plan = drawPlan(workload)
         return workload
@@ -116,7 +119,7 @@ package struct WorkloadGenerator {
         return task
     }
 
-    private mutating func drawScript() -> TaskScript {
+    mutating func drawScript() -> TaskScript {
         var script = TaskScript()
         for index in 0..<number(in: 0...4) {
             switch number(in: 1...100) {

@@ -52,7 +52,9 @@ struct DAGReader {
         let outline = TaskOutline(document["tasks"], &reader)
         let graph = TaskGraph(outline)
         problems += outline.problems + graph.problems
-        let works = outline.entries.map { $0.isGroup ? nil : work($0) }
+        let works = outline.entries.enumerated().map { index, entry in
+            entry.isGroup ? nil : work(entry, isMapped: outline.mappedGroup(around: index) != nil)
+        }
         let callbacks = callbacks(outline, read)
 
         let id = document["id"]?.text ?? document["id"]?.written ?? ""
@@ -163,7 +165,9 @@ struct DAGReader {
     // MARK: Tasks
 
     /// What a task does; nil where that is wrong.
-    private mutating func work(_ entry: TaskOutline.Entry) -> DocumentTask? {
+    ///
+    /// - Parameter isMapped: Whether it stands in a mapped group.
+    private mutating func work(_ entry: TaskOutline.Entry, isMapped: Bool) -> DocumentTask? {
         guard let value = entry.read else { return nil }
         let work: DocumentTask.Work
         if let wait = value["sensor"] {
@@ -181,7 +185,7 @@ struct DAGReader {
         let id = entry.group.isEmpty ? entry.id : String(entry.id.dropFirst(entry.group.count + 1))
         var task = DocumentTask(
             id: id, group: entry.group, work: work, options: options(value), place: place(entry.value.place))
-        task.isMapped = value["over"] != nil
+        task.isMapped = isMapped || value["over"] != nil
         if let wait = value["start_from"] {
             guard let trigger = Triggers.trigger(wait, &problems) else { return nil }
             task.start = DocumentTask.Start(trigger, timeout: value["start_timeout"]?.duration)
@@ -213,18 +217,33 @@ struct DAGReader {
         _ builder: borrowing DAGBuilder
     ) {
         var anchors: [Int: TaskAnchor] = [:]
+        var groups: [Int: Int] = [:]
+        for (index, entry) in outline.entries.enumerated() where entry.isGroup && entry.value["over"] != nil {
+            groups[index] = builder.declareMappedGroup(entry.id)
+        }
         for (index, work) in works.enumerated() {
-            if let work { anchors[index] = builder.declare(work) }
+            guard var work else { continue }
+            work.mapping = outline.mappedGroup(around: index).flatMap { groups[$0] }
+            anchors[index] = builder.declare(work)
         }
         for edge in graph.edges {
             guard let from = anchors[edge.from], let to = anchors[edge.to] else { continue }
             builder.join(from, giving: edge.outputs, to: to, place(edge.place))
         }
         for (index, source) in graph.sources.sorted(by: { $0.key < $1.key }) {
-            guard let task = anchors[index], let earlier = anchors[source.task] else { continue }
-            builder.map(task, over: earlier, place(source.place))
+            guard let earlier = anchors[source.task] else { continue }
+            if let group = groups[index] {
+                builder.map(group: group, over: earlier, place(source.place))
+            } else if let task = anchors[index] {
+                builder.map(task, over: earlier, place(source.place))
+            }
         }
         for (index, entry) in outline.entries.enumerated() {
+            if entry.isGroup, let percent = entry.read?["tolerated_failures"]?.integer {
+                for task in outline.tasks(of: index).compactMap({ anchors[$0] }) {
+                    builder.tolerate(task, percent, place(entry.value.place))
+                }
+            }
             guard let task = anchors[index], let value = entry.read else { continue }
             let here = place(entry.value.place)
             if value["short_circuit"] != nil { builder.shortCircuit(task, here) }

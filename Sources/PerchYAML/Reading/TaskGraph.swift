@@ -14,7 +14,7 @@ struct TaskGraph {
 
     private let outline: TaskOutline
     private(set) var edges: [Edge] = []
-    /// Over which task another is mapped.
+    /// Over which task another, or a group, is mapped.
     private(set) var sources: [Int: (task: Int, place: YAMLPlace)] = [:]
     /// The setups of teardowns.
     private(set) var setups: [Int: [Int]] = [:]
@@ -38,6 +38,7 @@ struct TaskGraph {
         var references: [Reference] = []
         for (index, entry) in outline.entries.enumerated() {
             guard let value = entry.read else { continue }
+            resolveMapping(of: index, value)
             if !entry.isGroup { resolveWork(of: index, value) }
             references += self.references(of: index, value)
         }
@@ -72,11 +73,20 @@ struct TaskGraph {
         return references
     }
 
-    private mutating func resolveWork(of index: Int, _ value: YAMLValue) {
-        if let name = value["over"], let source = findTask(name, for: index) {
-            sources[index] = (source, name.place)
-            upstream[index, default: []].insert(source)
+    private mutating func resolveMapping(of index: Int, _ value: YAMLValue) {
+        guard let name = value["over"] else { return }
+        let entry = outline.entries[index]
+        if let group = outline.mappedGroup(around: index) {
+            let around = outline.entries[group].id
+            report("'\(entry.id)' is mapped inside of the mapped group '\(around)'; mappings do not nest", name)
+            return
         }
+        guard let source = findTask(name, for: index) else { return }
+        sources[index] = (source, name.place)
+        if !entry.isGroup { upstream[index, default: []].insert(source) }
+    }
+
+    private mutating func resolveWork(of index: Int, _ value: YAMLValue) {
         for name in value["teardown"]?["setups"]?.elements ?? [] {
             guard let setup = findTask(name, for: index) else { continue }
             setups[index, default: []].append(setup)

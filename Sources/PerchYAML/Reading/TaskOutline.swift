@@ -123,6 +123,16 @@ struct TaskOutline {
         return false
     }
 
+    /// The mapped group that an entry stands in, directly or in a group in it; nil: in none.
+    func mappedGroup(around index: Int) -> Int? {
+        var parent = entries[index].parent
+        while let group = parent {
+            if entries[group].value["over"] != nil { return group }
+            parent = entries[group].parent
+        }
+        return nil
+    }
+
     /// The tasks in a group, and in groups in it; of a task itself.
     func tasks(of index: Int) -> [Int] {
         guard entries[index].isGroup else { return [index] }

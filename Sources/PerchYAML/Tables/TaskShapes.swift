@@ -92,8 +92,13 @@ enum TaskShapes {
             Field(
                 "after", .oneOrMore(.object(upstream)), "the tasks and groups that all of it comes after",
                 others: ["upstream", "depends_on", "dependencies", "needs"]),
+            Field(
+                "over", .text,
+                "the task whose output, a list, it is mapped over: each {{ element }} has an instance of every task",
+                others: ["expand", "map", "mapped_over"]),
+            Field("tolerated_failures", .integer(1...100), "how many in a hundred instances of each task may fail"),
             Field("tasks", .list(.named("task")), "its tasks, and groups in it", required: true),
-        ])
+        ], rules: [.needs("tolerated_failures", ["over"])])
 
     static let upstream = ObjectShape(
         name: "what a task comes after",
