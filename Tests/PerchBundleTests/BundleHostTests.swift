@@ -110,7 +110,9 @@ struct BundleHostTests {
     func basics() async throws {
         let engine = try Engine(dags)
         try engine.send(.hello(protocolVersion: 1), .describe)
-        #expect(try await engine.next() == .hello(protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: getpid()))
+        #expect(
+            try await engine.next()
+                == .hello(protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: getpid()))
         guard case .described(let description) = try await engine.next() else {
             Issue.record("no description")
             return

@@ -12,6 +12,8 @@ private final class KeepingDesk: SecretDesk {
     private struct State {
         var isOpen = false
         var waiting: [CheckedContinuation<Void, Never>] = []
+        /// Who waits until so many wait here.
+        var watcher: (count: Int, continuation: CheckedContinuation<Void, Never>)?
     }
     private let state = Mutex(State())
 
@@ -19,16 +21,33 @@ private final class KeepingDesk: SecretDesk {
         switch name.name {
         case "perch_test_slow":
             await withCheckedContinuation { continuation in
-                let isOpen = state.withLock { state in
+                let (isOpen, watcher) = state.withLock { state in
                     if !state.isOpen { state.waiting.append(continuation) }
-                    return state.isOpen
+                    guard let watcher = state.watcher, state.waiting.count >= watcher.count else {
+                        return (state.isOpen, CheckedContinuation<Void, Never>?.none)
+                    }
+                    state.watcher = nil
+                    return (state.isOpen, watcher.continuation)
                 }
                 if isOpen { continuation.resume() }
+                watcher?.resume()
             }
             return .variable(Variable("hunter2", isSecret: true))
         case "perch_test_away": throw PerchError(.unavailable, "\(name): the disk is away")
         case "perch_test_large": return .variable(Variable(String(repeating: "x", count: 17 << 20)))
         default: return nil
+        }
+    }
+
+    /// Returns once so many wait.
+    func untilWaiting(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isMet = state.withLock { state in
+                if state.waiting.count >= count { return true }
+                state.watcher = (count, continuation)
+                return false
+            }
+            if isMet { continuation.resume() }
         }
     }
 
@@ -79,7 +98,7 @@ struct LookUpTests {
             launcher: { _ in InProcessBundle(dags: dags, clock: WallClock()) }, secrets: ExecutorSecrets(desk: desk))
         try await engine.executor.start()
         try await engine.begin("slow")
-        try await engine.instances(of: "slow") { $0.allSatisfy { $0.state == .running } }
+        await desk.untilWaiting(4)
         try await engine.begin("quick")
         #expect(try await engine.waitForEnd(of: "quick") == .success)
         let rows = try await engine.instances(of: "quick") { $0.allSatisfy(\.state.isFinished) }
