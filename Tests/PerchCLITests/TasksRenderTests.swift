@@ -82,7 +82,10 @@ struct TasksRenderTests {
         let each = try fields(program, ["renders", "each", "r1", "--map-index", "1"])
         #expect(each["key"]?["rendered"] == "why-r1", "\(each) \(states)")
         let landed = try fields(program, ["renders", "landed", "r1"])
-        guard case .string(let path)? = landed["path"]?["rendered"] else { return Issue.record("\(landed)") }
+        guard case .string(let path)? = landed["path"]?["rendered"] else {
+            Issue.record("\(landed)")
+            return
+        }
         #expect(path.hasPrefix("/in/ZA/20"), "\(path)")
         // The output of the task was too long for its row.
         let files = try FileManager.default.subpathsOfDirectory(atPath: home.path + "/outputs")

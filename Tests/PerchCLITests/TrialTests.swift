@@ -168,7 +168,10 @@ struct TrialTests {
         #expect(summary["numbers"]?["output"] == [1, 2, 3] && summary["sum"]?["output"] == 12, "\(summary)")
         trial.program.environment["PERCH__OUTPUTS__MAX_SIZE"] = "6"
         let failed = try trial.summary("dags", "test", "sums", code: 1)
-        guard case .string(let message)? = failed["numbers"]?["message"] else { return Issue.record("\(failed)") }
+        guard case .string(let message)? = failed["numbers"]?["message"] else {
+            Issue.record("\(failed)")
+            return
+        }
         #expect(message.contains("7 bytes") && message.contains("outputs.max_size allows 6"), "\(message)")
         try trial.finish()
     }

@@ -23,6 +23,8 @@ struct LongOutputTests {
             dag.task("lengths", words, each) { _, words, each in words.map(\.count) + each.map(\.count) }
             let event = dag.sensor("event", .event("go", key: "{{ element | last }}"), over: words)
             dag.task("events", event) { _, events in events.map { $0.key ?? "" } }
+            let inside = dag.run("inside", of: "inner", outputOf: "give", as: String.self)
+            dag.task("inside_length", inside) { _, text in text.count }
             let ways = dag.task("ways") { _ in [Way](repeating: .left, count: 20_000) }
             dag.task("left", after: ways.when(.left)) { _ in "taken" }
             dag.task("right", after: ways.when(.right)) { _ in "taken" }
@@ -37,6 +39,7 @@ struct LongOutputTests {
         let length = Self.long.count
         #expect(
             try await tester.output(of: "lengths", as: [Int].self, in: run) == [5, length, 6, length + 6], "\(states)")
+        #expect(try await tester.output(of: "inside_length", as: Int.self, in: run) == length + "from inside".count)
         #expect(try await tester.output(of: "events", as: [String].self, in: run) == ["t", " "])
         #expect(try await tester.output(of: "words", as: [String].self, in: run) == ["short", Self.long])
         #expect(try await tester.output(of: "each", as: [String].self, in: run)[1] == Self.long + "\(length)")

@@ -145,7 +145,7 @@ struct Trials: DAGBundle {
             let approval = dag.sensor("approval", .event("orders.approved"))
             dag.task("ship", approval) { _, event in try event.decode(Int.self) }
         },
-        DAG("renders", description: "Fields with templates", params: ["region": "eu", "table": "o'clock"]) { dag in
+        DAG("renders", params: ["region": "eu", "table": "o'clock"], description: "Fields with templates") { dag in
             let files = dag.task("files") { _ in ["x", "why"] }
             dag.sensor("landed", .file("/in/{{ params.region | upper }}/{{ ds }}.csv", minimumSize: 5))
             dag.sensor("each", .event("orders.paid", key: "{{ element }}-{{ dag_run.run_id }}"), over: files)
