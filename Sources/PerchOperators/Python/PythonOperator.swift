@@ -68,9 +68,19 @@ public struct PythonOperator<Value: Codable & Sendable>: Operator {
         case .file(let path): found.append(path)
         case .function(_, let place, let arguments):
             found.append(place)
-            found += TemplatedValues.templates(of: [.object(arguments)])
+            for (_, value) in arguments.sorted(by: { $0.key < $1.key }) { Self.collect(value, &found) }
         }
         return found
+    }
+
+    private static func collect(_ value: JSONValue, _ found: inout [String]) {
+        switch value {
+        case .null, .bool, .integer, .number: break
+        case .string(let text): found.append(text)
+        case .array(let elements): for element in elements { collect(element, &found) }
+        case .object(let members):
+            for (_, member) in members.sorted(by: { $0.key < $1.key }) { collect(member, &found) }
+        }
     }
 
     /// No code, or a name that nothing in Python can have.
