@@ -18,7 +18,7 @@ struct YAMLExampleTests {
         let program = Program(
             "perch",
             environment: [
-                "PERCH_HOME": home, "PERCH_CONN_SHOP": "sqlite:///\(folder.path)/shop.db?create=true",
+                "PERCH_HOME": home, "PERCH_CONN_SHOP": "sqlite:///\(folder.path)/shop.db?create=yes",
                 "PERCH_CONN_SMTP_DEFAULT": "smtp://127.0.0.1:\(mails.port)?starttls=never&from=perch@example.org",
             ])
         let engine = try RunningEngine(

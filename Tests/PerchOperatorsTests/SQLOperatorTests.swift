@@ -258,6 +258,10 @@ struct SQLOperatorTests {
             (wrong, "password authentication failed"), (closed, "refused"), (misspelt, "did you mean 'sslmode'"),
             (Connection(type: "mysql", host: "x"), "postgres, redshift or sqlite"),
             (Connection(type: "sqlite", host: "relative.db"), "absolute path"),
+            (
+                Connection(type: "sqlite", host: "/x", extra: ["create": "maybe"]),
+                "'create' in the extra of the connection 'x' is yes or no"
+            ),
             (Connection(type: "sqlite", host: databases.folder + "/none.db"), "there is no file"),
             (Connection(type: "postgres", host: "a,b"), "one name"),
         ]

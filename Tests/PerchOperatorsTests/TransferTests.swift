@@ -219,6 +219,19 @@ struct TransferTests {
                 {"code":null,"name":null,"c2":false,"c3":2,"c4":null}
 
                 """)
+        // As deep as JSON is read.
+        let deep = String(repeating: "[", count: 498) + String(repeating: "]", count: 498)
+        for (text, isRead) in [(deep, true), ("[[[\(deep)]]]", false)] {
+            try write("{\"a\": \(text)}\n", folder + "/deep.jsonl")
+            let transfer = TransferOperator.transfer(
+                from: .jsonLines(folder + "/deep.jsonl"), to: .json(folder + "/deep.json"))
+            if isRead {
+                _ = try await run(transfer, databases)
+                #expect(try read(folder + "/deep.json") == "[\n{\"a\":\(text)}\n]\n")
+            } else {
+                #expect(await databases.failure(transfer) is NonRetryable)
+            }
+        }
         try Data([0xEF, 0xBB, 0xBF] + Array("a\n\n1\n\"\"\n".utf8)).write(to: URL(filePath: folder + "/in.csv"))
         _ = try await run(.transfer(from: .csv(folder + "/in.csv"), to: .json(folder + "/out.json")), databases)
         #expect(try JSONValue(parsing: try read(folder + "/out.json")) == [["a": .null], ["a": "1"], ["a": ""]])

@@ -32,6 +32,15 @@ struct ConnectionOptions {
         }
     }
 
+    /// Whether it is set: `yes`, `true` or `1`; false where it is left out.
+    func flag(_ name: String) throws(NonRetryable) -> Bool {
+        switch try text(name) {
+        case nil, "no", "false", "0": false
+        case "yes", "true", "1": true
+        default: throw fault(name, "yes or no")
+        }
+    }
+
     /// One of some words; nil where it is left out.
     func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String, _ type: Choice.Type

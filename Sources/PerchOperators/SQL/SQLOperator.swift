@@ -23,7 +23,7 @@ public enum SQLResult: String, Codable, Hashable, Sendable, CaseIterable {
 /// Runs statements on PostgreSQL (so Redshift) or SQLite.
 ///
 /// - The connection is of the type `postgres`, `redshift` or `sqlite` (`sqlite:///data/orders.db`; its extra may have `create`:
-///   `true` and `lock_timeout`). The extra of PostgreSQL may have libpq's `sslmode`, `sslrootcert`, `sslcert`, `sslkey`,
+///   `yes` and `lock_timeout`). The extra of PostgreSQL may have libpq's `sslmode`, `sslrootcert`, `sslcert`, `sslkey`,
 ///   `options`, `application_name`, and `connect_timeout`.
 /// - All statements are one transaction, unless `autocommit` is set. A task that fails, is cancelled or dies leaves nothing of it; one
 ///   whose process dies right after COMMIT runs it again, so write statements that may be repeated.

@@ -21,7 +21,7 @@ struct SQLiteFile: Sendable {
                 "the connection '\(id.shown(80))' is the absolute path of a file: sqlite:///data/orders.db")
         }
         self.path = path
-        isCreated = try options.text("create") == "true"
+        isCreated = try options.flag("create")
         lockTimeout = try options.duration("lock_timeout") ?? .seconds(30)
     }
 }

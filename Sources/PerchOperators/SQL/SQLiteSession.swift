@@ -64,7 +64,7 @@ final class SQLiteSession: SQLSession {
         if access(file.path, R_OK) != 0 {
             let words = String(cString: strerror(errno))
             return errno == ENOENT
-                ? "there is no file \(file.path); a connection with 'create': 'true' in its extra makes one"
+                ? "there is no file \(file.path); a connection with 'create': 'yes' in its extra makes one"
                 : "\(file.path) cannot be read: \(words)"
         }
         return "\(file.path) cannot be opened: \(words)"
