@@ -75,7 +75,7 @@ struct DAGKeysTests {
             ("{after: other, states: [success, failed]}", .after(dag: "other", states: [.success, .failed])),
         ])
     func schedules(_ text: String, _ schedule: Schedule) throws {
-        #expect(try Read("id: d\nschedule: \(text)\ntasks: []\n").dag().schedule == schedule.definition)
+        #expect(try Read("id: d\nparams: {x: 1}\nschedule: \(text)\ntasks: []\n").dag().schedule == schedule.definition)
     }
 
     @Test("documents of one file are DAGs of their own, and empty ones are none") func documents() throws {
@@ -169,7 +169,7 @@ struct DAGKeysTests {
             ("6 hours", "2:11 'schedule': "),
         ])
     func wrongSchedules(_ text: String, _ problem: String) {
-        let problems = Read("id: d\nschedule: \(text)\ntasks: []\n").problems
+        let problems = Read("id: d\nparams: {x: 1}\nschedule: \(text)\ntasks: []\n").problems
         #expect(problems.contains { $0.hasPrefix(problem) }, "\(problems)")
     }
 
