@@ -161,7 +161,7 @@ let package = Package(
         tests(
             "PerchExecutorTests",
             [
-                "PerchExecutor", "PerchBundle", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
+                "PerchExecutor", "PerchBundle", "PerchOutputs", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
         tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "CLinux"]),

@@ -2,6 +2,7 @@
 
 import Foundation
 import PerchMetastore
+import PerchOutputs
 import PerchSDK
 import Testing
 
@@ -37,9 +38,9 @@ struct AttemptLogTests {
         #expect(
             AttemptLogPath.file(of: mapped, tryNumber: 1)
                 == "dag_id=d/run_id=manual__2026-01-01T00:00:00+00:00/task_id=t/map_index=3/attempt=1.log")
-        let long = AttemptLogPath.encoded(String(repeating: "a", count: 900))
+        let long = OutputPath.encoded(String(repeating: "a", count: 900))
         #expect(long.utf8.count < 240)
-        #expect(long != AttemptLogPath.encoded(String(repeating: "a", count: 901)))
+        #expect(long != OutputPath.encoded(String(repeating: "a", count: 901)))
     }
 
     @Test("lines that are worth no log of their own begin none, and what came before stands in one that is begun late")

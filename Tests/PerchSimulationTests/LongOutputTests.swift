@@ -50,7 +50,8 @@ struct LongOutputTests {
     @Test("One that was reported and not stored is noticed")
     func lost() throws {
         var settings = Simulation.Settings()
-        settings.sabotage = try #require(Sabotage.named("outputs-lost"))
+        let sabotage = try #require(Sabotage.named("outputs-lost"))
+        settings.sabotage = sabotage
         let trial = Trial(workload, settings: settings)
         trial.run()
         #expect(!trial.violations.isEmpty)
