@@ -80,6 +80,7 @@ final class DAGDraft {
         if let mapIndex { tasks[mapIndex].givesItems = true }
         var upstream = inputIndexes
         if let mapIndex { upstream.append(mapIndex) }
+        if let source = group.mapping.flatMap({ mappings[$0].source }) { upstream.append(source) }
         tasks.append(
             Task(
                 definition: definition, place: place, upstream: upstream, inputs: inputIndexes, mappedOver: mapIndex,
@@ -160,7 +161,7 @@ final class DAGDraft {
             id, .code(operatorName: operatorName), in: GroupPlace(name: group.name), after: [], options: options,
             hasOnKill: hasOnKill,
             place: place, run: run)
-        tasks[own.index].callback = (points, anchors.compactMap { resolve($0, for: own.taskID, place) })
+        tasks[own.index].callback = (points, anchors.flatMap { everything(of: $0, for: own.taskID, place) })
     }
 
     /// Lets some instances of mapped tasks fail.

@@ -13,16 +13,16 @@ extension SimulatedDAG {
         let elements: TaskReference<[Int?]> = source.optionalElements()
         return dag.mapGroup(name, over: elements) { group, element in
             var known: [String: TaskReference<Int>] = [:]
-            func add(_ task: SimulatedTask) -> TaskReference<Int> {
+            var last: TaskReference<Int>?
+            for task in members {
                 let reference = declare(
                     task, element, task.input.flatMap { known[$0] }, code(task),
                     TaskReferences(task.upstream.compactMap { places[$0] }), in: group)
                 places[task.id] = reference
                 known[task.id] = reference
-                return reference
+                last = reference
             }
-            var last = add(members[0])
-            for task in members.dropFirst() { last = add(task) }
+            guard let last else { preconditionFailure("a mapped group without tasks is declared") }
             return last
         }
     }
@@ -32,9 +32,9 @@ extension SimulatedDAG {
         _ upstream: TaskReferences, in group: borrowing DAGBuilder
     ) -> TaskReference<Int> {
         let id = String(task.id.dropFirst((task.group?.count ?? -1) + 1))
-        var single = code
-        single.script.items = 1
-        let one = single
+        var single = code.script
+        single.items = 1
+        let one = ScriptedCode(script: single, ledger: code.ledger, work: code.work)
         guard let input else {
             return group.task(
                 id, element, after: upstream, retries: task.retries, retryDelay: task.retryDelay.duration,
