@@ -51,6 +51,8 @@ public struct DAGGraph: Sendable, Hashable {
         public var outputs: [String] = []
         /// Whether the later one is given the earlier one's output.
         public var isInput = false
+        /// Whether each instance of the later one comes after the instance of its own element: both stand in a mapped group.
+        public var isElementwise = false
     }
 
     public var dagID: String
@@ -122,7 +124,10 @@ public struct DAGGraph: Sendable, Hashable {
                 }
                 known[key] = edges.count
                 let outputs = task.branches.first { $0.upstream == before }?.outputs ?? []
-                edges.append(Edge(from: from, to: to, outputs: outputs, isInput: isInput))
+                edges.append(
+                    Edge(
+                        from: from, to: to, outputs: outputs, isInput: isInput,
+                        isElementwise: task.alignedWith.contains(before)))
                 upstream[to].append(from)
             }
         }

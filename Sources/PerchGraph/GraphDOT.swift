@@ -18,6 +18,9 @@ extension DAGGraph {
             if !edge.outputs.isEmpty {
                 attributes += ["style=dashed", "label=\(Self.quoted(edge.outputs.joined(separator: " | ")))"]
             }
+            if edge.isElementwise {
+                attributes += edge.outputs.isEmpty ? ["label=\"[]\"", "arrowhead=vee"] : ["arrowhead=vee"]
+            }
             let suffix = attributes.isEmpty ? "" : " [\(attributes.joined(separator: ", "))]"
             lines.append("  n\(edge.from) -> n\(edge.to)\(suffix);")
         }

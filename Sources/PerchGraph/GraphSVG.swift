@@ -17,7 +17,9 @@ extension DAGGraph {
         ]
         for (edge, path) in zip(edges, layout.paths) {
             let dashes = edge.outputs.isEmpty ? "" : #" stroke-dasharray="4 3""#
-            let title = edge.outputs.isEmpty ? "" : Self.escaped("on " + edge.outputs.joined(separator: " or "))
+            var words = edge.outputs.isEmpty ? [] : ["on " + edge.outputs.joined(separator: " or ")]
+            if edge.isElementwise { words.append("element by element") }
+            let title = Self.escaped(words.joined(separator: ", "))
             let shape = #"<path marker-end="url(#end)" d="\#(Self.curve(path))"\#(dashes)"#
             lines.append(title.isEmpty ? shape + "/>" : shape + "><title>\(title)</title></path>")
         }

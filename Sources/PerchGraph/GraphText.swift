@@ -52,6 +52,7 @@ extension DAGGraph {
         if shown.tasks.count > 1 { words += " (\(shown.tasks.count) tasks)" }
         words += "  \(shown.kind)"
         if let edge, !edge.outputs.isEmpty { words += "  on \(edge.outputs.joined(separator: " or "))" }
+        if let edge, edge.isElementwise { words += "  element by element" }
         let others = upstream[node].dropLast()
         if !others.isEmpty {
             let names = others.prefix(5).map { nodes[$0].name }.joined(separator: ", ")

@@ -41,6 +41,19 @@ struct DAGGraphTests {
             ])
     }
 
+    @Test("edges inside of a mapped group are element by element, those that leave it are not")
+    func mappedGroup() {
+        var dag = daily
+        dag.tasks[4].mappedOver = 1
+        dag.tasks[4].upstream = [3]
+        dag.tasks[4].alignedWith = [3]
+        let graph = DAGGraph(dag)
+        #expect(graph.edges.filter(\.isElementwise).map { [$0.from, $0.to] } == [[3, 4]])
+        #expect(graph.text().contains("  ● report[]  closure  element by element"))
+        #expect(graph.dot.contains(#"  n3 -> n4 [label="[]", arrowhead=vee];"#))
+        #expect(graph.svg.filter { $0.contains("<title>element by element</title>") }.count == 1)
+    }
+
     @Test("with a run each node has its states, and the one that asks for attention colours it")
     func states() {
         let graph = DAGGraph(daily) { index in

@@ -82,6 +82,33 @@ struct MappedGroupTests {
         #expect(try DAGDefinition(json: dag.definition.json) == dag.definition)
     }
 
+    @Test("In a group its source begins, and it ends the group; a task inside may take all that the source gave")
+    func inAGroup() throws {
+        let dag = DAG("d") { dag in
+            let first = dag.empty("first")
+            let outer = dag.group("outer", after: first) { outer in
+                let numbers = outer.task("list") { _ in [1, 2] }
+                return outer.mapGroup("load", over: numbers) { group, number in
+                    let one = group.task("one", number) { _, number in number }
+                    return group.task("two", one, numbers, after: numbers) { _, one, numbers in one + numbers.count }
+                }
+            }
+            dag.task("last", outer.value, after: outer) { _, numbers in numbers.count }
+            dag.on(.failure, of: outer.value) { _, _ in }
+        }
+        #expect(dag.problems == [])
+        let tasks = dag.definition.tasks
+        func upstream(_ id: String) -> [String] {
+            (tasks.first { $0.taskID == id }?.upstream ?? []).map { tasks[$0].taskID }
+        }
+        #expect(upstream("outer.list") == ["first"])
+        #expect(upstream("outer.load.one") == ["outer.list"])
+        #expect(upstream("outer.load.two") == ["outer.list", "outer.load.one"])
+        #expect(upstream("last") == ["outer.load.two"])
+        let callback = try #require(tasks.last?.callback)
+        #expect(callback.tasks.map { tasks[$0].taskID } == ["outer.load.one", "outer.load.two"])
+    }
+
     @Test("What is declared wrongly is said with its place")
     func wrong() {
         let line = #line + 4

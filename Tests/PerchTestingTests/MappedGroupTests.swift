@@ -7,6 +7,10 @@ import Testing
 
 @Suite("Mapped groups in runs")
 struct MappedGroupTests {
+    private final class Heard: Sendable {
+        let lines = Mutex<[String]>([])
+    }
+
     struct Checked: Codable, Sendable { var size: Int }
 
     private func tester(_ build: @escaping (borrowing DAGBuilder) -> Void) throws -> DAGTester {
@@ -34,7 +38,7 @@ struct MappedGroupTests {
 
     @Test("An element goes ahead of one that waits; it fails, is tried again and is cleared alone")
     func alone() async throws {
-        let stored = Mutex<[String]>([])
+        let stored = Heard()
         let tester = try tester { dag in
             let numbers = dag.task("list") { _ in [0, 1, 2] }
             dag.mapGroup("load", over: numbers) { group, number in
@@ -44,7 +48,7 @@ struct MappedGroupTests {
                     return number * 10
                 }
                 group.task("store", number, checked) { context, number, checked in
-                    stored.withLock { $0.append("\(number): \(checked) at \(context.tryNumber)") }
+                    stored.lines.withLock { $0.append("\(number): \(checked) at \(context.tryNumber)") }
                 }
             }
         }
@@ -54,10 +58,10 @@ struct MappedGroupTests {
         #expect(try await tester.state(of: "load.check", in: run, mapIndex: 0) == .deferred)
         #expect(try await tester.state(of: "load.store", in: run, mapIndex: 1) == .upstreamFailed)
         try await tester.finish(atMost: .hours(5))
-        #expect(stored.withLock { $0 } == ["2: 20 at 1", "0: 0 at 1"])
+        #expect(stored.lines.withLock { $0 } == ["2: 20 at 1", "0: 0 at 1"])
         try await tester.clear("load.check", in: run, mapIndex: 2)
         try await tester.finish(atMost: .hours(5))
-        #expect(stored.withLock { $0.last } == "2: 20 at 2")
+        #expect(stored.lines.withLock { $0.last } == "2: 20 at 2")
         #expect(try await tester.states(of: run)["load.check[0]"] == .success)
     }
 

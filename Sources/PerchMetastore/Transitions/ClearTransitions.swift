@@ -66,7 +66,9 @@ extension Transaction {
         }
         let affected = clearedTasks.union(clearedTasks.flatMap { version.downstream[$0] }).sorted()
         for index in affected { try recount(TaskPlace(runKey: row.runKey, taskIndex: index), version: version) }
-        let elements = Set(try clearedInstances.flatMap { try self.elements(after: $0, version) }).union(clearedInstances)
+        let elements = try clearedInstances.reduce(into: clearedInstances) { elements, cleared in
+            elements.formUnion(try self.elements(after: cleared, version))
+        }
         for element in elements.sorted() where element.mapIndex >= 0 { try recount(element, version: version) }
         settlement.isClearing = false
         for index in affected {

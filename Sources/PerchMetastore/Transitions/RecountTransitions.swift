@@ -45,7 +45,7 @@ extension Transaction {
             let before = try first(
                 """
                 SELECT state, upstream_cut, map_index FROM task_instance
-                WHERE run_key = :1 AND task_index = :2 AND map_index IN (:3, -1)
+                WHERE run_key = :1 AND task_index = :2 AND map_index IN (:3, -1) {for_update}
                 """, instance.place.runKey, index, instance.mapIndex
             ) { (state: try $0.name(0, as: TaskState.self), isCut: $0.int(1) > 0, mapIndex: $0.int(2)) }
             guard let before, before.state.isFinished else { continue }

@@ -25,7 +25,7 @@ extension DAGBuilder {
     /// - Returns: A reference to what the closure gave, of all instances: as an input it is the array of their outputs, in
     ///   the order of elements; `after:` it is after the whole group.
     @discardableResult
-    public func mapGroup<Element: Codable & Sendable, Output: Codable & Sendable>(
+    public func mapGroup<Element: Codable & Sendable, Output: Sendable>(
         _ id: String, over elements: TaskReference<[Element]>, after: any AnyTaskReference..., file: String = #fileID,
         line: Int = #line,
         build: (_ group: borrowing DAGBuilder, _ element: TaskReference<Element>) -> TaskReference<Output>
@@ -35,20 +35,9 @@ extension DAGBuilder {
         return TaskReference(gathered(value.anchor, id, members, place), reading: value.reading?.ofInstances)
     }
 
-    /// Declares a mapped group whose closure gives a task without an output; see the other `mapGroup`.
-    @discardableResult
-    public func mapGroup<Element: Codable & Sendable>(
-        _ id: String, over elements: TaskReference<[Element]>, after: any AnyTaskReference..., file: String = #fileID,
-        line: Int = #line,
-        build: (_ group: borrowing DAGBuilder, _ element: TaskReference<Element>) -> TaskReference<Void>
-    ) -> TaskReference<Void> {
-        let place = DeclarationPlace(file, line)
-        let (value, members) = mapped(id, elements, after.flatMap(\.anchors), place, build)
-        return TaskReference(gathered(value.anchor, id, members, place))
-    }
-
     /// Declares a mapped group whose closure gives nothing; see the other `mapGroup`.
     @discardableResult
+    @_disfavoredOverload
     public func mapGroup<Element: Codable & Sendable>(
         _ id: String, over elements: TaskReference<[Element]>, after: any AnyTaskReference..., file: String = #fileID,
         line: Int = #line,

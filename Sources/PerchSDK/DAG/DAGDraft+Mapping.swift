@@ -31,8 +31,8 @@ extension DAGDraft {
     func isMapped(_ index: Int) -> Bool { tasks[index].mappedOver != nil || tasks[index].mapping != nil }
 
     /// The tasks that a reference names where a whole mapped group is meant: all of it.
-    func everything(of anchor: TaskAnchor, _ place: DeclarationPlace) -> [Int] {
-        guard let index = resolve(anchor, for: nil, place) else { return [] }
+    func everything(of anchor: TaskAnchor, for id: String? = nil, _ place: DeclarationPlace) -> [Int] {
+        guard let index = resolve(anchor, for: id, place) else { return [] }
         guard case .gathered = anchor.role, let mapping = tasks[index].mapping else { return [index] }
         return tasks.indices.filter { tasks[$0].mapping == mapping }
     }
@@ -60,10 +60,16 @@ extension DAGDraft {
                 """))
     }
 
-    /// Has the tasks of mapped groups that come after none of their group come after what the group is mapped over.
+    /// Has the tasks of mapped groups that come after none of their group come after what the group is mapped over, and the
+    /// others after those alone.
     func joinMappings() {
-        for index in tasks.indices where tasks[index].mapping != nil && aligned(index).isEmpty {
-            if let source = source(of: index) { tasks[index].upstream.append(source) }
+        for index in tasks.indices where tasks[index].mapping != nil {
+            guard let source = source(of: index) else { continue }
+            if aligned(index).isEmpty {
+                tasks[index].upstream.append(source)
+            } else if !tasks[index].inputs.contains(source), tasks[index].branches[source] == nil {
+                tasks[index].upstream.removeAll { $0 == source }
+            }
         }
     }
 

@@ -82,6 +82,7 @@ final class DAGDraft {
         if let mapIndex { tasks[mapIndex].givesItems = true }
         var upstream = inputIndexes
         if let mapIndex { upstream.append(mapIndex) }
+        if let source = group.mapping.flatMap({ mappings[$0].source }) { upstream.append(source) }
         tasks.append(
             Task(
                 definition: definition, place: place, upstream: upstream, inputs: inputIndexes, mappedOver: mapIndex,
@@ -169,7 +170,7 @@ final class DAGDraft {
         let own = declare(
             id, .code(operatorName: operatorName), in: GroupPlace(name: group.name), after: [], options: options,
             hasOnKill: hasOnKill, fields: fields, place: place, run: run)
-        tasks[own.index].callback = (points, anchors.compactMap { resolve($0, for: own.taskID, place) })
+        tasks[own.index].callback = (points, anchors.flatMap { everything(of: $0, for: own.taskID, place) })
     }
 
     /// Lets some instances of mapped tasks fail.

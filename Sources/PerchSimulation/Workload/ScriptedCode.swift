@@ -7,7 +7,7 @@ package typealias VirtualWork = @Sendable (TimeSpan) async throws -> Void
 
 /// Does what a script says, through the real context of a task.
 struct ScriptedCode: Sendable {
-    var script: TaskScript
+    let script: TaskScript
     let ledger: Ledger
     let work: VirtualWork
 
