@@ -258,11 +258,11 @@ struct TaskKeysTests {
             ),
             (
                 "- {group: g, over: b, tasks: [{id: a, bash: echo, over: b}]}\n- {id: b, bash: echo}",
-                "3:59 'g.a' is mapped inside of the mapped group 'g'; mappings do not nest"
+                "3:57 'g.a' is mapped inside of the mapped group 'g'; mappings do not nest"
             ),
             (
                 "- {group: g, over: b, tasks: [{group: h, over: b, tasks: [{id: a, bash: echo}]}]}\n- {id: b, bash: echo}",
-                "3:49 'g.h' is mapped inside of the mapped group 'g'"
+                "3:48 'g.h' is mapped inside of the mapped group 'g'"
             ),
             ("- {group: g, over: x, tasks: [{id: a, bash: echo}]}", "3:20 there is no task 'x'"),
             (
@@ -275,7 +275,7 @@ struct TaskKeysTests {
             ),
             (
                 "- {group: g, over: b, tasks: [{id: a, bash: echo}, {id: c, bash: echo, teardown: a}]}\n- {id: b, bash: echo}",
-                "3:54 task 'g.c': a teardown is not mapped"
+                "3:52 task 'g.c': a teardown is not mapped"
             ),
             ("- just words", "3:3 'tasks[0]' is a mapping"), ("- ", "3:2 'tasks[0]' is a mapping"),
         ])
