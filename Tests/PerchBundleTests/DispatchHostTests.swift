@@ -299,7 +299,7 @@ struct LongOutputTests {
         Desk(
             DAG("d") { dag in
                 let words = dag.task("words") { _ in ["a", String(repeating: "b", count: 30)] }
-                dag.map("each", over: words) { context, word in "\(word)-\(try context.render("{{ element }}"))" }
+                dag.map("each", over: words) { context, word in "\(word)-\(try await context.render("{{ element }}"))" }
                 dag.task("count", words) { _, words in words.map(\.count) }
                 dag.task("huge") { _ in String(repeating: "c", count: 2_000) }
             }, outputs: OutputKeeping(store: shelf, inlineSize: 20, largest: largest))

@@ -18,7 +18,7 @@ struct LongOutputTests {
         let outer = DAG("outer") { dag in
             let words = dag.task("words") { _ in ["short", Self.long] }
             let each = dag.map("each", over: words) { context, word in
-                word + (try context.render("{{ element | length }}"))
+                word + (try await context.render("{{ element | length }}"))
             }
             dag.task("lengths", words, each) { _, words, each in words.map(\.count) + each.map(\.count) }
             let event = dag.sensor("event", .event("go", key: "{{ element | last }}"), over: words)

@@ -185,7 +185,7 @@ extension Transaction {
         if let busy = instances.first(where: { [.queued, .running, .deferred].contains($0.state) }) {
             throw PerchError(
                 .conflict,
-                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: cancel it first"
+                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: wait for its end, or end it with 'tasks mark … failed'"
             )
         }
         for instance in instances {
