@@ -192,6 +192,9 @@ struct TrialTests {
         let element = try trial.summary(
             "tasks", "test", "sums", "doubled", "--map-element", "21", "--params", #"{"by": 2}"#)
         #expect(element["doubled"]?["output"] == 42)
+        let grouped = try trial.summary(
+            "tasks", "test", "groups", "each.plus", "--map-element", "3", "--input", "each.doubled=6")
+        #expect(grouped["each.plus"]?["output"] == 9, "\(grouped)")
         let slept = try trial.summary("tasks", "test", "sleeps", "sleep", "--fast-forward")
         #expect(slept["sleep"]?["output"] == "30 days")
         let once = try trial.summary("tasks", "test", "breaks", "broken", code: 1)
@@ -215,6 +218,7 @@ struct TrialTests {
             ("tasks test sums sum --input doubled={", 64, "--input doubled"),
             ("tasks test sums doubled", 64, "--map-element"),
             ("tasks test sums numbers --map-element 1", 64, "not mapped"),
+            ("tasks test groups each.plus --map-element 1", 64, "each.doubled (the output of the task)"),
             ("tasks test lands load", 64, "the event of the sensor, file"),
         ])
     func wrong(line: String, code: Int32, part: String) throws {

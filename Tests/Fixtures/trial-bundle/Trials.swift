@@ -69,6 +69,14 @@ struct Trials: DAGBundle {
                 return all.reduce(0, +)
             }
         },
+        DAG("groups") { dag in
+            let numbers = dag.task("numbers") { _ in [1, 2] }
+            let given = dag.mapGroup("each", over: numbers) { group, number in
+                let doubled = group.task("doubled", number) { _, number in number * 2 }
+                return group.task("plus", number, doubled) { _, number, doubled in number + doubled }
+            }
+            dag.task("all", given) { _, given in given }
+        },
         DAG("breaks") { dag in
             let broken = dag.task("broken", retries: 1, retryDelay: .hours(1)) { context -> Int in
                 context.log.info("breaks")
