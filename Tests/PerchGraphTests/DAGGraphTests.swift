@@ -49,7 +49,7 @@ struct DAGGraphTests {
         dag.tasks[4].alignedWith = [3]
         let graph = DAGGraph(dag)
         #expect(graph.edges.filter(\.isElementwise).map { [$0.from, $0.to] } == [[3, 4]])
-        #expect(graph.text().contains("  ● report[]  closure  element by element"))
+        #expect(graph.text().contains("  ↳ ● report[]  closure  element by element"))
         #expect(graph.dot.contains(#"  n3 -> n4 [label="[]", arrowhead=vee];"#))
         #expect(graph.svg.filter { $0.contains("<title>element by element</title>") }.count == 1)
     }

@@ -104,6 +104,7 @@ extension Snapshot {
         let counts = try rows(
             """
             SELECT pool, COUNT(*) FROM task_instance WHERE state = 'scheduled' AND is_held = 0 GROUP BY pool
+            UNION ALL SELECT pool, COUNT(*) FROM task_instance WHERE state = 'scheduled' AND is_held = 2 GROUP BY pool
             """
         ) { ($0.text(0), $0.int(1)) }
         return Dictionary(counts) { $0 + $1 }

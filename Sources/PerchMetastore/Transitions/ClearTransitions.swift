@@ -28,11 +28,13 @@ extension Transaction {
             }
             return !onlyFailed || instance.state == .failed || instance.state == .upstreamFailed
         }
+        // One that was cancelled before it began has no instances yet: it begins.
+        let isUnbegun = try taskID == nil && !onlyFailed && facts(ofRun: row.runKey).toCreate > 0
         // A run of which nothing is cleared does not go on, and does not end once more.
         let hasAny = try chosen.contains { index in
             try taskInstances(runKey: row.runKey, taskIndex: index).contains { isMeant($0) && Self.canClear($0) }
         }
-        guard hasAny else { return [] }
+        guard hasAny || isUnbegun else { return [] }
         try goOn(row, version)
 
         let intent = CancelIntent(finalState: .none, reason: "cleared", by: by)

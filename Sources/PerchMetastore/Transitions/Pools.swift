@@ -36,8 +36,7 @@ extension Transaction {
             """, name, slots, description, includeDeferred ?? old?.includesDeferred ?? false, most.count)
         // What was too large for it may fit now; what does not is set aside again.
         try run(
-            "UPDATE task_instance SET is_held = :2 WHERE state = 'scheduled' AND is_held = :3 AND pool = :1", name,
-            SetAside.no, SetAside.byPoolSize)
+            "UPDATE task_instance SET is_held = 0 WHERE state = 'scheduled' AND is_held = 2 AND pool = :1", name)
         gates[name] = nil
         poolsCountDeferred = nil
         ring(.runs)

@@ -21,5 +21,8 @@ extension Schema {
             description TEXT NOT NULL,
             updated_at {int64} NOT NULL
         ) {table};
+
+        -- What takes more slots than its pool has: set aside until the pool is made larger.
+        CREATE INDEX task_instance_oversized ON task_instance (pool) WHERE state = 'scheduled' AND is_held = 2;
         """
 }
