@@ -122,6 +122,7 @@ import Testing
         try await stage.store.write { transaction in
             _ = try transaction.run("DROP TABLE variable")
             _ = try transaction.run("DROP TABLE connection")
+            _ = try transaction.run("DROP INDEX task_instance_oversized")
             _ = try transaction.run("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
         }
         try stage.store.close()
