@@ -169,7 +169,7 @@ struct DAGKeysTests {
             ("6 hours", "2:11 'schedule': "),
         ])
     func wrongSchedules(_ text: String, _ problem: String) {
-        let problems = Read("id: d\nparams: {x: 1}\nschedule: \(text)\ntasks: []\n").problems
+        let problems = Read("id: d\nschedule: \(text)\ntasks: []\n").problems
         #expect(problems.contains { $0.hasPrefix(problem) }, "\(problems)")
     }
 
