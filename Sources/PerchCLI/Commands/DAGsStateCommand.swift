@@ -34,7 +34,9 @@ struct DAGsStateCommand: AsyncParsableCommand {
             }
             return newest
         }
-        if try snapshot.run(dagID: dag, runID: run) == nil, let date = try? Timestamp(parsing: run) {
+        if try snapshot.run(dagID: dag, runID: run) == nil,
+            let date = try? Timestamp(parsing: run)  // because a run's id need not be a date
+        {
             var filter = RunFilter(dagID: dag)
             (filter.from, filter.to, filter.limit) = (date, date, 1)
             if let found = try snapshot.runs(filter).first { return found }

@@ -33,7 +33,7 @@ struct DatabaseCleanCommand: AsyncParsableCommand {
     }
 
     private func instant(from now: Timestamp) throws -> Timestamp {
-        if let instant = try? Timestamp(parsing: before) { return instant }
+        if let instant = try? Timestamp(parsing: before) { return instant }  // because it may be a span as well
         if before.contains("-"), !before.hasPrefix("-") { return try instantOption("--before", before) }
         return now + TimeSpan(microseconds: -(try TimeSpan.option("--before", before).microseconds))
     }

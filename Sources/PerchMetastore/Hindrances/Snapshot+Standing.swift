@@ -180,8 +180,9 @@ extension Snapshot {
         if templates.count == 1 { return templates[0].slots }
         let scope = TemplateScope(
             run.attemptFacts(taskID: task.taskID, mapIndex: instance.key.mapIndex, tryNumber: instance.tryNumber))
-        // because one that cannot be rendered is not the one that the instance waits before
-        return templates.first { (try? $0.name(with: scope)) == name }?.slots
+        return templates.first { limit in
+            (try? limit.name(with: scope)) == name  // because one that does not render is not what it waits before
+        }?.slots
     }
 
     /// Who holds slots of a pool or a limit: those that hold most, then the oldest.

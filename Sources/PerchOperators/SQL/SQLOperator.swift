@@ -31,6 +31,9 @@ public enum SQLResult: String, Codable, Hashable, Sendable, CaseIterable {
 ///   belongs into parameters.
 /// - A cancelled task breaks its statement off.
 public struct SQLOperator<Value: Codable & Sendable>: Operator {
+    /// Without the type of what it gives.
+    public static var operatorName: String { "SQLOperator" }
+
     /// What `result` says, decoded.
     public typealias Output = Value
 

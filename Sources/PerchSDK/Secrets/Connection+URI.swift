@@ -107,8 +107,9 @@ extension Connection {
                 extra[key] = .string(text)
                 continue
             }
-            guard let parsed = try? JSONValue(parsing: text), case .object(let members) = parsed else {
-                // The parser's words would repeat the text.
+            guard let parsed = try? JSONValue(parsing: text),  // because the parser's words would repeat the text
+                case .object(let members) = parsed
+            else {
                 throw PerchError(.invalid, "the value of '\(Self.nested)' is a JSON object")
             }
             extra.merge(members) { $1 }
