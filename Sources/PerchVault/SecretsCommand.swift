@@ -113,9 +113,10 @@ package final class SecretsCommand: Sendable {
                     entries[index].fd = -1
                 }
             }
-            guard entries[2].revents != 0, let status = child.reap() else { continue }
-            // What it left running would hold the pipe open.
+            guard entries[2].revents != 0 else { continue }
+            // What it left running would hold the pipe open. Before it is collected: until then the number is its own.
             kill(-child.pid, SIGKILL)
+            guard let status = child.reap() else { continue }
             while true {
                 let count = entries[0].fd < 0 ? 0 : read(entries[0].fd, &buffer, buffer.count)
                 guard count > 0, bytes.count <= Self.longest else { break }
