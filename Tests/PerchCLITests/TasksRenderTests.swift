@@ -54,7 +54,8 @@ struct TasksRenderTests {
     @Test(
         "what is wrong with the command is one line that says what would be right",
         arguments: [
-            ("renders nope", 1, "landed"), ("nope x", 1, "there is no DAG 'nope'"), ("renders landed --params 3", 64, "object"),
+            ("renders nope", 1, "landed"), ("nope x", 1, "there is no DAG 'nope'"),
+            ("renders landed --params 3", 64, "object"),
             ("renders landed --logical-date x", 64, "2026-01-01"), ("renders landed r --params {}", 64, "made up"),
             ("renders landed r --logical-date 2026-01-01", 64, "made up"),
             ("renders landed --map-index -2", 64, "--map-index"),
