@@ -48,12 +48,27 @@ extension Transaction {
                 """
             ) { (runKey: $0.int64(0), index: $0.int(1), length: $0.int(2), created: $0.int(3), tries: $0.int(4)) }
             guard let creating else { return }
-            let version = try facts(ofRun: creating.runKey).version
+            let facts = try facts(ofRun: creating.runKey)
+            let version = facts.version
             let task = version.tasks[creating.index]
             let settlement = Settlement()
+            var beginsWaiting = false
+            if case .sensor = task.kind { beginsWaiting = task.alignedWith.isEmpty && facts.cancelledBy == nil }
             var created = creating.created
             var room = task.alignedWith.isEmpty && version.elementwise[creating.index].isEmpty ? left : Self.groupPage
             while created < creating.length, left > 0, room > 0 {
+                defer {
+                    created += 1
+                    left -= 2
+                    room -= 1
+                }
+                if beginsWaiting {
+                    let instance = Instance(
+                        id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
+                        tryNumber: creating.tries)
+                    try beginSensor(instance, task: task, as: .new(pending: 0), in: settlement)
+                    continue
+                }
                 let instance = try insertInstance(
                     runKey: creating.runKey, taskIndex: creating.index, mapIndex: created, task: task,
                     pending: task.alignedWith.count, tryNumber: creating.tries)
@@ -63,9 +78,6 @@ extension Transaction {
                     left -= 1
                 }
                 try resume(instance, in: settlement)
-                created += 1
-                left -= 2
-                room -= 1
             }
             try run(
                 "UPDATE mapped_task SET created = :3 WHERE run_key = :1 AND task_index = :2", creating.runKey,

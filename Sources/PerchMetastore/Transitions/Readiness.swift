@@ -18,21 +18,16 @@ extension Transaction {
 
     /// Begins try `instance.tryNumber + 1`: a sensor's wait is registered, a code task queued.
     func beginTry(_ instance: Instance, in settlement: Settlement) throws {
-        var instance = instance
-        instance.tryNumber += 1
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
+        if case .sensor = task.kind {
+            return try beginSensor(instance, task: task, as: .known, in: settlement)
+        }
+        var instance = instance
+        instance.tryNumber += 1
         let deadline = task.taskTimeout.map { now + $0 }
         switch task.kind {
-        case .sensor:
-            let obstacle = try firstFull(deferredHolds(of: task), overtaking: false)
-            try run(
-                """
-                UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
-                    retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
-                """, instance.id, instance.tryNumber, obstacle == nil ? now : nil, deadline,
-                obstacle == nil ? TaskState.deferred : .scheduled)
-            try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
+        case .sensor: break
         case .empty: try succeed(instance, output: nil, in: settlement)
         case .latestOnly:
             let isLatest = try isLatest(facts.row)
@@ -54,6 +49,43 @@ extension Transaction {
                 try enqueue(instance, task: task, as: .new, in: settlement)
             }
         }
+    }
+
+    /// Whether the row of an instance is there already.
+    enum InstanceRow {
+        case known
+        /// It is made as it begins, in one statement.
+        case new(pending: Int)
+    }
+
+    /// Begins the next try of a sensor: its wait is registered.
+    func beginSensor(
+        _ instance: Instance, task: TaskDefinition, as row: InstanceRow, in settlement: Settlement
+    ) throws {
+        var instance = instance
+        instance.tryNumber += 1
+        let deadline = task.taskTimeout.map { now + $0 }
+        let obstacle = try firstFull(deferredHolds(of: task), overtaking: false)
+        let state: TaskState = obstacle == nil ? .deferred : .scheduled
+        let start = obstacle == nil ? now : nil
+        switch row {
+        case .known:
+            try run(
+                """
+                UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
+                    retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
+                """, instance.id, instance.tryNumber, start, deadline, state)
+        case .new(let pending):
+            try run(
+                """
+                INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
+                    dispatch_id, pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held,
+                    is_suspect, is_callback, start_date, task_deadline)
+                VALUES (:1, :2, :3, :4, :5, :6, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, 0, :10, :11)
+                """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, state, instance.tryNumber,
+                pending, task.pool, task.priority, start, deadline)
+        }
+        try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
     }
 
     /// Starts the run of another DAG that an instance waits for, in the transaction that registers the wait.

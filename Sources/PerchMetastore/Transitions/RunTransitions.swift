@@ -149,11 +149,20 @@ extension Transaction {
                 index -= 1
                 left -= 2
                 let task = facts.version.tasks[index]
+                let pending = task.upstream.count
+                let isReady = task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty)
+                let isCancelled = facts.cancelledBy != nil && task.teardown == nil
+                if isReady, !isCancelled, case .sensor = task.kind, task.mappedOver == nil {
+                    let instance = Instance(
+                        id: try nextID(), runKey: runKey, taskIndex: index, mapIndex: -1, tryNumber: 0)
+                    try beginSensor(instance, task: task, as: .new(pending: pending), in: settlement)
+                    continue
+                }
                 let instance = try insertInstance(
-                    runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: task.upstream.count)
-                if facts.cancelledBy != nil, task.teardown == nil {
+                    runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: pending)
+                if isCancelled {
                     try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
-                } else if task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty) {
+                } else if isReady {
                     try makeReady(instance, in: settlement)
                 }
             }

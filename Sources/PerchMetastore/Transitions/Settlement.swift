@@ -72,6 +72,8 @@ final class Settlement {
         var isCut = false
         var reach = Reach.everything
     }
+    /// Sensors that ended with success, whose rows do not say so yet.
+    private var met: [MetSensor] = []
     /// Tasks that have succeeded, with the assets that they update.
     private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
@@ -90,6 +92,11 @@ final class Settlement {
         } else {
             tasks.append(End(place: instance.place, state: state, isCut: isCut))
         }
+    }
+
+    /// A sensor has got what it waited for; its row is written with those of others, before anybody is told.
+    func met(_ instance: Instance, output: String?) {
+        met.append(MetSensor(id: instance.id, output: output))
     }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
@@ -124,7 +131,7 @@ final class Settlement {
     }
 
     var hasNews: Bool { !mapped.isEmpty || !tasks.isEmpty }
-    var isSettled: Bool { !hasNews && runs.isEmpty }
+    var isSettled: Bool { met.isEmpty && !hasNews && runs.isEmpty }
 
     func takeMapped() -> [(TaskPlace, Ends)] {
         defer { mapped = [:] }
@@ -134,6 +141,11 @@ final class Settlement {
     func takeTasks() -> [End] {
         defer { tasks = [] }
         return tasks
+    }
+
+    func takeMet() -> [MetSensor] {
+        defer { met = [] }
+        return met
     }
 
     func takeUpdates() -> [(place: TaskPlace, assets: [String])] {
@@ -152,6 +164,7 @@ extension Transaction {
     /// ended, which may end more; then lets what waits for room go ahead.
     func settle(_ settlement: Settlement) throws {
         repeat {
+            try storeSuccesses(of: settlement.takeMet())
             while settlement.hasNews {
                 for (place, ends) in settlement.takeMapped() {
                     try settleMapped(place, ends, in: settlement)

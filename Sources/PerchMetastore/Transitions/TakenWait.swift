@@ -37,16 +37,14 @@ struct TakenWait {
 }
 
 extension Transaction {
-    /// So many waits are taken by one statement: a statement costs as much as a row that it touches.
-    private static let chunk = 32
-
-    /// Removes the rows of waits that are still there; by their ids.
+    /// Removes the rows of waits that are still there; by their ids. Many by one statement: a statement costs as much as a
+    /// row that it touches.
     func takeWaits(_ ids: [Int64]) throws -> [Int64: TakenWait] {
         var taken: [Int64: TakenWait] = [:]
         taken.reserveCapacity(ids.count)
         var first = 0
         while first < ids.count {
-            let count = ids.count - first == 1 ? 1 : min(Self.chunk, ids.count - first)
+            let count = ids.count - first == 1 ? 1 : min(IDChunk.size, ids.count - first)
             try takeChunk(ids[first..<first + count], into: &taken)
             first += count
         }
@@ -74,11 +72,9 @@ extension Transaction {
         }
     }
 
-    /// One value, or a whole chunk: what is left of it is NULL, which equals nothing.
     private static func values(_ ids: ArraySlice<Int64>) -> [SQLValue] {
-        var values = ids.map { SQLValue.integer($0) }
-        if values.count > 1 { values += Array(repeating: .null, count: chunk - values.count) }
-        return values
+        if ids.count == 1, let id = ids.first { return [.integer(id)] }
+        return IDChunk.values(ids)
     }
 
     private static let takeOne: StaticString = """

@@ -249,10 +249,7 @@ extension Transaction {
     ) throws {
         switch outcome {
         case .event:
-            try run(
-                "UPDATE task_instance SET state = 'success', end_date = :2, output = :3 WHERE ti_id = :1", instance.id,
-                now,
-                payload)
+            settlement.met(instance, output: payload)
             tally.entered(.success)
             try ended(instance, as: .success, message: nil, in: settlement)
         case .timeout:

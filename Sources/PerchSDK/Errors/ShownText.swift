@@ -5,6 +5,8 @@ extension StringProtocol {
     /// would obey made visible. Characters are counted as Unicode scalars, as they are shown: to a reader's one, any number of
     /// marks can be joined.
     package func shown(_ most: Int = 80) -> String {
+        // Nearly every name is plain and short, and a definition of many tasks shows each.
+        if utf8.count <= most, utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return String(self) }
         var shown = String.UnicodeScalarView()
         var count = 0
         for scalar in unicodeScalars {

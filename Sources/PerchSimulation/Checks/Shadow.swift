@@ -77,7 +77,7 @@ struct Shadow {
                 if let run = runs.removeValue(forKey: row.runKey), !run.state.isFinished {
                     violate("run removed", "the run \(run.name) was removed while it was \(run.state)", row)
                 }
-            case "task+": instanceAdded(row)
+            case "task+": try instanceAdded(row, on: connection)
             case "task": try instanceChanged(row, on: connection)
             case "task-": instanceRemoved(row)
             case "map+": try mapped(row, on: connection)
@@ -169,15 +169,22 @@ struct Shadow {
         return states.first { $0.place.mapIndex < 0 && $0.state.isFinished }?.state
     }
 
-    private mutating func instanceAdded(_ row: AuditRow) {
+    /// A sensor that may wait at once is added as one that does: the same as if it had been added, and then begun.
+    private mutating func instanceAdded(_ row: AuditRow, on connection: any SQLConnection) throws {
         let place = place(row)
         if (byPlace[place.place] ?? []).contains(where: { instances[$0]?.place == place }) {
             violate("instance twice", "task instance \(row.id) is a second one at its place", row)
         }
+        let hasBegun = row.newState == "deferred" || row.newState == "scheduled"
+        let tries = hasBegun ? row.tryNumber - 1 : row.tryNumber
         instances[row.id] = Instance(
-            place: place, state: .none, tryNumber: row.tryNumber, dispatchID: 0, firstTry: row.tryNumber + 1)
+            place: place, state: .none, tryNumber: tries, dispatchID: 0, firstTry: tries + 1)
         byPlace[place.place, default: []].append(row.id)
-        if row.newState != "none" || row.newDispatch != 0 {
+        if hasBegun {
+            var beginning = row
+            beginning.oldState = "none"
+            try instanceChanged(beginning, on: connection)
+        } else if row.newState != "none" || row.newDispatch != 0 {
             violate("task state", "task instance \(row.id) began as \(row.newState ?? "nothing")", row)
         }
     }
