@@ -121,6 +121,54 @@ struct PostgresWaitTests {
         #expect(!"\(bench.reports)".contains(cluster.password))
     }
 
+    @Test("A server that a connection names is asked, and neither it nor its user or password is said anywhere")
+    func byConnection() async throws {
+        let cluster = try PostgresCluster()
+        func address(_ host: String, _ login: String, password: String, _ extra: [String: JSONValue] = [:]) -> String {
+            Connection(
+                type: "postgres", host: host, port: cluster.port, login: login, password: password, schema: "postgres",
+                extra: extra
+            ).uri
+        }
+        let bench = try await sqlBench([
+            "PERCH_CONN_JOBS": address(cluster.folder, "perch", password: cluster.password),
+            "PERCH_CONN_WRONG": address(cluster.folder, "perch", password: "wr0ng-w0rd"),
+            "PERCH_CONN_AWAY": address("nothing.invalid", "somebody", password: "s3cret-w0rd"),
+            "PERCH_CONN_ODD": address("h", "u", password: "p", ["sslmode": "verify-ca"]),
+            "PERCH_CONN_KEYS": address("h", "u", password: "p", ["sslkey": "/etc/key.pem"]),
+            "PERCH_CONN_HALF": "postgres://db.example",
+        ])
+        defer { bench.end() }
+        try cluster.execute("CREATE TABLE jobs (id int)")
+        func wait(_ id: Int64, _ connection: String) throws -> ArmedWait {
+            try sqlWait(
+                id, trigger("SELECT count(*) FROM jobs", on: .connection(connection), until: .value(.atLeast(1))))
+        }
+        try await bench.add([
+            try wait(1, "jobs"), try wait(2, "wrong"), try wait(3, "away"), try wait(4, "odd"), try wait(5, "keys"),
+            try wait(6, "half"),
+        ])
+        try await bench.untilResult(1, "condition not met")
+        try await bench.untilResult(2, "password authentication failed for user \"***\"")
+        try await bench.untilResult(3, "cannot be looked up")
+        try cluster.execute("INSERT INTO jobs VALUES (1)")
+        try await bench.untilFired(1)
+        let told = try await bench.on { source, _ in
+            [2, 3].flatMap { source.explain($0)?.sentences ?? [] }.joined(separator: "\n")
+        }
+        #expect(told.contains("Asks conn:wrong.uri every"))
+        let all = told + "\(bench.reports)"
+        for text in [cluster.password, cluster.folder, "wr0ng-w0rd", "nothing.invalid", "s3cret-w0rd", "somebody"] {
+            #expect(!all.contains(text), "\(all)")
+        }
+        for (id, words) in [(4, "'sslmode' is one of"), (5, "'sslkey'"), (6, "it needs one host")] {
+            #expect(
+                bench.reports.contains {
+                    if case .broken(Int64(id), let told) = $0 { told.contains(words) } else { false }
+                }, "\(words)")
+        }
+    }
+
     @Test("A server that is killed and comes back is tried with one query until then; the waits go on")
     func restarted() async throws {
         let cluster = try PostgresCluster()

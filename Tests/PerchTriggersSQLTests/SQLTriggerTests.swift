@@ -64,6 +64,25 @@ struct SQLTriggerTests {
         #expect(whole.target == "postgres://u@[::1]:5432/d SELECT 1 with [2]")
     }
 
+    @Test("A whole address is a reference: it is stored and shown as such, and only what can be an address is taken")
+    func addresses() throws {
+        let whole = trigger(.sql("SELECT 1", on: .connection("orders")))
+        #expect(whole.target == "conn:orders.uri SELECT 1" && whole.problems.isEmpty)
+        let spec = try TriggerSpec(whole)
+        #expect(spec.definition["database"] == .object(["secret": "conn:orders.uri"]))
+        #expect(try spec.trigger(as: SQLTrigger.self) == whole)
+        #expect(SecretReference.all(in: spec.definition).map(\.name.name) == ["orders"])
+        let wrong: [(SQLDatabase, String)] = [
+            (.secret("conn:orders.password"), "the whole of a connection, conn:ID.uri"),
+            (.secret("a b"), "letters, digits"), (.connection("a b"), "the id of the connection"),
+            (.secret("postgres://u:p@h/d"), "letters, digits"),
+        ]
+        for (database, words) in wrong {
+            #expect(database.problems.contains { $0.contains(words) }, "\(words): \(database.problems)")
+        }
+        #expect(SQLDatabase.secret("ORDERS_DB").problems.isEmpty && SQLDatabase.secret("var:orders").problems.isEmpty)
+    }
+
     @Test("A condition that is none is refused with the names of those that are")
     func unknownCondition() throws {
         for text in [#"{"rowz": 1}"#, #"{"rows": 1, "truthy": true}"#, "{}", #"{"truthy": false}"#] {

@@ -57,6 +57,44 @@ final class SQLiteWaitTests {
         #expect(try await bench.on { source, _ in source.gauges.map(\.value) } == [0, 0, 0])
     }
 
+    @Test("A file that a connection names is asked, and named nowhere; what is none breaks its wait alone")
+    func byConnection() async throws {
+        let bench = try await sqlBench([
+            "PERCH_CONN_JOBS": "sqlite://\(path)", "PERCH_SECRET_JOBS": "sqlite://\(path)",
+            "PERCH_CONN_MAIL": "smtp://mail.example", "PERCH_CONN_HALF": "sqlite://half-way-there",
+        ])
+        defer { bench.end() }
+        func wait(_ id: Int64, _ database: SQLDatabase, listen: String? = nil) throws -> ArmedWait {
+            try sqlWait(
+                id,
+                .sql(
+                    "SELECT count(*) FROM jobs", on: database, every: .milliseconds(100), until: .value(.atLeast(1)),
+                    listen: listen))
+        }
+        try await bench.add([
+            try wait(1, .connection("jobs")), try wait(2, .secret("JOBS")), try wait(3, .connection("mail")),
+            try wait(4, .connection("half")), try wait(5, .connection("none")),
+            try wait(6, .connection("jobs"), listen: "jobs"),
+        ])
+        try await bench.untilResult(1, "there is no file ***")
+        try write("CREATE TABLE jobs (id INTEGER)")
+        try await bench.untilResult(1, "condition not met")
+        try write("INSERT INTO jobs VALUES (1)")
+        try await bench.untilFired(2)
+        #expect(Set(bench.fired) == [1, 2])
+        let broken = bench.reports.compactMap { if case .broken(let id, let words) = $0 { (id, words) } else { nil } }
+        let expected: [(Int64, String)] = [
+            (3, "postgres, redshift and sqlite, not 'smtp'"), (4, "by its absolute path"), (5, "PERCH_CONN_NONE"),
+            (6, "SQLite has no channels"),
+        ]
+        #expect(broken.count == expected.count)
+        for (id, words) in expected {
+            #expect(broken.contains { $0.0 == id && $0.1.contains(words) }, "\(words): \(broken)")
+        }
+        #expect(!"\(bench.reports)".contains(path) && !"\(bench.reports)".contains("half-way-there"))
+        #expect(try await bench.on { source, _ in source.gauges.map(\.value) } == [0, 0, 0])
+    }
+
     @Test("The first value decides as with Airflow's sensor: null, 0, empty and no row do not end the wait")
     func truthy() async throws {
         try write("CREATE TABLE t (x)")

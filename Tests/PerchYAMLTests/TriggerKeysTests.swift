@@ -139,6 +139,12 @@ struct TriggerKeysTests {
         try Self.expect(
             "sql: {query: SELECT 1, database: {sqlite: /a.db}}", SQLTrigger.sql("SELECT 1", on: .sqlite("/a.db")))
         try Self.expect(
+            "sql: {query: SELECT 1, database: {connection: orders}}",
+            SQLTrigger.sql("SELECT 1", on: .connection("orders")))
+        try Self.expect(
+            "sql: {query: SELECT 1, database: {secret: ORDERS_DB}}",
+            SQLTrigger.sql("SELECT 1", on: .secret("ORDERS_DB")))
+        try Self.expect(
             """
             sql: {query: SELECT $1, parameters: ['{{ ds }}', 3, null], every: 1s, timeout: 2s, listen: jobs, \
             until: {any: [{rows: 2}, {first: {path: $, in: [DONE]}}, {not: {row: {path: $.a, equals: 1}}}, \

@@ -2,14 +2,16 @@
 
 extension SQLDatabase: Codable {
     private enum CodingKeys: String, CodingKey {
-        case sqlite, postgres
+        case sqlite, postgres, secret
     }
 
-    /// Reads `{"sqlite": path}` or `{"postgres": {…}}`.
+    /// Reads `{"sqlite": path}`, `{"postgres": {…}}` or `{"secret": reference}`.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         if let path = try container.decodeIfPresent(String.self, forKey: .sqlite) {
             self = .sqlite(path)
+        } else if let name = try container.decodeIfPresent(String.self, forKey: .secret) {
+            self = .secret(name)
         } else {
             self = .postgres(try container.decode(PostgresServer.self, forKey: .postgres))
         }
@@ -21,6 +23,7 @@ extension SQLDatabase: Codable {
         switch self {
         case .sqlite(let path): try container.encode(path, forKey: .sqlite)
         case .postgres(let server): try container.encode(server, forKey: .postgres)
+        case .secret(let name): try container.encode(name, forKey: .secret)
         }
     }
 }

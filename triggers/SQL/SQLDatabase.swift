@@ -8,6 +8,13 @@ public enum SQLDatabase: Hashable, Sendable {
     case sqlite(String)
     /// A PostgreSQL server.
     case postgres(PostgresServer)
+    /// Either of them, by a reference to its whole address, such as `conn:orders.uri`: it is looked up when the wait is
+    /// armed, and never stored or shown.
+    case secret(String)
+
+    /// The database of a connection of the type `postgres`, `redshift` or `sqlite`; of its extra `sslmode` and
+    /// `sslrootcert` count.
+    public static func connection(_ id: String) -> SQLDatabase { .secret("conn:\(id).uri") }
 
     /// A database of a PostgreSQL server.
     ///
@@ -33,16 +40,21 @@ public enum SQLDatabase: Hashable, Sendable {
             return path.hasPrefix("/") && !path.utf8.contains(0)
                 ? [] : ["the database is '\(path.shown(120))'; it is the absolute path of a file"]
         case .postgres(let server): return server.problems
+        case .secret(let name):
+            if let problem = SecretReference.problem(name) { return [problem] }
+            return name.hasPrefix("conn:") && !name.hasSuffix(".uri")
+                ? ["a database is the whole of a connection, conn:ID.uri, not '\(name.shown(80))'"] : []
         }
     }
 }
 
 extension SQLDatabase: CustomStringConvertible {
-    /// `sqlite:/data/orders.db` or `postgres://user@host:5432/database`.
+    /// `sqlite:/data/orders.db`, `postgres://user@host:5432/database`, or the reference, `conn:orders.uri`.
     public var description: String {
         switch self {
         case .sqlite(let path): "sqlite:\(path)"
         case .postgres(let server): server.description
+        case .secret(let name): name
         }
     }
 }

@@ -17,6 +17,8 @@ final class SQLLine {
     }
 
     let database: SQLDatabase
+    /// What it was when the first of its waits was armed.
+    let address: SQLAddress
     let backend: any SQLBackend
     /// Where notifications come from; nil with SQLite.
     let listener: PostgresListener?
@@ -31,7 +33,10 @@ final class SQLLine {
     var outage: Outage?
     var timer: LoopTimer?
 
-    init(database: SQLDatabase, backend: any SQLBackend, listener: PostgresListener?) {
+    init(
+        database: SQLDatabase, address: SQLAddress, backend: any SQLBackend, listener: PostgresListener?
+    ) {
+        self.address = address
         self.listener = listener
         self.database = database
         self.backend = backend

@@ -34,11 +34,12 @@ extension SQLSource {
         case .failed(let what, let words):
             probe.failures += 1
             probe.line.outage = nil
-            (kind, probe.lastResult) = (what, words)
+            (kind, probe.lastResult) = (what, probe.line.address.shown(words))
         case .unreachable(let words):
             // The database is tried more seldom, not this query.
-            missed(probe, words)
-            (kind, probe.lastResult) = ("unreachable", words)
+            let shown = probe.line.address.shown(words)
+            missed(probe, shown)
+            (kind, probe.lastResult) = ("unreachable", shown)
         }
         options.meter?.probed(
             took: max(0, now - probe.startedAt), !fired.isEmpty ? .met : kind == "rows" ? .unmet : .failed)

@@ -13,7 +13,8 @@ extension SQLSource {
             "Asks \(probe.key.database) every \(period) until \(wait.condition): \(probe.key.query.shown(300))."
         ]
         if let channel = wait.listen {
-            let trouble = line.listener?.trouble.map { ", which cannot be heard at the moment: \($0)" } ?? ""
+            let trouble =
+                line.listener?.trouble.map { ", which cannot be heard at the moment: \(line.address.shown($0))" } ?? ""
             sentences.append("It is asked at once when something is notified on '\(channel.shown(63))'\(trouble).")
         }
         if wait.every > probe.period {

@@ -106,7 +106,12 @@ public final class SQLSource: TriggerSource {
         remove(wait.waitID)
         let key = SQLKey(trigger)
         let known = probes[key]
-        let probe = try known ?? SQLProbe(key: key, line: line(trigger.database), target: wait.target)
+        let line = try line(trigger.database)
+        if trigger.listen != nil, line.listener == nil {
+            if line.probes == 0 { settle(line) }
+            throw PerchError(.invalid, "SQLite has no channels to listen to")
+        }
+        let probe = known ?? SQLProbe(key: key, line: line, target: wait.target)
         if known == nil {
             probes[key] = probe
             probe.line.probes += 1
@@ -126,11 +131,11 @@ public final class SQLSource: TriggerSource {
         if let known = lines[database] { return known }
         let backend: any SQLBackend
         var listener: PostgresListener?
-        switch database {
+        let address = try SQLAddress(database, environment, secrets)
+        switch address.place {
         case .sqlite(let path): backend = SQLiteBackend(path: path, loop: loop, threads: try files.get())
-        case .postgres(let server):
+        case .postgres(let server, let password):
             let names = try names.get()
-            let password = try server.password?.resolved(environment, secrets)
             backend = PostgresBackend(
                 server: server, password: password, loop: loop, threads: names, options: options)
             listener = PostgresListener(
@@ -138,7 +143,7 @@ public final class SQLSource: TriggerSource {
                 link: { [loop] in PostgresLink(server: server, password: password, loop: loop, threads: names) },
                 heard: { [weak self] channel in self?.heard(channel, from: database) })
         }
-        let line = SQLLine(database: database, backend: backend, listener: listener)
+        let line = SQLLine(database: database, address: address, backend: backend, listener: listener)
         lines[database] = line
         return line
     }

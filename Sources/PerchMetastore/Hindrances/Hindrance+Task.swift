@@ -17,7 +17,7 @@ extension Hindrance {
         case .failed: return [ended(row, .failed, "It failed")]
         case .skipped: return [ofSkipped(task, row)]
         case .upstreamFailed: return [ofBlocked(task)]
-        case .removed: return [Hindrance(.removed, "Its task is not in the DAG any more.")]
+        case .removed: return [ended(row, .removed, "It was not run, for its task is not in the DAG any more")]
         }
     }
 
@@ -50,6 +50,16 @@ extension Hindrance {
                 // The setups stand among the upstream tasks, which are in the order of their indexes.
                 task.task.upstream.firstIndex(of: setup).flatMap { task.upstream[$0].state }
             }
+        }
+        if verdict == .ready, task.leaving > 0 {
+            return [
+                Hindrance(
+                    .beingMapped,
+                    """
+                    It is mapped anew when its instances from before have ended, which were cleared with what it is mapped \
+                    over: \(Words.count(task.leaving, "instance")) of them \(task.leaving == 1 ? "has" : "have") not.
+                    """, ["leaving": .count(task.leaving)])
+            ]
         }
         guard verdict == .wait else {
             let text =

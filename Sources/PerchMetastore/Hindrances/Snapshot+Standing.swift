@@ -47,7 +47,14 @@ extension Snapshot {
         let task = board.version.tasks[index]
         var standing = TaskStanding(run: run, task: task, row: instance)
         switch instance.state {
-        case .none, .skipped, .upstreamFailed: try addUpstream(to: &standing, instance, board)
+        case .none, .skipped, .upstreamFailed:
+            try addUpstream(to: &standing, instance, board)
+            if task.mappedOver != nil, instance.key.mapIndex < 0 {
+                let leaving = try number(
+                    "SELECT COUNT(*) FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0",
+                    instance.runKey, index)
+                standing.leaving = Int(leaving ?? 0)
+            }
         case .scheduled: try addGate(to: &standing, instance)
         case .queued:
             standing.queuedBefore = try queuedBefore(instance.taskInstanceID)

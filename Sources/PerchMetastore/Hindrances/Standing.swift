@@ -108,4 +108,6 @@ struct TaskStanding {
     var cancel: CancelIntent?
     /// Of a mapped task: how many instances have been created, of how many.
     var mapping: (created: Int, length: Int)?
+    /// Of a mapped task that is not mapped: how many instances of a mapping that was cleared away have not ended.
+    var leaving = 0
 }

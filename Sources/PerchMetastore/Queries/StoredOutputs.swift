@@ -25,7 +25,8 @@ extension Snapshot {
         }
         let outputs = try rows(
             """
-            SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0 ORDER BY map_index
+            SELECT output FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index >= 0
+                AND (cancel_state IS NULL OR cancel_state <> 'removed') ORDER BY map_index
             """, runKey, taskIndex
         ) { $0.optionalText(0) ?? "null" }
         return OutputText.joined(outputs)

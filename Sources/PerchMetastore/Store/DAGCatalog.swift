@@ -59,6 +59,8 @@ final class DAGVersion: Sendable {
     let excusing: [Int]
     /// The tasks that are called back; they stand behind all others.
     let callbacks: [Int]
+    /// The tasks that a newer version does not have any more; the last answer.
+    private let departed = Mutex<(version: Int64, tasks: Set<Int>)?>(nil)
 
     init(versionID: Int64, definition: DAGDefinition) {
         self.versionID = versionID
@@ -86,6 +88,18 @@ final class DAGVersion: Sendable {
     }
 
     var tasks: [TaskDefinition] { definition.tasks }
+
+    /// The tasks that another version of the DAG does not have.
+    func tasks(goneFrom other: DAGVersion) -> Set<Int> {
+        if other.versionID == versionID { return [] }
+        return departed.withLock { known in
+            if let known, known.version == other.versionID { return known.tasks }
+            let names = Set(other.tasks.map(\.taskID))
+            let gone = Set(tasks.indices.filter { !names.contains(tasks[$0].taskID) })
+            known = (other.versionID, gone)
+            return gone
+        }
+    }
 
     /// The tasks that wait for all instances of a mapped task together.
     func gathering(_ index: Int) -> [Int] {

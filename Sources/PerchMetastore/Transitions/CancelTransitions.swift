@@ -23,6 +23,7 @@ extension Transaction {
         _ instance: Instance, state: TaskState, dispatchID: Int64, _ intent: CancelIntent, in settlement: Settlement
     ) throws -> Bool {
         let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+        if try isLeaving(instance) { return false }
         switch state {
         case .success, .failed, .skipped, .upstreamFailed, .removed:
             return false
@@ -105,10 +106,12 @@ extension Transaction {
     }
 
     /// The end of a cancel. `none` means that the instance was cleared while it ran: its next try follows, or is left
-    /// to the clear that is under way.
+    /// to the clear that is under way. `removed`: what it was mapped over was cleared, and it goes.
     func endCancelled(
         _ instance: Instance, as intended: TaskState, reason: String?, in settlement: Settlement
     ) throws {
+        if try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex].hasOnKill { try forgetKept(instance) }
+        if intended == .removed { return try depart(instance, in: settlement) }
         guard intended == .none else {
             let reason = reason ?? "no reason given"
             let message = reason.hasPrefix(Self.marked) ? reason : "cancelled: \(reason)"

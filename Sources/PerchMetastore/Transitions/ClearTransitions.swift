@@ -4,15 +4,17 @@ import PerchSDK
 
 extension Transaction {
     /// Gives instances new tries. Those that have ended begin again as soon as their upstream allows it; those under way
-    /// are cancelled first, and begin again when the cancel has ended. Gives what was cleared.
+    /// are cancelled first, and begin again when the cancel has ended. Where what a task is mapped over is cleared, its
+    /// instances go, those under way when their cancel has ended, and it is mapped anew after the last of them. Gives what
+    /// was cleared; a task that is mapped anew as one.
     ///
     /// - Parameters:
     ///   - taskID: nil means every task of the run.
     ///   - mapIndex: nil means every instance of the task.
     ///   - downstream: whether everything after the task is cleared too.
     ///   - onlyFailed: whether instances that did not fail stay as they are.
-    /// - Throws: `notFound` for an unknown run or task; `conflict` where a task that is mapped over what is cleared has
-    ///   instances under way.
+    /// - Throws: `notFound` for an unknown run or task; `conflict` for a task that has left the DAG. Others that have are
+    ///   left out (`departures`).
     public func clear(
         dagID: String, runID: String, taskID: String?, mapIndex: Int?, downstream: Bool, onlyFailed: Bool, by: String
     ) throws -> [TaskInstanceKey] {
@@ -20,7 +22,12 @@ extension Transaction {
             throw PerchError(.notFound, "the DAG '\(dagID)' has no run '\(runID)'")
         }
         let version = try version(row.versionID)
+        let gone = try departures(from: row)
+        if let sentence = gone.first(where: { $0.taskID == taskID })?.sentence {
+            throw PerchError(.conflict, "\(sentence). It can be cleared once a bundle is deployed that has it")
+        }
         let chosen = try chosenTasks(version, taskID: taskID, downstream: downstream)
+            .filter { index in !gone.contains { $0.taskIndex == index } }
         let elementwise = mapIndex == nil ? [] : elementwiseAlone(version, taskID: taskID, chosen)
         func isMeant(_ instance: TaskInstanceRow) -> Bool {
             if let mapIndex, elementwise.contains(instance.taskIndex), instance.key.mapIndex != mapIndex {
@@ -45,16 +52,21 @@ extension Transaction {
         var clearedInstances: Set<InstancePlace> = []
         var unmapped: Set<Int> = []
         let isChosen = Set(chosen)
+        // Before anything is taken back that they were given.
+        try keepForCleanUp(row, version, isChosen, where: isMeant)
         for index in version.tasks.indices {
             // A mapped group is unmapped as one.
             let isTorn = !unmapped.isDisjoint(with: version.tasks[index].alignedWith)
             guard isChosen.contains(index) || isTorn else { continue }
             // The length of a mapping over something that is cleared is not known any more.
             if let source = version.tasks[index].mappedOver, clearedTasks.contains(source),
-                try unmap(TaskPlace(runKey: row.runKey, taskIndex: index), task: version.tasks[index])
+                try unmap(
+                    TaskPlace(runKey: row.runKey, taskIndex: index), task: version.tasks[index], by: by, in: settlement)
             {
                 clearedTasks.insert(index)
                 unmapped.insert(index)
+                cleared.append(
+                    TaskInstanceKey(dagID: dagID, runID: runID, taskID: version.tasks[index].taskID, mapIndex: -1))
             }
             guard isChosen.contains(index) else { continue }
             for instance in try taskInstances(runKey: row.runKey, taskIndex: index) {
@@ -131,12 +143,13 @@ extension Transaction {
         return chosen.union(chosen.flatMap(version.setupsAndTeardowns(around:))).sorted()
     }
 
-    /// Whether there is anything to clear: not where it has not begun.
+    /// Whether there is anything to clear: not where it has not begun, nor of a mapping that was cleared away.
     private static func canClear(_ row: TaskInstanceRow) -> Bool {
         switch row.state {
-        case .none, .scheduled, .removed: false
+        case _ where row.cancelState == .removed: false
+        case .none, .scheduled: false
         case .queued: row.startDate != nil
-        case .running, .deferred, .upForRetry, .success, .failed, .skipped, .upstreamFailed: true
+        case .running, .deferred, .upForRetry, .success, .failed, .skipped, .upstreamFailed, .removed: true
         }
     }
 
@@ -144,15 +157,15 @@ extension Transaction {
     func clear(_ row: TaskInstanceRow, _ intent: CancelIntent, in settlement: Settlement) throws -> Bool {
         guard Self.canClear(row) else { return false }
         switch row.state {
-        case .none, .scheduled, .removed: return false
+        case .none, .scheduled: return false
         case .running, .deferred, .queued:
             return try cancel(row.instance, state: row.state, dispatchID: row.dispatchID, intent, in: settlement)
         case .upForRetry:
             try reset(row)
-        case .success, .failed, .skipped, .upstreamFailed:
+        case .success, .failed, .skipped, .upstreamFailed, .removed:
             try reset(row)
             let failed = row.state == .failed || row.state == .upstreamFailed ? 1 : 0
-            let skipped = row.state == .skipped ? 1 : 0
+            let skipped = row.state == .skipped || row.state == .removed ? 1 : 0
             try run(
                 "UPDATE dag_run SET unfinished = unfinished + 1, failed = failed - :2 WHERE run_key = :1", row.runKey,
                 failed)
@@ -174,36 +187,5 @@ extension Transaction {
             UPDATE task_instance SET state = 'none', dispatch_id = 0, worker = NULL, start_date = NULL, end_date = NULL,
                 retry_at = NULL, message = NULL, output = NULL, first_try = :2 WHERE ti_id = :1
             """, row.taskInstanceID, row.tryNumber + 1)
-    }
-
-    /// Puts one placeholder back where a mapped task had its instances. False where it was not mapped yet.
-    private func unmap(_ place: TaskPlace, task: TaskDefinition) throws -> Bool {
-        let mapped = try first(
-            "SELECT unfinished, failed FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey,
-            place.taskIndex
-        ) { (unfinished: $0.int(0), failed: $0.int(1)) }
-        guard let mapped else { return false }
-        let instances = try taskInstances(runKey: place.runKey, taskIndex: place.taskIndex)
-        if let busy = instances.first(where: { [.queued, .running, .deferred].contains($0.state) }) {
-            throw PerchError(
-                .conflict,
-                "'\(task.taskID)' [\(busy.key.mapIndex)] is \(busy.state.rawValue), and is mapped over what is to be cleared: wait for its end, or end it with 'tasks mark … failed'"
-            )
-        }
-        for instance in instances {
-            try run("DELETE FROM output_item WHERE ti_id = :1", instance.taskInstanceID)
-            try run("DELETE FROM journal WHERE ti_id = :1", instance.taskInstanceID)
-        }
-        try run("DELETE FROM task_instance WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
-        try run("DELETE FROM mapped_task WHERE run_key = :1 AND task_index = :2", place.runKey, place.taskIndex)
-        try run(
-            "UPDATE dag_run SET unfinished = unfinished + 1 - :2, failed = failed - :3 WHERE run_key = :1",
-            place.runKey,
-            mapped.unfinished, mapped.failed)
-        // Tries are never used again: the new instances go on from the highest.
-        _ = try insertInstance(
-            runKey: place.runKey, taskIndex: place.taskIndex, mapIndex: -1, task: task, pending: task.upstream.count,
-            tryNumber: instances.map(\.tryNumber).max() ?? 0)
-        return true
     }
 }

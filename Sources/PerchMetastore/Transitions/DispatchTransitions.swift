@@ -5,21 +5,49 @@ import PerchSDK
 
 extension Transaction {
     /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by
-    /// priority, and DAGs of one priority in turn.
+    /// priority, and DAGs of one priority in turn. What is queued of tasks that have left their DAG ends instead.
     public func claim(limit: Int, worker: Int64) throws -> [ClaimedTask] {
-        guard limit > 0 else { return [] }
-        struct Queued {
-            var instance: Instance
-            var dispatchID: Int64
-            var executionLeft: TimeSpan?
-            var cancel: CancelIntent?
-            var isSuspect: Bool
-            var fairAt: Int64
+        var claimed: [ClaimedTask] = []
+        var gone = 0
+        while claimed.count < limit {
+            let queued = try nextQueued(limit: limit - claimed.count)
+            let settlement = Settlement()
+            let before = claimed.count
+            for entry in queued {
+                let isGone =
+                    try entry.cancel == nil
+                    && endGone(entry.instance, dispatchID: entry.dispatchID, hasBegun: entry.hasBegun, in: settlement)
+                if !isGone { claimed.append(try claim(entry, worker: worker)) }
+            }
+            let ended = queued.count - (claimed.count - before)
+            if ended == 0 { break }
+            try settle(settlement)
+            gone += ended
+            // The rest is left to another transaction.
+            if gone > 2_000 {
+                ring(.queue)
+                break
+            }
         }
+        return claimed
+    }
+
+    private struct Queued {
+        var instance: Instance
+        var dispatchID: Int64
+        var executionLeft: TimeSpan?
+        var cancel: CancelIntent?
+        var isSuspect: Bool
+        var fairAt: Int64
+        /// Whether code of it has run, in this try or in one before it since it was cleared.
+        var hasBegun: Bool
+    }
+
+    private func nextQueued(limit: Int) throws -> [Queued] {
         let queued = try rows(
             """
             SELECT ti_id, run_key, task_index, map_index, try_number, dispatch_id, execution_left, cancel_state,
-                cancel_reason, cancel_by, is_suspect, fair_at
+                cancel_reason, cancel_by, is_suspect, fair_at, start_date, first_try
             FROM task_instance WHERE state = 'queued' ORDER BY queue_class, priority DESC, fair_at, dispatch_id
             LIMIT :1 {skip_locked}
             """, limit
@@ -32,35 +60,36 @@ extension Transaction {
                 cancel: try row.optionalName(7, as: TaskState.self).map {
                     CancelIntent(finalState: $0, reason: row.text(8), by: row.text(9))
                 },
-                isSuspect: row.bool(10), fairAt: row.int64(11))
+                isSuspect: row.bool(10), fairAt: row.int64(11),
+                hasBegun: !row.isNull(12) || row.int(4) > row.int(13))
         }
         try claimed(turn: queued.map(\.fairAt).max() ?? 0)
-        return try queued.map { entry in
-            let instance = entry.instance
-            try run(
-                """
-                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
-                WHERE ti_id = :1 AND state = 'queued'
-                """, instance.id, worker, now)
-            tally.entered(.running)
-            let facts = try facts(ofRun: instance.runKey)
-            let task = facts.version.tasks[instance.taskIndex]
-            if task.queuedTimeout != nil { try setQueueDeadline(nil, of: instance) }
-            return ClaimedTask(
-                taskInstanceID: instance.id, dispatchID: entry.dispatchID,
-                key: TaskInstanceKey(
-                    dagID: facts.row.dagID, runID: facts.row.runID, taskID: task.taskID, mapIndex: instance.mapIndex),
-                run: facts.row, taskIndex: instance.taskIndex, definition: task,
-                tryNumber: instance.tryNumber,
-                journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
-                inputs: try task.inputs.map { index in
-                    task.alignedWith.contains(index)
-                        ? try elementOutput(runKey: instance.runKey, taskIndex: index, mapIndex: instance.mapIndex)
-                        : try output(runKey: instance.runKey, version: facts.version, taskIndex: index)
-                },
-                mapElement: try mapElement(of: instance, task: task), executionLeft: entry.executionLeft,
-                cancel: entry.cancel, isSuspect: entry.isSuspect)
-        }
+        return queued
+    }
+
+    private func claim(_ entry: Queued, worker: Int64) throws -> ClaimedTask {
+        let instance = entry.instance
+        try run(
+            """
+            UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
+            WHERE ti_id = :1 AND state = 'queued'
+            """, instance.id, worker, now)
+        tally.entered(.running)
+        let facts = try facts(ofRun: instance.runKey)
+        let task = facts.version.tasks[instance.taskIndex]
+        if task.queuedTimeout != nil { try setQueueDeadline(nil, of: instance) }
+        let kept = try keptForCleanUp(instance, task: task, entry.cancel)
+        return ClaimedTask(
+            taskInstanceID: instance.id, dispatchID: entry.dispatchID,
+            key: TaskInstanceKey(
+                dagID: facts.row.dagID, runID: facts.row.runID, taskID: task.taskID, mapIndex: instance.mapIndex),
+            run: facts.row, taskIndex: instance.taskIndex, definition: task,
+            tryNumber: instance.tryNumber,
+            journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
+            inputs: try kept?.inputs ?? inputs(of: instance, task: task, facts.version),
+            mapElement: try kept.map(\.element) ?? mapElement(of: instance, task: task),
+            executionLeft: entry.executionLeft,
+            cancel: entry.cancel, isSuspect: entry.isSuspect)
     }
 
     /// Ends dispatches. For each report, whether it was accepted; false: its dispatch is not the current one, and nothing
@@ -169,6 +198,10 @@ extension Transaction {
         }
         let settlement = Settlement()
         for instance in due {
+            if let sentence = try departure(of: instance.taskIndex, facts(ofRun: instance.runKey)) {
+                try end(instance, as: .failed, message: Self.cannotGoOn(sentence), in: settlement)
+                continue
+            }
             try run(
                 """
                 INSERT INTO journal (ti_id, try_number, key, kind, position, payload, is_kept, dispatch_id, recorded_at)

@@ -3,8 +3,10 @@
 import PerchSDK
 
 extension Transaction {
-    /// A mapped task whose upstream has ended: its length is known now. Instances are created by `advanceRuns`.
+    /// A mapped task whose upstream has ended: its length is known now. Instances are created by `advanceRuns`. While
+    /// instances of a mapping that was cleared away are under way it waits for them.
     func beginMapping(_ instance: Instance, over source: Int, in settlement: Settlement) throws {
+        if try hasLeaving(instance.place) { return }
         let length = try mappingLength(of: instance, over: source)
         guard length > 0 else {
             try end(instance, as: .skipped, message: "mapped over nothing", in: settlement)
@@ -31,7 +33,7 @@ extension Transaction {
         }
         let count = try number(
             """
-            SELECT COUNT(*) FROM output_item WHERE ti_id =
+            SELECT COUNT(*) FROM output_item WHERE position >= 0 AND ti_id =
                 (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
             """, instance.runKey, source)
         return Int(count ?? 0)

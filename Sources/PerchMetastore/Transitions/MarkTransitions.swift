@@ -29,7 +29,8 @@ extension Transaction {
         guard version.tasks[index].callback == nil else {
             throw PerchError(.invalid, "'\(taskID)' is a callback; nothing comes after it that a mark would change")
         }
-        let all = try taskInstances(runKey: row.runKey, taskIndex: index)
+        // Those of a mapping that was cleared away have their end before them.
+        let all = try taskInstances(runKey: row.runKey, taskIndex: index).filter { $0.cancelState != .removed }
         if all.isEmpty {
             throw PerchError(
                 .conflict,

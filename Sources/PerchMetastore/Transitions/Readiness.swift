@@ -9,6 +9,8 @@ extension Transaction {
         let task = facts.version.tasks[instance.taskIndex]
         if facts.cancelledBy != nil, task.teardown == nil {
             try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+        } else if let sentence = try departure(of: instance.taskIndex, facts) {
+            try end(instance, as: .removed, message: sentence, in: settlement)
         } else if let source = task.mappedOver, instance.mapIndex < 0 {
             try beginMapping(instance, over: source, in: settlement)
         } else {

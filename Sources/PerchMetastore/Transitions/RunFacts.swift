@@ -9,13 +9,18 @@ final class RunFacts {
     let isPaused: Bool
     let cancelledBy: String?
     let toCreate: Int
+    /// The newest version of the DAG: the one that its bundle has the code of.
+    let newestVersionID: Int64
 
-    init(row: RunRow, version: DAGVersion, isPaused: Bool, cancelledBy: String?, toCreate: Int) {
+    init(
+        row: RunRow, version: DAGVersion, isPaused: Bool, cancelledBy: String?, toCreate: Int, newestVersionID: Int64
+    ) {
         self.row = row
         self.version = version
         self.isPaused = isPaused
         self.cancelledBy = cancelledBy
         self.toCreate = toCreate
+        self.newestVersionID = newestVersionID
     }
 }
 
@@ -26,19 +31,19 @@ extension Transaction {
             """
             SELECT r.run_key, r.dag_id, r.run_id, r.version_id, r.run_type, r.state, r.logical_date, r.interval_start,
                 r.interval_end, r.params, r.queued_at, r.start_date, r.end_date, r.event_floor,
-                d.is_paused, r.cancelled_by, r.to_create
+                d.is_paused, r.cancelled_by, r.to_create, d.version_id
             FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
             WHERE r.run_key = :1
             """, runKey
         ) { row in
-            (try RunRow(row), row.bool(14), row.optionalText(15), row.int(16))
+            (try RunRow(row), row.bool(14), row.optionalText(15), row.int(16), row.int64(17))
         }
-        guard let (row, isPaused, cancelledBy, toCreate) = found else {
+        guard let (row, isPaused, cancelledBy, toCreate, newest) = found else {
             throw PerchError(.metastore, "the metastore has no run \(runKey), though its tasks are there")
         }
         let facts = RunFacts(
             row: row, version: try version(row.versionID), isPaused: isPaused, cancelledBy: cancelledBy,
-            toCreate: toCreate)
+            toCreate: toCreate, newestVersionID: newest)
         runs[runKey] = facts
         return facts
     }

@@ -7,18 +7,19 @@ enum LegalStates {
     /// For task instances, one statement at a time.
     static func mayFollow(_ old: TaskState, _ new: TaskState) -> Bool {
         switch old {
-        // Begins, or is decided without: by its upstream, by a cancel, by an empty mapping.
-        case .none: [.scheduled, .queued, .deferred, .failed, .skipped, .upstreamFailed].contains(new)
-        case .scheduled: [.queued, .failed, .skipped].contains(new)
-        // Back to scheduled by a pause, to none by a clear of one that had begun.
-        case .queued: [.running, .scheduled, .none, .failed, .skipped].contains(new)
-        // Back to the queue after a crash or to clean up; to none by a clear.
-        case .running: [.success, .failed, .skipped, .upForRetry, .deferred, .queued, .scheduled, .none].contains(new)
-        case .deferred: [.queued, .scheduled, .success, .failed, .skipped, .upForRetry, .none].contains(new)
+        // Begins, or is decided without: by its upstream, by a cancel, by an empty mapping, by having left its DAG.
+        case .none: [.scheduled, .queued, .deferred, .failed, .skipped, .upstreamFailed, .removed].contains(new)
+        // Removed when what it was mapped over is cleared, or its task has left the DAG.
+        case .scheduled: [.queued, .failed, .skipped, .removed].contains(new)
+        // Back to scheduled by a pause, to none by a clear of one that had begun, removed as above.
+        case .queued: [.running, .scheduled, .none, .failed, .skipped, .removed].contains(new)
+        // Back to the queue after a crash or to clean up; to none or removed by a clear.
+        case .running:
+            [.success, .failed, .skipped, .upForRetry, .deferred, .queued, .scheduled, .none, .removed].contains(new)
+        case .deferred: [.queued, .scheduled, .success, .failed, .skipped, .upForRetry, .none, .removed].contains(new)
         case .upForRetry: [.queued, .scheduled, .deferred, .failed, .skipped, .none].contains(new)
         // A clear.
-        case .success, .failed, .skipped, .upstreamFailed: new == .none
-        case .removed: false
+        case .success, .failed, .skipped, .upstreamFailed, .removed: new == .none
         }
     }
 
@@ -45,6 +46,8 @@ enum LegalStates {
     /// Whether a task may begin, given how its upstream tasks have ended; nil: not yet.
     static func mayBegin(_ rule: TriggerRule, _ upstream: [TaskState?]) -> Bool {
         if upstream.isEmpty { return true }
+        // What was removed counts as skipped.
+        let upstream = upstream.map { $0 == .removed ? .skipped : $0 }
         let haveFailed = { (state: TaskState?) in state == .failed || state == .upstreamFailed }
         let isDone = upstream.allSatisfy { $0 != nil }
         switch rule {
@@ -68,6 +71,6 @@ enum LegalStates {
     /// The state of a mapped task as a whole, of its instances' states.
     static func whole(_ instances: [TaskState]) -> TaskState {
         if instances.contains(where: { $0 == .failed || $0 == .upstreamFailed }) { return .failed }
-        return instances.allSatisfy { $0 == .skipped } ? .skipped : .success
+        return instances.allSatisfy { $0 == .skipped || $0 == .removed } ? .skipped : .success
     }
 }

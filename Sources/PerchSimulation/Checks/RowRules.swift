@@ -37,7 +37,7 @@ struct RowRules {
                     OR m.failed <> (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = m.run_key
                         AND t.task_index = m.task_index AND t.state IN ('failed', 'upstream_failed'))
                     OR m.skipped <> (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = m.run_key
-                        AND t.task_index = m.task_index AND t.state = 'skipped')
+                        AND t.task_index = m.task_index AND t.state IN ('skipped', 'removed'))
                     OR m.created <> (SELECT COUNT(*) FROM task_instance t WHERE t.run_key = m.run_key
                         AND t.task_index = m.task_index AND t.map_index >= 0)
                 """),

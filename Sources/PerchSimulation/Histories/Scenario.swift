@@ -144,10 +144,17 @@ package struct Scenario: Sendable {
             ], []),
         Scenario(
             "mapped-group",
-            "Three tasks run one after another for each of three numbers; one of them fails, and its element is cleared.",
+            """
+            Three tasks run one after another for each of three numbers; the numbers are cleared while the first of them \
+            wait, one fails later, and its element is cleared.
+            """,
             [
                 code("numbers", [step("n")], items: 3),
-                grouped("g.look", [.sleep("s", .seconds(2)), step("x")]),
+                {
+                    var task = grouped("g.look", [.sleep("s", .seconds(2)), step("x")])
+                    task.script.onKill = .seconds(1)
+                    return task
+                }(),
                 grouped("g.work", [.failTries(upTo: 1), step("y")], after: "g.look"),
                 grouped("g.tell", [step("z")], after: "g.work", rule: .noneFailed),
                 {
@@ -157,6 +164,11 @@ package struct Scenario: Sendable {
                 }(),
             ],
             [
+                (
+                    .seconds(1),
+                    .clear(
+                        dagID: "d", runID: "r", taskID: "numbers", mapIndex: nil, downstream: true, onlyFailed: false)
+                ),
                 (
                     .seconds(20),
                     .clear(

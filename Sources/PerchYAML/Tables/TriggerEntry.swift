@@ -158,8 +158,8 @@ enum Triggers {
             ])
     ) { ProcessTrigger(try $0.json.decode(DetachedProcess.self)) }
 
-    private static let sql = TriggerEntry.stored(
-        "sql", SQLTrigger.self, "the rows of a query",
+    private static let sql = TriggerEntry(
+        name: "sql", summary: "the rows of a query",
         shape: ObjectShape(
             name: "a wait for rows",
             fields: [
@@ -176,7 +176,8 @@ enum Triggers {
                 Field("until", .named("sql_condition"), "what ends the wait; that the first value is truthy"),
                 Field("timeout", .span(.positive), "how long the query may run; 10s"),
                 Field("listen", .text, "a channel of PostgreSQL: a notification there makes the query run at once"),
-            ]))
+            ])
+    ) { try rows($0).decode(SQLTrigger.self) }
 
     private static let database = ObjectShape(
         name: "a database",
@@ -196,8 +197,19 @@ enum Triggers {
                             Field("tls", .choice(PostgresServer.TLS.allCases.map(\.rawValue)), "prefer"),
                             Field("ca", .template, "the path of a PEM file with authorities"),
                         ])), "a PostgreSQL server"),
+            Field("connection", .text, "the id of a connection: postgres, redshift or sqlite", others: ["conn_id"]),
+            Field("secret", .text, "a reference to its whole address: a secret by its name, conn:ID.uri or var:KEY"),
         ],
-        rules: [.exactlyOne(["sqlite", "postgres"])])
+        rules: [.exactlyOne(["sqlite", "postgres", "connection", "secret"])])
+
+    /// A connection stands as a reference in the stored form.
+    private static func rows(_ value: YAMLValue) -> JSONValue {
+        guard case .object(var members) = value.json, case .string(let id)? = members["database"]?["connection"] else {
+            return value.json
+        }
+        members["database"] = .object(["secret": .string("conn:\(id).uri")])
+        return .object(members)
+    }
 
     private static let password = ObjectShape(
         name: "a password's reference",
