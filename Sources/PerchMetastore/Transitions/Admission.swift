@@ -122,7 +122,9 @@ extension Transaction {
 
     /// Puts an instance into the queue, or, where a gate is full or its DAG paused, before it.
     /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
-    private func admit(_ instance: Instance, task: TaskDefinition, as queueClass: QueueClass) throws {
+    private func admit(
+        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?
+    ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
         if queueClass == .new, let timeout = task.queuedTimeout, !facts.isPaused {
@@ -134,9 +136,10 @@ extension Transaction {
         let obstacle =
             isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let obstacle else {
-            try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
+            try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning)
             return
         }
+        if let beginning { try store(beginning, of: instance) }
         try run(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
@@ -145,27 +148,35 @@ extension Transaction {
     }
 
     /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
+    ///
+    /// - Parameter beginning: Of a try that begins with this: what its row does not say yet.
     func enqueue(
-        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, in settlement: Settlement
+        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning? = nil,
+        in settlement: Settlement
     ) throws {
         if queueClass == .cancelling {
-            try queue(id: instance.id, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
+            try queue(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
             return
         }
         do {
-            try admit(instance, task: task, as: queueClass)
+            try admit(instance, task: task, as: queueClass, beginning: beginning)
         } catch let error as PerchError where error.code == .invalid {
+            if let beginning { try store(beginning, of: instance) }
             try end(instance, as: .failed, message: error.message, in: settlement)
         }
     }
 
-    private func queue(id: Int64, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64) throws {
+    private func queue(
+        _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64,
+        beginning: TryBeginning? = nil
+    ) throws {
         let dispatchID = try nextID()
         guard let pool = holds.first else { return }
-        try queue(id: id, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt)
+        try queue(
+            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning)
         try run(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
-            pool.gate, id, pool.slots, holds.count - 1)
+            pool.gate, instance.id, pool.slots, holds.count - 1)
         for limit in holds.dropFirst() {
             try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }
@@ -178,13 +189,29 @@ extension Transaction {
         gates[hold.gate]?.used += hold.slots
     }
 
-    private func queue(id: Int64, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64) throws {
-        try run(
-            """
-            UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3, queued_at = :4,
-                fair_at = :5, pool = :6
-            WHERE ti_id = :1
-            """, id, dispatchID, queueClass, now, fairAt, pool)
+    private func queue(
+        _ instance: Instance, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64,
+        beginning: TryBeginning? = nil
+    ) throws {
+        if let beginning {
+            // One statement for both: a task instance has many columns, and each is written anew with every change.
+            try run(
+                """
+                UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
+                    queued_at = :4, fair_at = :5, pool = :6, try_number = :7, start_date = NULL, end_date = NULL,
+                    retry_at = NULL, task_deadline = :8, execution_left = :9, message = NULL, output = NULL,
+                    is_suspect = 0
+                WHERE ti_id = :1
+                """, instance.id, dispatchID, queueClass, now, fairAt, pool, instance.tryNumber, beginning.deadline,
+                beginning.executionLeft)
+        } else {
+            try run(
+                """
+                UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
+                    queued_at = :4, fair_at = :5, pool = :6
+                WHERE ti_id = :1
+                """, instance.id, dispatchID, queueClass, now, fairAt, pool)
+        }
         tally.entered(.queued)
         ring(.queue)
     }
@@ -297,7 +324,7 @@ extension Transaction {
                     try goOnWaiting(instance, task: task, in: settlement)
                     hasBegun = true
                 } else {
-                    try queue(id: instance.id, holding: holds, queueClass, fairAt: fairAt)
+                    try queue(instance, holding: holds, queueClass, fairAt: fairAt)
                 }
                 left -= 1
             }

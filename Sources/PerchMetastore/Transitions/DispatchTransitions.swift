@@ -132,7 +132,6 @@ extension Transaction {
                     firstTry: found.firstTry, in: settlement)
                 return true
             }
-            try run("UPDATE task_instance SET output = :2 WHERE ti_id = :1", report.taskInstanceID, output)
             if items != nil { try run("DELETE FROM output_item WHERE ti_id = :1", report.taskInstanceID) }
             for (position, item) in (items ?? []).enumerated() {
                 try run(
@@ -140,7 +139,7 @@ extension Transaction {
                     position,
                     item)
             }
-            try end(found.instance, as: .success, message: nil, in: settlement)
+            try succeed(found.instance, output: output, in: settlement)
         case .skipped(let message):
             try end(found.instance, as: .skipped, message: message, in: settlement)
         case .failure(let message, let isRetryable, let delay):

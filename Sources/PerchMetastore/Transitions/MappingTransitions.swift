@@ -55,7 +55,9 @@ extension Transaction {
             let task = version.tasks[creating.index]
             let settlement = Settlement()
             var beginsWaiting = false
-            if case .sensor = task.kind { beginsWaiting = task.alignedWith.isEmpty && facts.cancelledBy == nil }
+            if case .sensor = task.kind {
+                beginsWaiting = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
+            }
             var created = creating.created
             var room = task.alignedWith.isEmpty && version.elementwise[creating.index].isEmpty ? left : Self.groupPage
             while created < creating.length, left > 0, room > 0 {

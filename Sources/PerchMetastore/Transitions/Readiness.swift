@@ -2,6 +2,12 @@
 
 import PerchSDK
 
+/// What the row of a try of code says when it begins.
+struct TryBeginning {
+    var deadline: Timestamp?
+    var executionLeft: TimeSpan?
+}
+
 extension Transaction {
     /// Begins the first try of an instance whose dependencies allow it.
     func makeReady(_ instance: Instance, in settlement: Settlement) throws {
@@ -30,27 +36,32 @@ extension Transaction {
         let deadline = task.taskTimeout.map { now + $0 }
         switch task.kind {
         case .sensor: break
-        case .empty: try succeed(instance, output: nil, in: settlement)
+        case .empty: try succeedAlone(instance, output: nil, in: settlement)
         case .latestOnly:
             let isLatest = try isLatest(facts.row)
-            try succeed(instance, output: isLatest ? "true" : "false", in: settlement)
+            try succeedAlone(instance, output: isLatest ? "true" : "false", in: settlement)
         case .code:
-            let obstacle = task.start == nil ? nil : try firstFull(deferredHolds(of: task), overtaking: false)
-            try run(
-                """
-                UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
-                    task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
-                WHERE ti_id = :1
-                """, instance.id, instance.tryNumber, deadline, task.executionTimeout)
-            if task.start != nil {
-                try run(
-                    "UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id,
-                    obstacle == nil ? TaskState.deferred : .scheduled)
-                try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
-            } else {
-                try enqueue(instance, task: task, as: .new, in: settlement)
+            let beginning = TryBeginning(deadline: deadline, executionLeft: task.executionTimeout)
+            guard task.start != nil else {
+                return try enqueue(instance, task: task, as: .new, beginning: beginning, in: settlement)
             }
+            let obstacle = try firstFull(deferredHolds(of: task), overtaking: false)
+            try store(beginning, of: instance)
+            try run(
+                "UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL WHERE ti_id = :1", instance.id,
+                obstacle == nil ? TaskState.deferred : .scheduled)
+            try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
         }
+    }
+
+    /// Stores that a try has begun, where no other statement does.
+    func store(_ beginning: TryBeginning, of instance: Instance) throws {
+        try run(
+            """
+            UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
+                task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
+            WHERE ti_id = :1
+            """, instance.id, instance.tryNumber, beginning.deadline, beginning.executionLeft)
     }
 
     /// Whether the row of an instance is there already.
@@ -110,12 +121,11 @@ extension Transaction {
     }
 
     /// A try that the engine makes alone.
-    private func succeed(_ instance: Instance, output: String?, in settlement: Settlement) throws {
+    private func succeedAlone(_ instance: Instance, output: String?, in settlement: Settlement) throws {
         try run(
-            """
-            UPDATE task_instance SET try_number = :2, start_date = :3, retry_at = NULL, output = :4 WHERE ti_id = :1
-            """, instance.id, instance.tryNumber, now, output)
-        try end(instance, as: .success, message: nil, in: settlement)
+            "UPDATE task_instance SET try_number = :2, start_date = :3, retry_at = NULL WHERE ti_id = :1", instance.id,
+            instance.tryNumber, now)
+        try succeed(instance, output: output, in: settlement)
     }
 
     /// Whether the DAG has no run of a later date that time, events or a backfill started, nor will have one for a tick that

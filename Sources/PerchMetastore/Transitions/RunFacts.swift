@@ -12,6 +12,9 @@ final class RunFacts {
     /// The newest version of the DAG: the one that its bundle has the code of.
     let newestVersionID: Int64
 
+    /// Whether no task of the run can have left its DAG.
+    var isNewest: Bool { newestVersionID == row.versionID }
+
     init(
         row: RunRow, version: DAGVersion, isPaused: Bool, cancelledBy: String?, toCreate: Int, newestVersionID: Int64
     ) {

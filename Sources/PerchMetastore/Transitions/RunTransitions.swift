@@ -152,7 +152,7 @@ extension Transaction {
                 let pending = task.upstream.count
                 let isReady = task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty)
                 let isCancelled = facts.cancelledBy != nil && task.teardown == nil
-                if isReady, !isCancelled, case .sensor = task.kind, task.mappedOver == nil {
+                if isReady, !isCancelled, facts.isNewest, case .sensor = task.kind, task.mappedOver == nil {
                     let instance = Instance(
                         id: try nextID(), runKey: runKey, taskIndex: index, mapIndex: -1, tryNumber: 0)
                     try beginSensor(instance, task: task, as: .new(pending: pending), in: settlement)
