@@ -16,7 +16,7 @@ extension Executor {
 
     /// Ends the bundles of engines that are gone.
     func endDeadBundles() async throws {
-        let workers = try await store.processes(role: "worker").filter { processes.isAlive($0) }.map(\.pid)
+        let workers = try await store.processes(role: WorkerRow.role).filter { processes.isAlive($0) }.map(\.pid)
         var dead: [Int64] = []
         for row in try await store.processes(role: "bundle") where processes.isOfThisHost(row) {
             // A bundle whose parent is another live worker of this home is not ours to end.
@@ -389,6 +389,7 @@ extension Executor {
             if let timer { reactor.loop.cancel(timer) }
         }
         endPauses()
+        peers.watch([]) { _ in nil }
         await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }

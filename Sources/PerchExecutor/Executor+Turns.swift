@@ -11,12 +11,12 @@ extension Executor {
     var now: Timestamp { clock.now }
 
     /// The worker's lease lasts three periods, so that one late renewal loses nothing.
-    private var lease: TimeSpan { TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3) }
+    var lease: TimeSpan { TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3) }
 
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels, .hosted, .timetables]) { [weak self] bells in
+        store.subscribe([.queue, .cancels, .hosted, .timetables, .owners]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -27,7 +27,8 @@ extension Executor {
         guard life == .running || life == .draining else { return }
         if bells.contains(.hosted) { lookForHosted(orphans: false) }
         if bells.contains(.timetables) { askForTicks(again: false) }
-        if bells.isSubset(of: [.hosted, .timetables]) { return }
+        if bells.contains(.owners) { lookForDeadWorkers() }
+        if bells.isSubset(of: [.hosted, .timetables, .owners]) { return }
         if bells.contains(.queue) {
             hasWork = true
             withdrawClaim()
@@ -48,6 +49,7 @@ extension Executor {
                 if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
                 executor.pump()
                 executor.lookForHosted(orphans: true)
+                executor.lookForDeadWorkers()
                 executor.askForDescription()
                 executor.askForTicks(again: false)
                 executor.poll()
@@ -101,6 +103,10 @@ extension Executor {
         isCommitting = false
         switch result {
         case .success(let outcome):
+            guard outcome.isRegistered else {
+                Task(executorPreference: reactor) { await self.joinAnew() }
+                return
+            }
             lookLater(turn, outcome)
             core.committed(turn, outcome, now: now)
             pump()
@@ -114,10 +120,7 @@ extension Executor {
         do {
             let outcome = try await store.commit(turn, worker: worker)
             isCommitting = false
-            guard outcome.isRegistered else {
-                logger.warning("this worker is not registered any more; it joins anew")
-                return await rejoin()
-            }
+            guard outcome.isRegistered else { return await joinAnew() }
             lookLater(turn, outcome)
             core.committed(turn, outcome, now: now)
             if mustRejoin { return await rejoin() }
@@ -188,6 +191,13 @@ extension Executor {
         }
     }
 
+    /// Others took this worker for dead, and what it held is theirs by now.
+    private func joinAnew() async {
+        guard life == .running || life == .draining else { return }
+        logger.warning("this worker is not registered any more; it joins anew")
+        await rejoin()
+    }
+
     /// Starts over under another worker's number: everything held under the old one is queued again with a fresh
     /// dispatch, so that nothing the metastore thinks is held here stays behind.
     private func rejoin() async {
@@ -212,25 +222,6 @@ extension Executor {
             mustRejoin = true
             commitFailed(Turn(), error)
         }
-    }
-
-    /// Registers this worker, and queues again what workers hold that are gone.
-    func join() async throws {
-        let old = worker
-        let identity = try processes.current()
-        worker = try await store.register(role: "worker", identity, lease: lease)
-        var live = [worker]
-        var dead: [Int64] = []
-        for row in try await store.processes(role: "worker") where row.processID != worker {
-            let isOwn = row.processID == old || (processes.isAlive(row) && row.pid == identity.pid)
-            // What ran on this machine before it was started anew is as dead as what has ended since; of other machines
-            // only the lease tells.
-            let isAlive = processes.isOfThisHost(row) ? processes.isAlive(row) : row.leaseUntil > now
-            if isAlive, !isOwn { live.append(row.processID) } else { dead.append(row.processID) }
-        }
-        if !dead.isEmpty { try await store.remove(processes: dead) }
-        let count = try await store.requeueOrphans(liveWorkers: live)
-        if count > 0 { logger.notice("queued again what a dead worker held", metadata: ["tasks": "\(count)"]) }
     }
 
     // MARK: Actions

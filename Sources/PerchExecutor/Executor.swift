@@ -17,6 +17,8 @@ public actor Executor {
     public struct Configuration: Sendable {
         /// How many dispatches run at once.
         public var slots = 32
+        /// The queues whose tasks it takes; nil: every queue.
+        public var queues: [String]?
         /// How long running code has to end by itself when the executor stops; what still runs then is queued again.
         public var drainTimeout = TimeSpan.seconds(10)
         /// What a process has beyond a task's own `killTimeout` before it is ended.
@@ -73,6 +75,12 @@ public actor Executor {
     /// Rows of bundles that ended while the executor stopped.
     var deadRows: [Int64] = []
     var isRejoining = false
+    var isLookingForDead = false
+    var mustLookForDead = false
+    /// The other workers of this machine.
+    lazy var peers = PeerWatch(loop: reactor.loop) { [weak self] in
+        self?.assumeIsolated { $0.lookForDeadWorkers() }
+    }
     /// The version of the bundle whose DAGs are stored, and what was wrong in its files.
     var storedVersion: String?
     var toldErrors: [DeclarationProblem] = []
@@ -135,7 +143,9 @@ public actor Executor {
         secrets: ExecutorSecrets = ExecutorSecrets()
     ) {
         self.init(
-            store: MetastoreStore(metastore: metastore), clock: metastore.clock, reactor: reactor,
+            store: MetastoreStore(
+                metastore: metastore,
+                terms: WorkerTerms(queues: configuration.queues, slots: configuration.slots)), clock: metastore.clock, reactor: reactor,
             processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger,
             secrets: secrets)
     }

@@ -125,7 +125,7 @@ extension Triggerer {
                     )
                 }
                 triggerer.owner = owner
-                triggerer.peers.watch(peers)
+                triggerer.watch(peers)
                 triggerer.state?.acquired(
                     owner: owner, share: share, lastEvent: lastEvent, now: triggerer.reactor.loop.now)
             } catch {
@@ -147,7 +147,7 @@ extension Triggerer {
                     try transaction.storeWatched(watched, owner: owner)
                     return (try transaction.shareShards(owner), try transaction.peers(of: owner))
                 }
-                triggerer.peers.watch(renewed?.1 ?? [])
+                triggerer.watch(renewed?.1 ?? [])
                 triggerer.state?.renewed(generation: generation, share: renewed?.0, now: triggerer.reactor.loop.now)
             } catch {
                 triggerer.log.warning(

@@ -41,7 +41,7 @@ public actor Triggerer {
     private var errands: [Int: Task<Void, Never>] = [:]
     private var errandCount = 0
     /// The other triggerers of this machine.
-    private(set) lazy var peers = PeerWatch(loop: reactor.loop, processes: processes) { [weak self] in
+    private lazy var peers = PeerWatch(loop: reactor.loop) { [weak self] in
         self?.assumeIsolated {
             $0.state?.rang(.owners)
             $0.planTurn()
@@ -49,6 +49,13 @@ public actor Triggerer {
     }
     /// Calls that held the thread.
     var slowCalls = SlowCalls()
+
+    /// Watches these triggerers, and no others.
+    func watch(_ others: [ProcessRow]) {
+        peers.watch(others.map(\.processID)) { id in
+            others.first { $0.processID == id }.flatMap { processes.exitDescriptor(of: $0) }
+        }
+    }
 
     /// A triggerer that does nothing yet.
     ///
@@ -94,7 +101,7 @@ public actor Triggerer {
         timer = nil
         stopSources()
         _ = withdrawStandingRead()
-        peers.watch([])
+        watch([])
         while let number = errands.keys.min() { await errands[number]?.value }
         guard let owner else { return }
         do {

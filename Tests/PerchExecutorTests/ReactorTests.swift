@@ -69,9 +69,14 @@ private final class ObservedStore: ExecutorStore {
         try await base.remove(processes: processes)
         removals.yield()
     }
-    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int {
-        note("requeueOrphans")
-        return try await base.requeueOrphans(liveWorkers: liveWorkers)
+    func registerWorker(_ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64 {
+        note("registerWorker")
+        return try await base.registerWorker(identity, lease: lease)
+    }
+
+    func forgetWorkers(ended: [Int64], overdue: [Int64]) async throws -> Int {
+        note("forgetWorkers")
+        return try await base.forgetWorkers(ended: ended, overdue: overdue)
     }
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]

@@ -173,3 +173,11 @@ extension TaskDefinition {
         return task
     }
 }
+
+extension Transaction {
+    /// Queues again what is held by workers other than these, as if they had died. Gives how many there were.
+    func requeueOrphans(liveWorkers: [Int64]) throws -> Int {
+        let dead = try processes(role: WorkerRow.role).map(\.processID).filter { !liveWorkers.contains($0) }
+        return try forgetWorkers(ended: dead, overdue: [])
+    }
+}

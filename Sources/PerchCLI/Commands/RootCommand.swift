@@ -11,7 +11,9 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             abstract: "Workflows that wait: DAGs, sensors and deferred tasks.",
             discussion: "Exit codes: 0 done, 1 could not, 64 wrong usage. Times are RFC 3339 in UTC.",
             subcommands: [
-                StandaloneCommand<Bundle>.self, TriggererCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
+                StandaloneCommand<Bundle>.self, SchedulerCommand.self, WorkerCommand<Bundle>.self,
+                TriggererCommand.self,
+                JobsCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
                 BackfillCommand.self, TasksCommand<Bundle>.self,
                 DeferredCommand.self, ApprovalsCommand.self,
                 EventsCommand.self, AssetsCommand.self, PoolsCommand.self, VariablesCommand.self,

@@ -22,36 +22,20 @@ struct TriggererRunCommand: AsyncParsableCommand {
             or SIGINT. The log goes to standard error.
             """)
 
-    @Option(
-        name: .long,
-        help: ArgumentHelp("Watch only waits of these queues, separated by commas. Default: all.", valueName: "names"))
-    var queues: String?
+    @OptionGroup var queues: QueuesOption
     @Option(name: .long, help: "How many waits it is meant for: its weight when waits are shared.") var capacity: Int?
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
 
     func validate() throws {
-        _ = try names()
         if let capacity { try checkedLimit(capacity, "--capacity") }
-    }
-
-    private func names() throws -> [String]? {
-        guard let queues else { return nil }
-        let names = queues.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        for name in names {
-            if let problem = TaskDefinition.problem(ofQueue: name) { throw ValidationError("--queues: \(problem)") }
-        }
-        guard names.count <= Transaction.mostQueues else {
-            throw ValidationError("--queues: \(names.count) are named; a triggerer serves \(Transaction.mostQueues)")
-        }
-        return Set(names).sorted()
     }
 
     func run() async throws {
         let home = try home.resolve()
         let options = try settings.read(home)
         var configuration = TriggererRole.settings(options)
-        configuration.terms.queues = try names()
+        configuration.terms.queues = try queues.names()
         if let capacity { configuration.terms.capacity = Int64(capacity) }
         ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
@@ -70,7 +54,7 @@ struct TriggererRunCommand: AsyncParsableCommand {
             try metastore.close()
             throw error
         }
-        let served = configuration.terms.queues.map { "queues \($0.joined(separator: ", "))" } ?? "every queue"
+        let served = QueuesOption.words(configuration.terms.queues)
         Console.shared.say("ready: triggerer of \(served), home \(home.path), process \(getpid())")
         try await StopSignals.first(on: role.reactor)
         Console.shared.say("stopping")

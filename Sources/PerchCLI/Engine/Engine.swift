@@ -77,20 +77,7 @@ struct Engine {
             api = apiSettings.map {
                 APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
             }
-            var sweeps: [LogSweep] = []
-            if let days = configuration.number("retention.runs_days") {
-                sweeps.append(
-                    LogSweep(
-                        metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
-                        reactor: scheduler.reactor, log: log.logger("logs")))
-            }
-            if edges == nil {
-                sweeps.append(
-                    LogSweep(
-                        metastore: metastore, directory: home.paths.outputs, keep: .seconds(3_600),
-                        reactor: scheduler.reactor, log: log.logger("outputs"), what: "outputs"))
-            }
-            self.sweeps = sweeps
+            sweeps = Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
         } catch {
             try metastore.close()
             throw error
@@ -177,12 +164,18 @@ struct Engine {
         return try ThreadReactor(name: name, now: { clock.now.microseconds }, meter: metrics?.loop(role))
     }
 
-    private static func executor(
+    /// The worker of a home, as a part of the engine or beside it.
+    static func executor(
         _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
-        _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?, _ secrets: ExecutorSecrets
+        _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?, _ secrets: ExecutorSecrets,
+        terms: WorkerTerms? = nil
     ) throws -> Executor {
         var settings = Executor.Configuration()
-        settings.slots = Int(configuration.number("core.parallelism") ?? 32)
+        settings.slots = terms?.slots ?? Int(configuration.number("core.parallelism") ?? 32)
+        settings.queues = terms?.queues
+        if let lease = configuration.number("worker.lease") {
+            settings.pollPeriod = TimeSpan(microseconds: max(1, lease / 3))
+        }
         if let budget = configuration.number("bundle.trigger_budget") {
             settings.triggerBudget = TimeSpan(microseconds: budget)
         }
@@ -235,7 +228,28 @@ struct Engine {
             largest: outputs.largest)
     }
 
-    private static func schedulerConfiguration(
+    /// What takes away the files of runs that are forgotten.
+    static func sweeps(
+        _ home: Home, _ configuration: Configuration, _ metastore: Metastore, _ reactor: any Reactor, _ log: EngineLog,
+        isTest: Bool = false
+    ) -> [LogSweep] {
+        var sweeps: [LogSweep] = []
+        if let days = configuration.number("retention.runs_days") {
+            sweeps.append(
+                LogSweep(
+                    metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
+                    reactor: reactor, log: log.logger("logs")))
+        }
+        if !isTest {
+            sweeps.append(
+                LogSweep(
+                    metastore: metastore, directory: home.paths.outputs, keep: .seconds(3_600), reactor: reactor,
+                    log: log.logger("outputs"), what: "outputs"))
+        }
+        return sweeps
+    }
+
+    static func schedulerConfiguration(
         _ configuration: Configuration, _ edges: Edges?
     ) -> SchedulerConfiguration {
         var settings = SchedulerConfiguration()

@@ -105,6 +105,9 @@ struct ConfigurationKey: Sendable {
         ConfigurationKey(
             name: "triggerer.lease", kind: .span, fallback: "30s",
             summary: "how long a triggerer owns its waits without renewing"),
+        ConfigurationKey(
+            name: "worker.lease", kind: .span, fallback: "90s",
+            summary: "how long a worker holds its tasks without renewing"),
     ]
 
     /// The environment variable that sets it.

@@ -59,6 +59,12 @@ final class EngineMetrics: Sendable {
         return registry.text
     }
 
+    /// The same in a process without a triggerer.
+    @Sendable func text() async -> String {
+        if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
+        return registry.text
+    }
+
     /// What `text` gives with what a triggerer says of itself when it is asked.
     func text(of triggerer: Triggerer) -> @Sendable () async -> String {
         { self.text(await triggerer.summary()) }

@@ -19,7 +19,10 @@ protocol ExecutorStore: Sendable {
     func processes(role: String) async throws -> [ProcessRow]
     func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
     func remove(processes: [Int64]) async throws
-    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int
+    func registerWorker(_ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
+    /// Forgets workers, those that are overdue only where their leases have still ended; gives how many dispatches were
+    /// queued again.
+    func forgetWorkers(ended: [Int64], overdue: [Int64]) async throws -> Int
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
     ) async throws
@@ -81,16 +84,18 @@ struct CancelOrder: Sendable, Hashable {
 /// The real one.
 struct MetastoreStore: ExecutorStore {
     let metastore: Metastore
+    /// What the worker takes on.
+    var terms = WorkerTerms()
 
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome {
-        try await metastore.write { try $0.carryOut(turn, worker: worker) }
+        try await metastore.write { try $0.carryOut(turn, worker: worker, queues: terms.queues) }
     }
 
     func commit(
         _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
         answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
     ) -> StandingWrite {
-        metastore.write(onNext: bells, { try $0.carryOut(turn, worker: worker) }, answer: answer)
+        metastore.write(onNext: bells, { try $0.carryOut(turn, worker: worker, queues: terms.queues) }, answer: answer)
     }
 
     func processes(role: String) async throws -> [ProcessRow] {
@@ -111,8 +116,12 @@ struct MetastoreStore: ExecutorStore {
         }
     }
 
-    func requeueOrphans(liveWorkers: [Int64]) async throws -> Int {
-        try await metastore.write { try $0.requeueOrphans(liveWorkers: liveWorkers) }
+    func registerWorker(_ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64 {
+        try await metastore.write { try $0.registerWorker(identity, terms: terms, lease: lease) }
+    }
+
+    func forgetWorkers(ended: [Int64], overdue: [Int64]) async throws -> Int {
+        try await metastore.write { try $0.forgetWorkers(ended: ended, overdue: overdue) }
     }
 
     func storeDAGs(
@@ -142,19 +151,22 @@ struct MetastoreStore: ExecutorStore {
 }
 
 extension Transaction {
-    fileprivate func carryOut(_ turn: Turn, worker: Int64) throws -> TurnOutcome {
+    fileprivate func carryOut(_ turn: Turn, worker: Int64, queues: [String]?) throws -> TurnOutcome {
         var outcome = TurnOutcome()
         if let lease = turn.lease {
             outcome.isRegistered = try renewLease(worker, lease: lease)
-            guard outcome.isRegistered else { return outcome }
+        } else if turn.claimLimit > 0 {
+            // One that was taken for dead, as after a long stop, would take what nobody watches it with.
+            outcome.isRegistered = try isRecorded(process: worker)
         }
+        guard outcome.isRegistered else { return outcome }
         if !turn.steps.isEmpty { outcome.steps = try recordSteps(turn.steps) }
         if !turn.deferrals.isEmpty { outcome.deferrals = try deferTasks(turn.deferrals) }
         if !turn.reports.isEmpty { outcome.reports = try finish(turn.reports) }
         for (references, asSuspects) in [(turn.requeued, false), (turn.suspects, true)] where !references.isEmpty {
             try requeue(references.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: asSuspects)
         }
-        if turn.claimLimit > 0 { outcome.claimed = try claim(limit: turn.claimLimit, worker: worker) }
+        if turn.claimLimit > 0 { outcome.claimed = try claim(limit: turn.claimLimit, worker: worker, queues: queues) }
         if turn.readsCancels {
             outcome.cancels = try cancelOrders(worker: worker)
                 .map { CancelOrder(dispatchID: $0.dispatchID, intent: $0.intent) }

@@ -108,10 +108,20 @@ extension Hindrance {
     }
 
     /// Who is missing to run code that is queued.
-    static func ofWorkers(_ engine: EngineStanding) -> [Hindrance] {
+    static func ofWorkers(_ engine: EngineStanding, queue: String) -> [Hindrance] {
         if !engine.isRunning { return ofEngine(engine, "what is queued is picked up once one is started") }
         if engine.workers == 0 {
             return [Hindrance(.noWorker, "No worker is alive: what is queued is picked up once one is.")]
+        }
+        if let served = engine.servedQueues, !served.contains(queue) {
+            return [
+                Hindrance(
+                    .noWorker,
+                    """
+                    No worker takes tasks of the queue '\(queue)': those that are alive serve \
+                    \(served.sorted().joined(separator: ", ")). Start one with --queues \(queue).
+                    """, ["queue": .string(queue), "served": .names(served.sorted())])
+            ]
         }
         if engine.bundles == 0 {
             return [

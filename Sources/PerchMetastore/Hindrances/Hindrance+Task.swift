@@ -259,7 +259,7 @@ extension Hindrance {
                 "queued_at": .instant(row.queuedAt), "ahead": .count(task.queuedBefore),
                 "running": .count(task.running),
             ])
-        return ofWorkers(task.run.engine) + [queued]
+        return ofWorkers(task.run.engine, queue: task.task.queue) + [queued]
     }
 
     // MARK: what is under way

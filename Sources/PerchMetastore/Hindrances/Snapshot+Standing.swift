@@ -34,8 +34,11 @@ extension Snapshot {
     }
 
     private func engineStanding(isRunning: Bool) throws -> EngineStanding {
-        EngineStanding(
-            isRunning: isRunning, workers: try processes(role: "worker").filter { $0.leaseUntil > now }.count,
+        let workers = try workers().filter { $0.process.leaseUntil > now }
+        let queues = workers.map(\.terms.queues)
+        return EngineStanding(
+            isRunning: isRunning, workers: workers.count,
+            servedQueues: queues.contains(nil) ? nil : Set(queues.flatMap { $0 ?? [] }),
             bundles: try processes(role: "bundle").count)
     }
 
@@ -57,7 +60,7 @@ extension Snapshot {
             }
         case .scheduled: try addGate(to: &standing, instance)
         case .queued:
-            standing.queuedBefore = try queuedBefore(instance.taskInstanceID)
+            standing.queuedBefore = try queuedBefore(instance.taskInstanceID, of: task.queue)
             standing.running = Int(try number("SELECT COUNT(*) FROM task_instance WHERE state = 'running'") ?? 0)
         case .running: standing.cancel = try cancelIntent(of: instance.taskInstanceID)
         case .deferred:
@@ -139,13 +142,26 @@ extension Snapshot {
         ) { CancelIntent(finalState: try $0.name(0), reason: $0.text(1), by: $0.text(2)) }
     }
 
-    /// How many are picked up before a queued instance, in the order of `claim`.
-    private func queuedBefore(_ id: Int64) throws -> Int {
+    /// How many of its queue are picked up before a queued instance, in the order of `claim`.
+    private func queuedBefore(_ id: Int64, of queue: String) throws -> Int {
+        if queue != TaskDefinition.defaultQueue {
+            let before = try number(
+                """
+                SELECT COUNT(*) FROM task_instance t, (SELECT queue_class, priority, fair_at, dispatch_id
+                    FROM task_instance WHERE ti_id = :1) AS own
+                WHERE t.state = 'queued' AND t.queue <> 'default' AND t.queue = :2
+                    AND (t.queue_class < own.queue_class OR (t.queue_class = own.queue_class
+                    AND (t.priority > own.priority OR (t.priority = own.priority
+                        AND (t.fair_at < own.fair_at OR (t.fair_at = own.fair_at
+                            AND t.dispatch_id < own.dispatch_id))))))
+                """, id, queue)
+            return Int(before ?? 0)
+        }
         let before = try number(
             """
             SELECT COUNT(*) FROM task_instance t, (SELECT queue_class, priority, fair_at, dispatch_id
                 FROM task_instance WHERE ti_id = :1) AS own
-            WHERE t.state = 'queued' AND (t.queue_class < own.queue_class OR (t.queue_class = own.queue_class
+            WHERE t.state = 'queued' AND t.queue = 'default' AND (t.queue_class < own.queue_class OR (t.queue_class = own.queue_class
                 AND (t.priority > own.priority OR (t.priority = own.priority
                     AND (t.fair_at < own.fair_at OR (t.fair_at = own.fair_at AND t.dispatch_id < own.dispatch_id))))))
             """, id)

@@ -7,6 +7,8 @@ struct EngineStanding {
     var isRunning: Bool
     /// Workers whose lease has not ended.
     var workers: Int
+    /// The queues that they serve; nil: every queue.
+    var servedQueues: Set<String>?
     /// Bundle processes that are recorded.
     var bundles: Int
 }

@@ -93,12 +93,19 @@ extension Snapshot {
     public func openTaskCounts() throws -> [(state: TaskState, count: Int)] {
         let states: [(TaskState, Int64?)] = [
             (.scheduled, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'scheduled' AND is_held = 0")),
-            (.queued, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'queued'")),
+            (.queued, try queuedCount()),
             (.running, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'running'")),
             (.upForRetry, try number("SELECT COUNT(*) FROM task_instance WHERE state = 'up_for_retry'")),
             (.deferred, try number("SELECT COUNT(*) FROM wait")),
         ]
         return states.map { ($0, Int($1 ?? 0)) }
+    }
+
+    /// Counted by its two indexes, which together are no longer than the queue.
+    private func queuedCount() throws -> Int64 {
+        let usual = try number("SELECT COUNT(*) FROM task_instance WHERE state = 'queued' AND queue = 'default'")
+        let others = try number("SELECT COUNT(*) FROM task_instance WHERE state = 'queued' AND queue <> 'default'")
+        return (usual ?? 0) + (others ?? 0)
     }
 
     private func taskInstance(_ row: borrowing SQLRow) throws -> TaskInstanceRow {

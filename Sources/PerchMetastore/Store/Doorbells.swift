@@ -21,7 +21,7 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let events = DoorbellSet(rawValue: 16)
     /// A run or a task ended: whoever waits for it looks.
     public static let finished = DoorbellSet(rawValue: 32)
-    /// Triggerers came or went, or shards are asked for or free: triggerers look.
+    /// Triggerers or workers came or went, or shards are asked for or free: triggerers and workers look.
     public static let owners = DoorbellSet(rawValue: 64)
     /// A process of the home came or went: every process looks whom it can reach.
     static let neighbours = DoorbellSet(rawValue: 128)

@@ -6,11 +6,13 @@ import PerchSDK
 extension Transaction {
     /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by
     /// priority, and DAGs of one priority in turn. What is queued of tasks that have left their DAG ends instead.
-    public func claim(limit: Int, worker: Int64) throws -> [ClaimedTask] {
+    ///
+    /// - Parameter queues: The queues whose tasks it takes; nil: every queue.
+    public func claim(limit: Int, worker: Int64, queues: [String]? = nil) throws -> [ClaimedTask] {
         var claimed: [ClaimedTask] = []
         var gone = 0
         while claimed.count < limit {
-            let queued = try nextQueued(limit: limit - claimed.count)
+            let queued = try nextQueued(limit: limit - claimed.count, of: queues)
             let settlement = Settlement()
             let before = claimed.count
             for entry in queued {
@@ -32,42 +34,7 @@ extension Transaction {
         return claimed
     }
 
-    private struct Queued {
-        var instance: Instance
-        var dispatchID: Int64
-        var executionLeft: TimeSpan?
-        var cancel: CancelIntent?
-        var isSuspect: Bool
-        var fairAt: Int64
-        /// Whether code of it has run, in this try or in one before it since it was cleared.
-        var hasBegun: Bool
-    }
-
-    private func nextQueued(limit: Int) throws -> [Queued] {
-        let queued = try rows(
-            """
-            SELECT ti_id, run_key, task_index, map_index, try_number, dispatch_id, execution_left, cancel_state,
-                cancel_reason, cancel_by, is_suspect, fair_at, start_date, first_try
-            FROM task_instance WHERE state = 'queued' ORDER BY queue_class, priority DESC, fair_at, dispatch_id
-            LIMIT :1 {skip_locked}
-            """, limit
-        ) { row in
-            Queued(
-                instance: Instance(
-                    id: row.int64(0), runKey: row.int64(1), taskIndex: row.int(2), mapIndex: row.int(3),
-                    tryNumber: row.int(4)),
-                dispatchID: row.int64(5), executionLeft: row.optionalSpan(6),
-                cancel: try row.optionalName(7, as: TaskState.self).map {
-                    CancelIntent(finalState: $0, reason: row.text(8), by: row.text(9))
-                },
-                isSuspect: row.bool(10), fairAt: row.int64(11),
-                hasBegun: !row.isNull(12) || row.int(4) > row.int(13))
-        }
-        try claimed(turn: queued.map(\.fairAt).max() ?? 0)
-        return queued
-    }
-
-    private func claim(_ entry: Queued, worker: Int64) throws -> ClaimedTask {
+    private func claim(_ entry: QueuedTask, worker: Int64) throws -> ClaimedTask {
         let instance = entry.instance
         try run(
             """
@@ -242,15 +209,5 @@ extension Transaction {
             }
         }
         try settle(settlement)
-    }
-
-    /// The same for everything that is held by workers other than these. Gives how many there were.
-    public func requeueOrphans(liveWorkers: [Int64]) throws -> Int {
-        let held = try rows(
-            "SELECT ti_id, dispatch_id, worker FROM task_instance WHERE state = 'running' AND worker IS NOT NULL ORDER BY ti_id"
-        ) { (taskInstanceID: $0.int64(0), dispatchID: $0.int64(1), worker: $0.int64(2)) }
-        let orphans = held.filter { !liveWorkers.contains($0.worker) }
-        try requeue(orphans.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: false)
-        return orphans.count
     }
 }

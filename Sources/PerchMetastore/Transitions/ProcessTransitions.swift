@@ -24,6 +24,7 @@ extension Transaction {
     /// Forgets a process; its leases are free.
     public func removeProcess(_ processID: Int64) throws {
         try run("DELETE FROM process WHERE process_id = :1", processID)
+        try run("DELETE FROM worker WHERE process_id = :1", processID)
     }
 }
 

@@ -93,10 +93,10 @@ extension Transaction {
                 """
                 INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
                     dispatch_id, pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held,
-                    is_suspect, is_callback, start_date, task_deadline)
-                VALUES (:1, :2, :3, :4, :5, :6, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, 0, :10, :11)
+                    is_suspect, is_callback, start_date, task_deadline, queue)
+                VALUES (:1, :2, :3, :4, :5, :6, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, 0, :10, :11, :12)
                 """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, state, instance.tryNumber,
-                pending, task.pool, task.priority, start, deadline)
+                pending, task.pool, task.priority, start, deadline, task.queue)
         }
         try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
     }

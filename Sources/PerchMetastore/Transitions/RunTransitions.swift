@@ -180,10 +180,11 @@ extension Transaction {
         try run(
             """
             INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
-                pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect, is_callback)
-            VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, :10)
+                pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect, is_callback,
+                queue)
+            VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, :10, :11)
             """, instance.id, runKey, taskIndex, mapIndex, tryNumber, tryNumber + 1, pending, task.pool, task.priority,
-            task.callback != nil)
+            task.callback != nil, task.queue)
         return instance
     }
 }

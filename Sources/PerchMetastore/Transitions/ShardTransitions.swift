@@ -49,7 +49,7 @@ extension Transaction {
         }
     }
 
-    /// Whether a triggerer is recorded and its lease has not ended.
+    /// Whether a triggerer or a worker is recorded and its lease has not ended.
     public func isLeaseHeld(by owner: Int64) throws -> Bool {
         try number("SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
     }

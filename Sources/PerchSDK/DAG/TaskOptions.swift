@@ -26,7 +26,7 @@ public struct TaskOptions: Sendable, Hashable {
     public var poolSlots: Int?
     /// Higher runs first: 1. The DAG's `weightRule` may add those of other tasks.
     public var priority: Int?
-    /// The queue of the triggerers that watch the waits: `default`.
+    /// The queue of the workers that run it, and of the triggerers that watch its waits: `default`.
     public var queue: String?
     /// The assets that the task updates when it succeeds: none.
     public var outlets: [Asset]?

@@ -66,7 +66,7 @@ public struct TaskDefinition: Hashable, Sendable {
     public var limits: [ConcurrencyLimit]
     /// Higher runs first.
     public var priority: Int
-    /// The queue of the triggerers that watch the waits.
+    /// The queue of the workers that run it, and of the triggerers that watch its waits.
     public var queue: String
     /// The names of the assets that it updates when it succeeds.
     public var outlets: [String]

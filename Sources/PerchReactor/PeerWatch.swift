@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
-import PerchMetastore
-import PerchReactor
+internal import Glibc
 
-/// Tells at once when another triggerer of this machine has ended, however it ended: its waits need not lie alone until
+/// Tells at once when another process of this machine has ended, however it ended: what it held need not lie alone until
 /// somebody looks.
-final class PeerWatch {
+package final class PeerWatch {
     private let loop: any EventLoop
-    private let processes: any ProcessTable
     private let ended: () -> Void
-    /// The descriptors by processes of the metastore.
+    /// The descriptors, by the numbers of the processes.
     private var descriptors: [Int64: Int32] = [:]
 
-    init(loop: any EventLoop, processes: any ProcessTable, ended: @escaping () -> Void) {
+    /// A watch of nobody yet; lives on the loop's thread.
+    package init(loop: any EventLoop, ended: @escaping () -> Void) {
         self.loop = loop
-        self.processes = processes
         self.ended = ended
     }
 
-    /// Watches these, and no others. Those that cannot be watched are found dead when the shares are worked out next.
-    func watch(_ peers: [ProcessRow]) {
-        let ids = Set(peers.map(\.processID))
+    /// Watches these, and no others. Those that cannot be watched are found dead when somebody looks.
+    ///
+    /// - Parameter exit: A descriptor that can be read when the process has ended; nil where there is none. It becomes the
+    ///   watch's.
+    package func watch(_ peers: [Int64], exit: (Int64) -> Int32?) {
+        let ids = Set(peers)
         for id in descriptors.keys.sorted() where !ids.contains(id) { forget(id) }
-        for peer in peers where descriptors[peer.processID] == nil {
-            guard let descriptor = processes.exitDescriptor(of: peer) else { continue }
-            descriptors[peer.processID] = descriptor
-            let id = peer.processID
+        for id in peers where descriptors[id] == nil {
+            guard let descriptor = exit(id) else { continue }
+            descriptors[id] = descriptor
             do {
                 try loop.watch(descriptor, for: .read) { [weak self] _ in
                     self?.forget(id)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct JobsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs", abstract: "Show the processes that take part.", subcommands: [JobsListCommand.self])
+}
+
+struct JobsListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Every process of the home: what it is, and whether it lives.")
+
+    @Option(
+        name: .customLong("job-type"), help: "Only these: scheduler, triggerer, worker or bundle.") var jobType: String?
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    private static let types = ["scheduler", "triggerer", "worker", "bundle"]
+
+    func validate() throws {
+        guard let jobType, !Self.types.contains(jobType) else { return }
+        throw ValidationError(
+            "there is no job type '\(jobType)'; there are \(Self.types.joined(separator: ", "))")
+    }
+
+    func run() async throws {
+        let (home, rows, now) = try await home.withMetastore { home, metastore in
+            let (rows, now) = try await metastore.read { (try $0.processes(role: nil), $0.now) }
+            return (home, rows, now)
+        }
+        var listing = Listing(
+            output.format, columns: ["job_type", "pid", "host", "state", "started_at", "lease_until"])
+        // The scheduler is known by the lock of the home, which ends with its process, so it is never one that is dead.
+        if let engine = try home.engine(), jobType == nil || jobType == "scheduler" {
+            try listing.add([
+                [
+                    "job_type": .text("scheduler"), "pid": .number(engine.pid.map { Int64($0) }), "host": .text(try ProcessIdentity.current().host),
+                    "state": .text("active"), "started_at": .text(nil), "lease_until": .text(nil),
+                ]
+            ])
+        }
+        try listing.add(
+            rows.filter { jobType == nil || $0.role == jobType }.map { row in
+                [
+                    "job_type": .text(row.role), "process_id": .number(row.processID), "pid": .number(Int(row.pid)),
+                    "host": .text(row.host), "state": .text(row.state(at: now)),
+                    "started_at": .instant(row.startedAt), "lease_until": .instant(row.leaseUntil),
+                ]
+            })
+        try listing.finish(empty: jobType.map { "no \($0) is running" } ?? "no process is running")
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import CoreMetrics
+internal import Glibc
+internal import PerchMetastore
+internal import PerchMetrics
+internal import PerchSDK
+
+struct WorkerCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "worker", abstract: "Run tasks beside a scheduler; list those who do.",
+            subcommands: [WorkerRunCommand<Bundle>.self, WorkerListCommand.self],
+            defaultSubcommand: WorkerRunCommand<Bundle>.self)
+    }
+}
+
+struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "run", abstract: "Take tasks from the queue of a home, and run them in a bundle of its own.",
+            discussion: """
+                Workers share the queue: each takes as many tasks as it has free slots. What one held that was killed is \
+                queued again by the others, without costing a retry. Stops on SIGTERM or SIGINT: what runs may end by \
+                itself for ten seconds, the rest is queued again at once. The log goes to standard error.
+                """)
+    }
+
+    @OptionGroup var queues: QueuesOption
+    @Option(name: .long, help: "How many tasks run at once. Default: core.parallelism.") var slots: Int?
+    @OptionGroup var settings: SettingsOption
+    @OptionGroup var home: HomeOption
+    @OptionGroup var folder: DAGFolderOption
+
+    func validate() throws {
+        if let slots { try checkedLimit(slots, "--slots") }
+    }
+
+    func run() async throws {
+        let home = try home.resolve()
+        let configuration = try settings.read(home, adding: folder.assignments)
+        let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
+        let slots = slots ?? Int(configuration.number("core.parallelism") ?? 32)
+        let terms = WorkerTerms(queues: try queues.names(), slots: slots)
+        ProcessLimits.allowManyDescriptors()
+        try StopSignals.listen()
+        let clock = SystemClock()
+        let metrics = EngineMetrics()
+        MetricsSystem.bootstrap(metrics.registry)
+        let places = try SecretSettings(configuration, home: home, clock: clock)
+        let metastore = try home.open(.member, meter: metrics.commits)
+        let role: WorkerRole
+        let dags: Int
+        do {
+            role = try WorkerRole(
+                home: home, configuration: configuration, metastore: metastore, terms: terms,
+                log: EngineLog(level: configuration.logLevel, clock: clock), metrics: metrics, dags: place,
+                secrets: places.forExecutor(metastore))
+            dags = try await role.start()
+        } catch {
+            try metastore.close()
+            throw error
+        }
+        Console.shared.say(
+            """
+            ready: worker of \(QueuesOption.words(terms.queues)), \(slots) slots, \(dags) DAGs, home \(home.path), \
+            process \(getpid())
+            """)
+        try await StopSignals.first(on: role.reactor)
+        Console.shared.say("stopping")
+        await role.stop()
+        try metastore.close()
+    }
+}
+
+struct WorkerListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Who runs tasks: their queues, slots, and how many they run.")
+
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() async throws {
+        let (workers, now) = try await home.withMetastore { _, metastore in
+            try await metastore.read { (try $0.workers(), $0.now) }
+        }
+        var listing = Listing(
+            output.format, columns: ["worker", "state", "queues", "slots", "running", "started_at"])
+        try listing.add(
+            workers.map { row in
+                [
+                    "worker": .text(row.process.name),
+                    "process_id": .number(row.process.processID),
+                    "state": .text(row.process.state(at: now)),
+                    "queues": .text(row.terms.queues?.joined(separator: ",") ?? "all"),
+                    "slots": .number(row.terms.slots),
+                    "running": .number(row.running),
+                    "started_at": .instant(row.process.startedAt),
+                    "lease_until": .instant(row.process.leaseUntil),
+                ]
+            })
+        try listing.finish(empty: "no worker is running")
+    }
+}
+
+extension ProcessRow {
+    /// `active`, or `dead` where it has certainly ended, or its lease has. A bundle lives as long as its process does.
+    func state(at now: Timestamp) -> String {
+        let isOverdue = role != "bundle" && leaseUntil <= now
+        return isOverdue || SystemProcesses().hasEnded(self) ? "dead" : "active"
+    }
+}
