@@ -152,7 +152,7 @@ extension Transaction {
                 let instance = try insertInstance(
                     runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: task.upstream.count)
                 if facts.cancelledBy != nil, task.teardown == nil {
-                    try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+                    try end(instance, as: .skipped, message: facts.whyCancelled, in: settlement)
                 } else if task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty) {
                     try makeReady(instance, in: settlement)
                 }
