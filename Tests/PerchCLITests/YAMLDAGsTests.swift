@@ -206,15 +206,19 @@ struct YAMLDAGsTests {
         #expect(details.text.contains("How many") && details.text.contains(#""maximum":5"#), "\(details.text)")
         let wrong = try stage.program("dags", "trigger", "parts", "--params", #"{"count": 9}"#)
         #expect(wrong.code == 1 && wrong.errors.contains("the param 'count' is 9; it is at most 5"), "\(wrong)")
-        let none = try stage.program("dags", "trigger", "parts", "--conf", #"{"region": "asia", "count": 1}"#)
-        #expect(none.code == 1 && none.errors.contains("the param 'region' is one of"), "\(none)")
+        let other = try stage.program("dags", "trigger", "parts", "--conf", #"{"region": "asia", "count": 1}"#)
+        #expect(other.code == 1 && other.errors.contains("the param 'region' is one of"), "\(other)")
 
         #expect(try stage.run("whole", "a")["state"] == "failed")
         func log(_ task: String, _ index: String) throws -> String {
             try stage.program("tasks", "logs", "whole", "a", task, "--map-index", index).output
         }
-        #expect(try log("each", "0").contains("a1") && log("each", "1").contains("a2"))
+        #expect(try log("each", "0").contains("a1") && log("each", "1").contains("b1"))
         #expect(try log("each", "5").contains("b3"))
+        let mapped = try stage.program("tasks", "logs", "whole", "a", "each")
+        #expect(mapped.code == 1 && mapped.errors.contains("is mapped; give --map-index 0 to 5"), "\(mapped)")
+        let none = try stage.program("tasks", "clear", "whole", "a", "--task", "each", "--map-index", "9", "-y")
+        #expect(none.code == 1 && none.errors.contains("it is mapped over 6 elements"), "\(none)")
         #expect(try log("alone", "2").contains("3"))
         let states = try stage.program("tasks", "states", "whole", "a", "-o", "plain").output
         #expect(states.contains("unequal_elements"), "\(states)")
