@@ -111,6 +111,7 @@ struct TasksClearCommand: AsyncParsableCommand {
             try await metastore.read { snapshot in
                 let row = try snapshot.knownRun(dag, run)
                 if let task { _ = try snapshot.knownTask(task, of: row) }
+                if let task, let mapIndex { _ = try snapshot.knownInstance(row, task, mapIndex) }
             }
             if !dryRun { try confirm() }
             let isTry = dryRun
