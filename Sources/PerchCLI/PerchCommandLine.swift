@@ -28,12 +28,12 @@ public enum PerchCommandLine {
             try Console.shared.flush()
             return EXIT_SUCCESS
         } catch {
-            return report(error, of: RootCommand<Bundle>.self)
+            return report(error, of: RootCommand<Bundle>.self, arguments)
         }
     }
 
     /// Writes help to standard output and an error as one line to standard error.
-    private static func report(_ error: any Error, of root: any ParsableCommand.Type) -> Int32 {
+    private static func report(_ error: any Error, of root: any ParsableCommand.Type, _ arguments: [String]) -> Int32 {
         if let error = error as? PerchError {
             // One line for each problem of a declaration; everything else is one line.
             for line in "\(error)".split(separator: "\n") { Console.shared.say("error: \(line)") }
@@ -46,12 +46,24 @@ public enum PerchCommandLine {
         }
         let message = root.message(for: error)
         if !message.isEmpty {
-            // The last line of the long message says where the command's help is.
-            let pointer = root.fullMessage(for: error).split(separator: "\n").last { $0.contains("See '") }
-            let help = pointer.flatMap { $0.split(separator: "'").dropFirst().first } ?? "\(ProgramName.current) --help"
-            let hint = code == .validationFailure ? " (see `\(help)`)" : ""
+            let hint = code == .validationFailure ? " (see `\(command(of: arguments, in: root)) --help`)" : ""
             Console.shared.say("error: " + message.split(separator: "\n").joined(separator: " ") + hint)
         }
         return code.rawValue
+    }
+
+    /// The command that arguments name, with the program: as far as they name one.
+    static func command(of arguments: [String], in root: any ParsableCommand.Type) -> String {
+        var names = [ProgramName.current]
+        var current = root
+        for argument in arguments {
+            let next = current.configuration.subcommands.first { command in
+                command._commandName == argument || command.configuration.aliases.contains(argument)
+            }
+            guard let next else { break }
+            names.append(argument)
+            current = next
+        }
+        return names.joined(separator: " ")
     }
 }

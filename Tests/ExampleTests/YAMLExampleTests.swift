@@ -24,7 +24,7 @@ struct YAMLExampleTests {
         let engine = try RunningEngine(
             program, home: home, log: folder.path + "/engine.log", arguments: ["--dags", Self.examples])
         defer { engine.stop() }
-        #expect(engine.text.contains("ready: 5 DAGs"), "\(engine.text)")
+        #expect(engine.text.contains("ready: 7 DAGs"), "\(engine.text)")
         let params = JSONValue.object(["folder": .string(folder.path)]).text
         func start(_ dag: String) throws {
             let outcome = try program("dags", "trigger", dag, "--run-id", "first", "--params", params)
@@ -58,6 +58,13 @@ struct YAMLExampleTests {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/first").sorted()
         #expect(names == ["asia", "eu", "us"])
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/work-first"))
+
+        try start("publish")
+        try end("publish", "first")
+        let parts = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasPrefix("part-") }
+        #expect(parts.sorted() == ["part-1.csv", "part-1.json", "part-2.csv", "part-2.json"])
+        let wrong = try program("dags", "trigger", "parts", "--conf", #"{"most": 12}"#)
+        #expect(wrong.code == 1 && wrong.errors.contains("it is at most 9"), "\(wrong)")
 
         // The second run finds the rows of the first.
         for run in ["first", "second"] {

@@ -69,7 +69,7 @@ struct CommandTests {
         }
         let files = try home.json("deferred", "list", "--kind", "file").elements
         #expect(files.map { $0["target"] } == ["/data/in.csv"])
-        #expect(try home.json("deferred", "list", "--dag", "other").elements.isEmpty)
+        #expect(try home.json("deferred", "list", "--dag", "orders", "--kind", "event").elements.isEmpty)
         #expect(try home.json("deferred", "list", "--run", "first", "--limit", "1").elements.count == 1)
         let plain = try home.program("deferred", "list", "-o", "plain", "--kind", "file")
         #expect(plain.lines.count == 1)
@@ -304,7 +304,10 @@ struct CommandTests {
             (["create", "orders", "--from", "2026-01-01"], 64, "--to"),
             (["create", "orders", "--reprocess", "all"] + dates, 64, "none, failed, completed"),
             (["create", "orders", "--max-active-runs", "0"] + dates, 64, "--max-active-runs is 0"),
-            (["create", "orders", "--from", "2026-01-02", "--to", "2026-01-01"], 1, "after its end"),
+            (
+                ["create", "orders", "--from", "2026-01-02", "--to", "2026-01-01"], 64,
+                "which is before it (see `perch backfill create --help`)"
+            ),
             (["create", "ordres"] + dates, 1, "ordres"),
             (["show", "17"], 1, "no backfill 17"), (["pause", "x"], 64, "id"),
         ]

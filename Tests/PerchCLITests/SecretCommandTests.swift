@@ -80,6 +80,9 @@ struct SecretCommandTests {
         try home.refuses("cannot create", "variables", "export", file)
         let text = try program("variables", "export", "--stdout").output
         #expect(try JSONValue(parsing: text)["api_token"]?["value"] == "hunter2")
+        #expect(try program("variables", "export", "-").output == text)
+        try home.refusesUsage("--stdout", "variables", "export", "-", "--stdout")
+        #expect(!FileManager.default.fileExists(atPath: "-"))
         let other = try StagedHome()
         defer { other.folder.remove() }
         #expect(try other.program("variables", "import", file).output == "2 variables set\n")
@@ -220,7 +223,7 @@ struct SecretCommandTests {
         let old = try String(contentsOfFile: path, encoding: .utf8)
         // Interrupted after two transactions of two values each.
         let keys = try KeyPlace(given: nil, path: path)
-        let new = try keys.addKey()
+        _ = try keys.addKey()
         try await home.engine { store in
             let ring = try keys.ring()
             let rotation = Rotation(store, ring, most: 2)
@@ -233,12 +236,18 @@ struct SecretCommandTests {
         for index in 0..<7 {
             #expect(try program("variables", "get", "password_\(index)", "--show-secrets").output == "hunter\(index)\n")
         }
+        var steps: [Int] = []
+        try await home.engine { store in
+            _ = try await Rotation(store, try keys.ring(), most: 3).run { steps.append($0) }
+        }
+        #expect(steps == [3, 1])
+        let newest = try keys.addKey()
         let rotated = try home.json("secrets", "rotate")
-        #expect(rotated["key_id"] == .string(new) && rotated["resealed"] == 4 && rotated["failed"] == [])
+        #expect(rotated["key_id"] == .string(newest) && rotated["resealed"] == 8 && rotated["failed"] == [])
         #expect(try home.json("secrets", "rotate")["resealed"] == 0)
         // The old key may go.
         let both = try String(contentsOfFile: path, encoding: .utf8)
-        #expect(both.hasSuffix(old))
+        #expect(both.hasSuffix(old) && both.split(separator: "\n").count == 3)
         var alone = program
         alone.environment["PERCH__SECRETS__KEY"] = String(both.prefix { $0 != "\n" })
         #expect(try alone("connections", "get", "orders", "--show-secrets").output.contains("hunter2"))

@@ -74,6 +74,7 @@ struct UpkeepCommandTests {
         #expect(try home.program("pools", "import", path).output == "2 pools set\n")
         #expect(try home.json("pools", "get", "gpu")["slots"] == 4)
         let exported = try JSONValue(parsing: try home.program("pools", "export").output)
+        #expect(try JSONValue(parsing: try home.program("pools", "export", "-").output) == exported)
         #expect(
             exported["gpu"] == ["slots": 4, "description": "", "include_deferred": false, "max_deferred": nil])
         for (text, words) in [

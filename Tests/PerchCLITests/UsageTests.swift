@@ -29,6 +29,7 @@ struct UsageTests {
             "standalone --set core.parallelism=0", "standalone x", "dags test", "dags test x --params 3",
             "tasks test x",
             "tasks test x y --input z", "config get-value", "config get-value a b c", "dags trigger x --conf 3",
+            "deferred list --kind files", "tasks logs x y z --follow -o json", "variables export - --stdout",
             "tasks render x", "tasks render x y --params 3", "tasks render x y z --conf {}",
         ])
     func wrongUsage(line: String) throws {
@@ -46,6 +47,24 @@ struct UsageTests {
         #expect(outcome.errors.hasPrefix("error: "))
         #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/home"))
+    }
+
+    @Test(
+        "what is wrong in an argument points to the help of the command that was meant, wherever it is found",
+        arguments: [
+            ("dags trigger x --params {", "dags trigger"), ("dags trigger x --logical-date x", "dags trigger"),
+            ("tasks logs x y", "tasks logs"), ("tasks states-for-dag-run x", "tasks states-for-dag-run"),
+            ("dags nope", "dags"), ("nope", ""), ("deferred list --kind files", "deferred list"),
+            ("config list --set x", "config list"), ("dags list --nope", "dags list"),
+        ])
+    func hints(line: String, command: String) throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let program = Program("perch", environment: ["PERCH_HOME": folder.path + "/home"])
+        let outcome = try program.run(line.split(separator: " ").map(String.init))
+        let help = (["perch"] + command.split(separator: " ") + ["--help"]).joined(separator: " ")
+        #expect(outcome.code == 64 && outcome.errors.hasSuffix("(see `\(help)`)\n"), "\(outcome)")
+        #expect(try program.run(help.split(separator: " ").dropFirst().map(String.init)).code == 0)
     }
 
     @Test(

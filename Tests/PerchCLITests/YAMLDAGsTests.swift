@@ -171,6 +171,62 @@ struct YAMLDAGsTests {
         #expect(try stage.program("tasks", "logs", "waits", "a", "say").output.contains("two"))
     }
 
+    @Test(
+        "runs of another DAG are started with params that its types take, and their results and pairs are mapped over")
+    func runsAndPairs() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        try stage.write(
+            "parts.yaml",
+            """
+            id: parts
+            params:
+              count: {type: integer, minimum: 1, maximum: 5, description: How many}
+              region: {type: string, enum: [eu, us], default: eu}
+            tasks:
+            - {id: list, bash: {command: "seq -s, {{ params.count }} | sed 's/.*/[&]/'", output: json}}
+            """)
+        try stage.write(
+            "whole.yaml",
+            """
+            id: whole
+            params: {count: 2}
+            tasks:
+            - {id: parts, run_dag: {dag_id: parts, params: {count: 3, region: us}, output_of: list}, timeout: 1m}
+            - {id: letters, bash: {command: "echo '[\\"a\\", \\"b\\"]'", output: json}}
+            - {id: each, over: {product: {part: parts, letter: letters}}, bash: "echo {{ element.letter }}{{ element.part }}"}
+            - {id: alone, over: parts, bash: "echo {{ element }}"}
+            - {id: unequal, over: {zip: {part: parts, letter: letters}}, bash: echo, trigger_rule: all_done}
+            """)
+        let engine = try stage.engine()
+        defer { engine.stop() }
+        #expect(engine.text.contains("ready: 2 DAGs"), "\(engine.text)")
+
+        let details = try stage.json("dags", "details", "parts")
+        #expect(details.text.contains("How many") && details.text.contains(#""maximum":5"#), "\(details.text)")
+        let wrong = try stage.program("dags", "trigger", "parts", "--params", #"{"count": 9}"#)
+        #expect(wrong.code == 1 && wrong.errors.contains("the param 'count' is 9; it is at most 5"), "\(wrong)")
+        let other = try stage.program("dags", "trigger", "parts", "--conf", #"{"region": "asia", "count": 1}"#)
+        #expect(other.code == 1 && other.errors.contains("the param 'region' is one of"), "\(other)")
+
+        #expect(try stage.run("whole", "a")["state"] == "failed")
+        func log(_ task: String, _ index: String) throws -> String {
+            try stage.program("tasks", "logs", "whole", "a", task, "--map-index", index).output
+        }
+        #expect(try log("each", "0").contains("a1") && log("each", "1").contains("b1"))
+        #expect(try log("each", "5").contains("b3"))
+        let mapped = try stage.program("tasks", "logs", "whole", "a", "each")
+        #expect(mapped.code == 1 && mapped.errors.contains("is mapped; give --map-index 0 to 5"), "\(mapped)")
+        let none = try stage.program("tasks", "clear", "whole", "a", "--task", "each", "--map-index", "9", "-y")
+        #expect(none.code == 1 && none.errors.contains("it is mapped over 6 elements"), "\(none)")
+        #expect(try log("alone", "2").contains("3"))
+        let states = try stage.program("tasks", "states", "whole", "a", "-o", "plain").output
+        #expect(states.contains("unequal_elements"), "\(states)")
+        let failed = try stage.program("tasks", "logs", "whole", "a", "unequal_elements")
+        #expect(failed.output.contains("'parts' has 3, 'letters' has 2"), "\(failed)")
+        #expect(try stage.json("dags", "list-runs", "parts").text.contains("started__whole__a__parts"))
+    }
+
     @Test("a DAG of a file is tried without an engine, and what is wrong in files is said") func trial() throws {
         let stage = try Stage()
         defer { stage.folder.remove() }

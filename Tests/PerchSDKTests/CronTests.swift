@@ -97,6 +97,33 @@ import Testing
         Case(
             expression: "0 0 * JAN sat-Sun", zone: "UTC", after: "2026-01-01",
             ticks: ["2026-01-03T00:00:00Z", "2026-01-04T00:00:00Z", "2026-01-10T00:00:00Z"]),
+        // Over the end of the field.
+        Case(
+            expression: "0 6 * * fri-mon", zone: "UTC", after: "2026-01-01",
+            ticks: [
+                "2026-01-02T06:00:00Z", "2026-01-03T06:00:00Z", "2026-01-04T06:00:00Z", "2026-01-05T06:00:00Z",
+                "2026-01-09T06:00:00Z",
+            ]),
+        Case(
+            expression: "0 0 * * 7-1", zone: "UTC", after: "2026-01-01",
+            ticks: ["2026-01-04T00:00:00Z", "2026-01-05T00:00:00Z", "2026-01-11T00:00:00Z"]),
+        Case(
+            expression: "0 22-2/2 * * *", zone: "UTC", after: "2026-01-01T12:00:00Z",
+            ticks: [
+                "2026-01-01T22:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T02:00:00Z", "2026-01-02T22:00:00Z",
+            ]),
+        Case(
+            expression: "58-1 0 30-2 dec-jan *", zone: "UTC", after: "2026-12-31T00:59:00Z",
+            ticks: ["2027-01-01T00:00:00Z", "2027-01-01T00:01:00Z", "2027-01-01T00:58:00Z"]),
+        // Quartz writes a question mark where a day is not restricted.
+        Case(
+            expression: "0 0 1 * ?", zone: "UTC", after: "2026-01-01",
+            ticks: ["2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"]),
+        Case(
+            expression: "30 0 12 ? * mon", zone: "UTC", after: "2026-01-01",
+            ticks: ["2026-01-05T12:00:30Z", "2026-01-12T12:00:30Z"]),
+        Case(expression: "@midnight", zone: "Europe/Paris", after: "2026-01-01", ticks: ["2026-01-01T23:00:00Z"]),
+        Case(expression: "@annually", zone: "UTC", after: "2026-01-01", ticks: ["2027-01-01T00:00:00Z"]),
         Case(
             expression: "50/5 0 1 1 *", zone: "UTC", after: "2026-01-01",
             ticks: ["2026-01-01T00:50:00Z", "2026-01-01T00:55:00Z", "2027-01-01T00:50:00Z"]),
@@ -127,8 +154,9 @@ import Testing
             ("60 * * * *", "minute"),
             ("* 24 * * *", "hour"), ("* * 0 * *", "day of the month"), ("* * * 13 *", "month"),
             ("* * * * 8", "day of the week"), ("a * * * *", "minute"), ("*/0 * * * *", "minute"),
-            ("5-1 * * * *", "wrong way round"), ("1,,2 * * * *", "missing"), ("1- * * * *", "missing"),
-            ("1-2-3 * * * *", "no range"), ("*/2/3 * * * *", "more than one step"), ("* * ? * *", "day of the month"),
+            ("1,,2 * * * *", "missing"), ("1- * * * *", "missing"),
+            ("1-2-3 * * * *", "no range"), ("*/2/3 * * * *", "more than one step"), ("? * * * *", "minute"),
+            ("* * ?/2 * *", "day of the month"), ("@yesterday", "@midnight"),
             ("* * LW * *", "day of the month"), ("* * * foo *", "month"), ("* * * * mon#0", "day of the week"),
             ("-1 * * * *", "minute"), ("+1 * * * *", "minute"), ("0 0 31 2 *", "never comes true"),
             ("0 0 31 4,6,9,11 *", "never comes true"), ("0 0 30 2 */2", "never comes true"), ("@dayly", "@daily"),

@@ -285,6 +285,7 @@ struct FlowTests {
         try await tester.finish(atMost: .minutes(2))
         #expect(try await tester.state(of: run) == .failed)
         #expect(try await tester.states(of: run) == ["create": .success, "wait": .failed, "delete": .success])
+        #expect(try await tester.task("wait", in: run).message == "cancelled: the run's timeout of 2h ended it")
         try await tester.clear("wait", in: run)
         try await tester.emit("never")
         try await tester.finish(atMost: .minutes(1))

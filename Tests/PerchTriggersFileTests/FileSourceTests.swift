@@ -38,7 +38,7 @@ struct FileSourceTests {
         try scratch.move("b.tmp", "a")
         try await bench.untilFired(2)
         #expect(bench.fired == [2, 1])
-        #expect(try await bench.explanation(of: 3).contains("one watch for 1 waits"))
+        #expect(try await bench.explanation(of: 3).contains("one watch for 1 wait."))
     }
 
     @Test("Of a path whose directories do not exist yet, the nearest existing one is watched")

@@ -54,6 +54,39 @@ struct ProcessTests {
         #expect(try await bench.on { source, _ in source.gauges.map(\.value) } == [0, 0])
     }
 
+    @Test("A wait whose parts were templates is for the process that they became; what is no number ends it")
+    func templates() async throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }  // a leftover folder harms nobody
+        let job = try gated(3, key: "k")
+        defer { job.terminate(signal: SIGKILL) }
+        let bench = try await bench()
+        defer { bench.end() }
+        func wait(_ id: Int64, pid: String) throws -> ArmedWait {
+            let spec = try TriggerSpec(
+                ProcessTemplate(
+                    ProcessTemplate.Parts(
+                        pid: "{{ params.pid }}", startTime: "{{ params.start }}", bootID: job.bootID, host: job.host,
+                        records: job.records)))
+            #expect(spec.target == "{{ params.pid }}:{{ params.start }}:\(job.bootID)")
+            let text = spec.definition.text.replacing("{{ params.pid }}", with: pid)
+                .replacing("{{ params.start }}", with: "\(job.startTime)")
+            return ArmedWait(
+                waitID: id, kind: spec.kind, target: ProcessTrigger(job).target,
+                definition: try JSONValue(parsing: text),
+                since: Timestamp(microseconds: 0))
+        }
+        try await bench.add([wait(1, pid: "\(job.pid)"), wait(2, pid: "nobody"), wait(3, pid: "-3")])
+        let broken = bench.reports.compactMap { report -> String? in
+            if case .broken(let waitID, let message) = report { "\(waitID) \(message)" } else { nil }
+        }
+        #expect(broken.count == 2)
+        #expect(broken.first?.hasPrefix("2 ") == true && broken.first?.contains("is no number: 'nobody'") == true)
+        #expect(broken.last?.contains("'pid' of the process is no number: '-3'") == true)
+        try Data("x\n".utf8).write(to: URL(fileURLWithPath: "\(folder)/go"))
+        try await bench.untilFired(1)
+        #expect(try end(bench, 1).exitCode == 3)
+    }
+
     @Test("The same key gives the same process, running and ended; another key another one")
     func idempotence() async throws {
         defer { try? FileManager.default.removeItem(atPath: folder) }  // a leftover folder harms nobody

@@ -56,6 +56,9 @@ struct SchemaCheck {
             return try members.allSatisfy { name, member in
                 try known[name] != nil || accepts(member, wanted)
             }
+        case "minProperties":
+            guard case .object(let members) = value, case .integer(let least) = wanted else { return true }
+            return members.count >= least
         case "allOf": return try (list(wanted) ?? []).allSatisfy { try accepts(value, $0) }
         case "anyOf": return try (list(wanted) ?? []).contains { try accepts(value, $0) }
         case "oneOf": return try (list(wanted) ?? []).count { try accepts(value, $0) } == 1

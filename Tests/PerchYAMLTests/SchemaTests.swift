@@ -31,6 +31,19 @@ struct SchemaTests {
             "id: d\ntasks: [{id: a, sensor: {http: {url: http://x, until: {json: {path: $.a}}}}}]",
             "id: d\ntasks: []\nschedule: {event: a, asset: b}", "id: d\ntasks: []\nschedule: {key: b}",
             "id: d\ntasks: [{id: a, bash: x, trigger_rule: sometimes}]",
+            "id: d\ntasks: []\nparams: {p: {type: int}}", "id: d\ntasks: []\nparams: {p: {default: a, enum: [a]}}",
+            "id: d\ntasks: []\nparams: {p: {type: string, default: a, required: true}}",
+            "id: d\ntasks: []\nparams: {p: {type: string, nope: a}}",
+            "id: d\ntasks: []\nschedule: {asset: {all: a}}",
+            "id: d\ntasks: []\nschedule: {asset: {all: [a], any: [b]}}",
+            "id: d\ntasks: []\nschedule: {cron: '@daily', calendar: {}}",
+            "id: d\ntasks: []\nschedule: {cron: '@daily', calendar: someday}",
+            "id: d\ntasks: [{id: a, bash: x, over: [b, c]}]",
+            "id: d\ntasks: [{id: a, bash: x, over: {product: [b, c]}}]",
+            "id: d\ntasks: [{id: a, bash: x, over: {task: b, zip: {c: c, d: d}}}]",
+            "id: d\ntasks: [{id: a, run_dag: {params: {}}}]",
+            "id: d\ntasks: [{id: a, run_dag: b, execution_timeout: 5s}]",
+            "id: d\ntasks: [{id: a, sensor: {process: {pid: 0, start_time: 1, boot_id: b, host: h}}}]",
         ])
     func refused(_ text: String) throws {
         #expect(Read(text).problems != [])

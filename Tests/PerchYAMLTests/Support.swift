@@ -41,6 +41,23 @@ struct Read {
     }
 }
 
+/// Of code that neither waits nor journals anything.
+struct NoRuntime: AttemptRuntime {
+    let facts = AttemptFacts(
+        dagID: "d", runID: "r", taskID: "t", logicalDate: Timestamp(microseconds: 0),
+        dataIntervalStart: Timestamp(microseconds: 0), dataIntervalEnd: Timestamp(microseconds: 0))
+    var now: Timestamp { facts.logicalDate }
+
+    func step(
+        _ name: String, scope: [String], keepAcrossRetries: Bool, body: @Sendable () async throws -> String
+    ) async throws -> String { try await body() }
+    func wait(_ name: String, scope: [String], for trigger: TriggerSpec, timeout: TimeSpan?) async throws -> WaitResult
+    { throw Suspension(key: name) }
+    func log(_ level: AttemptLogLevel, _ message: String) {}
+    func randomBits() -> UInt64 { 0 }
+    func onKill(_ handler: @escaping @Sendable () async throws -> Void) {}
+}
+
 /// The folder of the examples.
 let examples = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../examples/yaml").path
 

@@ -222,7 +222,7 @@ struct TaskKeysTests {
                 "3:50 http: 'expected_status' is a status or a range"
             ),
             ("- {id: a, http: {url: http://x, headers: {a b: c}}}", "3:17 http: 'a b' is no header's name"),
-            ("- {id: a, bash: echo, timeout: 5m}", "3:23 'timeout' of a task stands beside 'sensor' only"),
+            ("- {id: a, bash: echo, timeout: 5m}", "3:23 'timeout' of a task stands beside 'sensor' or 'run_dag' only"),
             (
                 "- {id: a, sensor: {file: /x}, execution_timeout: 5m}",
                 "3:31 a task with 'sensor' has no 'execution_timeout'"

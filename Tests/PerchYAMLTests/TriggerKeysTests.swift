@@ -122,6 +122,16 @@ struct TriggerKeysTests {
             CertificateTrigger.certificate("e.org", port: 8_443, endsWithin: .days(7), every: .hours(2)))
         let process = try Read.sensor("process: {pid: 4, start_time: 5, boot_id: b, host: h}").trigger()
         #expect(process.kind == "process" && process.target == "4:5:b")
+        let later = try Read.sensor(
+            "process: {pid: '{{ params.pid }}', start_time: 5, boot_id: '{{ params.boot }}', host: h, records: '/r/{{ ds }}'}"
+        ).trigger()
+        #expect(later.kind == "process" && later.target == "{{ params.pid }}:5:{{ params.boot }}")
+        #expect(
+            later.definition["process"]
+                == [
+                    "pid": "{{ params.pid }}", "start_time": "5", "boot_id": "{{ params.boot }}", "host": "h",
+                    "records": "/r/{{ ds }}",
+                ])
         try Self.expect("approval: 'Deploy {{ run_id }}?'", ApprovalTrigger.approval("Deploy {{ run_id }}?"))
         try Self.expect(
             """
@@ -222,6 +232,14 @@ struct TriggerKeysTests {
             ("at_least: {count: 3, of: [{file: /a}]}", "at_least: a composite wait cannot want 3 of 1"),
             ("", "a wait has one of"), ("file: /a, event: e", "a wait has either 'file' or 'event', not both"),
             ("process: {pid: 1}", "a wait for a process has no 'start_time'"),
+            (
+                "process: {pid: x, start_time: 1, boot_id: b, host: h}",
+                "'pid' is a whole number from 1 to 2147483647, or a template, not 'x'"
+            ),
+            (
+                "process: {pid: '{{ parms.pid }}', start_time: 1, boot_id: b, host: h}",
+                "'pid': template 1:4: 'parms' is unknown; did you mean 'params'?"
+            ),
         ])
     func wrong(_ text: String, _ problem: String) {
 

@@ -8,9 +8,15 @@ import Testing
 
 @Suite("Fuzz: YAML DAGs")
 struct YAMLFuzzTests {
+    private static let again = """
+        id: e
+        schedule: {asset: [a, {all: [b, {any: [c, d]}]}], cron: 0 6 * * fri-mon, calendar: {weekdays: workdays, except: 12-25}}
+        tasks: []
+        """
     private static let more = """
         id: d
         schedule: {event: a, where: {all: [{path: $.a, in: [1, x]}, {not: {path: $.b, exists: true}}]}, batch: 3}
+        params: {n: {type: integer, default: 3, minimum: 1}, s: {type: array, items: string, default: []}, o: {k: v}}
         defaults: &o {retries: 2, retry_delay: 1m30s}
         tasks:
         - {<<: *o, id: a, sensor: {any: [{file: /a}, {not: {wait: {event: b}, within: 1m}}]}, timeout: 1d}
@@ -18,12 +24,16 @@ struct YAMLFuzzTests {
         - group: g
           after: [a, {task: b, when: [x, true]}]
           tasks: [{id: c, latest_only: true}, {id: t, bash: "x", teardown: {setups: c, fails_run: true}}]
+        - {id: r, run_dag: {dag_id: x, params: {a: "{{ ds }}"}, output_of: t}, timeout: 1h}
+        - {id: p, over: {product: {x: a2, y: r}}, bash: "echo {{ element.x }}"}
+        - {id: a2, bash: {command: "echo []", output: json}}
+        - {id: w, sensor: {process: {pid: "{{ params.n }}", start_time: 1, boot_id: b, host: h}}}
         - {id: s, sensor: {sql: {query: SELECT 1, database: {postgres: {host: h, database: d, user: u}}}}}
         """
 
     @Test("whatever stands in a file is a DAG that the engine can read, or problems with places in the file")
     func files() throws {
-        let texts = try exampleTexts().sorted { $0.key < $1.key }.map(\.value) + [Self.more]
+        let texts = try exampleTexts().sorted { $0.key < $1.key }.map(\.value) + [Self.more, Self.again]
         let check = SchemaCheck(root: DAGSchema.json)
         try SmallStack.run {
             try Fuzz.run("YAML DAGs", count: 1_500) { source in

@@ -64,7 +64,7 @@ extension FileSource {
             let shared = nearest.leaves.reduce(0) { $0 + $1.count }
             sentences.append(
                 nearest === node
-                    ? "The directory \(nearest.path) is watched by inotify, with one watch for \(shared) waits."
+                    ? "The directory \(nearest.path) is watched by inotify, with one watch for \(shared) \(shared == 1 ? "wait" : "waits")."
                     : "The nearest one above it, \(nearest.path), is watched by inotify.")
         }
         if let reason = nearest.pollReason {

@@ -23,6 +23,26 @@ public struct DetachedProcess: Codable, Hashable, Sendable {
         case bootID = "boot_id"
     }
 
+    /// Reads what it is coded as, and numbers that stand in strings: they were templates.
+    /// - Throws: `PerchError` (`invalid`) where one is no number.
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        func number<Number: FixedWidthInteger & Decodable>(_ key: CodingKeys, _ type: Number.Type) throws -> Number {
+            guard let text = try? fields.decode(String.self, forKey: key) else {  // because it is a number as a rule
+                return try fields.decode(type, forKey: key)
+            }
+            guard let number = Number(text), number >= 0 else {
+                throw PerchError(.invalid, "'\(key.stringValue)' of the process is no number: '\(text.shown(40))'")
+            }
+            return number
+        }
+        pid = try number(.pid, Int32.self)
+        startTime = try number(.startTime, Int64.self)
+        bootID = try fields.decode(String.self, forKey: .bootID)
+        host = try fields.decode(String.self, forKey: .host)
+        records = try fields.decodeIfPresent(String.self, forKey: .records)
+    }
+
     package init(pid: Int32, startTime: Int64, bootID: String, host: String, records: String?) {
         self.pid = pid
         self.startTime = startTime

@@ -31,6 +31,7 @@ struct ApprovalsListCommand: AsyncParsableCommand {
         filter.dagID = dag
         filter.runID = run
         var left = limit ?? .max
+        let (dag, run) = (dag, run)
         var listing = Listing(output.format)
         try await home.withMetastore { _, metastore in
             while left > 0 {
@@ -42,6 +43,7 @@ struct ApprovalsListCommand: AsyncParsableCommand {
                 filter.after = last
                 left -= waits.count
             }
+            if listing.isEmpty { try await metastore.read { try $0.checkNames(dag: dag, run: run) } }
         }
         try listing.finish(empty: "nobody is asked anything")
     }

@@ -57,6 +57,9 @@ struct BackfillCreateCommand: AsyncParsableCommand {
                 let zone = definition.schedule.timeZone
                 var request = BackfillRequest(
                     dagID: dag, from: try Self.first(from, zone), to: try Self.last(to, zone, now: snapshot.now))
+                guard request.from <= request.to else {
+                    throw ValidationError("--from is \(from), and --to is \(to), which is before it")
+                }
                 request.isReverse = reverse
                 request.reprocess = reprocess
                 request.maxActiveRuns = maxActiveRuns

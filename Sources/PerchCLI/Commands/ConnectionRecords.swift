@@ -34,6 +34,27 @@ struct ConnectionEntry: Sendable, Equatable {
     }
 }
 
+extension ConnectionEntry: ExchangedEntry {
+    static let noun = "connection"
+    var name: String { connID }
+
+    func sealed(with keys: KeyPlace) throws -> SealedValue { try ConnectionRecords.seal(connection, connID, keys) }
+    func isThere(_ snapshot: Snapshot) throws -> Bool { try snapshot.connection(connID) != nil }
+    func store(_ sealed: SealedValue, _ transaction: Transaction) throws {
+        try transaction.setConnection(connID, type: connection.type, sealed, description: description)
+    }
+
+    static func exported(from snapshot: Snapshot, _ keys: KeyPlace) throws -> [Record.Field] {
+        try snapshot.connections().map { row in
+            guard case .object(var members) = try ConnectionRecords.open(row, keys).json else {
+                throw PerchError(.invalid, "the connection '\(row.connID)' is no object")
+            }
+            if !row.description.isEmpty { members["description"] = .string(row.description) }
+            return Record.Field(name: row.connID, value: .value(.object(members)))
+        }
+    }
+}
+
 /// Connections as commands show and seal them.
 enum ConnectionRecords {
     /// Of what is secret only that it is there.

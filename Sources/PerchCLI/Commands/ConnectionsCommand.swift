@@ -170,20 +170,7 @@ struct ConnectionsExportCommand: AsyncParsableCommand {
     @OptionGroup var export: ExportOptions
     @OptionGroup var options: SecretOptions
 
-    func run() async throws {
-        let fields = try await options.withKeys { metastore, keys in
-            try await metastore.read { try $0.connections() }.map { row in
-                guard case .object(var members) = try ConnectionRecords.open(row, keys).json else {
-                    throw PerchError(.invalid, "the connection '\(row.connID)' is no object")
-                }
-                if !row.description.isEmpty { members["description"] = .string(row.description) }
-                return Record.Field(name: row.connID, value: .value(.object(members)))
-            }
-        }
-        var record: Record = [:]
-        record.fields = fields
-        try export.write(.record(record), fields.count, "connection")
-    }
+    func run() async throws { try await export.write(ConnectionEntry.self, options) }
 }
 
 struct ConnectionsImportCommand: AsyncParsableCommand {
@@ -198,27 +185,5 @@ struct ConnectionsImportCommand: AsyncParsableCommand {
     @OptionGroup var given: ImportOptions
     @OptionGroup var options: SecretOptions
 
-    func run() async throws {
-        let entries = try given.members().map { try ConnectionEntry($0.name, $0.value, of: given.name) }
-        let action = given.action
-        let count = try await options.withKeys { metastore, keys in
-            let sealed = try entries.map { ($0, try ConnectionRecords.seal($0.connection, $0.connID, keys)) }
-            return try await metastore.write { transaction in
-                var count = 0
-                for (entry, value) in sealed {
-                    if action != .overwrite, try transaction.connection(entry.connID) != nil {
-                        if action == .skip { continue }
-                        throw PerchError(
-                            .conflict, "there is a connection '\(entry.connID)' already; nothing was imported")
-                    }
-                    try transaction.setConnection(
-                        entry.connID, type: entry.connection.type, value, description: entry.description)
-                    count += 1
-                }
-                return count
-            }
-        }
-        try Console.shared.line("\(count) \(count == 1 ? "connection" : "connections") set")
-        try Console.shared.flush()
-    }
+    func run() async throws { try await given.read(ConnectionEntry.self, options) }
 }

@@ -76,7 +76,10 @@ struct DAGsPauseCommand: AsyncParsableCommand {
 
     static func set(_ dag: String, paused: Bool, _ option: HomeOption) async throws {
         try await option.withMetastore { home, metastore in
-            try await metastore.write { try $0.setPaused(dag, paused) }
+            try await metastore.write { transaction in
+                _ = try transaction.knownDAG(dag)
+                try transaction.setPaused(dag, paused)
+            }
             try Console.shared.line("\(dag) is \(paused ? "paused" : "not paused")")
             if !paused { try home.noteMissingEngine("runs are created once one is started") }
         }

@@ -54,7 +54,13 @@ struct DatabaseCheckCommand: AsyncParsableCommand {
 
 struct DatabaseBackupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "backup", abstract: "Write a consistent copy of the metastore, also while the engine runs.")
+        commandName: "backup",
+        abstract: "Write a consistent copy of the metastore and of long outputs, also while the engine runs.",
+        discussion: """
+            FILE is the metastore. Outputs that are too long for it lie in FILE.outputs, where there are any. To restore, make a \
+            directory with FILE as 'perch.db' and FILE.outputs as 'outputs', add 'config.json' and 'secret.key' if you had \
+            them, and give it as --home.
+            """)
 
     @Argument(help: "The new file; an existing one is refused.", completion: .file()) var path: String
     @OptionGroup var home: HomeOption
@@ -62,9 +68,26 @@ struct DatabaseBackupCommand: AsyncParsableCommand {
     func run() async throws {
         let path = path
         guard !path.isEmpty else { throw ValidationError("the path of the copy is empty") }
-        try await home.withMetastore { _, metastore in
-            try await metastore.backup(to: path)
+        try await home.withMetastore { home, metastore in
+            let outputs = try OutputsBackup(of: home.paths.outputs, besides: path)
+            do {
+                try outputs.proceed()
+                try await metastore.backup(to: path) {
+                    try outputs.proceed()
+                    try outputs.finish()
+                }
+            } catch {
+                try outputs.takeBack()
+                throw error
+            }
             try Console.shared.line(path)
+            if outputs.count > 0 { try Console.shared.line(outputs.path) }
+            let files = outputs.count == 1 ? "1 file" : "\(outputs.count) files"
+            Console.shared.say(
+                outputs.count == 0
+                    ? "the metastore; there are no long outputs"
+                    : "the metastore, and long outputs, \(files) of \(outputs.bytes) bytes; 'db backup --help' says how to restore"
+            )
         }
     }
 }

@@ -50,6 +50,7 @@ struct DeferredListCommand: AsyncParsableCommand {
                 after = last
                 left -= records.count
             }
+            if listing.isEmpty { try await metastore.read { try choice.checkNames($0) } }
         }
         try listing.finish(empty: "nothing waits")
     }

@@ -19,6 +19,11 @@ struct DeferredWatchCommand: AsyncParsableCommand {
     func run() async throws {
         let choice = choice
         try await home.withMetastore { home, metastore in
+            try await metastore.read { snapshot in
+                var filter = try choice.filter(at: snapshot.now)
+                filter.limit = 1
+                if try snapshot.waits(filter).isEmpty { try choice.checkNames(snapshot) }
+            }
             let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
             let terminal = try Terminal()
             var screen = Screen()

@@ -50,6 +50,25 @@ extension Snapshot {
                     + NearName.hint(taskID, tasks.map(\.taskID)))
     }
 
+    /// Refuses a DAG, and a run or a task of it, that is not there. Without a DAG nothing is known of the others.
+    func checkNames(dag: String?, run: String?, task: String? = nil) throws {
+        guard let dag else { return }
+        let row = try knownDAG(dag)
+        if let run {
+            let run = try knownRun(dag, run)
+            if let task { _ = try knownTask(task, of: run) }
+        } else if let task {
+            let tasks = try definition(ofVersion: row.versionID).tasks.map(\.taskID)
+            if !tasks.contains(task) {
+                throw PerchError(
+                    .notFound,
+                    tasks.isEmpty
+                        ? "DAG '\(dag)' has no task '\(task)', nor any other"
+                        : "DAG '\(dag)' has no task '\(task)'; \(NearName.hint(task, tasks))")
+            }
+        }
+    }
+
     /// A task instance that is there. `mapIndex` nil means the one of a task that is not mapped.
     func knownInstance(_ run: RunRow, _ taskID: String, _ mapIndex: Int?) throws -> TaskInstanceRow {
         let task = try knownTask(taskID, of: run)
@@ -75,11 +94,11 @@ extension Snapshot {
 
 /// What somebody may have meant who mistyped a name.
 enum NearName {
-    /// `there is 'orders'`, with the name that is nearest first, or the first ten.
+    /// `did you mean 'orders'?`, or `there are orders, rates` with the first ten.
     static func hint(_ name: String, _ known: [String]) -> String {
         if let near = nearest(to: name, in: known) { return "did you mean '\(near)'?" }
         let names = known.sorted().prefix(10).joined(separator: ", ")
-        return "there are \(names)\(known.count > 10 ? ", …" : "")"
+        return "there \(known.count == 1 ? "is" : "are") \(names)\(known.count > 10 ? ", …" : "")"
     }
 
     /// The known name that takes the fewest changes of a letter, where they are no more than a third of the name.

@@ -148,7 +148,7 @@ struct PoolsExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write every pool as JSON, as `pools import` reads it.")
 
-    @Argument(help: "The file; an existing one is refused. Default: standard output.", completion: .file())
+    @Argument(help: "The file; an existing one is refused. Default, and -: standard output.", completion: .file())
     var path: String?
     @OptionGroup var home: HomeOption
 
@@ -165,7 +165,7 @@ struct PoolsExportCommand: AsyncParsableCommand {
                 ]))
         }
         let text = Document.record(record).prettyJSON()
-        if let path {
+        if let path, path != "-" {
             try TextFile.create(path, text + "\n")
             Console.shared.say("\(pools.count) \(pools.count == 1 ? "pool" : "pools") written to \(path)")
         } else {
@@ -189,7 +189,7 @@ struct PoolsImportCommand: AsyncParsableCommand {
     func run() async throws {
         let text: String
         if path == "-" {
-            text = Self.standardInput()
+            text = StandardInput.text()
         } else if let found = try TextFile.readIfPresent(path) {
             text = found
         } else {
@@ -207,12 +207,6 @@ struct PoolsImportCommand: AsyncParsableCommand {
         }
         try Console.shared.line("\(pools.count) \(pools.count == 1 ? "pool" : "pools") set")
         try Console.shared.flush()
-    }
-
-    private static func standardInput() -> String {
-        var text = ""
-        while let line = readLine(strippingNewline: false) { text += line }
-        return text
     }
 
     /// A pool as a file has it; nil is what it does not say.

@@ -38,7 +38,9 @@ struct SecretsRotateCommand: AsyncParsableCommand {
         let (keyID, report) = try await options.withKeys { metastore, keys in
             if newKey { _ = try keys.addKey() }
             let ring = try keys.ringForSealing()
-            return (ring.keyID, try await Rotation(metastore, ring).run())
+            var progress = ProgressBar("sealing anew", of: nil)
+            defer { progress.finish() }
+            return (ring.keyID, try await Rotation(metastore, ring).run { progress.advance(by: $0) })
         }
         try Listing.show(
             [
@@ -73,11 +75,16 @@ struct Rotation {
         self.most = most
     }
 
-    func run() async throws -> Report {
+    /// - Parameter progress: Told after each transaction how many more it has gone through.
+    func run(_ progress: (Int) -> Void = { _ in }) async throws -> Report {
         var report = Report()
         var last: SecretName?
-        while let next = try await step(after: last, &report) { last = next }
-        return report
+        while true {
+            let before = report.resealed + report.faults.count
+            guard let next = try await step(after: last, &report) else { return report }
+            progress(report.resealed + report.faults.count - before)
+            last = next
+        }
     }
 
     /// One transaction's worth behind a name. Gives the last name that it has seen; nil at the end.

@@ -107,36 +107,62 @@ struct TasksClearCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (dag, run, task, mapIndex, downstream, onlyFailed) = (dag, run, task, mapIndex, downstream, onlyFailed)
-        let records = try await home.withMetastore { home, metastore in
+        let outcome = try await home.withMetastore { home, metastore in
             try await metastore.read { snapshot in
                 let row = try snapshot.knownRun(dag, run)
                 if let task { _ = try snapshot.knownTask(task, of: row) }
+                if let task, let mapIndex { _ = try snapshot.knownInstance(row, task, mapIndex) }
             }
             if !dryRun { try confirm() }
             let isTry = dryRun
-            let cleared: [TaskInstanceKey]
+            let outcome: Outcome
             do {
-                cleared = try await metastore.write {
-                    let cleared = try $0.clear(
+                outcome = try await metastore.write { transaction in
+                    let before = try transaction.knownRun(dag, run)
+                    let cleared = try transaction.clear(
                         dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, downstream: downstream,
                         onlyFailed: onlyFailed, by: Person.name)
-                    if isTry { throw TakenBack(cleared: cleared) }
-                    return cleared
+                    let outcome = Outcome(
+                        cleared: cleared,
+                        begins: try cleared.isEmpty && before.state.isFinished
+                            && transaction.knownRun(dag, run).state == .running,
+                        leftOut: try task == nil || downstream
+                            ? transaction.departures(from: before).map(\.sentence) : [])
+                    if isTry { throw TakenBack(outcome: outcome) }
+                    return outcome
                 }
             } catch let taken as TakenBack {
-                cleared = taken.cleared
+                outcome = taken.outcome
             }
-            if !cleared.isEmpty, !dryRun { try home.noteMissingEngine("the tasks run once one is started") }
-            return cleared.map { ["task_id": .text($0.taskID), "map_index": .number($0.mapIndex)] as Record }
+            for sentence in outcome.leftOut {
+                Console.shared.say(
+                    "note: left out: \(sentence); it can be cleared once a bundle is deployed that has it")
+            }
+            if outcome.begins || !outcome.cleared.isEmpty, !dryRun {
+                try home.noteMissingEngine("the tasks run once one is started")
+            }
+            return outcome
         }
         var listing = Listing(output.format)
-        try listing.add(records)
-        try listing.finish(empty: "nothing to clear")
+        try listing.add(
+            outcome.cleared.map { ["task_id": .text($0.taskID), "map_index": .number($0.mapIndex)] as Record })
+        // It ended before it had any task instances.
+        let begins = "the run \(run) \(dryRun ? "would begin" : "begins") again"
+        try listing.finish(empty: outcome.begins ? begins : "nothing to clear")
+    }
+
+    /// What a clear did.
+    private struct Outcome: Sendable {
+        var cleared: [TaskInstanceKey]
+        /// Whether the run begins again, having been cancelled before it had begun.
+        var begins: Bool
+        /// Why tasks were left out.
+        var leftOut: [String]
     }
 
     /// Ends the transaction of a dry run without a trace, with what it did.
     private struct TakenBack: Error {
-        var cleared: [TaskInstanceKey]
+        var outcome: Outcome
     }
 
     private func confirm() throws {

@@ -17,11 +17,18 @@ struct TasksLogsCommand: AsyncParsableCommand {
     @Option(name: .customLong("try"), help: "Which try. Default: the latest.") var tryNumber: Int?
     @Flag(name: .long, help: "Go on until the task has ended.") var follow = false
     @OptionGroup var home: HomeOption
+    @Option(
+        name: [.customShort("o"), .customLong("output")],
+        help: "How the lines are written: json or yaml, an object each; table or plain, as they stand in the log.")
+    var format: OutputFormat = .table
 
     func validate() throws {
+        if follow, isRecords { throw ValidationError("--follow writes lines as they come: it goes with -o plain") }
         if mapIndex < -1 { throw ValidationError("--map-index is \(mapIndex); it is a number from 0") }
         if let tryNumber { try checkedLimit(tryNumber, "--try") }
     }
+
+    private var isRecords: Bool { format == .json || format == .yaml }
 
     func run() async throws {
         let key = TaskInstanceKey(dagID: dag, runID: run, taskID: task, mapIndex: mapIndex)
@@ -34,6 +41,7 @@ struct TasksLogsCommand: AsyncParsableCommand {
                 // The state is read first: what was written before the end is in the file then.
                 let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
                 let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
+                if isRecords { return try LogRecords.show(attempt.whole(path), format) }
                 if reader == nil, attempt.source != .rows, attempt.tryNumber > 0 {
                     reader = try LogFileReader(path: path)
                     // A log that is begun late begins with what the metastore told before.
@@ -105,6 +113,18 @@ private struct AttemptView: Sendable {
         lines = try Self.sensorLines(row, tryNumber, snapshot)
     }
 
+    /// Every line that there is by now.
+    func whole(_ path: String) throws -> [String] {
+        let file = source == .rows || tryNumber == 0 ? nil : try LogFileReader(path: path)?.lines()
+        switch source {
+        case .rows: return lines
+        case .file:
+            // A log that is begun late begins with what the metastore told before.
+            return file ?? lines
+        case .rowsAroundFile: return lines.prefix(1) + (file ?? []) + lines.dropFirst(1)
+        }
+    }
+
     /// Whether nothing is added to this attempt any more.
     var isOver: Bool { row.state.isFinished || row.state == .upForRetry || tryNumber < row.tryNumber }
 
@@ -169,13 +189,15 @@ private struct AttemptView: Sendable {
         let indexes = instances.filter { $0.taskID == key.taskID }.map(\.mapIndex).sorted()
         if let first = indexes.first, let last = indexes.last {
             let right = first == -1 ? "it is not mapped" : "give --map-index \(first) to \(last)"
-            return PerchError(
-                .notFound, "task \(key.taskID) of run \(key.runID) has no instance \(key.mapIndex); \(right)")
+            let wrong = key.mapIndex < 0 ? "is mapped" : "has no instance \(key.mapIndex)"
+            return PerchError(.notFound, "task \(key.taskID) of run \(key.runID) \(wrong); \(right)")
         }
         if instances.isEmpty {
             return PerchError(.notFound, "run \(key.runID) of \(key.dagID) has not begun; its tasks have no logs yet")
         }
-        return PerchError(.notFound, "run \(key.runID) of \(key.dagID) has no task '\(key.taskID)'")
+        _ = try snapshot.knownTask(key.taskID, of: run)
+        return PerchError(
+            .notFound, "task \(key.taskID) of run \(key.runID) has not begun; it has no log yet")
     }
 }
 

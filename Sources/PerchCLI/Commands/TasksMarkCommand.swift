@@ -35,8 +35,9 @@ struct TasksMarkCommand: AsyncParsableCommand {
     func run() async throws {
         let (dag, run, task, mapIndex, state) = (dag, run, task, mapIndex, state.state)
         let records = try await home.withMetastore { home, metastore in
-            let marked = try await metastore.write {
-                try $0.mark(
+            let marked = try await metastore.write { transaction in
+                _ = try transaction.knownTask(task, of: try transaction.knownRun(dag, run))
+                return try transaction.mark(
                     dagID: dag, runID: run, taskID: task, mapIndex: mapIndex, as: state, by: Person.name)
             }
             if !marked.isEmpty { try home.noteMissingEngine("what comes after it goes on once one is started") }

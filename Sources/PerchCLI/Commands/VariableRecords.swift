@@ -48,11 +48,31 @@ struct VariableEntry: Sendable, Equatable {
     private static func text(_ value: JSONValue) -> String {
         if case .string(let text) = value { text } else { value.text }
     }
+}
 
-    /// What is stored of it.
-    func stored(_ keys: KeyPlace) throws -> StoredText {
+extension VariableEntry: ExchangedEntry {
+    static let noun = "variable"
+    var name: String { key }
+
+    func sealed(with keys: KeyPlace) throws -> StoredText {
         guard isSecret else { return .plain(value) }
         return .sealed(try keys.ringForSealing().seal(value, for: SecretName(.variable, key)))
+    }
+
+    func isThere(_ snapshot: Snapshot) throws -> Bool { try snapshot.variable(key) != nil }
+    func store(_ sealed: StoredText, _ transaction: Transaction) throws {
+        try transaction.setVariable(key, sealed, isSecret: isSecret, description: description)
+    }
+
+    static func exported(from snapshot: Snapshot, _ keys: KeyPlace) throws -> [Record.Field] {
+        try snapshot.variables().map { row in
+            Record.Field(
+                name: row.key,
+                value: .record([
+                    "value": .text(try VariableRecords.value(of: row, keys, showSecrets: true)),
+                    "description": .text(row.description), "is_secret": .flag(row.isSecret),
+                ]))
+        }
     }
 }
 
@@ -77,13 +97,6 @@ enum VariableRecords {
         case .plain(let text): return text
         case .sealed(let value): return try keys.ring().open(value, of: SecretName(.variable, row.key))
         }
-    }
-}
-
-extension Transaction {
-    /// Stores what a command was given.
-    func setVariable(_ entry: VariableEntry, _ value: StoredText) throws {
-        try setVariable(entry.key, value, isSecret: entry.isSecret, description: entry.description)
     }
 }
 

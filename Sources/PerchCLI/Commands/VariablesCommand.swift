@@ -100,8 +100,8 @@ struct VariablesSetCommand: AsyncParsableCommand {
         let entry = VariableEntry(
             key: key, value: text, isSecret: secret ?? SensitiveName.holds(key), description: description)
         try await options.withKeys { metastore, keys in
-            let sealed = try entry.stored(keys)
-            try await metastore.write { try $0.setVariable(entry, sealed) }
+            let sealed = try entry.sealed(with: keys)
+            try await metastore.write { try entry.store(sealed, $0) }
         }
         try Console.shared.line("\(key) is set\(entry.isSecret ? ", sealed" : "")")
         try Console.shared.flush()
@@ -135,21 +135,7 @@ struct VariablesExportCommand: AsyncParsableCommand {
     @OptionGroup var export: ExportOptions
     @OptionGroup var options: SecretOptions
 
-    func run() async throws {
-        let fields = try await options.withKeys { metastore, keys in
-            try await metastore.read { try $0.variables() }.map { row in
-                Record.Field(
-                    name: row.key,
-                    value: .record([
-                        "value": .text(try VariableRecords.value(of: row, keys, showSecrets: true)),
-                        "description": .text(row.description), "is_secret": .flag(row.isSecret),
-                    ]))
-            }
-        }
-        var record: Record = [:]
-        record.fields = fields
-        try export.write(.record(record), fields.count, "variable")
-    }
+    func run() async throws { try await export.write(VariableEntry.self, options) }
 }
 
 struct VariablesImportCommand: AsyncParsableCommand {
@@ -163,25 +149,5 @@ struct VariablesImportCommand: AsyncParsableCommand {
     @OptionGroup var given: ImportOptions
     @OptionGroup var options: SecretOptions
 
-    func run() async throws {
-        let entries = try given.members().map { try VariableEntry($0.name, $0.value, of: given.name) }
-        let action = given.action
-        let count = try await options.withKeys { metastore, keys in
-            let sealed = try entries.map { ($0, try $0.stored(keys)) }
-            return try await metastore.write { transaction in
-                var count = 0
-                for (entry, value) in sealed {
-                    if action != .overwrite, try transaction.variable(entry.key) != nil {
-                        if action == .skip { continue }
-                        throw PerchError(.conflict, "there is a variable '\(entry.key)' already; nothing was imported")
-                    }
-                    try transaction.setVariable(entry, value)
-                    count += 1
-                }
-                return count
-            }
-        }
-        try Console.shared.line("\(count) \(count == 1 ? "variable" : "variables") set")
-        try Console.shared.flush()
-    }
+    func run() async throws { try await given.read(VariableEntry.self, options) }
 }

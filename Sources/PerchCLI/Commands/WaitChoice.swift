@@ -11,10 +11,7 @@ struct WaitChoice: ParsableArguments {
     @Option(name: .long, help: "Only waits of this task.") var task: String?
     @Option(
         name: .long,
-        help: """
-            Only waits of this kind: time, file, http, sse, event, run, approval, process, socket, certificate, sql, \
-            composite.
-            """)
+        help: ArgumentHelp("Only waits of this kind: \(WaitChoice.kinds.joined(separator: ", ")), async:<your type>."))
     var kind: String?
     @Option(name: .long, help: "Only waits whose target contains this.") var target: String?
     @Option(
@@ -30,7 +27,16 @@ struct WaitChoice: ParsableArguments {
     @Option(name: .long, help: "The order: id, since, due, deadline or target.") var sort = "id"
     @Flag(name: .long, help: "Turn the order round.") var reverse = false
 
+    /// The kinds that the engine watches itself.
+    private static let kinds = [
+        "time", "file", "http", "sse", "event", "run", "approval", "process", "socket", "certificate", "sql",
+        "composite",
+    ]
+
     func validate() throws {
+        if let kind, !Self.kinds.contains(kind), !HostedKind.isHosted(kind) {
+            throw ValidationError("--kind: there is no kind '\(kind)'; \(NearName.hint(kind, Self.kinds))")
+        }
         _ = try spans()
         _ = try order()
     }
@@ -46,6 +52,11 @@ struct WaitChoice: ParsableArguments {
         if let order = WaitSort(rawValue: sort) { return order }
         let names = WaitSort.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--sort: there is no order '\(sort)'; there are \(names)")
+    }
+
+    /// Refuses names of what is not there. Asked where nothing was found: what waits is there, whatever its version has.
+    func checkNames(_ snapshot: Snapshot) throws {
+        try snapshot.checkNames(dag: dag, run: run, task: task)
     }
 
     /// The filter; spans are counted from an instant.

@@ -34,6 +34,20 @@ final class LogFileReader {
         }
     }
 
+    /// Every line that has been added since the last time.
+    func lines() throws -> [String] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw TextFile.fault("read", path) }
+            if count == 0 { break }
+            bytes.append(contentsOf: chunk[..<count])
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
     /// Copies what has been added since the last time. On a terminal, what it would obey is made visible.
     func copyNew(to console: Console) throws {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)

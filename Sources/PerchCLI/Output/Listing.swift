@@ -9,6 +9,8 @@ struct Listing {
     private let table: Table
     private var widths: [Int] = []
     private var count = 0
+    /// Whether nothing has been added.
+    var isEmpty: Bool { count == 0 }
 
     init(_ format: OutputFormat, columns: [String]? = nil, console: Console = .shared) {
         self.format = format

@@ -17,8 +17,14 @@ extension Metastore {
     }
 
     /// Writes a consistent copy while the metastore is in use.
-    /// - Throws: `conflict` where the file is there already, `unavailable` where it cannot be written.
-    public func backup(to path: String) async throws {
+    ///
+    /// - Parameter completing: What has to be done before the copy appears under its name; the rows in it are decided by
+    ///   then.
+    /// - Throws: `conflict` where the file is there already, `unavailable` where it cannot be written; what `completing`
+    ///   throws.
+    public func backup(
+        to path: String, completing: @escaping @Sendable () throws -> Void = {}
+    ) async throws {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw PerchError(.conflict, "\(path) is there already: name another file")
         }
@@ -31,6 +37,7 @@ extension Metastore {
                         let partial = path + ".partial"
                         do {
                             try driver.backup(to: partial)
+                            try completing()
                             try FileManager.default.moveItem(atPath: partial, toPath: path)
                         } catch {
                             for suffix in ["", "-wal", "-shm", "-journal"] {

@@ -208,7 +208,7 @@ extension Transaction {
         for (instance, state, dispatchID) in unfinished where !teardowns.contains(instance.taskIndex) {
             let hasBegun = state == .running || state == .deferred || state == .upForRetry
             let intent = CancelIntent(
-                finalState: hasBegun ? .failed : .skipped, reason: "the run was cancelled", by: by)
+                finalState: hasBegun ? .failed : .skipped, reason: facts.whyCancelled, by: by)
             _ = try cancel(instance, state: state, dispatchID: dispatchID, intent, in: settlement)
             left -= 4
         }

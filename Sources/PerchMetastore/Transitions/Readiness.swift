@@ -14,7 +14,7 @@ extension Transaction {
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
         if facts.cancelledBy != nil, task.teardown == nil {
-            try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+            try end(instance, as: .skipped, message: facts.whyCancelled, in: settlement)
         } else if let sentence = try departure(of: instance.taskIndex, facts) {
             try end(instance, as: .removed, message: sentence, in: settlement)
         } else if let source = task.mappedOver, instance.mapIndex < 0 {

@@ -27,6 +27,15 @@ final class RunFacts {
     }
 }
 
+extension RunFacts {
+    /// Why what has not ended in a cancelled run ends.
+    var whyCancelled: String {
+        guard cancelledBy == Hindrance.runTimeout else { return "the run was cancelled" }
+        let span = version.definition.runTimeout.map { " of \($0)" } ?? ""
+        return "the run's timeout\(span) ended it"
+    }
+}
+
 extension Transaction {
     func facts(ofRun runKey: Int64) throws -> RunFacts {
         if let known = runs[runKey] { return known }

@@ -161,7 +161,7 @@ extension Transaction {
                 let instance = try insertInstance(
                     runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: pending)
                 if isCancelled {
-                    try end(instance, as: .skipped, message: "the run was cancelled", in: settlement)
+                    try end(instance, as: .skipped, message: facts.whyCancelled, in: settlement)
                 } else if isReady {
                     try makeReady(instance, in: settlement)
                 }

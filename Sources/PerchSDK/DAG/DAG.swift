@@ -77,7 +77,7 @@ public struct DAG: Sendable {
         definition.paramSchemas = params.compactMapValues(\.schema)
 
         var found: [DeclarationProblem] = []
-        for problem in definition.paramProblems { found.append(place.problem("DAG '\(id)': \(problem)")) }
+        for problem in definition.paramProblems { found.append(place.problem("DAG '\(id)': \(problem.message)")) }
         if let problem = IDRule.problem(of: id, what: "DAG id") { found.append(place.problem(problem)) }
         if let problem = schedule.problem { found.append(place.problem("DAG '\(id)': \(problem)")) }
         if case .events(let events) = schedule.definition,

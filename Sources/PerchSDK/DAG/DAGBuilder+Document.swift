@@ -6,6 +6,9 @@ package struct DocumentTask {
     package enum Work {
         case code(any Operator)
         case sensor(any Trigger, timeout: Duration, softFail: Bool)
+        case run(DocumentRun, timeout: Duration, softFail: Bool)
+        /// Makes what others are mapped over, of the outputs that it is given later.
+        case elements(DocumentElements)
         case empty
         case latestOnly
     }
@@ -52,6 +55,11 @@ extension DAGBuilder {
         let kind: TaskDefinition.Kind
         switch task.work {
         case .code(let code): return declare(task, code)
+        case .elements(let elements): return declare(task, elements)
+        case .run(let run, let timeout, let softFail):
+            kind = .sensor(
+                startingSensor(run.aim, run.params, timeout, softFail, of: task.id, isMapped: task.isMapped, task.place)
+            )
         case .sensor(let trigger, let timeout, let softFail):
             kind = .sensor(
                 sensor(task.id, trigger, timeout, softFail, isMapped: task.isMapped, task.place))
@@ -80,6 +88,18 @@ extension DAGBuilder {
             guard let value = output as? any Encodable else { return JSONText.null }
             return try JSONText.encode(value)
         }
+    }
+
+    private func declare(_ task: DocumentTask, _ elements: DocumentElements) -> TaskAnchor {
+        draft.declare(
+            task.id, .code(operatorName: "closure"), in: GroupPlace(name: task.group, mapping: task.mapping), after: [],
+            options: task.options, place: task.place
+        ) { _, outputs, _ in try elements.text(of: outputs) }
+    }
+
+    /// Has a task take the outputs of others, in order.
+    package func give(_ earlier: [TaskAnchor], to task: TaskAnchor, _ place: DeclarationPlace) {
+        draft.give(earlier, to: task, place)
     }
 
     private static func wait(for trigger: some Trigger, timeout: Duration?, in context: TaskContext) async throws {

@@ -49,7 +49,7 @@ extension DAGBuilder {
     }
 
     /// A name that no other task and no other try has.
-    private static var startedRun: RunSelection {
+    static var startedRun: RunSelection {
         .id("started__{{ dag.dag_id }}__{{ run_id }}__{{ task.task_id }}__{{ map_index }}__{{ try_number }}")
     }
 
@@ -58,15 +58,24 @@ extension DAGBuilder {
         _ timeout: Duration,
         _ softFail: Bool, _ options: TaskOptions, _ place: DeclarationPlace
     ) -> TaskAnchor {
+        let sensor = startingSensor(aim, params, timeout, softFail, of: id, isMapped: false, place)
+        return draft.declare(id, .sensor(sensor), in: group, after: after, options: options, place: place)
+    }
+
+    /// The wait of a task that starts a run of another DAG; what is wrong with it is reported.
+    func startingSensor(
+        _ aim: RunAim, _ params: [String: JSONValue], _ timeout: Duration, _ softFail: Bool, of id: String,
+        isMapped: Bool, _ place: DeclarationPlace
+    ) -> SensorDefinition {
         for problem in aim.problems { draft.problems.append(place.problem("task '\(id)': \(problem)")) }
         if timeout <= .zero {
             draft.problems.append(place.problem("task '\(id)': timeout is \(timeout); it is a duration above 0"))
         }
         let trigger = TriggerSpec(kind: RunAim.kind, target: aim.target, definition: aim.json)
         let given = TriggerSpec(kind: RunAim.kind, target: "", definition: .object(params))
-        for text in trigger.strings + given.strings { checkStored(template: text, of: id, place) }
+        for text in trigger.strings + given.strings { checkStored(template: text, of: id, isMapped: isMapped, place) }
         var sensor = SensorDefinition(trigger: trigger, timeout: TimeSpan(timeout), softFail: softFail)
         sensor.startsRun = .object(params)
-        return draft.declare(id, .sensor(sensor), in: group, after: after, options: options, place: place)
+        return sensor
     }
 }

@@ -92,6 +92,14 @@ final class DAGDraft {
         return TaskAnchor(taskID: id, index: index, owner: token)
     }
 
+    /// Has a task that stands already take the outputs of others, in order.
+    func give(_ earlier: [TaskAnchor], to later: TaskAnchor, _ place: DeclarationPlace) {
+        guard let index = resolve(later, for: nil, place) else { return }
+        let sources = earlier.compactMap { resolve($0, for: later.taskID, place) }
+        tasks[index].inputs += sources
+        tasks[index].upstream += sources
+    }
+
     /// Adds an edge between tasks that stand already.
     func order(_ before: [TaskAnchor], _ after: [TaskAnchor], place: DeclarationPlace) {
         for anchor in after {

@@ -19,7 +19,8 @@ public struct Param: Sendable, Hashable {
     /// What it may be; nil: anything.
     public let schema: ParamSchema?
 
-    private init(_ value: JSONValue?, _ schema: ParamSchema?) {
+    /// A param of its parts, as a document declares them.
+    package init(_ value: JSONValue?, _ schema: ParamSchema?) {
         self.value = value
         self.schema = schema
     }

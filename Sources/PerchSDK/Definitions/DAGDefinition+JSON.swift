@@ -70,7 +70,7 @@ extension DAGDefinition: JSONConvertible {
         if let jitter, jitter.microseconds < 0 {
             throw PerchError(.invalid, "the DAG '\(dagID)': 'jitter' is \(jitter); it is a duration from 0")
         }
-        if let problem = paramProblems.first ?? calendar?.problem {
+        if let problem = paramProblems.first?.message ?? calendar?.problem {
             throw PerchError(.invalid, "the DAG '\(dagID)': \(problem)")
         }
         var known: Set<String> = []

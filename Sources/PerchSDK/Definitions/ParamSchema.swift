@@ -157,19 +157,19 @@ extension DAGDefinition {
     /// The params that every run has to be given: those with a type and without a default.
     public var requiredParams: [String] { paramSchemas.keys.filter { params[$0] == nil }.sorted() }
 
-    /// What is wrong with the params as they are declared.
-    var paramProblems: [String] {
-        var problems: [String] = []
+    /// What is wrong with the params as they are declared, each with the param's name.
+    package var paramProblems: [(param: String, message: String)] {
+        var problems: [(param: String, message: String)] = []
         for (name, schema) in paramSchemas.sorted(by: { $0.key < $1.key }) {
             if let problem = schema.problem {
-                problems.append("the param '\(name.shown(40))' \(problem)")
+                problems.append((name, "the param '\(name.shown(40))' \(problem)"))
             } else if let value = params[name], let problem = schema.problem(of: value) {
-                problems.append("the default of the param '\(name.shown(40))': it \(problem)")
+                problems.append((name, "the default of the param '\(name.shown(40))': it \(problem)"))
             }
         }
         if schedule != .none, let name = requiredParams.first(where: { !isGivenByEvents($0) }) {
-            problems.append(
-                "the param '\(name.shown(40))' has no default, and nobody gives one to runs that are scheduled")
+            let problem = "has no default, and nobody gives one to runs that are scheduled"
+            problems.append((name, "the param '\(name.shown(40))' \(problem)"))
         }
         return problems
     }

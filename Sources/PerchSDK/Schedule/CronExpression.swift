@@ -4,9 +4,9 @@
 /// is the second.
 ///
 /// A field is a list of values, ranges and steps: `*`, `5`, `1-5`, `*/15`, `10-40/10`, `5/10` (from 5 on), `mon-fri`,
-/// `1,15`. Names of months and days in English, in any case; 0 and 7 are Sunday. Where both days are restricted, one of
-/// them is enough, as in Vixie cron; a field that starts with `*` restricts nothing in this sense, so that with `*/2`
-/// both have to match.
+/// `1,15`. A range may go over the end of its field: `fri-mon`, `22-2`. Names of months and days in English, in any case;
+/// 0 and 7 are Sunday. Where both days are restricted, one of them is enough, as in Vixie cron; a field that starts with
+/// `*` restricts nothing in this sense, so that with `*/2` both have to match. A `?` in place of a day is a `*`.
 ///
 /// Days may be counted from the end of the month, `L` (the last one) and `L-2` (two before it), and weekdays within it:
 /// `fri#2` (the second Friday), `friL` or `L5` (the last one).
@@ -14,7 +14,7 @@ public struct CronExpression: Sendable, Hashable {
     /// The presets of the field, with what they stand for.
     public static let presets: [(name: String, expression: String)] = [
         ("@hourly", "0 * * * *"), ("@daily", "0 0 * * *"), ("@weekly", "0 0 * * 0"), ("@monthly", "0 0 1 * *"),
-        ("@quarterly", "0 0 1 */3 *"), ("@yearly", "0 0 1 1 *"),
+        ("@quarterly", "0 0 1 */3 *"), ("@yearly", "0 0 1 1 *"), ("@midnight", "0 0 * * *"), ("@annually", "0 0 1 1 *"),
     ]
 
     /// The expression as written.
@@ -60,6 +60,7 @@ public struct CronExpression: Sendable, Hashable {
                 month, month, day of the week, or 6 with the second before them
                 """)
         }
+        for day in [parts.count - 3, parts.count - 1] where parts[day] == "?" { parts[day] = "*" }
         seconds = parts.count == 6 ? try CronField.second.bits(parts.removeFirst(), in: text) : 1
         minutes = try CronField.minute.bits(parts[0], in: text)
         hours = try CronField.hour.bits(parts[1], in: text)
@@ -226,21 +227,25 @@ struct CronField {
             step = number
         }
         let range: ClosedRange<Int>
+        // The second Sunday is the first one.
+        let last = values.upperBound == 7 ? 6 : values.upperBound
         if pieces[0] == "*" {
-            // The second Sunday is the first one.
-            range = values.lowerBound...min(values.upperBound, values.upperBound == 7 ? 6 : values.upperBound)
+            range = values.lowerBound...last
         } else {
             let ends = pieces[0].split(separator: "-", omittingEmptySubsequences: false)
             guard ends.count <= 2 else { throw fault("'\(item.shown(40))' is no range") }
             let low = try value(ends[0])
             if ends.count == 2 {
                 let high = try value(ends[1], isEnd: low > 0)
-                guard low <= high else { throw fault("the range '\(pieces[0].shown(40))' stands the wrong way round") }
-                range = low...high
+                // One over the end goes on at the first value.
+                let cycle = last - values.lowerBound + 1
+                range = low <= high ? low...high : low...(high + cycle)
             } else {
-                range = pieces.count == 2 ? low...max(low, values.upperBound == 7 ? 6 : values.upperBound) : low...low
+                range = pieces.count == 2 ? low...max(low, last) : low...low
             }
         }
-        return stride(from: range.lowerBound, through: range.upperBound, by: step).reduce(0) { $0 | 1 << UInt64($1) }
+        return stride(from: range.lowerBound, through: range.upperBound, by: step).reduce(0) {
+            $0 | 1 << UInt64($1 > values.upperBound ? $1 - (last - values.lowerBound + 1) : $1)
+        }
     }
 }

@@ -86,14 +86,14 @@ package struct Sabotage: Sendable {
             "retry-inherits-all", in: "SELECT ti_id, try_number + 1, key, kind, position, payload",
             "AND is_kept = 1", becomes: "AND is_kept >= 0"),
         statement(
-            "requeue-keeps-the-dispatch", in: "UPDATE task_instance SET state = 'queued', dispatch_id = :2",
+            "requeue-keeps-the-dispatch", in: "queued_at = :4, fair_at = :5, pool = :6\nWHERE ti_id = :1",
             "dispatch_id = :2", becomes: "dispatch_id = CASE WHEN state = 'running' THEN dispatch_id ELSE :2 END"),
         statement(
             "cancel-keeps-the-wait", in: "RETURNING is_sensor, journal_key, since, kind, target, definition",
             "DELETE FROM wait WHERE wait_id = :1", becomes: "UPDATE wait SET since = since WHERE wait_id = :1"),
         statement(
-            "clear-keeps-the-try", in: "UPDATE task_instance SET try_number = :2, start_date = NULL",
-            "try_number = :2", becomes: "try_number = MAX(1, 0 * :2 + try_number)"),
+            "clear-keeps-the-try", in: "fair_at = :5, pool = :6, try_number = :7, start_date = NULL",
+            "try_number = :7", becomes: "try_number = MAX(1, 0 * :7 + try_number)"),
         statement(
             "deadline-ignored", in: "SELECT wait_id, kind, target, due_at, deadline, since, definition, progress",
             "due_at, deadline, since", becomes: "due_at, NULL, since"),

@@ -45,6 +45,13 @@ extension YAMLValue {
     var elements: [YAMLValue] { if case .list(let elements) = content { elements } else { [] } }
     var text: String? { if case .text(let text) = content { text } else { nil } }
     var integer: Int? { if case .integer(let number) = content { Int(number) } else { nil } }
+    var double: Double? {
+        switch content {
+        case .integer(let number): Double(number)
+        case .number(let number): number
+        case .null, .flag, .text, .list, .mapping: nil
+        }
+    }
     var isTrue: Bool { if case .flag(true) = content { true } else { false } }
     var isNull: Bool { if case .null = content { true } else { false } }
     /// What stands for a length of time once it was read.

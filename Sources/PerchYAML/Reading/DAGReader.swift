@@ -53,7 +53,7 @@ struct DAGReader {
         let graph = TaskGraph(outline)
         problems += outline.problems + graph.problems
         let works = outline.entries.enumerated().map { index, entry in
-            entry.isGroup ? nil : work(entry, isMapped: outline.mappedGroup(around: index) != nil)
+            entry.isGroup ? nil : work(entry, in: outline, isMapped: outline.mappedGroup(around: index) != nil)
         }
         let callbacks = callbacks(outline, read)
 
@@ -61,17 +61,20 @@ struct DAGReader {
         if let written = document["id"], !written.isNull, let problem = IDRule.problem(of: id, what: "DAG id") {
             report(problem, at: written.place)
         }
-        let schedule = schedule(read["schedule"], of: id)
-        let (start, end) = bounds(read, zone: schedule.definition.timeZone)
+        let schedule = ScheduleReader(read["schedule"], of: id)
+        problems += schedule.problems
+        let params = ParamReader(read["params"], schedule.schedule)
+        problems += params.problems
+        let (start, end) = bounds(read, zone: schedule.schedule.definition.timeZone)
         guard reader.problems.isEmpty, problems.isEmpty else { return nil }
         let weightRule = read["weight_rule"]?.text.flatMap { WeightRule(rawValue: $0) } ?? .absolute
         let dag = DAG(
-            id, schedule: schedule, start: start, end: end, catchup: read["catchup"]?.isTrue ?? false,
+            id, schedule: schedule.schedule, start: start, end: end, catchup: read["catchup"]?.isTrue ?? false,
             maxActiveRuns: read["max_active_runs"]?.integer ?? 16,
             maxActiveTasks: read["max_active_tasks"]?.integer,
             weightRule: weightRule,
             runTimeout: read["run_timeout"]?.duration,
-            params: Dictionary((read["params"]?.members ?? []).map { ($0.name, Param($0.value.json)) }) { $1 },
+            params: params.params,
             description: read["description"]?.text ?? "",
             tags: (read["tags"]?.elements ?? []).compactMap(\.text), defaults: options(read["defaults"]),
             place: place(document.place)
@@ -107,73 +110,28 @@ struct DAGReader {
         return (value["start"]?.text, value["end"]?.text)
     }
 
-    // MARK: The schedule
-
-    private mutating func schedule(_ value: YAMLValue?, of id: String) -> Schedule {
-        guard let value else { return .manual }
-        var schedule = Self.schedule(value)
-        if schedule.problem == nil, let jitter = value["jitter"]?.duration { schedule = schedule.jitter(jitter) }
-        if let problem = schedule.problem { report("'schedule': \(problem)", at: Self.source(value).place) }
-        if value["after"]?.text == id {
-            report("'schedule': each of its runs would start the next; '@continuous' does that", at: value.place)
-        }
-        return schedule.problem == nil ? schedule : .manual
-    }
-
-    /// The part of a schedule that says when.
-    private static func source(_ value: YAMLValue) -> YAMLValue {
-        value["cron"] ?? value["event"] ?? value["asset"] ?? value["all_assets"] ?? value["after"] ?? value
-    }
-
-    private static func schedule(_ value: YAMLValue) -> Schedule {
-        let ticks = value["cron"].map { cron($0.elements.compactMap(\.text), zone: value["time_zone"]?.text ?? "UTC") }
-        if let span = value["every"]?.duration { return .every(span) }
-        let events: Schedule
-        if let name = value["event"]?.text {
-            do {
-                let condition = try value["where"].map { try $0.json.decode(JSONCondition.self) }
-                events = .event(
-                    name, key: value["key"]?.text, where: condition, batch: value["batch"]?.integer,
-                    within: value["within"]?.duration, dedupe: value["dedupe"]?.text,
-                    params: Dictionary(
-                        (value["event_params"]?.members ?? []).map { ($0.name, $0.value.text ?? "") }
-                    ) { $1 })
-            } catch {
-                return .failing("the condition cannot be read: \(error)")
-            }
-        } else if let assets = value["asset"] {
-            events = .updates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } }, .each)
-        } else if let assets = value["all_assets"] {
-            events = .allUpdates(of: assets.elements.compactMap { item in item.text.map { Asset($0) } })
-        } else if let dag = value["after"]?.text {
-            let states = value["states"]?.elements.compactMap { $0.text.flatMap(RunState.init(rawValue:)) }
-            events = .after(dag: dag, states: states ?? [.success])
-        } else {
-            return ticks ?? .manual
-        }
-        return ticks.map { events.or($0) } ?? events
-    }
-
-    private static func cron(_ expressions: [String], zone: String) -> Schedule {
-        if let only = expressions.first, expressions.count == 1 {
-            if only == "none" { return .manual }
-            if only.hasPrefix("@") { return .preset(only, timeZone: zone) }
-        }
-        return .cron(expressions.joined(separator: "; "), timeZone: zone)
-    }
-
     // MARK: Tasks
 
     /// What a task does; nil where that is wrong.
     ///
     /// - Parameter isMapped: Whether it stands in a mapped group.
-    private mutating func work(_ entry: TaskOutline.Entry, isMapped: Bool) -> DocumentTask? {
+    private mutating func work(
+        _ entry: TaskOutline.Entry, in outline: TaskOutline, isMapped: Bool
+    ) -> DocumentTask? {
         guard let value = entry.read else { return nil }
+        let timeout = value["timeout"]?.duration ?? .days(7)
+        let softFail = value["soft_fail"]?.isTrue ?? false
         let work: DocumentTask.Work
-        if let wait = value["sensor"] {
+        if let elements = entry.elements {
+            work = .elements(outline.elements(elements))
+        } else if let wait = value["sensor"] {
             guard let trigger = Triggers.trigger(wait, &problems) else { return nil }
-            work = .sensor(
-                trigger, timeout: value["timeout"]?.duration ?? .days(7), softFail: value["soft_fail"]?.isTrue ?? false)
+            work = .sensor(trigger, timeout: timeout, softFail: softFail)
+        } else if let run = value["run_dag"] {
+            let params = (run["params"]?.members ?? []).map { ($0.name, $0.value.json) }
+            let wanted = DocumentRun(
+                of: run["dag_id"]?.text ?? "", params: Dictionary(params) { $1 }, outputOf: run["output_of"]?.text)
+            work = .run(wanted, timeout: timeout, softFail: softFail)
         } else if value["empty"] != nil {
             work = .empty
         } else if value["latest_only"] != nil {
@@ -229,6 +187,10 @@ struct DAGReader {
         for edge in graph.edges {
             guard let from = anchors[edge.from], let to = anchors[edge.to] else { continue }
             builder.join(from, giving: edge.outputs, to: to, place(edge.place))
+        }
+        for (index, sources) in graph.inputs.sorted(by: { $0.key < $1.key }) {
+            guard let task = anchors[index] else { continue }
+            builder.give(sources.compactMap { anchors[$0] }, to: task, place(outline.entries[index].value.place))
         }
         for (index, source) in graph.sources.sorted(by: { $0.key < $1.key }) {
             guard let earlier = anchors[source.task] else { continue }

@@ -16,6 +16,8 @@ struct TaskGraph {
     private(set) var edges: [Edge] = []
     /// Over which task another, or a group, is mapped.
     private(set) var sources: [Int: (task: Int, place: YAMLPlace)] = [:]
+    /// The tasks whose outputs another is given, in order.
+    private(set) var inputs: [Int: [Int]] = [:]
     /// The setups of teardowns.
     private(set) var setups: [Int: [Int]] = [:]
     private(set) var problems: [YAMLProblem] = []
@@ -40,6 +42,7 @@ struct TaskGraph {
             guard let value = entry.read else { continue }
             resolveMapping(of: index, value)
             if !entry.isGroup { resolveWork(of: index, value) }
+            if let elements = entry.elements { resolveInputs(of: index, elements) }
             references += self.references(of: index, value)
         }
         // Which tasks a group begins and ends with is decided by what joins tasks in it: so that comes first.
@@ -65,6 +68,10 @@ struct TaskGraph {
                 report("a group gives no output: 'when' is for tasks", name)
                 continue
             }
+            if outputs != nil, let work = outline.entries[earlier].workWithoutBranch {
+                report("'\(outline.entries[earlier].id)' is '\(work)', whose output is no branch's", name)
+                continue
+            }
             references.append(
                 Reference(
                     from: earlier, to: index, outputs: outputs, place: name.place,
@@ -81,9 +88,31 @@ struct TaskGraph {
             report("'\(entry.id)' is mapped inside of the mapped group '\(around)'; mappings do not nest", name)
             return
         }
-        guard let source = findTask(name, for: index) else { return }
-        sources[index] = (source, name.place)
-        if !entry.isGroup { upstream[index, default: []].insert(source) }
+        if let source = entry.source {
+            sources[index] = (source, name.place)
+        } else {
+            guard let name = name["task"], let source = findList(name, for: index) else { return }
+            sources[index] = (source, name.place)
+        }
+        guard let source = sources[index]?.task else { return }
+        for task in outline.tasks(of: index) { upstream[task, default: []].insert(source) }
+    }
+
+    private mutating func resolveInputs(of index: Int, _ elements: TaskOutline.Elements) {
+        for member in elements.tasks {
+            guard let source = findList(member.value, for: elements.owner) else { continue }
+            inputs[index, default: []].append(source)
+            upstream[index, default: []].insert(source)
+        }
+    }
+
+    /// A task whose output can be a list.
+    private mutating func findList(_ name: YAMLValue, for index: Int) -> Int? {
+        guard let found = findTask(name, for: index) else { return nil }
+        guard let work = outline.entries[found].workWithoutOutput else { return found }
+        let right = work == "run_dag" ? "; with 'output_of' it gives that of a task of the other DAG" : ""
+        report("'\(outline.entries[found].id)' gives no list to be mapped over: it is '\(work)'\(right)", name)
+        return nil
     }
 
     private mutating func resolveWork(of index: Int, _ value: YAMLValue) {

@@ -24,6 +24,19 @@ struct TaskOutline {
         var children: [Int] = []
         /// Where it is named.
         var place: YAMLPlace
+        /// The entry that makes what this one is mapped over; nil: it is mapped over a task, or not at all.
+        var source: Int?
+        /// Of what it makes what others are mapped over; nil: it is one that was written.
+        var elements: Elements?
+    }
+
+    /// Of which tasks' outputs an entry makes what another is mapped over.
+    struct Elements {
+        var combination: DocumentElements.Combination
+        /// The tasks, by the names that their elements get.
+        var tasks: [YAMLValue.Member]
+        /// The entry for which they are.
+        var owner: Int
     }
 
     private(set) var entries: [Entry] = []
@@ -34,6 +47,49 @@ struct TaskOutline {
     init(_ tasks: YAMLValue?, _ reader: inout ShapeReader) {
         guard let tasks else { return }
         _ = add(tasks, in: nil, &reader)
+        for index in entries.indices { addSource(of: index) }
+    }
+
+    /// Adds the entry that makes what another is mapped over, where that is not one task's output as it is.
+    private mutating func addSource(of index: Int) {
+        guard let over = entries[index].read?["over"], let member = over.members.first,
+            mappedGroup(around: index) == nil
+        else { return }
+        let elements: Elements
+        if let combination = DocumentElements.Combination(rawValue: member.name) {
+            guard member.value.members.count > 1 else {
+                let message = "'\(member.name)' is of two tasks or more; of one it is 'over: TASK'"
+                problems.append(YAMLProblem(place: member.place, message: message))
+                return
+            }
+            elements = Elements(combination: combination, tasks: member.value.members, owner: index)
+        } else {
+            // The list is in the event of a run's end.
+            guard let name = member.value.text, let found = find(name, from: entries[index].group),
+                entries[found].read?["run_dag"]?["output_of"] != nil
+            else { return }
+            elements = Elements(combination: .one, tasks: [member], owner: index)
+        }
+        var entry = entries[index]
+        entry.id += "_elements"
+        if let other = indexByID[entry.id] {
+            let message = """
+                the task '\(entry.id.shown())', which makes what '\(entries[index].id)' is mapped over, is there \
+                already, in line \(entries[other].place.line); give one another id
+                """
+            problems.append(YAMLProblem(place: over.place, message: message))
+            return
+        }
+        entry.isGroup = false
+        entry.read = YAMLValue(content: .mapping([]), place: over.place)
+        entry.value.place = over.place
+        entry.children = []
+        entry.elements = elements
+        let source = entries.count
+        indexByID[entry.id] = source
+        entries.append(entry)
+        if let parent = entry.parent { entries[parent].children.append(source) }
+        entries[index].source = source
     }
 
     private mutating func add(_ tasks: YAMLValue, in parent: Int?, _ reader: inout ShapeReader) -> [Int] {
@@ -102,6 +158,19 @@ struct TaskOutline {
         }
     }
 
+    /// How the elements are made that an entry makes.
+    func elements(_ elements: Elements) -> DocumentElements {
+        let group = entries[elements.owner].group
+        return DocumentElements(
+            elements.combination,
+            of: elements.tasks.map { member in
+                let found = find(member.value.text ?? "", from: group)
+                return DocumentElements.Source(
+                    name: member.name, task: member.value.text ?? "",
+                    isRun: found.map { entries[$0].read?["run_dag"] != nil } ?? false)
+            })
+    }
+
     /// How many groups two entries stand in together.
     func commonDepth(_ first: Int, _ second: Int) -> Int {
         var (left, right) = (entries[first].parent, entries[second].parent)
@@ -137,5 +206,20 @@ struct TaskOutline {
     func tasks(of index: Int) -> [Int] {
         guard entries[index].isGroup else { return [index] }
         return entries[index].children.flatMap { tasks(of: $0) }
+    }
+}
+
+extension TaskOutline.Entry {
+    /// The key of what it does, where that gives no list.
+    var workWithoutOutput: String? {
+        guard let read else { return nil }
+        if let run = read["run_dag"] { return run["output_of"] == nil ? "run_dag" : nil }
+        return ["sensor", "empty", "latest_only"].first { read[$0] != nil }
+    }
+
+    /// The key of what it does, where no output of that can lead on and another not.
+    var workWithoutBranch: String? {
+        guard let read else { return nil }
+        return ["sensor", "run_dag", "empty"].first { read[$0] != nil }
     }
 }

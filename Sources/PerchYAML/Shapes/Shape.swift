@@ -11,6 +11,9 @@ indirect enum Shape: Sendable {
     /// Nothing but true: what is not so is left out.
     case yes
     case integer(ClosedRange<Int64>)
+    /// A whole number, or a text with templates that becomes one.
+    case templatedInteger(ClosedRange<Int64>)
+    case number
     /// A length of time, with units.
     case span(SpanBound)
     case choice([String])
@@ -26,12 +29,20 @@ indirect enum Shape: Sendable {
     case object(ObjectShape)
     /// An object of one shape where it has a key, and of another where not.
     case cases(key: String, has: ObjectShape, else: ObjectShape)
+    /// An object where a mapping has a key, or nothing but keys of the object; and else a value of another shape.
+    case marked(by: String, ObjectShape, else: Shape)
     /// One of `Shapes.named`: for shapes that stand in themselves.
     case named(String)
 
     /// How short a length of time may be.
     enum SpanBound: Sendable {
         case any, notNegative, positive
+    }
+
+    /// Whether a value is an object that is marked so.
+    static func isMarked(_ value: YAMLValue, by key: String, _ object: ObjectShape) -> Bool {
+        guard !value.members.isEmpty else { return false }
+        return value[key] != nil || value.members.allSatisfy { object.field($0.name) != nil }
     }
 
     /// Whether nothing (`null`) is a value here, and not the lack of one.
@@ -46,6 +57,8 @@ struct ObjectShape: Sendable {
     /// The field that a value stands for which is no mapping.
     var short: String?
     var rules: [ObjectRule] = []
+    /// What messages ask for where there is a list; nil: what the short form is.
+    var inPlaceOfList: String?
 
     func field(_ name: String) -> Field? { fields.first { $0.name == name } }
 }

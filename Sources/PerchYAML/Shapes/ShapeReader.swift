@@ -20,6 +20,14 @@ struct ShapeReader {
         case .yes:
             return value.isTrue ? value : refuse(value, name, "true, or left out")
         case .integer(let range): return integer(value, range, name)
+        case .templatedInteger(let range):
+            if let text = value.text, text.contains("{{") { return template(value, name) }
+            return integer(value, range, name, or: ", or a template")
+        case .number:
+            switch value.content {
+            case .integer, .number: return value
+            case .null, .flag, .text, .list, .mapping: return refuse(value, name, "a number")
+            }
         case .span(let bound): return span(value, bound, name)
         case .choice(let choices): return choice(value, choices, name)
         case .scalar: return scalar(value, name)
@@ -35,6 +43,9 @@ struct ShapeReader {
         case .object(let object): return self.object(value, object, name)
         case .cases(let key, let first, let second):
             return object(value, value[key] == nil ? second : first, name)
+        case .marked(let key, let object, let other):
+            guard Shape.isMarked(value, by: key, object) else { return read(value, as: other, name) }
+            return self.object(value, object, name)
         case .named(let known):
             guard let shape = Shapes.named[known] else {
                 return refuse(value, name, "of a shape '\(known)', which there is not")
@@ -78,9 +89,11 @@ struct ShapeReader {
         }
     }
 
-    private mutating func integer(_ value: YAMLValue, _ range: ClosedRange<Int64>, _ name: String) -> YAMLValue? {
+    private mutating func integer(
+        _ value: YAMLValue, _ range: ClosedRange<Int64>, _ name: String, or more: String = ""
+    ) -> YAMLValue? {
         if case .integer(let number) = value.content, range.contains(number) { return value }
-        return refuse(value, name, Self.words(range))
+        return refuse(value, name, Self.words(range) + more)
     }
 
     static func words(_ range: ClosedRange<Int64>) -> String {
@@ -175,6 +188,7 @@ struct ShapeReader {
         guard let short = shape.short, let field = shape.field(short), !value.isNull else {
             return refuse(value, name, "a mapping: a line 'key: value' for each of its keys")
         }
+        if case .list = value.content, let wanted = shape.inPlaceOfList { return refuse(value, name, wanted) }
         guard let item = read(value, as: field.shape, name) else { return nil }
         return YAMLValue(
             content: .mapping([YAMLValue.Member(name: short, place: value.place, value: item)]), place: value.place)

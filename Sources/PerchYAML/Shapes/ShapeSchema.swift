@@ -16,6 +16,8 @@ extension Shape {
                     "minimum": range.lowerBound == .min ? .null : .integer(range.lowerBound),
                     "maximum": range.upperBound == .max ? .null : .integer(range.upperBound),
                 ].filter { $1 != .null })
+        case .templatedInteger(let range): ["anyOf": [Shape.integer(range).schema, ["type": "string"]]]
+        case .number: ["type": "number"]
         case .span(let bound): ["type": "string", "pattern": .string(Self.pattern(bound))]
         case .choice(let choices): ["enum": .array(choices.map { .string($0) })]
         case .scalar: ["type": ["string", "number", "boolean"]]
@@ -30,6 +32,21 @@ extension Shape {
             [
                 "type": "object",
                 "if": ["required": [.string(key)]], "then": first.schema, "else": second.schema,
+            ]
+        case .marked(let key, let object, let other):
+            [
+                "if": [
+                    "type": "object", "minProperties": 1,
+                    "anyOf": [
+                        ["required": [.string(key)]],
+                        [
+                            "properties": .object(
+                                Dictionary(uniqueKeysWithValues: object.fields.map { ($0.name, true) })),
+                            "additionalProperties": false,
+                        ],
+                    ],
+                ],
+                "then": object.schema, "else": other.schema,
             ]
         case .named(let name): ["$ref": .string("#/$defs/\(name)")]
         }

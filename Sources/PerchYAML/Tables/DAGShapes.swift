@@ -30,7 +30,9 @@ enum DAGShapes {
                 "weight_rule", .choice(WeightRule.allCases.map(\.rawValue)),
                 "whether the priorities of what comes before or after a task are added to its own; absolute: none"),
             Field("tags", .oneOrMore(.text), "words by which it is found"),
-            Field("params", .dictionary(.any), "default values of the runs' params"),
+            Field(
+                "params", .dictionary(.marked(by: "type", ParamShapes.param, else: .any)),
+                "the runs' params: default values, or types with bounds"),
             Field(
                 "defaults", .object(defaults), "options for every task that does not give its own",
                 others: ["default_args"]),
@@ -58,8 +60,16 @@ enum DAGShapes {
             Field(
                 "jitter", .span(.notNegative),
                 "runs of ticks are created up to so long after them, a DAG's always alike"),
-            Field("asset", .oneOrMore(.text), "a run for each update of one of these assets", others: ["assets"]),
-            Field("all_assets", .list(.text), "a run when each of these assets has been updated since the last one"),
+            Field(
+                "asset", .oneOrMore(.named("asset")),
+                "a run for each update of one of these assets; with 'all' or 'any' in it, when that has come true",
+                others: ["assets"]),
+            Field(
+                "all_assets", .list(.named("asset")),
+                "a run when each of these assets has been updated since the last one"),
+            Field(
+                "calendar", .object(calendar), "the days on whose ticks runs are created; every day",
+                others: ["holidays", "days"]),
             Field("after", .text, "a run for each run of this other DAG that ends"),
             Field("states", .oneOrMore(.choice(["success", "failed"])), "how the run of the other DAG ends; success"),
         ],
@@ -73,6 +83,34 @@ enum DAGShapes {
             .needs("within", ["batch"]),
             .needs("states", ["after"]),
         ])
+
+    static let asset = ObjectShape(
+        name: "an asset",
+        fields: [
+            Field("name", .text, "its name", others: ["uri"]),
+            Field("all", .list(.named("asset")), "all of these", others: ["and"]),
+            Field("any", .list(.named("asset")), "one of these", others: ["or"]),
+        ],
+        short: "name", rules: [.exactlyOne(["name", "all", "any"])],
+        inPlaceOfList: "an asset's name, or {all: […]} or {any: […]}")
+
+    static let calendar = ObjectShape(
+        name: "a calendar",
+        fields: [
+            Field(
+                "weekdays", .oneOrMore(.choice(["workdays"] + weekdays.flatMap { [$0, String($0.prefix(3))] })),
+                "the days of the week that count, workdays for Monday to Friday; all of them",
+                others: ["days", "days_of_week"]),
+            Field(
+                "except", .oneOrMore(.text), "dates that do not: 2026-12-25, or 12-25 for that of every year",
+                others: ["holidays", "excluded"]),
+            Field(
+                "only", .oneOrMore(.text), "the only dates that count, written alike", others: ["dates"]),
+        ],
+        short: "weekdays", rules: [.atLeastOne(["weekdays", "except", "only"])])
+
+    /// The days of the week, from Sunday on.
+    static let weekdays = DayCalendar.Weekday.allCases.map { "\($0)" }
 
     static let defaults = ObjectShape(name: "defaults", fields: TaskShapes.options)
 }

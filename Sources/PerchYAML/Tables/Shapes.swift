@@ -8,6 +8,7 @@ enum Shapes {
         "task": .cases(key: "group", has: TaskShapes.group, else: TaskShapes.task),
         "trigger": .object(Triggers.shape),
         "callback": .object(CallbackShapes.notifier),
+        "asset": .object(DAGShapes.asset),
         "json_condition": .object(ConditionShapes.json),
         "http_condition": .object(ConditionShapes.http),
         "sql_condition": .object(ConditionShapes.sql),

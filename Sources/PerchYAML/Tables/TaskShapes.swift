@@ -29,7 +29,7 @@ enum TaskShapes {
         Field($0.name, .object($0.shape), $0.summary, others: $0.others)
     }
     /// What a task can be.
-    static let works: [String] = operators.map(\.name) + ["sensor", "empty", "latest_only"]
+    static let works: [String] = operators.map(\.name) + ["sensor", "run_dag", "empty", "latest_only"]
     /// What says something about code alone.
     private static let ofCode = [
         "execution_timeout", "queued_timeout", "kill_timeout", "start_from", "short_circuit", "limits",
@@ -47,6 +47,9 @@ enum TaskShapes {
         Field(
             "sensor", .named("trigger"), "what the task waits for: it is nothing but a wait",
             others: ["trigger", "wait_for"]),
+        Field(
+            "run_dag", .object(subRun), "starts a run of another DAG and waits for its end, without a worker",
+            others: ["trigger_dag", "trigger_dag_run", "trigger_dagrun", "trigger_dag_id", "subdag"]),
         Field("empty", .yes, "true: the task does nothing, and joins what comes before it", others: ["dummy"]),
         Field("latest_only", .yes, "true: only the newest run goes on after it"),
     ]
@@ -56,14 +59,17 @@ enum TaskShapes {
             "after", .oneOrMore(.object(upstream)), "the tasks and groups that it comes after",
             others: ["upstream", "depends_on", "dependencies", "needs", "upstream_tasks"]),
         Field(
-            "over", .text, "the task whose output, a list, it is mapped over: one instance for each {{ element }}",
+            "over", .object(source),
+            "the task whose output, a list, it is mapped over: one instance for each {{ element }}; or several",
             others: ["expand", "map", "mapped_over"]),
         Field(
             "start_from", .named("trigger"), "what is waited for before the code runs, without a worker",
             others: ["start"]),
         Field("start_timeout", .span(.positive), "how long that wait may take"),
-        Field("timeout", .span(.positive), "how long a sensor may wait; 7d", others: ["wait_timeout"]),
-        Field("soft_fail", .flag, "whether a timeout skips the sensor instead of failing it; false"),
+        Field(
+            "timeout", .span(.positive), "how long a sensor, or a run of another DAG, may take; 7d",
+            others: ["wait_timeout"]),
+        Field("soft_fail", .flag, "whether a timeout skips the task instead of failing it; false"),
         Field(
             "short_circuit", .yes, "true: everything after it is skipped unless its output is true",
             others: ["short_circuits"]),
@@ -76,12 +82,15 @@ enum TaskShapes {
         name: "a task",
         fields: identity + operators + ownWork + flow + options + CallbackShapes.ofTasks.map(\.field), rules: taskRules)
 
+    private static let waiting = ["sensor", "run_dag"]
+
     private static let taskRules: [ObjectRule] = {
         let ofWorkers = (flow + options).map(\.name).filter { !ofEverything.contains($0) }
         return [
-            .exactlyOne(works), .needs("timeout", ["sensor"]), .needs("soft_fail", ["sensor"]),
+            .exactlyOne(works), .needs("timeout", waiting), .needs("soft_fail", waiting),
             .needs("start_timeout", ["start_from"]), .needs("tolerated_failures", ["over"]),
-            .excludes("sensor", ofCode), .excludes("empty", ofWorkers), .excludes("latest_only", ofWorkers),
+            .excludes("sensor", ofCode), .excludes("run_dag", ofCode), .excludes("empty", ofWorkers),
+            .excludes("latest_only", ofWorkers),
         ]
     }()
 
@@ -93,12 +102,41 @@ enum TaskShapes {
                 "after", .oneOrMore(.object(upstream)), "the tasks and groups that all of it comes after",
                 others: ["upstream", "depends_on", "dependencies", "needs"]),
             Field(
-                "over", .text,
+                "over", .object(source),
                 "the task whose output, a list, it is mapped over: each {{ element }} has an instance of every task",
                 others: ["expand", "map", "mapped_over"]),
             Field("tolerated_failures", .integer(1...100), "how many in a hundred instances of each task may fail"),
             Field("tasks", .list(.named("task")), "its tasks, and groups in it", required: true),
         ], rules: [.needs("tolerated_failures", ["over"])])
+
+    /// Over what a task or a group is mapped.
+    private static let source = ObjectShape(
+        name: "what is mapped over",
+        fields: [
+            Field("task", .text, "the task whose output, a list, it is", others: ["id", "task_id"]),
+            Field(
+                "product", .dictionary(.text),
+                "each element of one task's output with each of the others', by names: {file: files, region: regions}",
+                others: ["cross", "cross_product"]),
+            Field(
+                "zip", .dictionary(.text),
+                "the first elements of tasks' outputs together, the second ones, and so on, by names"),
+        ],
+        short: "task", rules: [.exactlyOne(["task", "product", "zip"])],
+        inPlaceOfList: "one task, or several by names: {product: {file: files, region: regions}}, or {zip: …}")
+
+    private static let subRun = ObjectShape(
+        name: "a run of another DAG",
+        fields: [
+            Field("dag_id", .template, "the other DAG", required: true, others: ["dag", "id", "trigger_dag_id"]),
+            Field(
+                "params", .dictionary(.any), "what its run is given; texts may hold templates",
+                others: ["conf", "param"]),
+            Field(
+                "output_of", .text, "the task of it whose output this one gives, as soon as that has succeeded",
+                others: ["task", "task_id", "output", "result"]),
+        ],
+        short: "dag_id")
 
     static let upstream = ObjectShape(
         name: "what a task comes after",

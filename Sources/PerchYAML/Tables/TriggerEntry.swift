@@ -150,13 +150,22 @@ enum Triggers {
         shape: ObjectShape(
             name: "a wait for a process",
             fields: [
-                Field("pid", .integer(1...Int64(Int32.max)), "its id", required: true),
-                Field("start_time", .integer(0 ... .max), "field 22 of /proc/<pid>/stat", required: true),
-                Field("boot_id", .text, "what /proc/sys/kernel/random/boot_id said then", required: true),
-                Field("host", .text, "the machine's name", required: true),
-                Field("records", .text, "where its output and end are written, if it was started detached"),
+                Field("pid", .templatedInteger(1...Int64(Int32.max)), "its id", required: true),
+                Field("start_time", .templatedInteger(0 ... .max), "field 22 of /proc/<pid>/stat", required: true),
+                Field("boot_id", .template, "what /proc/sys/kernel/random/boot_id said then", required: true),
+                Field("host", .template, "the machine's name", required: true),
+                Field("records", .template, "where its output and end are written, if it was started detached"),
             ])
-    ) { ProcessTrigger(try $0.json.decode(DetachedProcess.self)) }
+    ) { value in
+        guard value["pid"]?.text != nil || value["start_time"]?.text != nil else {
+            return ProcessTrigger(try value.json.decode(DetachedProcess.self))
+        }
+        func part(_ name: String) -> String? { value[name].map { $0.text ?? $0.written } }
+        return ProcessTemplate(
+            ProcessTemplate.Parts(
+                pid: part("pid") ?? "", startTime: part("start_time") ?? "", bootID: part("boot_id") ?? "",
+                host: part("host") ?? "", records: part("records")))
+    }
 
     private static let sql = TriggerEntry(
         name: "sql", summary: "the rows of a query",

@@ -19,6 +19,7 @@ private struct CronReference {
             seconds = values
         }
         guard parts.count == 5 else { return nil }
+        for day in [2, 4] where parts[day] == "?" { parts[day] = "*" }
         let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
         let days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
         let kinds: [(ClosedRange<Int>, [String], Int)] = [
@@ -56,13 +57,15 @@ private struct CronReference {
                 // A week may end on Sunday.
                 high = end == 0 && low > 0 && number(ends[1]) == nil && limits.upperBound == 7 ? 7 : end
             }
-            guard low <= high else { return nil }
+            // A range goes over the end of the field.
+            if low > high { high += top - limits.lowerBound + 1 }
             var step = 1
             if halves.count == 2 {
                 guard let given = number(halves[1]), given > 0 else { return nil }
                 step = given
             }
-            found.formUnion(stride(from: low, through: high, by: step))
+            let values = stride(from: low, through: high, by: step)
+            found.formUnion(values.map { $0 > limits.upperBound ? $0 - (top - limits.lowerBound + 1) : $0 })
         }
         return found
     }
@@ -85,12 +88,12 @@ private struct CronReference {
     static func field(_ limits: ClosedRange<Int>, _ names: [String], _ source: inout FuzzSource) -> String {
         source.several(1...2) { source in
             let low = source.int(limits)
-            let high = source.int(low...limits.upperBound)
+            let high = source.int(limits)
             let step = source.pick([1, 2, 5, 7, 40])
             let name = names.isEmpty ? "\(low)" : source.pick(names)
             let other = names.isEmpty ? "\(high)" : source.pick(names)
             return source.pick([
-                "*", "*", "\(low)", "\(low)-\(high)", "*/\(step)", "\(low)/\(step)", name, "\(name)-\(other)",
+                "*", "*", "?", "\(low)", "\(low)-\(high)", "*/\(step)", "\(low)/\(step)", name, "\(name)-\(other)",
             ])
         }.joined(separator: ",")
     }
