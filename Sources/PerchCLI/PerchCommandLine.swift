@@ -44,26 +44,20 @@ public enum PerchCommandLine {
             print(root.fullMessage(for: error))
             return EXIT_SUCCESS
         }
-        let message = root.message(for: error)
+        let named = NamedCommand(arguments, in: root)
+        let isWrongUsage = code == .validationFailure
+        let message = (isWrongUsage ? named.problem : nil) ?? explained(root.message(for: error), arguments)
         if !message.isEmpty {
-            let hint = code == .validationFailure ? " (see `\(command(of: arguments, in: root)) --help`)" : ""
+            let hint = isWrongUsage ? " (see `\(named.call) --help`)" : ""
             Console.shared.say("error: " + message.split(separator: "\n").joined(separator: " ") + hint)
         }
         return code.rawValue
     }
 
-    /// The command that arguments name, with the program: as far as they name one.
-    static func command(of arguments: [String], in root: any ParsableCommand.Type) -> String {
-        var names = [ProgramName.current]
-        var current = root
-        for argument in arguments {
-            let next = current.configuration.subcommands.first { command in
-                command._commandName == argument || command.configuration.aliases.contains(argument)
-            }
-            guard let next else { break }
-            names.append(argument)
-            current = next
-        }
-        return names.joined(separator: " ")
+    /// A value that begins with a minus is taken for an option; what is missed then stands there.
+    private static func explained(_ message: String, _ arguments: [String]) -> String {
+        let value = arguments.first { $0.hasPrefix("-") && $0.dropFirst().first?.isNumber == true }
+        guard let value, message.hasPrefix("Missing") else { return message }
+        return message + ": '\(value)' is taken for an option; it is written --name=\(value), or -- \(value) at the end"
     }
 }

@@ -105,7 +105,11 @@ struct NamesTests {
         definition.schedule = .cron(expression: expression, timeZone: "UTC")
         // So far ahead that the ticks are yet to come.
         definition.start = try Timestamp(parsing: "2099-01-01T00:00:00Z")
+        definition.calendar = DayCalendar(except: ["12-25"])
+        definition.runTimeout = .seconds(90)
         try await home.deploy(definition)
+        let details = try home.json("dags", "details", "ticks")
+        #expect(details["calendar"] == ["except": ["12-25"]] && details["run_timeout"] == 90.0)
         let found = try home.json("dags", "next-execution", "ticks", "-n", "\(ticks.count)").list
         let shown = found.compactMap { row -> String? in
             guard case .string(let text)? = row["logical_date"] else { return nil }

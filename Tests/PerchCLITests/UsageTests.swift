@@ -68,6 +68,40 @@ struct UsageTests {
     }
 
     @Test(
+        "a command or a value that there is not is answered with what was meant",
+        arguments: [
+            ("dags trigerr x", "there is no command 'dags trigerr'; did you mean 'trigger'?"),
+            ("dag list", "there is no command 'dag'; did you mean 'dags'?"),
+            (
+                "tasks run x y z",
+                "there is no command 'tasks run'; here it is `perch tasks test` (see `perch tasks --help`)"
+            ),
+            ("dags backfill x --from y", "here it is `perch backfill create`"),
+            ("scheduler", "here it is `perch standalone`"),
+            ("pools set x -1", "'-1' is taken for an option; it is written --name=-1, or -- -1 at the end"),
+            ("pools set x -- -1", "a pool has 0 slots or more, not -1"),
+            ("tasks clear x y --map-index -3 --task z", "--name=-3"),
+            ("db upgrade", "here it is `perch db migrate`"),
+            ("pools zz", "there are delete, export, get, import, list, set"),
+        ])
+    func unknownCommands(line: String, words: String) throws {
+        let outcome = try Program("perch").run(line.split(separator: " ").map(String.init))
+        #expect(outcome.code == 64 && outcome.output.isEmpty && outcome.errors.contains(words), "\(outcome)")
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+    }
+
+    @Test("what other commands are called here are commands") func elsewhere() throws {
+        for line in [
+            "standalone", "triggerer list", "assets", "deferred list", "deferred fire", "tasks test", "tasks clear",
+            "backfill create", "dags trigger", "dags list-import-errors", "db migrate", "pools set", "variables set",
+            "connections add", "config get-value",
+        ] {
+            let outcome = try Program("perch").run(line.split(separator: " ").map(String.init) + ["--help"])
+            #expect(outcome.code == 0 && outcome.output.contains("USAGE: perch \(line)"), "\(outcome)")
+        }
+    }
+
+    @Test(
         "a command neither makes nor migrates a metastore, and says what does",
         arguments: [
             "dags list", "dags details x", "dags trigger x", "dags pause x", "dags unpause x", "dags next-execution x",
