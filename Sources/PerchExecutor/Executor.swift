@@ -145,7 +145,8 @@ public actor Executor {
         self.init(
             store: MetastoreStore(
                 metastore: metastore,
-                terms: WorkerTerms(queues: configuration.queues, slots: configuration.slots)), clock: metastore.clock, reactor: reactor,
+                terms: WorkerTerms(queues: configuration.queues, slots: configuration.slots)), clock: metastore.clock,
+            reactor: reactor,
             processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger,
             secrets: secrets)
     }

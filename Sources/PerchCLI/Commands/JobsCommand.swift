@@ -37,7 +37,8 @@ struct JobsListCommand: AsyncParsableCommand {
         if let engine = try home.engine(), jobType == nil || jobType == "scheduler" {
             try listing.add([
                 [
-                    "job_type": .text("scheduler"), "pid": .number(engine.pid.map { Int64($0) }), "host": .text(try ProcessIdentity.current().host),
+                    "job_type": .text("scheduler"), "pid": .number(engine.pid.map { Int64($0) }),
+                    "host": .text(try ProcessIdentity.current().host),
                     "state": .text("active"), "started_at": .text(nil), "lease_until": .text(nil),
                 ]
             ])

@@ -18,7 +18,8 @@ enum TaskShapes {
         Field("pool_slots", .integer(Shapes.anyCount), "how many slots of the pool it takes; 1"),
         Field(
             "priority", .integer(-1_000_000_000...1_000_000_000), "higher runs first; 1", others: ["priority_weight"]),
-        Field("queue", .text, "the queue of the workers that run it, and of the triggerers that watch its waits; default"),
+        Field(
+            "queue", .text, "the queue of the workers that run it, and of the triggerers that watch its waits; default"),
         Field("outlets", .oneOrMore(.text), "the assets that the task updates when it succeeds"),
         Field(
             "trigger_rule", .choice(TriggerRule.allCases.map(\.rawValue)),
