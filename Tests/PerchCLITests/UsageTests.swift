@@ -77,7 +77,7 @@ struct UsageTests {
                 "there is no command 'tasks run'; here it is `perch tasks test` (see `perch tasks --help`)"
             ),
             ("dags backfill x --from y", "here it is `perch backfill create`"),
-            ("scheduler", "here it is `perch standalone`"),
+            ("webserver", "here it is `perch standalone`"),
             ("pools set x -1", "'-1' is taken for an option; it is written --name=-1, or -- -1 at the end"),
             ("pools set x -- -1", "a pool has 0 slots or more, not -1"),
             ("tasks clear x y --map-index -3 --task z", "--name=-3"),

@@ -41,8 +41,8 @@ struct NamedCommand {
 
     /// What others call a command, and what it is here.
     private static let elsewhere: [String: String] = [
-        "scheduler": "standalone", "worker": "standalone", "api-server": "standalone", "webserver": "standalone",
-        "dag-processor": "standalone", "jobs": "triggerer list", "datasets": "assets", "sensors": "deferred list",
+        "celery": "worker", "api-server": "standalone", "webserver": "standalone",
+        "dag-processor": "standalone", "datasets": "assets", "sensors": "deferred list",
         "tasks run": "tasks test", "dags backfill": "backfill create", "dags list-jobs": "triggerer list",
         "dags run": "dags trigger", "dags start": "dags trigger", "dags reserialize": "dags list-import-errors",
         "db init": "db migrate", "db upgrade": "db migrate", "pools create": "pools set", "pools add": "pools set",
