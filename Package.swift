@@ -115,6 +115,8 @@ let package = Package(
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux", "CPQ", sqlite]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
         room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", grdb, sqlite, log]),
+        // The metastore on PostgreSQL; what is SQLite's lies in the room above.
+        room("PerchPostgres", ["PerchSDK", "PerchMetastore", "CPQ", "CLinux"]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),
         room(
             "PerchExecutor",
@@ -129,7 +131,7 @@ let package = Package(
             [
                 "PerchSDK", "PerchBundle", "PerchOutputs", "PerchYAML", "PerchOperators", "PerchMetastore",
                 "PerchScheduler", "PerchExecutor", "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph",
-                "PerchMetrics", "PerchVault", "CLinux", arguments, log,
+                "PerchMetrics", "PerchPostgres", "PerchVault", "CLinux", arguments, log,
                 metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),
@@ -169,7 +171,8 @@ let package = Package(
         tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
-        tests("PerchMetastoreTests", ["PerchMetastore", "PerchSDK"]),
+        tests(
+            "PerchMetastoreTests", ["PerchMetastore", "PerchPostgres", "PerchSDK", "ProgramTestSupport"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
             "PerchCLITests",

@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Backfills")
+@Suite("Backfills", .onEveryGround)
 struct BackfillTests {
     private func stage(_ change: (inout DAGDefinition) -> Void = { _ in }) async throws -> Stage {
         let stage = try await Stage()

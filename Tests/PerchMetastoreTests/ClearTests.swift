@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Clearing gives new tries")
+@Suite("Clearing gives new tries", .onEveryGround)
 struct ClearTests {
     private func clear(
         _ stage: Stage, _ taskID: String?, mapIndex: Int? = nil, downstream: Bool = false, onlyFailed: Bool = false

@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Deadlines of waits are moved")
+@Suite("Deadlines of waits are moved", .onEveryGround)
 struct DeadlineTests {
     private func move(_ stage: Stage, _ waitID: Int64, _ move: DeadlineMove) async throws -> MovedDeadline {
         try await stage.store.write { try $0.moveDeadline(of: waitID, move) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PerchMetastore
 
-@Suite("Pools that count tasks which wait")
+@Suite("Pools that count tasks which wait", .onEveryGround)
 struct DeferredPoolTests {
     private func sensors(_ count: Int, pool: String = "p", slots: Int = 1) -> [TaskDefinition] {
         (0..<count).map { index in

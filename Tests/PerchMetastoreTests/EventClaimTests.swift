@@ -5,7 +5,7 @@ import Testing
 
 @testable import PerchMetastore
 
-@Suite("Event waits: which events they see, and who takes one")
+@Suite("Event waits: which events they see, and who takes one", .onEveryGround)
 struct EventClaimTests {
     private func trigger(_ terms: [String: JSONValue] = [:]) -> TriggerSpec {
         let definition = terms.merging(["name": "x"]) { given, _ in given }

@@ -29,7 +29,7 @@ extension Stage {
     }
 }
 
-@Suite("Why a task does not run")
+@Suite("Why a task does not run", .onEveryGround)
 struct TaskHindranceTests {
     @Test("Waits for the same thing are told together, with the range of their deadlines")
     func sameWait() async throws {
@@ -317,7 +317,7 @@ struct TaskHindranceTests {
     }
 }
 
-@Suite("Why a run does not go on")
+@Suite("Why a run does not go on", .onEveryGround)
 struct RunHindranceTests {
     @Test("A queued run names the runs that hold its DAG's places")
     func limit() async throws {

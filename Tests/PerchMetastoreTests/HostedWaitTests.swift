@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Hosted waits are held by one worker")
+@Suite("Hosted waits are held by one worker", .onEveryGround)
 struct HostedWaitTests {
     private static let trigger = TriggerSpec(kind: "async:Depth", target: "Depth", definition: ["queue": "a"])
 

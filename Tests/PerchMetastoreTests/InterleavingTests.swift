@@ -6,7 +6,7 @@ import Testing
 
 /// The part of the conformance suite that every driver has to pass: many writers at once, with reports that come twice,
 /// late and from the dead, and fires, cancels and clears that cross.
-@Suite("Concurrent writers leave the metastore without a contradiction")
+@Suite("Concurrent writers leave the metastore without a contradiction", .onEveryGround)
 struct InterleavingTests {
     private struct Generator: RandomNumberGenerator {
         var state: UInt64

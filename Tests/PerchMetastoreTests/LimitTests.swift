@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Limits beside pools, and turns between DAGs")
+@Suite("Limits beside pools, and turns between DAGs", .onEveryGround)
 struct LimitTests {
     private func limited(_ id: String, _ limits: (String, Int)..., after: [Int] = []) -> TaskDefinition {
         .code(id, after: after) { task in

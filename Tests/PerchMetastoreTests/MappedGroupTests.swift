@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("A mapped group goes element by element")
+@Suite("A mapped group goes element by element", .onEveryGround)
 struct MappedGroupTests {
     /// list → (check → store), one an element → report
     private static func dag(

@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Marking says how a task has ended")
+@Suite("Marking says how a task has ended", .onEveryGround)
 struct MarkTests {
     private func mark(_ stage: Stage, _ task: String, _ state: TaskState, mapIndex: Int? = nil) async throws -> Int {
         try await stage.store.write {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PerchMetastore
 
-@Suite("Processes are told apart by more than their number")
+@Suite("Processes are told apart by more than their number", .onEveryGround)
 struct ProcessIdentityTests {
     @Test("This process is alive, and one recorded under its number with another start time is not")
     func alive() throws {

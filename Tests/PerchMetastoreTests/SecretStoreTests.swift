@@ -5,7 +5,7 @@ import Testing
 
 @testable import PerchMetastore
 
-@Suite("Variables and connections in the metastore") struct SecretStoreTests {
+@Suite("Variables and connections in the metastore", .onEveryGround) struct SecretStoreTests {
     private func sealed(_ text: String, _ key: String = "k1") -> SealedValue { SealedValue(keyID: key, text: text) }
 
     @Test("they are stored, changed and removed; what is secret is stored sealed or not at all") func store()
@@ -125,8 +125,8 @@ import Testing
             _ = try transaction.run("DROP INDEX task_instance_oversized")
             _ = try transaction.run("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
         }
-        try stage.store.close()
-        let again = try Metastore.open(home: stage.home.path, access: .engine, clock: stage.clock)
+        try stage.close()
+        let again = try stage.site.open(.engine, clock: stage.clock)
         try await again.write { try $0.setVariable("a", .plain("b"), isSecret: false, description: nil) }
         #expect(try await again.read { try $0.variables().count } == 1)
         #expect(try await again.check() == [])

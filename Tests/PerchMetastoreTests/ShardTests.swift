@@ -37,7 +37,7 @@ extension Stage {
     }
 }
 
-@Suite("Shards and those who hold them")
+@Suite("Shards and those who hold them", .onEveryGround)
 struct ShardTests {
     @Test("Triggerers share the shards of a queue in proportion to their capacities, whoever comes and goes")
     func shares() async throws {
@@ -183,24 +183,24 @@ struct ShardTests {
 
     @Test("A metastore that has to be migrated is not, while another process works on it")
     func migration() async throws {
-        let home = try TemporaryHome()
-        _ = try Metastore.migrate(home: home.path, clock: ManualClock())
-        let member = try Metastore.open(home: home.path, access: .member, clock: ManualClock())
+        let site = try Site()
+        try site.migrate()
+        let member = try site.open(.member)
         // The schema is current: the engine may start beside it.
-        let engine = try Metastore.open(home: home.path, access: .engine, clock: ManualClock())
+        let engine = try site.open(.engine)
         try await engine.write { _ = try $0.run("UPDATE meta SET value = '3' WHERE key = 'schema_version'") }
         try engine.close()
         #expect(throws: PerchError.self) {
-            try Metastore.open(home: home.path, access: .engine, clock: ManualClock()).close()
+            try site.open(.engine).close()
         }
         try member.close()
     }
 
     @Test("Processes of a home ring at one another, whoever came first")
     func neighbours() async throws {
-        let home = try TemporaryHome()
-        let engine = try Metastore.open(home: home.path, access: .engine, clock: ManualClock())
-        let member = try Metastore.open(home: home.path, access: .member, clock: ManualClock())
+        let site = try Site()
+        let engine = try site.open(.engine)
+        let member = try site.open(.member)
         let (rings, ringing) = AsyncStream<String>.makeStream()
         engine.doorbells.subscribe(.events) { _ in ringing.yield("engine") }
         member.doorbells.subscribe(.events) { _ in ringing.yield("member") }

@@ -53,7 +53,7 @@ struct StoreTests {
         }
         #expect(error?.code == .conflict)
         #expect(error?.message.contains("\(getpid())") == true)
-        try stage.store.close()
+        try stage.close()
         try Metastore.open(home: stage.home.path, access: .engine, clock: stage.clock).close()
     }
 
@@ -89,7 +89,7 @@ struct StoreTests {
         try await stage.store.write {
             _ = try $0.run("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
         }
-        try stage.store.close()
+        try stage.close()
         for access in [Metastore.Access.engine, .command] {
             let error = #expect(throws: PerchError.self) {
                 try Metastore.open(home: stage.home.path, access: access, clock: stage.clock)

@@ -3,8 +3,10 @@
 import Foundation
 import PerchSDK
 import Synchronization
+import Testing
 
 @testable import PerchMetastore
+@testable import PerchPostgres
 
 /// A clock that stands still until it is moved.
 final class ManualClock: PerchClock {
@@ -39,18 +41,74 @@ final class TemporaryHome: Sendable {
     }
 }
 
+/// A home, and the database of its metastore where that does not lie in the home.
+final class Site: Sendable {
+    let home: TemporaryHome
+    private let database: TestDatabase?
+
+    init() throws {
+        home = try TemporaryHome()
+        database = Ground.current == .postgres ? try TestDatabase() : nil
+    }
+
+    func open(_ access: Metastore.Access, clock: any PerchClock = ManualClock()) throws -> Metastore {
+        if let database {
+            return try Metastore.open(postgres: database.settings, home: home.path, access: access, clock: clock)
+        }
+        return try Metastore.open(home: home.path, access: access, clock: clock)
+    }
+
+    @discardableResult
+    func migrate() throws -> (from: Int, to: Int) {
+        if let database { return try Metastore.migrate(postgres: database.settings) }
+        return try Metastore.migrate(home: home.path, clock: ManualClock())
+    }
+}
+
+/// Closes the metastore of a test when that is over: a server has room for so many.
+final class StageEnd: Sendable {
+    private let store: Metastore
+    /// Goes after the metastore.
+    private let site: Site
+    private let isClosed = Mutex(false)
+
+    init(_ store: Metastore, _ site: Site) {
+        self.store = store
+        self.site = site
+    }
+
+    func close() throws {
+        let isFirst = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return !isClosed
+        }
+        if isFirst { try store.close() }
+    }
+
+    deinit {
+        do {
+            try close()
+        } catch {
+            Issue.record("the metastore of a test cannot be closed: \(error)")
+        }
+    }
+}
+
 /// A metastore with a worker and a triggerer registered, for tests of transitions.
 struct Stage {
-    let home: TemporaryHome
+    let site: Site
+    var home: TemporaryHome { site.home }
     let clock = ManualClock()
     let store: Metastore
     let worker: Int64
     /// The triggerer's process.
     let lease: Int64
+    private let end: StageEnd
 
     init() async throws {
-        home = try TemporaryHome()
-        store = try Metastore.open(home: home.path, access: .engine, clock: clock)
+        site = try Site()
+        store = try site.open(.engine, clock: clock)
+        end = StageEnd(store, site)
         worker = try await store.write {
             try $0.registerProcess(
                 role: "worker", pid: 1, startTime: 1, bootID: "b", host: "h", lease: .seconds(1_000_000_000))
@@ -63,6 +121,8 @@ struct Stage {
             return owner
         }
     }
+
+    func close() throws { try end.close() }
 
     func deploy(_ definitions: DAGDefinition...) async throws {
         try await store.write { try $0.storeDAGs(definitions, bundle: "test", bundleVersion: "1") }
@@ -77,7 +137,9 @@ struct Stage {
     }
 
     func advance() async throws {
-        for _ in 0..<1_000 where try await store.write({ try $0.advanceRuns(budget: 1_000) }) {}
+        for _ in 0..<1_000 {
+            guard try await store.write({ try $0.advanceRuns(budget: 1_000) }) else { return }
+        }
     }
 
     func claim(_ limit: Int = 100) async throws -> [ClaimedTask] {

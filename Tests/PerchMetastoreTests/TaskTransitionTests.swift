@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Tasks move through their states in one transaction a transition")
+@Suite("Tasks move through their states in one transaction a transition", .onEveryGround)
 struct TaskTransitionTests {
     @Test("A chain runs in order, and the run ends with its last task")
     func chain() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PerchMetastore
 
-@Suite("Trigger rules")
+@Suite("Trigger rules", .onEveryGround)
 struct TriggerRuleTests {
     static let ends: [TaskState] = [.success, .failed, .upstreamFailed, .skipped]
     static let rules = TriggerRule.allCases.filter { $0 != .allDoneSetupSuccess }

@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Waits are listed, filtered, sorted and forecast")
+@Suite("Waits are listed, filtered, sorted and forecast", .onEveryGround)
 struct WaitListingTests {
     /// Forty waits with many equal keys: half without a deadline of their own, some of them time waits.
     private func fill(_ stage: Stage) async throws {

@@ -4,7 +4,7 @@ import PerchMetastore
 import PerchSDK
 import Testing
 
-@Suite("Waits are registered and fired in one transaction each, and the first fire wins")
+@Suite("Waits are registered and fired in one transaction each, and the first fire wins", .onEveryGround)
 struct WaitTransitionTests {
     @Test("A sensor goes from the scheduler to its wait and from its wait to its end")
     func sensor() async throws {

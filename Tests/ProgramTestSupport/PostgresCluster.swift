@@ -9,6 +9,7 @@ public final class PostgresCluster {
     public let folder: String
     public let port: Int
     private let programs: String
+    private let connections: Int
     /// The server, while it runs.
     private var server: Process?
 
@@ -22,12 +23,17 @@ public final class PostgresCluster {
     }
 
     /// Makes a cluster and starts its server.
-    public init() throws {
+    ///
+    /// - Parameters:
+    ///   - trusting: Whether it asks nobody on this machine for a password, which takes some milliseconds each time.
+    ///   - connections: How many it takes at once.
+    public init(trusting: Bool = false, connections: Int = 20) throws {
         guard let programs = Self.programs else {
             throw RunningEngineError(
                 description: "there is no PostgreSQL server; install the Debian package postgresql")
         }
         self.programs = programs
+        self.connections = connections
         port = try FreePort.find()
         folder = "/tmp/pq-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -35,7 +41,8 @@ public final class PostgresCluster {
         try password.write(toFile: "\(folder)/password", atomically: false, encoding: .utf8)
         chmod("\(folder)/password", 0o644)
         try run(
-            "initdb", "-D", "\(folder)/data", "-U", "perch", "--pwfile=\(folder)/password", "-A", "scram-sha-256",
+            "initdb", "-D", "\(folder)/data", "-U", "perch", "--pwfile=\(folder)/password", "-A",
+            trusting ? "trust" : "scram-sha-256",
             "--no-sync", "-E", "UTF8", "--locale=C")
         try start()
     }
@@ -47,7 +54,7 @@ public final class PostgresCluster {
     public func start() throws {
         let process = try prepare(
             "postgres", "-D", "\(folder)/data", "-p", "\(port)", "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c",
-            "fsync=off", "-c", "max_connections=20")
+            "fsync=off", "-c", "max_connections=\(connections)")
         try process.run()
         server = process
         for _ in 0..<300 where process.isRunning {

@@ -2,6 +2,7 @@
 
 internal import ArgumentParser
 internal import PerchMetastore
+internal import PerchPostgres
 internal import PerchSDK
 
 struct DatabaseCommand: AsyncParsableCommand {
@@ -21,12 +22,19 @@ struct DatabaseMigrateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        let (from, to) = try Metastore.migrate(home: home.path, clock: SystemClock())
+        let server = try home.postgres()
+        let name = server?.address.name ?? home.paths.database
+        let (from, to) =
+            if let server {
+                try Metastore.migrate(postgres: server)
+            } else {
+                try Metastore.migrate(home: home.path, clock: SystemClock())
+            }
         let line =
             switch from {
-            case to: "\(home.paths.database) has schema \(to) already"
-            case 0: "\(home.paths.database) is created with schema \(to)"
-            default: "\(home.paths.database) is migrated from schema \(from) to \(to)"
+            case to: "\(name) has schema \(to) already"
+            case 0: "\(name) is created with schema \(to)"
+            default: "\(name) is migrated from schema \(from) to \(to)"
             }
         try Console.shared.line(line)
     }

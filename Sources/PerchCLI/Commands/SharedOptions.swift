@@ -11,9 +11,15 @@ struct HomeOption: ParsableArguments {
         name: .long, help: ArgumentHelp("The home of this Perch. Default: $PERCH_HOME, else ./.perch", valueName: "dir")
     )
     var home: String?
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The database of the metastore, as postgresql://user@host/database. Default: the setting metastore.url, else "
+                + "a file of the home", valueName: "url"))
+    var metastore: String?
 
     func resolve() throws -> Home {
-        try Home(option: home, environment: ProcessEnvironment.current)
+        try Home(option: home, metastore: metastore, environment: ProcessEnvironment.current)
     }
 
     /// Runs `body` on the opened metastore and closes it again.

@@ -9,7 +9,8 @@ internal import PerchSDK
 struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
-            commandName: "standalone", abstract: "Run scheduler, executor and triggerer in this process, on SQLite.",
+            commandName: "standalone",
+            abstract: "Run scheduler, executor and triggerer in this process, on SQLite or PostgreSQL.",
             discussion: """
                 Makes the home where it is missing. Stops on SIGTERM or SIGINT; a second signal ends it at once. \
                 The log goes to standard error.

@@ -42,7 +42,7 @@ struct TriggererRunCommand: AsyncParsableCommand {
         let clock = SystemClock()
         let metrics = EngineMetrics()
         let secrets = try SecretSettings(options, home: home, clock: clock)
-        let metastore = try home.open(.member, meter: metrics.commits)
+        let metastore = try home.open(.member, options, meter: metrics.commits)
         let role: TriggererRole
         do {
             role = try TriggererRole(

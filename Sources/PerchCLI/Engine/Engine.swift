@@ -52,8 +52,15 @@ struct Engine {
         self.configuration = configuration
         let places = try edges == nil ? SecretSettings(configuration, home: home, clock: clock) : nil
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
-        found = home.paths.state
-        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
+        let state = home.paths.state
+        if edges == nil {
+            metastore = try home.open(.engine, configuration, meter: metrics?.commits)
+            // What lies on a server was not made with the home, and does not go with it.
+            found = (state.hasHome, try state.hasMetastore || home.postgres(configuration) != nil)
+        } else {
+            metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
+            found = state
+        }
         do {
             let secrets = edges?.secrets ?? places?.forExecutor(metastore) ?? ExecutorSecrets()
             executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags, secrets)

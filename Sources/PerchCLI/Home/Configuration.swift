@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import PerchPostgres
 internal import PerchSDK
 
 /// The settings in effect: flags over the environment (`PERCH__SECTION__KEY`) over `<home>/config.json`.
@@ -15,8 +16,11 @@ struct Configuration: Sendable {
 
         /// The value as people may see it.
         var shown: String? {
-            if case .secret = key.kind { return value.map { _ in "(secret)" } }
-            return value
+            switch key.kind {
+            case .secret: return value.map { _ in "(secret)" }
+            case .database: return value.map { (try? PostgresAddress($0).name) ?? "" }  // because it was read before
+            default: return value
+            }
         }
     }
 
@@ -57,7 +61,14 @@ struct Configuration: Sendable {
                     "--set: everybody on this machine can read a command line; put \(name) into the file that "
                         + "\(name)_file names, or into the environment as \(key.variable)")
             }
-            values[name] = (String(flag[flag.index(after: equals)...]), "--set")
+            let value = String(flag[flag.index(after: equals)...])
+            if case .database = key.kind, PostgresAddress.isOne(value), try PostgresAddress(value).hasPassword {
+                throw PerchError(
+                    .invalid,
+                    "--set: everybody on this machine can read a command line; leave the password of \(name) out and put "
+                        + "it into PGPASSWORD or ~/.pgpass, or the whole URL into \(key.variable)")
+            }
+            values[name] = (value, "--set")
         }
         entries = try ConfigurationKey.all.map { key in
             guard let given = values[key.name] else {
@@ -116,7 +127,8 @@ struct Configuration: Sendable {
                 switch value {
                 case .integer(let number): found.append((name, String(number)))
                 case .string(let text): found.append((name, text))
-                default: throw PerchError(.invalid, "\(path): '\(name)' is neither a number nor a string")
+                case .bool(let isTrue): found.append((name, isTrue ? "true" : "false"))
+                default: throw PerchError(.invalid, "\(path): '\(name)' is no number, string or truth value")
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 internal import Logging
 internal import PerchAPIServer
+internal import PerchPostgres
 internal import PerchSDK
 
 /// One setting of the engine: its name, what may stand there, and what holds where nothing stands.
@@ -18,6 +19,10 @@ struct ConfigurationKey: Sendable {
         case address
         /// The path of a file.
         case path
+        /// The URL of a database; its password is never shown.
+        case database
+        /// `true` or `false`.
+        case truth
         /// What nobody may see: not for the command line, and never shown.
         case secret
     }
@@ -66,6 +71,15 @@ struct ConfigurationKey: Sendable {
             summary: "requests a second that HTTP waits make to one host; 0 for as many as there are"),
         ConfigurationKey(
             name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),
+        ConfigurationKey(
+            name: "metastore.listen_url", kind: .database, fallback: nil,
+            summary: "the same database without a pooler before it, for locks and doorbells; without it metastore.url"),
+        ConfigurationKey(
+            name: "metastore.prepare", kind: .truth, fallback: "true",
+            summary: "whether statements are prepared by name; false behind a pooler that keeps none"),
+        ConfigurationKey(
+            name: "metastore.url", kind: .database, fallback: nil,
+            summary: "the database of the metastore, as postgresql://user@host/database; without it a file of the home"),
         ConfigurationKey(
             name: "outputs.inline_size", kind: .bytes, fallback: "64KiB",
             summary: "the longest output that stays in the metastore; longer ones are files of the home"),
@@ -152,6 +166,16 @@ struct ConfigurationKey: Sendable {
             } catch {
                 throw PerchError(.invalid, "\(name): \(error.message)")
             }
+        case .database:
+            do {
+                _ = try PostgresAddress(text)
+                return 0
+            } catch let error as PerchError {
+                throw PerchError(error.code, "\(name): \(error.message)")
+            }
+        case .truth:
+            guard text == "true" || text == "false" else { throw refusal(of: text, "true or false") }
+            return text == "true" ? 1 : 0
         case .path, .secret:
             // Of neither there is a number. What is wrong with a secret is said without it.
             guard !text.isEmpty else { throw PerchError(.invalid, "\(name) is empty") }

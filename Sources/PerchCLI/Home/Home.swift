@@ -2,15 +2,23 @@
 
 internal import Glibc
 internal import PerchMetastore
+internal import PerchPostgres
 internal import PerchSDK
 
 /// The directory that holds everything of one Perch: metastore, logs, sockets, settings.
 struct Home: Sendable {
     /// Absolute.
     let path: String
+    /// What `--metastore` says.
+    private let metastore: String?
+    private let environment: [String: String]
 
     /// `--home`, else `$PERCH_HOME`, else `.perch` in the working directory.
-    init(option: String?, environment: [String: String]) throws {
+    ///
+    /// - Parameter metastore: `--metastore`, which goes before the settings.
+    init(option: String?, metastore: String? = nil, environment: [String: String]) throws {
+        self.metastore = metastore
+        self.environment = environment
         let given = option ?? environment["PERCH_HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? ".perch"
         guard !given.isEmpty else { throw PerchError(.invalid, "--home is empty; name a directory") }
         guard !given.utf8.contains(0) else { throw PerchError(.invalid, "--home holds a zero byte") }
@@ -31,8 +39,16 @@ struct Home: Sendable {
     /// The files of the home.
     var paths: HomePaths { HomePaths(path) }
 
-    /// Opens the metastore for a command, or for a process beside the engine: never creates it, never migrates it.
-    func open(_ access: Metastore.Access = .command, meter: (any MetastoreMeter)? = nil) throws -> Metastore {
+    /// Opens the metastore. Only an engine creates it, and migrates it.
+    ///
+    /// - Parameter configuration: The settings in effect; nil: they are read.
+    func open(
+        _ access: Metastore.Access = .command, _ configuration: Configuration? = nil,
+        meter: (any MetastoreMeter)? = nil
+    ) throws -> Metastore {
+        if let server = try postgres(configuration) {
+            return try Metastore.open(postgres: server, home: path, access: access, clock: SystemClock(), meter: meter)
+        }
         do {
             return try Metastore.open(home: path, access: access, clock: SystemClock(), meter: meter)
         } catch let error as PerchError where error.code == .notFound {
@@ -41,6 +57,23 @@ struct Home: Sendable {
                 "there is no metastore in \(path); run `\(ProgramName.current) standalone` there, or "
                     + "`\(ProgramName.current) db migrate`, or name another home with --home")
         }
+    }
+
+    /// The server that the metastore is on; nil where it is a file of the home.
+    ///
+    /// - Parameter configuration: The settings in effect; nil: they are read.
+    func postgres(_ configuration: Configuration? = nil) throws -> PostgresSettings? {
+        if let metastore, try PostgresAddress(metastore).hasPassword {
+            throw PerchError(
+                .invalid,
+                "--metastore: everybody on this machine can read a command line; leave the password out and put it into "
+                    + "PGPASSWORD or ~/.pgpass, or the whole URL into PERCH__METASTORE__URL")
+        }
+        let settings = try configuration ?? self.configuration(flags: [], environment: environment)
+        guard let url = metastore ?? settings.text("metastore.url") else { return nil }
+        return try PostgresSettings(
+            url: url, listenURL: settings.text("metastore.listen_url"),
+            prepares: settings.number("metastore.prepare") != 0)
     }
 
     /// The settings in effect for this home.
@@ -63,7 +96,8 @@ struct Home: Sendable {
 
     /// Says on standard error that a change waits for an engine, where none is alive.
     func noteMissingEngine(_ consequence: String) throws {
-        guard try engine() == nil else { return }
+        // Of a metastore that many machines work on, the engine may be on another one.
+        guard try engine() == nil, try postgres() == nil else { return }
         Console.shared.say("note: no engine is running on this home; \(consequence)")
     }
 }

@@ -71,7 +71,7 @@ package struct ProcessLauncher: BundleLauncher {
         // What seals, and what lets people in, is the engine's alone.
         let own = [
             HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE", "PERCH__SECRETS__KEY",
-            "PERCH__API__TOKEN", "PERCH__API__SECRET",
+            "PERCH__API__TOKEN", "PERCH__API__SECRET", "PERCH__METASTORE__URL", "PERCH__METASTORE__LISTEN_URL",
         ]
         var variables = ChildProcess.environment.filter { variable in
             !own.contains { variable.hasPrefix("\($0)=") }

@@ -34,7 +34,7 @@ extension Snapshot {
         conditions.add("w.since <", filter.registeredBefore)
         if let part = filter.targetContains {
             let escaped = part.map { "%_!".contains($0) ? "!\($0)" : String($0) }.joined()
-            conditions.texts.append("w.target LIKE \(conditions.place("%" + escaped + "%")) ESCAPE '!'")
+            conditions.texts.append("w.target {like} \(conditions.place("%" + escaped + "%")) ESCAPE '!'")
         }
         if let instant = filter.nextBy {
             let place = conditions.place(instant)
@@ -95,7 +95,8 @@ extension Snapshot {
     /// The condition that a wait is of a task: its name stands in the DAG's versions. Nil where no version has it.
     private func condition(ofTask taskID: String, dagID: String?) throws -> String? {
         let versions = try rows(
-            "SELECT version_id FROM dag_version WHERE :1 IS NULL OR dag_id = :1 ORDER BY version_id", dagID
+            "SELECT version_id FROM dag_version WHERE CAST(:1 AS TEXT) IS NULL OR dag_id = :1 ORDER BY version_id",
+            dagID
         ) { $0.int64(0) }
         var byIndex: [Int: [String]] = [:]
         for version in versions {

@@ -137,13 +137,24 @@ final class GroupCommitWriter: @unchecked Sendable {
         return true
     }
 
+    /// How often a group is made that the database takes back because of others, before its members are told.
+    private static let attempts = 10
+
     /// Runs members until the budget is spent, commits, tells them. Gives the position of the first one not run.
     private func commitGroup(_ members: [Member], from start: Int) -> Int {
+        // Those that stood for a bell of this group, or of one that was taken back.
+        var called: [Member] = []
+        for _ in 1..<Self.attempts {
+            if let next = commitGroup(members, from: start, &called, isLast: false) { return next }
+        }
+        return commitGroup(members, from: start, &called, isLast: true) ?? members.count
+    }
+
+    /// Nil where the group was taken back and may be made again, which the last attempt never says.
+    private func commitGroup(_ members: [Member], from start: Int, _ called: inout [Member], isLast: Bool) -> Int? {
         var ends: [MemberEnd] = []
         var bells: DoorbellSet = []
         var position = start
-        // Those that stood for a bell of this group.
-        var called: [Member] = []
         var calledEnds: [MemberEnd] = []
         var beganAt: Int64 = 0
         if meter != nil { tally = TransactionTally() }
@@ -161,6 +172,7 @@ final class GroupCommitWriter: @unchecked Sendable {
                         if connection.totalChanges - changesBefore >= Self.rowBudget { break }
                         if clock.now - begun >= Self.timeBudget { break }
                     }
+                    for member in called { calledEnds.append(try runMember(member, on: connection, bells: &bells)) }
                     while !bells.isEmpty {
                         let next = line.withLock { $0.takeStanding(for: bells) }
                         if next.isEmpty { break }
@@ -177,6 +189,9 @@ final class GroupCommitWriter: @unchecked Sendable {
                 }
             }
         } catch {
+            let lost = error as? LostTransaction
+            if lost != nil, !isLast { return nil }
+            let error = lost?.cause ?? error
             meter?.commitFailed()
             for end in ends + calledEnds { end.afterCommit(error) }
             for member in called[calledEnds.count...] { member.refuse(error) }

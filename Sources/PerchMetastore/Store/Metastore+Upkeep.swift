@@ -8,7 +8,7 @@ extension Metastore {
     public func check() async throws -> [String] {
         try await read { snapshot in
             var faults: [String] = []
-            try snapshot.connection.query(text: "PRAGMA integrity_check(20)", []) { row in
+            try snapshot.connection.query("{damage}", []) { row in
                 let line = row.text(0)
                 if line != "ok" { faults.append("the file is damaged: \(line)") }
             }

@@ -32,7 +32,7 @@ public final class Metastore: Sendable {
     private let bell: DoorbellSocket?
     private let runner: any MetastoreRunner
 
-    private init(
+    init(
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
         doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, bell: DoorbellSocket? = nil,
         meter: (any MetastoreMeter)? = nil, outputs: (any OutputStore)? = nil,

@@ -29,15 +29,23 @@ package enum Migrations {
 
     /// Migrates the metastore of a home where that is needed; then no other process may work on it.
     static func migrateAlone(_ driver: any MetastoreDriver, _ paths: HomePaths) throws {
-        let found = try driver.read { try version($0, path: paths.database) }
+        let found = try version(driver, path: paths.database)
         let isCurrent = found == Schema.current
         let lock = try isCurrent ? nil : MemberLock(path: paths.members, isAlone: true)
         defer { lock?.release() }
         _ = try migrate(driver, path: paths.database)
     }
 
-    static func requireCurrent(_ driver: any MetastoreDriver, path: String) throws {
-        let found = try driver.read { try version($0, path: path) }
+    /// The schema that this program reads and writes.
+    package static var current: Int { Schema.current }
+
+    /// The schema of a metastore; 0 where there are no tables.
+    package static func version(_ driver: any MetastoreDriver, path: String) throws -> Int {
+        try driver.read { try version($0, path: path) }
+    }
+
+    package static func requireCurrent(_ driver: any MetastoreDriver, path: String) throws {
+        let found = try version(driver, path: path)
         if found > Schema.current { throw newer(found, path: path) }
         if found < Schema.current {
             throw PerchError(
@@ -57,7 +65,7 @@ package enum Migrations {
     /// 0 for a file without tables.
     private static func version(_ connection: any SQLConnection, path: String) throws -> Int {
         var tables: Set<String> = []
-        try connection.query("SELECT name FROM sqlite_master WHERE type = 'table'", []) { tables.insert($0.text(0)) }
+        try connection.query("{tables}", []) { tables.insert($0.text(0)) }
         if tables.isEmpty { return 0 }
         guard tables.contains("meta") else {
             throw PerchError(.metastore, "\(path) is a database, but not a Perch metastore: use another --home")

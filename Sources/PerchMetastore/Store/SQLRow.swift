@@ -5,15 +5,38 @@ package import PerchSDK
 
 /// A row under the cursor of a statement. Columns count from 0; reading one of another type is a defect of the query.
 package struct SQLRow: ~Copyable {
-    let statement: OpaquePointer
+    /// SQLite's statement; nil where another driver's cells are read.
+    private let statement: OpaquePointer?
+    /// Unowned, because a row does not outlive the query that hands it out, and that one holds them.
+    private unowned(unsafe) let cells: (any SQLCells)?
 
-    package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
-    package func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
-    package func int(_ column: Int32) -> Int { Int(sqlite3_column_int64(statement, column)) }
-    package func bool(_ column: Int32) -> Bool { sqlite3_column_int64(statement, column) != 0 }
+    init(statement: OpaquePointer) {
+        self.statement = statement
+        cells = nil
+    }
+
+    /// The row on which another driver's cells stand.
+    package init(_ cells: any SQLCells) {
+        statement = nil
+        self.cells = cells
+    }
+
+    package func isNull(_ column: Int32) -> Bool {
+        if let cells { return cells.isNull(column) }
+        return sqlite3_column_type(statement, column) == SQLITE_NULL
+    }
+
+    package func int64(_ column: Int32) -> Int64 {
+        if let cells { return cells.int64(column) }
+        return sqlite3_column_int64(statement, column)
+    }
+
+    package func int(_ column: Int32) -> Int { Int(int64(column)) }
+    package func bool(_ column: Int32) -> Bool { int64(column) != 0 }
     package func time(_ column: Int32) -> Timestamp { Timestamp(microseconds: int64(column)) }
 
     package func text(_ column: Int32) -> String {
+        if let cells { return cells.text(column) }
         guard let bytes = sqlite3_column_text(statement, column) else { return "" }
         let count = Int(sqlite3_column_bytes(statement, column))
         return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)

@@ -88,7 +88,7 @@ package final class SQLiteConnection: SQLConnection {
     package func execute(script: String) throws {
         try requireTransaction()
         let wasInside = isInside
-        let text = dialect.translate(rewrite?(script) ?? script, placeholder: "?")
+        let text = dialect.translate(script: rewrite?(script) ?? script)
         let code = sqlite3_exec(handle, text, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code, script, wasInside: wasInside) }
     }
@@ -138,7 +138,7 @@ package final class SQLiteConnection: SQLConnection {
 
     private func prepare(_ sql: String) throws -> OpaquePointer {
         var statement: OpaquePointer?
-        let text = dialect.translate(rewrite?(sql) ?? sql, placeholder: "?")
+        let text = dialect.translate(rewrite?(sql) ?? sql)
         let code = sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
         guard code == SQLITE_OK, let statement else { throw fault(code, sql) }
         return statement

@@ -48,6 +48,15 @@ public final class Transaction: Snapshot {
         return try connection.run(sql, values)
     }
 
+    /// Runs a statement of which nobody asks how many rows it changed, in the same order as all others. Where the database is
+    /// on another machine, many of these go there together.
+    func post<each Input: SQLConvertible>(_ sql: StaticString, _ inputs: repeat each Input) throws {
+        var values: [SQLValue] = []
+        values.reserveCapacity(16)
+        repeat values.append((each inputs).sqlValue)
+        try connection.post(sql, values)
+    }
+
     /// A fresh id: unique for ever, and ascending in the order of one process's calls.
     func nextID() throws -> Int64 {
         try ids.next(reserve: { size in try self.advanceCounter("id", by: size) })
@@ -88,5 +97,6 @@ public final class Transaction: Snapshot {
         if let lastWaitID {
             try run("UPDATE counter SET value = :1 WHERE name = 'wait_id'", lastWaitID)
         }
+        try connection.settle()
     }
 }

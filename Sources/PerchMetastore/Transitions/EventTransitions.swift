@@ -9,7 +9,8 @@ extension Transaction {
     public func emit(_ events: [NewEvent]) throws -> [AcceptedEvent] {
         guard !events.isEmpty else { return [] }
         for event in events { try event.check() }
-        var seq = try lastEventSeq()
+        // Locked, so that the order of commits is that of `seq`.
+        var seq = try number("SELECT value FROM counter WHERE name = 'event_seq' {for_update}") ?? 0
         let first = seq
         let accepted = try events.map { event in
             let eventID = try event.eventID ?? "perch-\(nextID())"
@@ -37,7 +38,7 @@ extension Transaction {
 extension Snapshot {
     /// The `seq` of the newest event, 0 where there was none.
     public func lastEventSeq() throws -> Int64 {
-        try number("SELECT value FROM counter WHERE name = 'event_seq' {for_update}") ?? 0
+        try number("SELECT value FROM counter WHERE name = 'event_seq'") ?? 0
     }
 
     /// Events after a `seq`, in order: the tail of the inbox.

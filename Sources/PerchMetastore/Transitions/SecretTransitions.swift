@@ -20,7 +20,7 @@ extension Transaction {
             """
             INSERT INTO variable (key, value, key_id, is_secret, description, updated_at) VALUES (:1, :2, :3, :4, :5, :6)
             ON CONFLICT (key) DO UPDATE SET value = :2, key_id = :3, is_secret = :4, updated_at = :6,
-                description = COALESCE(:7, description)
+                description = COALESCE(:7, variable.description)
             """, key, text, keyID, isSecret, description ?? "", now, description)
     }
 
@@ -39,7 +39,7 @@ extension Transaction {
             INSERT INTO connection (conn_id, conn_type, value, key_id, description, updated_at)
             VALUES (:1, :2, :3, :4, :5, :6)
             ON CONFLICT (conn_id) DO UPDATE SET conn_type = :2, value = :3, key_id = :4, updated_at = :6,
-                description = COALESCE(:7, description)
+                description = COALESCE(:7, connection.description)
             """, id, type, value.text, value.keyID, description ?? "", now, description)
     }
 

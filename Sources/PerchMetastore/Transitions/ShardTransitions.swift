@@ -89,7 +89,7 @@ extension Transaction {
     public func releaseShards(_ shards: ShardSet, of owner: Int64) throws {
         for queue in shards.queues {
             for shard in shards.shards(of: queue) {
-                try run(
+                try post(
                     """
                     UPDATE shard SET owner = wanted_by, wanted_by = 0 WHERE queue = :1 AND shard = :2 AND owner = :3
                     """, queue, shard, owner)
@@ -146,7 +146,7 @@ extension Transaction {
         ) { Shard(shard: $0.int(0), owner: $0.int64(1), wantedBy: $0.int64(2)) }
         guard known.isEmpty else { return known }
         return try (0..<ShardKey.count).map { shard in
-            try run("INSERT INTO shard (queue, shard, owner, wanted_by) VALUES (:1, :2, 0, 0)", queue, shard)
+            try post("INSERT INTO shard (queue, shard, owner, wanted_by) VALUES (:1, :2, 0, 0)", queue, shard)
             return Shard(shard: shard, owner: 0, wantedBy: 0)
         }
     }
@@ -156,7 +156,7 @@ extension Transaction {
         for place in shards.indices where !ids.contains(shards[place].owner) {
             shards[place].owner = owner
             shards[place].wantedBy = 0
-            try run(
+            try post(
                 "UPDATE shard SET owner = :3, wanted_by = 0 WHERE queue = :1 AND shard = :2", queue,
                 shards[place].shard, owner)
         }
@@ -184,7 +184,7 @@ extension Transaction {
             for place in shards.indices.reversed()
             where left > 0 && shards[place].owner == id && holds(shards[place], id) {
                 shards[place].wantedBy = owner
-                try run(
+                try post(
                     "UPDATE shard SET wanted_by = :3 WHERE queue = :1 AND shard = :2", queue, shards[place].shard, owner
                 )
                 left -= 1

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What differs between databases: the words in braces, the placeholders, and what the schema's types are called.
+package struct SQLDialect: Sendable {
+    /// Each word, and what stands for it.
+    private let words: [(word: String, meaning: String)]
+    /// Before the number of a value.
+    private let placeholder: Character
+    /// In the schema's scripts, where the types `INTEGER` and `TEXT` of SQLite have other names.
+    private let types: [(word: String, meaning: String)]
+
+    /// A dialect.
+    ///
+    /// - Parameters:
+    ///   - clustered: Behind a table's columns, where the primary key is how rows are looked up and stored.
+    ///   - table: Behind every other table's columns.
+    ///   - int64: A whole number of 64 bits; of a primary key it makes the row's own number.
+    ///   - forUpdate: Behind a `SELECT` whose rows are about to be changed.
+    ///   - skipLocked: Behind a `SELECT` that claims rows nobody else is claiming.
+    ///   - like: Compares with a pattern, where the case of ASCII letters does not count.
+    ///   - tables: A query that gives the names of all tables.
+    ///   - damage: A query that gives a line for each damage of what is stored, or `ok`.
+    ///   - integer: A whole number of 64 bits, where the schema says `INTEGER`; nil: the same.
+    ///   - text: A text that is compared by its bytes, where the schema says `TEXT`; nil: the same.
+    package init(
+        placeholder: Character, clustered: String, table: String, int64: String, forUpdate: String, skipLocked: String,
+        like: String, tables: String, damage: String, integer: String? = nil, text: String? = nil
+    ) {
+        self.placeholder = placeholder
+        words = [
+            ("{clustered}", clustered), ("{table}", table), ("{int64}", int64), ("{for_update}", forUpdate),
+            ("{skip_locked}", skipLocked), ("{like}", like), ("{tables}", tables), ("{damage}", damage),
+        ]
+        types = [(" INTEGER", integer), (" TEXT", text)].compactMap { word, name in name.map { (word, " " + $0) } }
+    }
+
+    static let sqlite = SQLDialect(
+        placeholder: "?", clustered: "STRICT, WITHOUT ROWID", table: "STRICT", int64: "INTEGER", forUpdate: "",
+        skipLocked: "", like: "LIKE", tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
+        damage: "PRAGMA integrity_check(20)")
+
+    /// The schema's statements with the words and the types of the driver.
+    package func translate(script: String) -> String {
+        var text = script
+        for (word, meaning) in types {
+            text = text.split(separator: word, omittingEmptySubsequences: false).joined(separator: meaning)
+        }
+        return translate(text)
+    }
+
+    /// The statement with the words and the placeholders of the driver.
+    package func translate(_ sql: String) -> String {
+        var text = sql
+        if text.contains("{") {
+            for (word, meaning) in words {
+                text = text.split(separator: word, omittingEmptySubsequences: false).joined(separator: meaning)
+            }
+        }
+        // `:n` becomes the driver's own mark; a colon that is no placeholder (`::`, a literal) has no digit behind it.
+        var translated = ""
+        translated.reserveCapacity(text.utf8.count)
+        var rest = text[...]
+        while let colon = rest.firstIndex(of: ":") {
+            translated += rest[..<colon]
+            let next = rest.index(after: colon)
+            translated.append(next < rest.endIndex && rest[next].isNumber ? placeholder : ":")
+            rest = rest[next...]
+        }
+        translated += rest
+        return translated
+    }
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchSDK
+
+/// A connection as the metastore's statements see one.
+///
+/// Begins, savepoints and their ends ask for no answer: they travel with the statement that follows. So a write of one
+/// statement goes to the server and back twice, and one without any not at all.
+final class PostgresConnection: SQLConnection {
+    let link: PostgresLink
+    /// What begins a transaction that writes.
+    private let beginning: [String]
+    private let prepares: Bool
+    /// Names of prepared statements, by the address of their text.
+    private var prepared: [UInt: String] = [:]
+    private var lastName = 0
+    /// Those of the batch under way that were not prepared before it.
+    private var isFresh: [UInt] = []
+    /// What is still to be sent.
+    private var waiting: [Waiting] = []
+    private var standing = Standing.outside
+    private(set) var totalChanges = 0
+
+    private enum Waiting {
+        case command(String)
+        case post(StaticString, PostgresValues)
+
+        func isCommand(_ text: String) -> Bool { if case .command(text) = self { true } else { false } }
+    }
+
+    private enum Standing {
+        case outside
+        case inside(isWriting: Bool)
+        /// A statement failed, and the server takes no other before the part is undone.
+        case failed(PostgresFault, isWriting: Bool)
+        /// The server has given up the transaction, or is gone.
+        case lost(PostgresFault)
+    }
+
+    /// Whether a transaction is open.
+    var isInside: Bool { if case .outside = standing { false } else { true } }
+    /// Whether the server has given up the transaction.
+    var isLost: Bool { if case .lost = standing { true } else { false } }
+
+    private static let savepoint = "SAVEPOINT part"
+    /// So many statements wait at most: their answers have room on the way back.
+    private static let mostWaiting = 128
+
+    /// - Parameters:
+    ///   - lock: The key of the lock that writers take one after another.
+    ///   - patience: How long a writer waits for it, in milliseconds; nil: for as long as it takes.
+    ///   - prepares: Whether statements are prepared once, under a name.
+    init(link: PostgresLink, lock: String, patience: Int? = nil, prepares: Bool) {
+        self.link = link
+        self.prepares = prepares
+        beginning =
+            [
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+                // A machine that stops in the middle must not stop the others for long.
+                "SET LOCAL idle_in_transaction_session_timeout = '30s'",
+            ] + (patience.map { ["SET LOCAL lock_timeout = \($0)"] } ?? []) + ["SELECT pg_advisory_xact_lock(\(lock))"]
+    }
+
+    func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
+        let changed = try ask(sql, values).changed
+        totalChanges += changed
+        return changed
+    }
+
+    func post(_ sql: StaticString, _ values: [SQLValue]) throws {
+        try requireSound()
+        waiting.append(.post(sql, PostgresValues(values)))
+        totalChanges += 1
+        if waiting.count >= Self.mostWaiting { try flush() }
+    }
+
+    func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        try ask(sql, values).forEach(body)
+    }
+
+    func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        let text = SQLDialect.postgres.translate(sql)
+        let rows = try batch(sql) {
+            try link.send(text, PostgresValues(values))
+            return 1
+        }
+        try rows.forEach(body)
+    }
+
+    func execute(script: String) throws {
+        if !waiting.isEmpty { try flush() }
+        try requireSound()
+        try link.execute(SQLDialect.postgres.translate(script: script))
+    }
+
+    // MARK: Transactions
+
+    func perform(_ step: TransactionStep) throws {
+        switch step {
+        case .begin:
+            standing = .inside(isWriting: true)
+            waiting = beginning.map { .command($0) }
+        case .beginReading:
+            standing = .inside(isWriting: false)
+            waiting = [.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
+        case .commit: try commit()
+        case .rollback: try rollBack()
+        case .beginPart: waiting.append(.command(Self.savepoint))
+        case .endPart: try endPart()
+        case .undoPart: try undoPart()
+        }
+    }
+
+    /// What is wrong with a post is its own part's fault, and has to come before that is ended.
+    func settle() throws {
+        if case .post = waiting.last { try flush() }
+    }
+
+    private func endPart() throws {
+        switch standing {
+        case .lost(let fault): throw Self.loss(fault)
+        case .failed(let fault, _):
+            throw PerchError(.metastore, "a statement failed, and its transaction went on: \(fault.error.message)")
+        case .inside, .outside: break
+        }
+        if waiting.last?.isCommand(Self.savepoint) == true {
+            waiting.removeLast()
+        } else {
+            waiting.append(.command("RELEASE SAVEPOINT part"))
+        }
+    }
+
+    private func undoPart() throws {
+        if case .lost(let fault) = standing { throw Self.loss(fault) }
+        if let place = waiting.lastIndex(where: { $0.isCommand(Self.savepoint) }) {
+            // The server has not heard of it.
+            waiting.removeSubrange(place...)
+        } else {
+            waiting = [.command("ROLLBACK TO SAVEPOINT part"), .command("RELEASE SAVEPOINT part")]
+        }
+        if case .failed(_, let isWriting) = standing { standing = .inside(isWriting: isWriting) }
+    }
+
+    private func commit() throws {
+        let before = standing
+        switch standing {
+        case .outside: throw PerchError(.metastore, "a COMMIT stands outside of a transaction")
+        case .lost(let fault): throw Self.loss(fault)
+        case .failed(let fault, _): throw fault.error
+        case .inside: break
+        }
+        // A transaction that holds no statement.
+        let isEmpty = waiting.allSatisfy { if case .command = $0 { true } else { false } }
+        if isUnsent, isEmpty {
+            waiting = []
+            standing = .outside
+            return
+        }
+        do {
+            let end = try command("COMMIT")
+            standing = .outside
+            guard end.tag == "COMMIT" else {
+                throw PerchError(.metastore, "\(link.address.name) has undone a transaction that was to be committed")
+            }
+        } catch {
+            guard case .lost(let fault) = standing else { throw error }
+            // An answer that says no is one; a connection that breaks leaves it open.
+            if link.isAlive { throw Self.loss(fault) }
+            guard case .inside(true) = before else { throw Self.loss(fault) }
+            throw PerchError(
+                .unavailable,
+                "\(fault.error.message); the connection broke at COMMIT: whether it took effect is not known")
+        }
+    }
+
+    private func rollBack() throws {
+        let isUnsent = isUnsent
+        waiting = []
+        defer { standing = .outside }
+        guard !isUnsent, link.isAlive else { return }
+        if case .outside = standing { return }
+        standing = .inside(isWriting: false)
+        _ = try command("ROLLBACK")
+    }
+
+    /// Whether the server has not heard of the transaction.
+    private var isUnsent: Bool {
+        if case .command(let text) = waiting.first { text.hasPrefix("BEGIN ") } else { false }
+    }
+
+    private static func loss(_ fault: PostgresFault) -> any Error {
+        fault.mayPass ? LostTransaction(cause: fault.error) : fault.error
+    }
+
+    // MARK: Statements
+
+    private func requireSound() throws {
+        switch standing {
+        case .outside, .inside: return
+        case .failed(let fault, _), .lost(let fault): throw fault.error
+        }
+    }
+
+    /// Sends what waits.
+    private func flush() throws { _ = try command("SELECT 1") }
+
+    private func command(_ text: String) throws -> PostgresRows {
+        try batch(text) {
+            try link.send(text)
+            return 1
+        }
+    }
+
+    private func ask(_ sql: StaticString, _ values: [SQLValue]) throws -> PostgresRows {
+        let values = PostgresValues(values)
+        return try batch("\(sql)") { try send(sql, values) }
+    }
+
+    /// Sends a statement, prepared before where it is new here. Gives how many answers come of it.
+    private func send(_ sql: StaticString, _ values: PostgresValues) throws -> Int {
+        let key = UInt(bitPattern: sql.utf8Start)
+        if let name = prepared[key] {
+            try link.send(prepared: name, values)
+            return 1
+        }
+        let text = SQLDialect.postgres.translate("\(sql)")
+        guard prepares else {
+            try link.send(text, values)
+            return 1
+        }
+        // A name is used once: what was prepared stays, even where the statement behind it fails.
+        lastName += 1
+        let name = "perch_\(lastName)"
+        try link.sendPrepare(name, text)
+        try link.send(prepared: name, values)
+        prepared[key] = name
+        isFresh.append(key)
+        return 2
+    }
+
+    /// Sends what waits and one statement more, and gives the rows of that.
+    private func batch(_ statement: @autoclosure () -> String, _ send: () throws -> Int) throws -> PostgresRows {
+        try requireSound()
+        let before = waiting
+        waiting = []
+        isFresh = []
+        var count = 0
+        // How many answers come before those of the part that is under way.
+        var outside = 0
+        let answer: PostgresLink.Answer
+        do {
+            for item in before {
+                switch item {
+                case .command(let text):
+                    try link.send(text)
+                    count += 1
+                    // What comes of the part itself comes after its savepoint.
+                    outside = count
+                case .post(let sql, let values): count += try self.send(sql, values)
+                }
+            }
+            count += try send()
+            answer = try link.answer(to: count, statement: statement)
+        } catch let error as PerchError {
+            standing = .lost(PostgresFault(error: error, mayPass: true))
+            throw error
+        }
+        switch answer {
+        case .rows(let rows): return rows
+        case .failed(let failure):
+            // Whether they were prepared before it failed is not known.
+            for key in isFresh { prepared[key] = nil }
+            note(failure, isOwn: failure.index >= outside)
+            throw failure.state.error
+        }
+    }
+
+    private func note(_ failure: PostgresLink.PostgresResultFault, isOwn: Bool) {
+        guard case .inside(let isWriting) = standing else { return }
+        // What began the transaction or a part of it has failed, or it met another transaction: no part can be saved.
+        if !isOwn || failure.state.mayPass {
+            standing = .lost(failure.state)
+        } else {
+            standing = .failed(failure.state, isWriting: isWriting)
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchMetastore
+internal import PerchSDK
+
+/// What is asked of a server once, before anything else: whether it is fit, and where in it the metastore lies.
+struct PostgresPlace: Sendable {
+    /// The schema that new tables go into.
+    let schema: String
+    /// Stands for the metastore among those of the same database.
+    private let number: Int64
+
+    /// - Throws: `unavailable` with what would be right, where the server cannot hold a metastore.
+    init(_ connection: PostgresConnection, _ address: PostgresAddress) throws {
+        var found: (version: Int64, encoding: String, commit: String, schema: String?, number: Int64)?
+        try connection.query(
+            """
+            SELECT CAST(current_setting('server_version_num') AS BIGINT), current_setting('server_encoding'),
+                current_setting('synchronous_commit'), current_schema(), hashtext(current_schema())
+            """, []
+        ) { found = ($0.int64(0), $0.text(1), $0.text(2), $0.optionalText(3), $0.int64(4)) }
+        guard let found else { throw PerchError(.metastore, "\(address.name) answers nothing") }
+        guard found.version >= 120_000 else {
+            throw PerchError(
+                .unavailable, "\(address.name) is PostgreSQL \(found.version / 10_000); a metastore needs 12 or newer")
+        }
+        guard found.encoding == "UTF8" else {
+            throw PerchError(
+                .unavailable,
+                "\(address.name) has the encoding \(found.encoding.shown(20)): create the database with ENCODING 'UTF8'"
+            )
+        }
+        // What was acknowledged has to survive a power loss.
+        guard found.commit != "off" else {
+            throw PerchError(
+                .unavailable,
+                "\(address.name) has synchronous_commit off, and would lose what it has acknowledged: set it to on for the "
+                    + "user or the database of the metastore")
+        }
+        guard let schema = found.schema else {
+            throw PerchError(
+                .unavailable,
+                "\(address.name) has no schema that tables could go into: create the first one of search_path")
+        }
+        self.schema = schema
+        number = found.number
+    }
+
+    /// The locks of a metastore: who writes, who is its engine, who works on it.
+    enum Lock: Int {
+        case writer = 1_885_696_100
+        case engine
+        case members
+    }
+
+    /// The key of an advisory lock, as two numbers.
+    func key(_ lock: Lock) -> String { "\(lock.rawValue), \(number)" }
+
+    /// Where doorbells are rung.
+    var channel: String { "perch_\(number)" }
+}

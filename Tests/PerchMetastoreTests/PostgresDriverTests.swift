@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import PerchSDK
+import ProgramTestSupport
+import Synchronization
+import Testing
+
+@testable import PerchMetastore
+@testable import PerchPostgres
+
+@Suite(
+    "The driver of PostgreSQL loses nothing that it has acknowledged, and does again what was taken back",
+    .enabled(if: PostgresCluster.programs != nil), .timeLimit(.minutes(1)))
+struct PostgresDriverTests {
+    let database: TestDatabase
+    let home: TemporaryHome
+
+    init() throws {
+        database = try TestDatabase(isReused: false)
+        home = try TemporaryHome()
+    }
+
+    private func open(
+        _ access: Metastore.Access = .engine, prepares: Bool = true, home other: TemporaryHome? = nil
+    ) throws -> Metastore {
+        try Metastore.open(
+            postgres: PostgresSettings(url: database.url, prepares: prepares), home: (other ?? home).path,
+            access: access, clock: ManualClock())
+    }
+
+    /// Ends the sessions of a metastore's process, as a server that is started again does.
+    private func cut(_ role: String) throws {
+        try database.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'perch \(role) %'
+            """)
+    }
+
+    @Test("Numbers, texts and nulls come back as they were, to the ends of 64 bits")
+    func values() async throws {
+        let store = try open()
+        try database.execute("CREATE TABLE things (n BIGINT, x FLOAT8, s TEXT)")
+        let texts = ["", "a'b\"c\\", "naïve 🐧", "line\nline", String(repeating: "x", count: 300_000)]
+        for (number, text) in zip([Int64.min, -1, 0, 1, .max], texts) {
+            _ = try await store.write { transaction in
+                try transaction.run(
+                    "INSERT INTO things (n, x, s) VALUES (:1, :2, :3)", number, SQLValue.real(-0.1), text)
+            }
+            let found = try await store.read { snapshot in
+                try snapshot.first("SELECT n, s FROM things WHERE n = :1 AND x = -0.1", number) {
+                    ($0.int64(0), $0.text(1), $0.isNull(1))
+                }
+            }
+            #expect(found?.0 == number && found?.1 == text && found?.2 == false)
+        }
+        let nothing = try await store.read { snapshot in
+            try snapshot.first("SELECT CAST(:1 AS TEXT), 1 = 1, 1 = 2, SUM(1.5)", String?.none) {
+                ($0.optionalText(0), $0.bool(1), $0.bool(2), $0.int64(3))
+            }
+        }
+        #expect(nothing?.0 == nil && nothing?.1 == true && nothing?.2 == false && nothing?.3 == 1)
+        // A text of PostgreSQL holds no zero byte.
+        let zero = try await store.read { try $0.first("SELECT CAST(:1 AS TEXT)", "a\0b") { $0.text(0) } }
+        #expect(zero == "a\u{2400}b")
+        try store.close()
+    }
+
+    @Test("Texts are in the order of their bytes, whatever the database's own order is")
+    func order() async throws {
+        let store = try open()
+        for key in ["b", "B", "a", "_"] {
+            try await store.write { try $0.setVariable(key, .plain("v"), isSecret: false, description: nil) }
+        }
+        #expect(try await store.read { try $0.variables().map(\.key) } == ["B", "_", "a", "b"])
+        try store.close()
+    }
+
+    @Test("A member whose statement fails is rolled back alone", arguments: [true, false])
+    func isolation(prepares: Bool) async throws {
+        let store = try open(prepares: prepares)
+        await withTaskGroup(of: Void.self) { group in
+            for index in 0..<60 {
+                group.addTask {
+                    do {
+                        try await store.write { transaction in
+                            _ = try transaction.emit([NewEvent(name: "n", eventID: "\(index)")])
+                            if index % 3 == 0 { try transaction.run("INSERT INTO counter VALUES ('id', 0)") }
+                            if index % 3 == 1 { try transaction.post("INSERT INTO counter VALUES ('id', 1)") }
+                        }
+                        #expect(index % 3 == 2)
+                    } catch {
+                        #expect((error as? PerchError)?.code == .conflict && index % 3 != 2)
+                    }
+                }
+            }
+        }
+        let events = try await store.read { try $0.events(after: 0, limit: 1_000) }
+        #expect(Set(events.map(\.eventID)) == Set((0..<60).filter { $0 % 3 == 2 }.map(String.init)))
+        #expect(try await store.check() == [])
+        try store.close()
+    }
+
+    @Test(
+        "A group that meets another transaction is made again as a whole", arguments: ["40001", "40P01"])
+    func collision(state: String) async throws {
+        let store = try open()
+        // A sequence is not rolled back: so it counts how often a group was begun.
+        try database.execute(
+            """
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION collide() RETURNS BIGINT LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('tries') < 4 THEN RAISE EXCEPTION 'met another' USING ERRCODE = '\(state)'; END IF;
+                RETURN 1;
+            END $$
+            """)
+        let runs = Mutex(0)
+        try await store.write { transaction in
+            runs.withLock { $0 += 1 }
+            _ = try transaction.emit([NewEvent(name: "n")])
+            _ = try transaction.number("SELECT collide()")
+        }
+        #expect(runs.withLock { $0 } == 4)
+        #expect(try await store.read { try $0.events(after: 0, limit: 9) }.map(\.seq) == [1])
+        // One that never passes is told in the end, and has done nothing.
+        try database.execute("ALTER SEQUENCE tries RESTART WITH -1000 MINVALUE -1000")
+        let error = await #expect(throws: PerchError.self) {
+            try await store.write { transaction in
+                _ = try transaction.emit([NewEvent(name: "n")])
+                _ = try transaction.number("SELECT collide()")
+            }
+        }
+        #expect(error?.code == .unavailable && error?.message.contains("met another") == true)
+        #expect(try await store.read { try $0.lastEventSeq() } == 1)
+        try store.close()
+    }
+
+    private struct Stranger: @unchecked Sendable {  // because one thread after the other uses it
+        var link: PostgresLink
+    }
+
+    @Test("A deadlock with a stranger ends, and the transaction goes through")
+    func deadlock() async throws {
+        let store = try open()
+        try database.execute(
+            "CREATE TABLE two (n BIGINT PRIMARY KEY, v BIGINT); INSERT INTO two VALUES (1, 0), (2, 0)")
+        let stranger = Stranger(link: try PostgresLink(PostgresAddress(database.url), purpose: "stranger"))
+        try stranger.link.execute("BEGIN; SET LOCAL deadlock_timeout = '1h'; UPDATE two SET v = 1 WHERE n = 1")
+        let url = database.url
+        let runs = Mutex(0)
+        try await store.write { transaction in
+            let run = runs.withLock { runs in
+                runs += 1
+                return runs
+            }
+            try transaction.run("UPDATE two SET v = v + 10 WHERE n = 2")
+            // The stranger asks for the second row, which this one has, and then this one for the first.
+            if run == 1 {
+                Thread.detachNewThread {
+                    do {
+                        try stranger.link.execute("UPDATE two SET v = 1 WHERE n = 2")
+                        try stranger.link.execute("COMMIT")
+                    } catch {
+                        Issue.record("the stranger was to win: \(error)")
+                    }
+                }
+                let watch = try PostgresLink(PostgresAddress(url), purpose: "watch")
+                let waits = PostgresConnection(link: watch, lock: "0", prepares: false)
+                var isWaiting = false
+                for _ in 0..<10_000 where !isWaiting {
+                    let text =
+                        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'stranger' AND wait_event_type = 'Lock'"
+                    try waits.query(text: text, []) { _ in isWaiting = true }
+                }
+            }
+            try transaction.run("UPDATE two SET v = v + 10 WHERE n = 1")
+        }
+        let sums = try await store.read { try $0.rows("SELECT v FROM two ORDER BY n") { $0.int64(0) } }
+        #expect(sums == [11, 11])
+        #expect(runs.withLock { $0 } >= 2)
+        try store.close()
+    }
+
+    @Test("A connection that breaks is replaced, and what was under way on it is done again")
+    func loss() async throws {
+        let store = try open()
+        _ = try await store.write { try $0.emit([NewEvent(name: "n", eventID: "1")]) }
+        _ = try await store.read { try $0.lastEventSeq() }
+        // Between two transactions.
+        try cut("engine")
+        #expect(try await store.read { try $0.lastEventSeq() } == 1)
+        _ = try await store.write { try $0.emit([NewEvent(name: "n", eventID: "2")]) }
+        // In the middle of one.
+        let runs = Mutex(0)
+        let cut = { @Sendable in try self.cut("engine") }
+        _ = try await store.write { transaction in
+            _ = try transaction.emit([NewEvent(name: "n", eventID: "3")])
+            let run = runs.withLock { runs in
+                runs += 1
+                return runs
+            }
+            if run == 1 { try cut() }
+            _ = try transaction.emit([NewEvent(name: "n", eventID: "4")])
+        }
+        #expect(runs.withLock { $0 } == 2)
+        let events = try await store.read { try $0.events(after: 0, limit: 9) }
+        #expect(events.map(\.eventID) == ["1", "2", "3", "4"] && events.map(\.seq) == [1, 2, 3, 4])
+        #expect(try await store.check() == [])
+        try store.close()
+    }
+
+    @Test("A connection that breaks at COMMIT is told as such: nobody knows whether it took effect")
+    func lossAtCommit() async throws {
+        let store = try open()
+        let cut = { @Sendable in try self.cut("engine") }
+        let error = await #expect(throws: PerchError.self) {
+            try await store.write { transaction in
+                _ = try transaction.emit([NewEvent(name: "n")])
+                try cut()
+            }
+        }
+        #expect(error?.code == .unavailable && error?.message.contains("not known") == true)
+        // The next one goes its way.
+        #expect(try await store.write { try $0.emit([NewEvent(name: "n")]) }.map(\.seq) == [1])
+        try store.close()
+    }
+
+    @Test("A second engine is refused with the first one's name, on whatever machine it is")
+    func engines() async throws {
+        let store = try open()
+        let other = try TemporaryHome()
+        let error = #expect(throws: PerchError.self) { try open(home: other).close() }
+        #expect(error?.code == .conflict && error?.message.contains("perch engine \(getpid()) at ") == true)
+        let again = #expect(throws: PerchError.self) { try Metastore.migrate(postgres: database.settings) }
+        #expect(again?.code == .conflict)
+        try store.close()
+        try open(home: other).close()
+    }
+
+    @Test("Two processes that write at once take turns, and both hear what the other has done")
+    func turns() async throws {
+        let engine = try open()
+        let member = try open(.member, home: TemporaryHome())
+        let heard = AsyncStream<DoorbellSet>.makeStream()
+        engine.doorbells.subscribe(.events) { heard.continuation.yield($0) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, store) in [engine, member, engine, member].enumerated() {
+                group.addTask {
+                    for number in 0..<50 {
+                        _ = try await store.write { try $0.emit([NewEvent(name: "n", eventID: "\(index)-\(number)")]) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let events = try await member.read { try $0.events(after: 0, limit: 1_000) }
+        #expect(events.map(\.seq) == Array(1...200))
+        var iterator = heard.stream.makeAsyncIterator()
+        #expect(await iterator.next() == .events)
+        // A command, which keeps no session, is heard as well.
+        let command = try open(.command)
+        let bells = AsyncStream<DoorbellSet>.makeStream()
+        member.doorbells.subscribe(.runs) { bells.continuation.yield($0) }
+        try await command.write { $0.ring(.runs) }
+        var ringing = bells.stream.makeAsyncIterator()
+        #expect(await ringing.next()?.contains(.runs) == true)
+        for store in [command, member, engine] { try store.close() }
+    }
+}
