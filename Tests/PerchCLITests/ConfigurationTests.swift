@@ -37,6 +37,17 @@ struct ConfigurationTests {
         #expect(try read(["triggerer.lease=1m30s"]).number("triggerer.lease") == 90_000_000)
     }
 
+    @Test("the URL of the metastore is shown without its password, and its truth value is written as one")
+    func metastore() throws {
+        let configuration = try read(
+            [], ["PERCH__METASTORE__URL": "postgresql://u:geheim@db.example/perch"],
+            #"{"metastore": {"prepare": false}}"#)
+        let url = configuration.entries.first { $0.key.name == "metastore.url" }
+        #expect(url?.shown == "postgresql://db.example:5432/perch")
+        #expect(configuration.number("metastore.prepare") == 0)
+        #expect(try read().number("metastore.prepare") == 1)
+    }
+
     @Test(
         "an unknown key or an ill-typed value is an error that names it",
         arguments: [
@@ -47,6 +58,10 @@ struct ConfigurationTests {
             (["bundle.memory_limit=1XB"], [:], nil, "bundle.memory_limit"),
             (["triggerer.lease=0s"], [:], nil, "triggerer.lease"),
             (["log.level=loud"], [:], nil, "log.level"),
+            (["metastore.prepare=perhaps"], [:], nil, "metastore.prepare"),
+            (["metastore.url=mysql://h/d"], [:], nil, "metastore.url"),
+            (["metastore.url=postgresql://u:pw@h/d"], [:], nil, "PERCH__METASTORE__URL"),
+            ([], ["PERCH__METASTORE__URL": "postgresql://u:pw@x@h/d"], nil, "metastore.url"),
             ([], ["PERCH__CORE__X": "3"], nil, "PERCH__CORE__X"),
             ([], ["PERCH__CORE__PARALLELISM": "x"], nil, "PERCH__CORE__PARALLELISM"),
             ([], [:], #"{"core": {"x": 1}}"#, "core.x"),

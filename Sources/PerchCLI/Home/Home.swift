@@ -69,11 +69,18 @@ struct Home: Sendable {
                 "--metastore: everybody on this machine can read a command line; leave the password out and put it into "
                     + "PGPASSWORD or ~/.pgpass, or the whole URL into PERCH__METASTORE__URL")
         }
+        guard try configuration != nil || metastore != nil || isMetastoreSet() else { return nil }
         let settings = try configuration ?? self.configuration(flags: [], environment: environment)
         guard let url = metastore ?? settings.text("metastore.url") else { return nil }
         return try PostgresSettings(
             url: url, listenURL: settings.text("metastore.listen_url"),
             prepares: settings.number("metastore.prepare") != 0)
+    }
+
+    /// Whether a setting may say where the metastore is: a command that works on a file needs no other one to be right.
+    private func isMetastoreSet() throws -> Bool {
+        try environment.keys.contains { $0.hasPrefix("PERCH__METASTORE__") }
+            || TextFile.readIfPresent(paths.configuration)?.contains("\"metastore\"") == true
     }
 
     /// The settings in effect for this home.
