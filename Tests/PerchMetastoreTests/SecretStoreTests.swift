@@ -114,22 +114,4 @@ import Testing
         #expect(messages[2].contains("there is no such variable") && messages[3].contains("stored and shown"))
         #expect(try await stage.faults() == [])
     }
-
-    @Test("a metastore of the version before has its tables after it was opened by an engine") func migration()
-        async throws
-    {
-        let stage = try await Stage()
-        try await stage.store.write { transaction in
-            _ = try transaction.run("DROP TABLE variable")
-            _ = try transaction.run("DROP TABLE connection")
-            _ = try transaction.run("DROP INDEX task_instance_oversized")
-            _ = try transaction.run("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
-        }
-        try stage.close()
-        let again = try stage.site.open(.engine, clock: stage.clock)
-        try await again.write { try $0.setVariable("a", .plain("b"), isSecret: false, description: nil) }
-        #expect(try await again.read { try $0.variables().count } == 1)
-        #expect(try await again.check() == [])
-        try again.close()
-    }
 }

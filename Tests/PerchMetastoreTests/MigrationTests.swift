@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+import Testing
+
+@testable import PerchMetastore
+
+@Suite("Metastores of earlier versions", .onEveryGround)
+struct MigrationTests {
+    /// Takes back what the last versions have added, so that it has to be added again.
+    private func takeBack(to version: Int, _ stage: Stage) async throws {
+        try await stage.store.write { transaction in
+            _ = try transaction.run("DROP TABLE worker")
+            _ = try transaction.run("DROP INDEX task_instance_queued_elsewhere")
+            _ = try transaction.run("DROP INDEX task_instance_queued")
+            _ = try transaction.run("ALTER TABLE task_instance DROP COLUMN queue")
+            _ = try transaction.run(
+                """
+                CREATE INDEX task_instance_queued ON task_instance (queue_class, priority DESC, fair_at, dispatch_id)
+                    WHERE state = 'queued'
+                """)
+            if version < 8 {
+                _ = try transaction.run("DROP TABLE variable")
+                _ = try transaction.run("DROP TABLE connection")
+                _ = try transaction.run("DROP INDEX task_instance_oversized")
+            }
+            _ = try transaction.run(
+                "UPDATE meta SET value = :1 WHERE key = 'schema_version'", String(version))
+        }
+        try stage.close()
+    }
+
+    @Test("one before variables and workers has its tables after it was opened by an engine") func tables() async throws
+    {
+        let stage = try await Stage()
+        try await takeBack(to: 7, stage)
+        let again = try stage.site.open(.engine, clock: stage.clock)
+        try await again.write { try $0.setVariable("a", .plain("b"), isSecret: false, description: nil) }
+        #expect(try await again.read { try $0.variables().count } == 1)
+        #expect(try await again.check() == [])
+        try again.close()
+    }
+
+    @Test("what was queued before there were queues of tasks is taken by a worker of the default queue")
+    func queued() async throws {
+        let stage = try await Stage()
+        var task = TaskDefinition.code("a")
+        task.queue = "gpu"
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [task]))
+        _ = try await stage.trigger("d")
+        try await takeBack(to: 8, stage)
+        let again = try stage.site.open(.engine, clock: stage.clock)
+        let worker = stage.worker
+        #expect(try await again.write { try $0.claim(limit: 5, worker: worker, queues: ["gpu"]) }.isEmpty)
+        #expect(try await again.write { try $0.claim(limit: 5, worker: worker, queues: ["default"]) }.count == 1)
+        try again.close()
+    }
+}
