@@ -9,15 +9,22 @@ import Testing
 private final class Workplace {
     let folder: Folder
     let program: Program
-    private var home: String { folder.path + "/home" }
+    /// Whether each role has a home of its own, as on machines of their own.
+    private let areApart: Bool
     private var started = 0
 
-    /// - Parameter dag: The text of the one DAG; `FOLDER` in it is the folder of the test.
-    init(_ dag: String) throws {
+    /// - Parameters:
+    ///   - dag: The text of the one DAG; `FOLDER` in it is the folder of the test.
+    ///   - server: Where the metastore is, if it is no file of the home.
+    init(_ dag: String, server: PostgresCluster? = nil) throws {
         folder = try Folder()
-        program = Program(
-            "perch",
-            environment: ["PERCH_HOME": folder.path + "/home", "PERCH__WORKER__LEASE": "1s"])
+        areApart = server != nil
+        var environment = ["PERCH_HOME": folder.path + "/home", "PERCH__WORKER__LEASE": "1s"]
+        if let server {
+            environment["PERCH__METASTORE__URL"] =
+                "postgresql://perch@/postgres?host=\(server.folder)&port=\(server.port)"
+        }
+        program = Program("perch", environment: environment)
         try FileManager.default.createDirectory(atPath: folder.path + "/dags", withIntermediateDirectories: true)
         try Data(dag.replacing("FOLDER", with: folder.path).utf8)
             .write(to: URL(filePath: folder.path + "/dags/dag.yaml"))
@@ -26,7 +33,8 @@ private final class Workplace {
     func start(_ role: String, _ arguments: String...) throws -> RunningEngine {
         started += 1
         return try RunningEngine(
-            program, role: role, home: home, log: "\(folder.path)/\(role)-\(started).log",
+            program, role: role, home: folder.path + (areApart ? "/home-\(started)" : "/home"),
+            log: "\(folder.path)/\(role)-\(started).log",
             arguments: arguments + (role == "worker" ? ["--dags", folder.path + "/dags"] : []))
     }
 
@@ -162,5 +170,40 @@ struct WorkerTests {
             let outcome = try place.program.run(["worker"] + wrong)
             #expect(outcome.code == 64 && outcome.errors.contains(wrong[0]), "\(outcome)")
         }
+    }
+
+    @Test("roles with homes of their own share a metastore on PostgreSQL, and lose nothing when one is killed")
+    func onPostgres() throws {
+        let server = try PostgresCluster(trusting: true, connections: 60)
+        defer { server.stop() }
+        let place = try Workplace(
+            Self.held + """
+
+                - id: told
+                  after: hold
+                  sensor: {event: {name: go.on}}
+                - {id: last, after: told, bash: "echo last >> FOLDER/done"}
+
+                """, server: server)
+        defer { place.folder.remove() }
+        let scheduler = try place.start("scheduler")
+        let triggerer = try place.start("triggerer")
+        let first = try place.start("worker", "--slots", "3")
+        let other = try place.start("worker", "--slots", "6")
+        try place.trigger("r")
+        try place.until("all are under way") { try place.states("running") == 6 }
+        first.kill()
+        try place.until("one worker has them all") {
+            let left = try place.rows("worker", "list")
+            return left.count == 1 && left.first?["running"] == 6
+        }
+        try place.go()
+        try place.until("the sensor waits") { try place.states("deferred") == 1 }
+        #expect(try place.program("events", "emit", "go.on").code == 0)
+        try place.until("all have succeeded") { try place.states("success") == 9 }
+        let done = try String(contentsOfFile: place.folder.path + "/done", encoding: .utf8)
+        #expect(done.split(separator: "\n").sorted() == ["1", "2", "3", "4", "5", "6", "last"], "\(done)")
+        for role in [other, triggerer, scheduler] { #expect(role.stop() == 0, "\(role.text)") }
+        #expect(try place.program("db", "check").code == 0)
     }
 }

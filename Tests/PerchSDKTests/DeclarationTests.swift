@@ -101,6 +101,20 @@ func addMany(_ dag: borrowing DAGBuilder, count: Int) -> [TaskReference<Probe.Ev
             ])
     }
 
+    @Test("what is mapped over runs code, for only that gives its list element by element") func mappedOverAWait() {
+        let dag = DAG("d") { dag in
+            let numbers = dag.run("numbers", of: "other", outputOf: "list", as: [Int].self)
+            dag.map("each", over: numbers) { _, number in number }
+            dag.mapGroup("group", over: numbers) { group, number in group.task("inside", number) { _, number in number } }
+            let list = dag.task("numbers_list", numbers) { _, list in list }
+            dag.map("right", over: list) { _, number in number }
+        }
+        let problems = Self.problems(of: dag)
+        #expect(problems.count == 2, "\(problems)")
+        #expect(problems.allSatisfy { $0.contains("it is mapped over 'numbers', which runs no code") }, "\(problems)")
+        #expect(problems.first?.contains("task 'each'") == true && problems.last?.contains("inside") == true)
+    }
+
     @Test("a cycle is named task by task") func cycle() {
         let dag = DAG("d") { dag in
             let a = dag.task("a") { _ in 1 }

@@ -49,7 +49,7 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         let metrics = EngineMetrics()
         MetricsSystem.bootstrap(metrics.registry)
         let places = try SecretSettings(configuration, home: home, clock: clock)
-        let metastore = try home.open(.member, meter: metrics.commits)
+        let metastore = try home.open(.member, configuration, meter: metrics.commits)
         let role: WorkerRole
         let dags: Int
         do {

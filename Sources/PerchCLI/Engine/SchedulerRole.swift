@@ -18,7 +18,7 @@ struct SchedulerRole {
         let clock = SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         let apiSettings = try APISettings.read(configuration)
-        metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics.commits)
+        metastore = try home.open(.engine, configuration, meter: metrics.commits)
         do {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Engine.reactor("perch-scheduler", clock, metrics),

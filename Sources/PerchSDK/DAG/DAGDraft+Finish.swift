@@ -48,7 +48,8 @@ extension DAGDraft {
             code.append(body)
         }
         for (position, index) in order.enumerated() where stuck.isEmpty {
-            guard let problem = definitions[position].flowProblem(in: definitions) else { continue }
+            guard let problem = definitions[position].flowProblem(in: definitions) ?? sourceProblem(of: index)
+            else { continue }
             found.append(tasks[index].place.problem("task '\(definitions[position].taskID)': \(problem)"))
         }
         return (definitions, code, found)

@@ -27,6 +27,20 @@ extension DAGDraft {
         tasks[index].mappedOver ?? tasks[index].mapping.flatMap { mappings[$0].source }
     }
 
+    /// What is wrong with what a task is mapped over: only code gives its output element by element, too.
+    func sourceProblem(of index: Int) -> String? {
+        guard let source = source(of: index), !isMapped(source) else { return nil }
+        let taskID = tasks[source].definition.taskID
+        switch tasks[source].definition.kind {
+        case .code: return nil
+        case .sensor, .empty, .latestOnly:
+            return """
+                it is mapped over '\(taskID)', which runs no code that would give it a list; put a task between: \
+                dag.task("\(taskID)_list", \(taskID)) { _, list in list }, and map over that one
+                """
+        }
+    }
+
     /// Whether a task has an instance for each element of something.
     func isMapped(_ index: Int) -> Bool { tasks[index].mappedOver != nil || tasks[index].mapping != nil }
 
