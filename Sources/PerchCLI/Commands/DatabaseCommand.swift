@@ -10,7 +10,7 @@ struct DatabaseCommand: AsyncParsableCommand {
         commandName: "db", abstract: "Migrate, check, clean and back up the metastore.",
         subcommands: [
             DatabaseMigrateCommand.self, DatabaseCheckCommand.self, DatabaseCleanCommand.self,
-            DatabaseBackupCommand.self,
+            DatabaseBackupCommand.self, DatabaseCopyCommand.self,
         ])
 }
 

@@ -8,8 +8,9 @@ import Synchronization
 final class MemberLock: Sendable {
     private let descriptor: Mutex<Int32?>
 
+    /// - Parameter purpose: What the metastore has to be, for which nobody else may work on it.
     /// - Throws: `conflict` where `isAlone` and others hold it, or where somebody has it alone.
-    init(path: String, isAlone: Bool) throws {
+    init(path: String, isAlone: Bool, purpose: String = "migrated") throws {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw PerchError(.unavailable, "cannot open \(path): \(String(cString: strerror(errno)))")
@@ -19,8 +20,8 @@ final class MemberLock: Sendable {
             throw PerchError(
                 .conflict,
                 isAlone
-                    ? "the metastore has to be migrated, and a triggerer of an earlier version works on it: stop that first"
-                    : "the metastore is being migrated: try again in a moment")
+                    ? "the metastore has to be \(purpose), and a triggerer or a worker works on it: stop that first"
+                    : "the metastore is being migrated or copied: try again in a moment")
         }
         self.descriptor = Mutex(descriptor)
     }

@@ -144,7 +144,7 @@ public final class Metastore: Sendable {
         return metastore
     }
 
-    private static func closing<Result>(_ driver: SQLiteDriver, _ body: () throws -> Result) throws -> Result {
+    static func closing<Result>(_ driver: SQLiteDriver, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
         } catch {
@@ -154,7 +154,7 @@ public final class Metastore: Sendable {
     }
 
     /// The metastore of a home that is there, and of this program's schema.
-    private static func openExisting(_ paths: HomePaths, access: Access) throws -> SQLiteDriver {
+    static func openExisting(_ paths: HomePaths, access: Access) throws -> SQLiteDriver {
         guard paths.databaseExists else {
             throw PerchError(
                 .notFound, "there is no metastore in \(paths.home): start 'standalone' there, or run 'db migrate'")

@@ -19,17 +19,19 @@ package struct SQLDialect: Sendable {
     ///   - skipLocked: Behind a `SELECT` that claims rows nobody else is claiming.
     ///   - like: Compares with a pattern, where the case of ASCII letters does not count.
     ///   - tables: A query that gives the names of all tables.
+    ///   - columns: A query that gives the names and types of a table's columns, the table being its value.
     ///   - damage: A query that gives a line for each damage of what is stored, or `ok`.
     ///   - integer: A whole number of 64 bits, where the schema says `INTEGER`; nil: the same.
     ///   - text: A text that is compared by its bytes, where the schema says `TEXT`; nil: the same.
     package init(
         placeholder: Character, clustered: String, table: String, int64: String, forUpdate: String, skipLocked: String,
-        like: String, tables: String, damage: String, integer: String? = nil, text: String? = nil
+        like: String, tables: String, columns: String, damage: String, integer: String? = nil, text: String? = nil
     ) {
         self.placeholder = placeholder
         words = [
             ("{clustered}", clustered), ("{table}", table), ("{int64}", int64), ("{for_update}", forUpdate),
-            ("{skip_locked}", skipLocked), ("{like}", like), ("{tables}", tables), ("{damage}", damage),
+            ("{skip_locked}", skipLocked), ("{like}", like), ("{tables}", tables), ("{columns}", columns),
+            ("{damage}", damage),
         ]
         types = [(" INTEGER", integer), (" TEXT", text)].compactMap { word, name in name.map { (word, " " + $0) } }
     }
@@ -37,6 +39,7 @@ package struct SQLDialect: Sendable {
     static let sqlite = SQLDialect(
         placeholder: "?", clustered: "STRICT, WITHOUT ROWID", table: "STRICT", int64: "INTEGER", forUpdate: "",
         skipLocked: "", like: "LIKE", tables: "SELECT name FROM sqlite_master WHERE type = 'table'",
+        columns: "SELECT name, type FROM pragma_table_info(:1) ORDER BY cid",
         damage: "PRAGMA integrity_check(20)")
 
     /// The schema's statements with the words and the types of the driver.
