@@ -192,6 +192,9 @@ struct WorkerTests {
         let other = try place.start("worker", "--slots", "6")
         try place.trigger("r")
         try place.until("all are under way") { try place.states("running") == 6 }
+        // The engine is none of this home.
+        let why = try place.program("runs", "explain", "work", "r")
+        #expect(why.code == 0 && !why.output.contains("No engine"), "\(why)")
         first.kill()
         try place.until("one worker has them all") {
             let left = try place.rows("worker", "list")

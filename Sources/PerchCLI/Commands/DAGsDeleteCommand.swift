@@ -64,7 +64,7 @@ struct DAGsDeleteCommand: AsyncParsableCommand {
             case .waitsFor(let runs):
                 let since = stuckSince ?? SystemClock().now
                 stuckSince = since
-                let isHopeless = try home.engine() == nil
+                let isHopeless = try !home.mayHaveEngine()
                 guard !isHopeless, SystemClock().now - since < Self.patience else {
                     let names = runs.prefix(5).joined(separator: ", ") + (runs.count > 5 ? ", …" : "")
                     throw PerchError(

@@ -19,7 +19,7 @@ struct RunsExplainCommand: AsyncParsableCommand {
 
     func run() async throws {
         let explanation = try await home.withMetastore { home, metastore in
-            let isRunning = try home.engine() != nil
+            let isRunning = try home.mayHaveEngine()
             let (dag, run) = (dag, run)
             var explanation = try await metastore.read { snapshot in
                 try snapshot.explanation(of: try snapshot.knownRun(dag, run), isEngineRunning: isRunning)

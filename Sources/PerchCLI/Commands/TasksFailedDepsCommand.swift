@@ -30,7 +30,7 @@ struct TasksFailedDepsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let answer = try await home.withMetastore { home, metastore in
-            let isRunning = try home.engine() != nil
+            let isRunning = try home.mayHaveEngine()
             let (dag, run, task, mapIndex) = (dag, run, task, mapIndex)
             var answer = try await metastore.read {
                 try Self.answer($0, dag, run, task, mapIndex, isEngineRunning: isRunning)

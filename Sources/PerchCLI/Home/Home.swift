@@ -101,10 +101,15 @@ struct Home: Sendable {
         return LiveEngine(pid: Int32(text.prefix { $0.isNumber }))
     }
 
+    /// Whether an engine may be alive. Of a metastore that many machines work on, it may be on another one.
+    func mayHaveEngine() throws -> Bool {
+        if try engine() != nil { return true }
+        return try postgres() != nil
+    }
+
     /// Says on standard error that a change waits for an engine, where none is alive.
     func noteMissingEngine(_ consequence: String) throws {
-        // Of a metastore that many machines work on, the engine may be on another one.
-        guard try engine() == nil, try postgres() == nil else { return }
+        guard try !mayHaveEngine() else { return }
         Console.shared.say("note: no engine is running on this home; \(consequence)")
     }
 }
