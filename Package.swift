@@ -80,6 +80,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CLinux"),
+        .target(name: "CSQLite", dependencies: [sqlite]),
 
         room("PerchSDK"),
         room("PerchReactor", ["CLinux"]),
@@ -114,7 +115,7 @@ let package = Package(
         room("PerchBundle", ["PerchSDK", "PerchOutputs", "CLinux"]),
         room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux", "CPQ", sqlite]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
-        room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", grdb, sqlite, log]),
+        room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", "CSQLite", grdb, sqlite, log]),
         // The metastore on PostgreSQL; what is SQLite's lies in the room above.
         room("PerchPostgres", ["PerchSDK", "PerchMetastore", "CPQ", "CLinux"]),
         room("PerchScheduler", ["PerchSDK", "PerchMetastore", "PerchReactor", log]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CSQLite
 import Foundation
 import GRDB
 import GRDBSQLite
@@ -25,7 +26,14 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
         var connection: SQLiteConnection
     }
 
+    /// Nobody asks how much memory SQLite uses; counting it costs a lock at each allocation. Where somebody has opened a
+    /// database before, it stays as it is.
+    private static let setUp: Void = {
+        _ = csqlite_without_memory_figures()
+    }()
+
     init(path: String, gate: WriteGate, access: Metastore.Access) throws {
+        Self.setUp
         self.gate = gate
         self.access = access
         var configuration = Configuration()

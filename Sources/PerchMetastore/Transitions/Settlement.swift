@@ -95,9 +95,7 @@ final class Settlement {
     }
 
     /// A sensor has got what it waited for; its row is written with those of others, before anybody is told.
-    func met(_ instance: Instance, output: String?) {
-        met.append(MetSensor(id: instance.id, output: output))
-    }
+    func met(_ sensor: MetSensor) { met.append(sensor) }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {

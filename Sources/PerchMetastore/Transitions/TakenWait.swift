@@ -52,41 +52,31 @@ extension Transaction {
     }
 
     private func takeChunk(_ ids: ArraySlice<Int64>, into taken: inout [Int64: TakenWait]) throws {
-        var waits: [Int64: Int64] = [:]
-        var instances: [Int64] = []
-        try connection.query(ids.count == 1 ? Self.takeOne : Self.takeMany, Self.values(ids)) { row in
-            let wait = TakenWait(row)
+        if ids.count == 1, let id = ids.first { return try takeOne(id, into: &taken) }
+        var found: [Int64] = []
+        // Nobody else writes meanwhile: what is read is what is removed.
+        try connection.query(Self.findMany, IDChunk.values(ids)) { row in
+            var wait = TakenWait(row)
+            if !row.isNull(13) { wait.task = (row.int64(13), row.int(14), row.int(15), row.int(16)) }
             taken[row.int64(0)] = wait
-            waits[wait.id] = row.int64(0)
-            instances.append(wait.id)
+            found.append(row.int64(0))
         }
-        guard !instances.isEmpty else { return }
-        for (_, waitID) in waits.sorted(by: { $0.value < $1.value }) where taken[waitID]?.held ?? 0 > 0 {
-            try releaseSlots(ofWait: waitID)
-        }
-        try connection.query(
-            instances.count == 1 ? Self.findOne : Self.findMany, Self.values(instances[...])
-        ) { row in
-            guard let waitID = waits[row.int64(0)] else { return }
+        guard !found.isEmpty else { return }
+        _ = try connection.run(Self.removeMany, IDChunk.values(found[...]))
+        for waitID in found.sorted() where taken[waitID]?.held ?? 0 > 0 { try releaseSlots(ofWait: waitID) }
+    }
+
+    private func takeOne(_ waitID: Int64, into taken: inout [Int64: TakenWait]) throws {
+        try connection.query(Self.takeOne, [.integer(waitID)]) { taken[$0.int64(0)] = TakenWait($0) }
+        guard let wait = taken[waitID] else { return }
+        if wait.held > 0 { try releaseSlots(ofWait: waitID) }
+        try connection.query(Self.findOne, [.integer(wait.id)]) { row in
             taken[waitID]?.task = (row.int64(1), row.int(2), row.int(3), row.int(4))
         }
     }
 
-    private static func values(_ ids: ArraySlice<Int64>) -> [SQLValue] {
-        if ids.count == 1, let id = ids.first { return [.integer(id)] }
-        return IDChunk.values(ids)
-    }
-
     private static let takeOne: StaticString = """
         DELETE FROM wait WHERE wait_id = :1
-        RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
-            due_at, held
-        """
-
-    private static let takeMany: StaticString = """
-        DELETE FROM wait WHERE wait_id IN (
-            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
-            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
         RETURNING wait_id, ti_id, try_number, journal_key, is_sensor, since, kind, target, definition, queue, shard,
             due_at, held
         """
@@ -97,8 +87,16 @@ extension Transaction {
         """
 
     private static let findMany: StaticString = """
-        SELECT ti_id, run_key, task_index, map_index, first_try FROM task_instance
-        WHERE state = 'deferred' AND ti_id IN (
+        SELECT w.wait_id, w.ti_id, w.try_number, w.journal_key, w.is_sensor, w.since, w.kind, w.target, w.definition,
+            w.queue, w.shard, w.due_at, w.held, t.run_key, t.task_index, t.map_index, t.first_try
+        FROM wait w LEFT JOIN task_instance t ON t.ti_id = w.ti_id AND t.state = 'deferred'
+        WHERE w.wait_id IN (
+            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
+            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        """
+
+    private static let removeMany: StaticString = """
+        DELETE FROM wait WHERE wait_id IN (
             :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
             :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
         """

@@ -208,12 +208,20 @@ extension Transaction {
         tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
-        if gone.isSensor {
+        if gone.isSensor, case .event = firing.outcome {
+            settlement.met(
+                MetSensor(
+                    instance: instance, output: payload, journalKey: gone.key, since: gone.since,
+                    trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
+                    outcome: outcome, eventSeq: firing.eventSeq, by: firing.by))
+            tally.entered(.success)
+            try ended(instance, as: .success, message: nil, in: settlement)
+        } else if gone.isSensor {
             try journalSensor(
                 instance, key: gone.key, since: gone.since,
                 trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
                 outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
-            try settleSensor(instance, firing.outcome, payload: payload, firstTry: found.firstTry, in: settlement)
+            try settleSensor(instance, firing.outcome, firstTry: found.firstTry, in: settlement)
         } else {
             try run(
                 """
@@ -245,13 +253,11 @@ extension Transaction {
     }
 
     private func settleSensor(
-        _ instance: Instance, _ outcome: WaitOutcome, payload: String?, firstTry: Int, in settlement: Settlement
+        _ instance: Instance, _ outcome: WaitOutcome, firstTry: Int, in settlement: Settlement
     ) throws {
         switch outcome {
-        case .event:
-            settlement.met(instance, output: payload)
-            tally.entered(.success)
-            try ended(instance, as: .success, message: nil, in: settlement)
+        // Those that have got what they waited for are stored together.
+        case .event: break
         case .timeout:
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             guard case .sensor(let sensor) = task.kind else { return }
