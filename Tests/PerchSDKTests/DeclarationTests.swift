@@ -105,7 +105,8 @@ func addMany(_ dag: borrowing DAGBuilder, count: Int) -> [TaskReference<Probe.Ev
         let dag = DAG("d") { dag in
             let numbers = dag.run("numbers", of: "other", outputOf: "list", as: [Int].self)
             dag.map("each", over: numbers) { _, number in number }
-            dag.mapGroup("group", over: numbers) { group, number in group.task("inside", number) { _, number in number } }
+            dag.mapGroup("group", over: numbers) { group, number in group.task("inside", number) { _, number in number }
+            }
             let list = dag.task("numbers_list", numbers) { _, list in list }
             dag.map("right", over: list) { _, number in number }
         }
