@@ -83,6 +83,28 @@ struct CopyTests {
         try file.close()
     }
 
+    @Test("a command that would write meanwhile is refused, and not told that what it did is stored") func command()
+        async throws
+    {
+        let (stage, _) = try await stage()
+        try stage.close()
+        let store = try open(try TestDatabase(isReused: false), stage)
+        var refusals: [String] = []
+        _ = try store.takeOverFile { _ in
+            guard refusals.isEmpty else { return }
+            do {
+                let command = try Metastore.openDriver(HomePaths(stage.home.path), access: .command)
+                defer { #expect(throws: Never.self) { try command.close() } }
+                try command.write { try $0.perform(.begin) }
+                refusals.append("it wrote")
+            } catch {
+                refusals.append("\(error)")
+            }
+        }
+        #expect(refusals.count == 1 && refusals.first != "it wrote", "\(refusals)")
+        try store.close()
+    }
+
     @Test("nobody may be at work on the file, and what contradicts itself is not copied") func refusals() async throws {
         let (stage, _) = try await stage()
         let database = try TestDatabase(isReused: false)

@@ -25,27 +25,36 @@ extension Metastore {
         return try Self.closing(file) {
             let lock = try MemberLock(path: paths.members, isAlone: true, purpose: "copied")
             defer { lock.release() }
-            let tables = try file.read { source in
-                let faults = try ConsistencyRules.faults(on: source)
-                if let fault = faults.first {
-                    throw PerchError(
-                        .metastore,
-                        "\(paths.database) contradicts itself, so it is not copied: \(fault); see 'db check'")
-                }
-                return try driver.write { target in
-                    try target.perform(.begin)
-                    do {
-                        let tables = try Self.copy(source, to: target, copied)
-                        try target.perform(.commit)
-                        return tables
-                    } catch {
-                        try? target.perform(.rollback)  // because the first fault is the one to tell
-                        throw (error as? LostTransaction)?.cause ?? error
-                    }
-                }
+            // As a writer: what a command was told is stored would else be missing in the copy.
+            let tables = try file.write { source in
+                try source.perform(.begin)
+                let tables = Result { try copySound(source, copied) }
+                try source.perform(.rollback)
+                return try tables.get()
             }
             try file.close()
             return tables
+        }
+    }
+
+    private func copySound(
+        _ source: any SQLConnection, _ copied: (CopiedTable) -> Void
+    ) throws -> [CopiedTable] {
+        if let fault = try ConsistencyRules.faults(on: source).first {
+            throw PerchError(
+                .metastore,
+                "\(HomePaths(home).database) contradicts itself, so it is not copied: \(fault); see 'db check'")
+        }
+        return try driver.write { target in
+            try target.perform(.begin)
+            do {
+                let tables = try Self.copy(source, to: target, copied)
+                try target.perform(.commit)
+                return tables
+            } catch {
+                try? target.perform(.rollback)  // because the first fault is the one to tell
+                throw (error as? LostTransaction)?.cause ?? error
+            }
         }
     }
 
