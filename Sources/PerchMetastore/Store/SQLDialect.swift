@@ -51,6 +51,35 @@ package struct SQLDialect: Sendable {
         return translate(text)
     }
 
+    /// An `INSERT` with its row of values so many times over, the numbers of their placeholders counted on.
+    package static func repeating(_ sql: StaticString, rows: Int) -> String {
+        let text = "\(sql)"
+        guard rows > 1 else { return text }
+        guard let start = text.firstRange(of: "VALUES (")?.upperBound, text.last == ")" else {
+            preconditionFailure("an INSERT of many rows ends with its row of values: \(sql)")
+        }
+        // The row between its placeholders: `:1, :2, 'wait', :3` is "", ", ", ", 'wait', ".
+        var pieces: [Substring] = []
+        var numbers: [Int] = []
+        var rest = text[start...].dropLast()
+        while let colon = rest.firstIndex(of: ":") {
+            pieces.append(rest[..<colon])
+            let digits = rest[rest.index(after: colon)...].prefix(while: \.isNumber)
+            guard let number = Int(digits) else { preconditionFailure("a value without a number: \(sql)") }
+            numbers.append(number)
+            rest = rest[digits.endIndex...]
+        }
+        // because a row of an INSERT has a value
+        let width = numbers.max() ?? 0
+        var result = String(text[..<start])
+        for row in 0..<rows {
+            if row > 0 { result += ", (" }
+            for (piece, number) in zip(pieces, numbers) { result += piece + ":\(row * width + number)" }
+            result += rest + ")"
+        }
+        return result
+    }
+
     /// The statement with the words and the placeholders of the driver.
     package func translate(_ sql: String) -> String {
         var text = sql

@@ -54,10 +54,8 @@ extension Transaction {
             let version = facts.version
             let task = version.tasks[creating.index]
             let settlement = Settlement()
-            var beginsWaiting = false
-            if case .sensor = task.kind {
-                beginsWaiting = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
-            }
+            var sensors = NewSensors()
+            let beginsAtOnce = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
             var created = creating.created
             var room = task.alignedWith.isEmpty && version.elementwise[creating.index].isEmpty ? left : Self.groupPage
             while created < creating.length, left > 0, room > 0 {
@@ -66,12 +64,11 @@ extension Transaction {
                     left -= 2
                     room -= 1
                 }
-                if beginsWaiting {
+                if beginsAtOnce, case .sensor(let sensor) = task.kind {
                     let instance = Instance(
                         id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
                         tryNumber: creating.tries)
-                    try beginSensor(instance, task: task, as: .new(pending: 0), in: settlement)
-                    continue
+                    if try begin(instance, task: task, with: sensor, pending: 0, among: &sensors) { continue }
                 }
                 let instance = try insertInstance(
                     runKey: creating.runKey, taskIndex: creating.index, mapIndex: created, task: task,
@@ -83,6 +80,7 @@ extension Transaction {
                 }
                 try resume(instance, in: settlement)
             }
+            try storeSensors(&sensors)
             try run(
                 "UPDATE mapped_task SET created = :3 WHERE run_key = :1 AND task_index = :2", creating.runKey,
                 creating.index, created)

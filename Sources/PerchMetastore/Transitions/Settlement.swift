@@ -73,7 +73,7 @@ final class Settlement {
         var reach = Reach.everything
     }
     /// Sensors that ended with success, whose rows do not say so yet.
-    private var met: [MetSensor] = []
+    private var met: [SensorEnd] = []
     /// Tasks that have succeeded, with the assets that they update.
     private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
@@ -95,7 +95,7 @@ final class Settlement {
     }
 
     /// A sensor has got what it waited for; its row is written with those of others, before anybody is told.
-    func met(_ sensor: MetSensor) { met.append(sensor) }
+    func met(_ sensor: SensorEnd) { met.append(sensor) }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
@@ -141,7 +141,7 @@ final class Settlement {
         return tasks
     }
 
-    func takeMet() -> [MetSensor] {
+    func takeMet() -> [SensorEnd] {
         defer { met = [] }
         return met
     }
