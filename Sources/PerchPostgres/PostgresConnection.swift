@@ -68,9 +68,9 @@ final class PostgresConnection: SQLConnection {
         return changed
     }
 
-    func post(_ sql: StaticString, _ values: [SQLValue]) throws { try insert(sql, rows: 1, values) }
+    func post(_ sql: StaticString, _ values: [SQLValue]) throws { try runMany(sql, rows: 1, values) }
 
-    func insert(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
         try requireSound()
         waiting.append(.post(sql, rows: rows, PostgresValues(values)))
         totalChanges += rows

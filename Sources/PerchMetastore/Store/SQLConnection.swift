@@ -9,9 +9,9 @@ import PerchSDK
 package protocol SQLConnection: AnyObject {
     /// Runs a statement and gives the number of rows that it changed. The text of a literal is prepared once.
     func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int
-    /// Runs an `INSERT` whose one row of values, in parentheses behind `VALUES`, stands for so many of them. `values` are those
-    /// of all rows, one row after the other.
-    func insert(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws
+    /// Runs a statement whose one row of values, in parentheses behind `VALUES`, stands for so many of them. `values` are those
+    /// of all rows, one row after the other. Like `post`, it may go to the database later.
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws
     /// Runs a statement of which nobody asks how many rows it changed; it may go to the database with the next one, and its
     /// error come from there.
     func post(_ sql: StaticString, _ values: [SQLValue]) throws
@@ -34,8 +34,8 @@ extension SQLConnection {
     package func settle() throws {}
 }
 
-/// By what a connection knows a statement that it has prepared: where the text of its literal lies, and how many rows an
-/// `INSERT` has.
+/// By what a connection knows a statement that it has prepared: where the text of its literal lies, and how many rows of
+/// values it has.
 package struct StatementKey: Hashable {
     private let address: UInt
     private let rows: Int

@@ -51,33 +51,44 @@ package struct SQLDialect: Sendable {
         return translate(text)
     }
 
-    /// An `INSERT` with its row of values so many times over, the numbers of their placeholders counted on.
+    /// A statement with its row of values, in parentheses behind `VALUES`, so many times over, the numbers of the placeholders
+    /// counted on. There are none outside of the row.
     package static func repeating(_ sql: StaticString, rows: Int) -> String {
         let text = "\(sql)"
         guard rows > 1 else { return text }
-        guard let start = text.firstRange(of: "VALUES (")?.upperBound, text.last == ")" else {
-            preconditionFailure("an INSERT of many rows ends with its row of values: \(sql)")
+        guard let start = text.firstRange(of: "VALUES (")?.upperBound, let end = end(of: text[start...]) else {
+            preconditionFailure("a statement of many rows has a row of values: \(sql)")
         }
-        // The row between its placeholders: `:1, :2, 'wait', :3` is "", ", ", ", 'wait', ".
+        // What stands between the placeholders: of `:1, 'wait', :2` that is "", ", 'wait', " and, in the end, "".
         var pieces: [Substring] = []
         var numbers: [Int] = []
-        var rest = text[start...].dropLast()
+        var rest = text[start..<end]
         while let colon = rest.firstIndex(of: ":") {
-            pieces.append(rest[..<colon])
             let digits = rest[rest.index(after: colon)...].prefix(while: \.isNumber)
             guard let number = Int(digits) else { preconditionFailure("a value without a number: \(sql)") }
+            pieces.append(rest[..<colon])
             numbers.append(number)
             rest = rest[digits.endIndex...]
         }
-        // because a row of an INSERT has a value
+        // because a row without values is refused above
         let width = numbers.max() ?? 0
-        var result = String(text[..<start])
-        for row in 0..<rows {
-            if row > 0 { result += ", (" }
-            for (piece, number) in zip(pieces, numbers) { result += piece + ":\(row * width + number)" }
-            result += rest + ")"
+        let repeated = (0..<rows).map { row in
+            zip(pieces, numbers).map { "\($0):\(row * width + $1)" }.joined() + rest
         }
-        return result
+        return text[..<start] + repeated.joined(separator: "), (") + text[end...]
+    }
+
+    /// The parenthesis that ends what has begun before a text.
+    private static func end(of text: Substring) -> Substring.Index? {
+        var depth = 1
+        return text.indices.first { index in
+            switch text[index] {
+            case "(": depth += 1
+            case ")": depth -= 1
+            default: break
+            }
+            return depth == 0
+        }
     }
 
     /// The statement with the words and the placeholders of the driver.

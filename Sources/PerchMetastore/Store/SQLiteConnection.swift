@@ -37,7 +37,7 @@ package final class SQLiteConnection: SQLConnection {
         return Int(sqlite3_changes(handle))
     }
 
-    package func insert(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
+    package func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
         try step(sql, rows: rows, values)
     }
 

@@ -57,19 +57,19 @@ public final class Transaction: Snapshot {
         try connection.post(sql, values)
     }
 
-    /// Inserts rows, many by one statement: a statement costs as much as a row.
+    /// Runs a statement for many rows of values, many at a time: a statement costs as much as a row.
     ///
     /// - Parameters:
-    ///   - sql: Ends with the values of one row, in parentheses.
+    ///   - sql: Has the values of one row in parentheses behind `VALUES`.
     ///   - values: Those of all rows, one row after the other.
     ///   - width: How many values a row has.
-    func insert(_ sql: StaticString, _ values: [SQLValue], width: Int) throws {
+    func runMany(_ sql: StaticString, _ values: [SQLValue], width: Int) throws {
         var (first, left) = (0, values.count / width)
         // A text of its own is prepared for each number of rows, so there are few.
         for rows in [32, 8, 1] {
             while left >= rows {
                 let count = rows * width
-                try connection.insert(sql, rows: rows, Array(values[first..<first + count]))
+                try connection.runMany(sql, rows: rows, Array(values[first..<first + count]))
                 first += count
                 left -= rows
             }

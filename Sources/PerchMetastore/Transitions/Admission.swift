@@ -123,7 +123,8 @@ extension Transaction {
     /// Puts an instance into the queue, or, where a gate is full or its DAG paused, before it.
     /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
     private func admit(
-        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?
+        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?,
+        in settlement: Settlement
     ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
@@ -136,7 +137,11 @@ extension Transaction {
         let obstacle =
             isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let obstacle else {
-            try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning)
+            if beginning == nil, settlement.gathers {
+                try gather(instance, holding: holds, queueClass, fairAt: fairAt, in: settlement)
+            } else {
+                try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning)
+            }
             return
         }
         if let beginning { try store(beginning, of: instance) }
@@ -159,7 +164,7 @@ extension Transaction {
             return
         }
         do {
-            try admit(instance, task: task, as: queueClass, beginning: beginning)
+            try admit(instance, task: task, as: queueClass, beginning: beginning, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
             if let beginning { try store(beginning, of: instance) }
             try end(instance, as: .failed, message: error.message, in: settlement)
@@ -177,6 +182,26 @@ extension Transaction {
         try run(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
             pool.gate, instance.id, pool.slots, holds.count - 1)
+        try take(holds, for: dispatchID)
+    }
+
+    /// Puts an instance into the queue with others, when the settlement is settled.
+    private func gather(
+        _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64, in settlement: Settlement
+    ) throws {
+        let dispatchID = try nextID()
+        guard let pool = holds.first else { return }
+        settlement.queue(
+            Queueing(
+                instance: instance, dispatchID: dispatchID, queueClass: queueClass, fairAt: fairAt, pool: pool,
+                limits: holds.count - 1))
+        try take(holds, for: dispatchID)
+        tally.entered(.queued)
+        ring(.queue)
+    }
+
+    /// Counts what a dispatch holds, and stores what it holds of limits.
+    private func take(_ holds: [Hold], for dispatchID: Int64) throws {
         for limit in holds.dropFirst() {
             try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }

@@ -58,7 +58,7 @@ extension Transaction {
     /// Stores the sensors that have begun.
     func storeSensors(_ sensors: inout NewSensors) throws {
         guard sensors.count > 0 else { return }
-        try insert(
+        try runMany(
             """
             INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
                 pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect,

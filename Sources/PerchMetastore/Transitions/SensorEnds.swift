@@ -60,7 +60,7 @@ extension Transaction {
             values.append(now.sqlValue)
             values.append(sensor.by.sqlValue)
         }
-        try insert(
+        try runMany(
             """
             INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
                 dispatch_id, recorded_at, fired_at, fired_by)

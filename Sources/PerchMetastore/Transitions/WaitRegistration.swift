@@ -52,7 +52,7 @@ extension Transaction {
 
     /// Inserts rows of waits, and lets who watches know.
     func store(_ rows: WaitRows) throws {
-        try insert(
+        try runMany(
             """
             INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
                 deadline, since, is_sensor, definition, event_floor, edge_key, held)

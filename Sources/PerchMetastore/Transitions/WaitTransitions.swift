@@ -127,6 +127,7 @@ extension Transaction {
         let standing = firings.filter { !$0.claims && ($0.outcome != .timeout || !changed.contains($0.waitID)) }
         var taken = try takeWaits(standing.map(\.waitID))
         let settlement = Settlement()
+        settlement.gathers = firings.count >= IDChunk.size
         let results = try firings.map { firing -> FireResult in
             if firing.outcome == .timeout, changed.contains(firing.waitID) { return .lost }
             if firing.claims {
@@ -177,11 +178,13 @@ extension Transaction {
                 try settleSensor(instance, firing.outcome, firstTry: found.firstTry, in: settlement)
             }
         } else {
-            try run(
-                """
-                UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7
-                WHERE ti_id = :1 AND try_number = :2 AND key = :3
-                """, instance.id, instance.tryNumber, gone.key, outcome, firing.eventSeq, now, firing.by)
+            let end = EndedWait(
+                instance: instance, journalKey: gone.key, outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
+            switch firing.outcome {
+            case .event, .timeout: settlement.ended(end)
+            // What follows may look at it.
+            case .broken, .cancelled: try store([end])
+            }
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             switch firing.outcome {
             case .broken(let message):

@@ -21,9 +21,9 @@ final class HookedConnection: SQLConnection {
         return try base.run(sql, values)
     }
 
-    func insert(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
         try requireAlive()
-        try base.insert(sql, rows: rows, values)
+        try base.runMany(sql, rows: rows, values)
     }
 
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
