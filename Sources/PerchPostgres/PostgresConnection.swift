@@ -81,6 +81,10 @@ final class PostgresConnection: SQLConnection {
         try ask(sql, values).forEach(body)
     }
 
+    func queryFirst(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        try ask(sql, values).first(body)
+    }
+
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let text = SQLDialect.postgres.translate(sql)
         let rows = try batch(sql) {
@@ -108,6 +112,10 @@ final class PostgresConnection: SQLConnection {
             waiting = [.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
         case .commit: try commit()
         case .rollback: try rollBack()
+        case .restart:
+            if case .lost(let fault) = standing { throw Self.loss(fault) }
+            try rollBack()
+            try perform(.begin)
         case .beginPart: waiting.append(.command(Self.savepoint))
         case .endPart: try endPart()
         case .undoPart: try undoPart()

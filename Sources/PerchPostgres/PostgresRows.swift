@@ -26,6 +26,11 @@ final class PostgresRows: SQLCells {
         }
     }
 
+    func first(_ body: (borrowing SQLRow) throws -> Void) rethrows {
+        row = 0
+        if PQntuples(result) > 0 { try body(SQLRow(self)) }
+    }
+
     func isNull(_ column: Int32) -> Bool { PQgetisnull(result, row, column) != 0 }
 
     func int64(_ column: Int32) -> Int64 {

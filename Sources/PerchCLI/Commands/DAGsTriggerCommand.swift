@@ -29,6 +29,7 @@ struct DAGsTriggerCommand: AsyncParsableCommand {
         asked.logicalDate = try Self.date(logicalDate)
         let request = asked
         try await home.withMetastore { home, metastore in
+            try await metastore.read { try $0.prepareRun(ofDAG: dag) }
             let run = try await metastore.write { transaction in
                 let row = try transaction.knownDAG(dag)
                 guard row.isActive else {

@@ -17,6 +17,12 @@ public struct DAGVersionRow: Sendable, Hashable {
 }
 
 extension Snapshot {
+    /// Has the definition at hand on which the DAG's next run starts. Of a large DAG that takes seconds, for which the
+    /// transaction that creates the run would hold up all others.
+    public func prepareRun(ofDAG dagID: String) throws {
+        if let row = try dag(dagID) { _ = try version(row.versionID) }
+    }
+
     /// The versions of a DAG, the newest first.
     public func versions(dagID: String) throws -> [DAGVersionRow] {
         let runs = try rows(

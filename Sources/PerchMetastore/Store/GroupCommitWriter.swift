@@ -166,7 +166,8 @@ final class GroupCommitWriter: @unchecked Sendable {
                     let begun = clock.now
                     let changesBefore = connection.totalChanges
                     while position < members.count {
-                        let end = try runMember(members[position], on: connection, bells: &bells)
+                        let end = try runMember(
+                            members[position], on: connection, bells: &bells, isFirst: ends.isEmpty)
                         ends.append(end)
                         position += 1
                         if connection.totalChanges - changesBefore >= Self.rowBudget { break }
@@ -201,26 +202,28 @@ final class GroupCommitWriter: @unchecked Sendable {
             return refused
         }
         let took = (meter?.uptime ?? 0) - beganAt
-        ends += calledEnds
         doorbells(bells)
+        // What stood for the group's news goes first: somebody waits for it.
+        ends = calledEnds + ends
         for end in ends { end.afterCommit(nil) }
         // Nobody waits for the figures.
         meter?.committed(members: ends.count { $0.isDone }, took: took, tally, now: clock.now)
         return position
     }
 
+    /// - Parameter isFirst: Whether nothing has been written before it, so that it can be undone with the transaction.
     private func runMember(
-        _ member: Member, on connection: any SQLConnection, bells: inout DoorbellSet
+        _ member: Member, on connection: any SQLConnection, bells: inout DoorbellSet, isFirst: Bool = false
     ) throws -> MemberEnd {
-        try connection.perform(.beginPart)
+        if !isFirst { try connection.perform(.beginPart) }
         let transaction = Transaction(connection: connection, catalog: catalog, ids: ids, now: clock.now)
         let end = member.run(transaction)
         if end.isDone {
-            try connection.perform(.endPart)
+            if !isFirst { try connection.perform(.endPart) }
             bells.formUnion(transaction.doorbells)
             if meter != nil { tally.add(transaction.tally) }
         } else {
-            try connection.perform(.undoPart)
+            try connection.perform(isFirst ? .restart : .undoPart)
             ids.forgetBlock()
             catalog.forget()
         }

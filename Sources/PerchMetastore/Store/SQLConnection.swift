@@ -19,7 +19,9 @@ package protocol SQLConnection: AnyObject {
     func settle() throws
     /// Runs a query; `body` sees each row while the statement stands on it.
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
-    /// The same for a text that was put together; prepared for this call alone.
+    /// The same for the first row alone: others are not looked for.
+    func queryFirst(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
+    /// `query` for a text that was put together; prepared for this call alone.
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
     /// Runs statements without values or results, for schema and settings.
     func execute(script: String) throws
@@ -58,6 +60,8 @@ package enum TransactionStep: Sendable {
     case beginReading
     case commit
     case rollback
+    /// Undoes what was written, and begins to write anew.
+    case restart
     /// A part; parts do not lie in one another.
     case beginPart
     case endPart

@@ -64,6 +64,22 @@ package final class SQLiteConnection: SQLConnection {
         try rows(of: statement, "\(sql)", body)
     }
 
+    package func queryFirst(
+        _ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void
+    ) throws {
+        try requireTransaction()
+        let statement = try statement(for: sql)
+        // What a statement with RETURNING changes is changed before its first row is there.
+        defer { reset(statement) }
+        try bind(values, to: statement)
+        let wasInside = isInside
+        switch sqlite3_step(statement) {
+        case SQLITE_DONE: return
+        case SQLITE_ROW: try body(SQLRow(statement: statement))
+        case let code: throw failure(code, "\(sql)", wasInside: wasInside)
+        }
+    }
+
     package func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let statement = try prepare(sql)
         defer { sqlite3_finalize(statement) }
@@ -86,6 +102,9 @@ package final class SQLiteConnection: SQLConnection {
             // Where SQLite has ended it by itself, there is nothing left to roll back.
             if wasLost, !isInside { return }
             _ = try run("ROLLBACK", [])
+        case .restart:
+            _ = try run("ROLLBACK", [])
+            _ = try run("BEGIN IMMEDIATE", [])
         case .beginPart: _ = try run("SAVEPOINT part", [])
         case .endPart: _ = try run("RELEASE part", [])
         case .undoPart:

@@ -50,7 +50,7 @@ public class Snapshot {
         values.reserveCapacity(16)
         repeat values.append((each inputs).sqlValue)
         var found: Value?
-        try connection.query(sql, values) { row in if found == nil { found = try make(row) } }
+        try connection.queryFirst(sql, values) { row in found = try make(row) }
         return found
     }
 

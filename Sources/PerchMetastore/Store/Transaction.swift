@@ -13,6 +13,8 @@ public final class Transaction: Snapshot {
     /// What the member has read or changed and will need again; thrown away with it.
     var runs: [Int64: RunFacts] = [:]
     var gates: [String: Gate] = [:]
+    /// Processes that are known to hold their leases.
+    var leaseholders: Set<Int64> = []
     /// Whether a pool counts tasks that wait, once it was looked up.
     var poolsCountDeferred: Bool?
     /// How many slots more, or less, of a pool or a limit are held than its row says.

@@ -63,20 +63,23 @@ extension Transaction {
         var gate: Gate
         if TaskDefinition.isLimit(name) {
             let used = try number("SELECT used FROM task_limit WHERE name = :1 {for_update}", name)
-            gate = Gate(capacity: nil, used: Int(used ?? 0), hasBacklog: false)
+            gate = Gate(capacity: nil, used: Int(used ?? 0), hasBacklog: try hasWaiting(before: name))
         } else {
             let row = try first(
-                "SELECT slots, used, include_deferred, max_deferred FROM pool WHERE name = :1 {for_update}", name
+                """
+                SELECT slots, used, include_deferred, max_deferred,
+                    EXISTS (SELECT 1 FROM task_instance WHERE state = 'scheduled' AND is_held = 0 AND pool = :1)
+                FROM pool WHERE name = :1 {for_update}
+                """, name
             ) {
                 Gate(
                     capacity: $0.int(0), used: $0.int(1), includesDeferred: $0.bool(2),
-                    mostDeferred: $0.isNull(3) ? nil : $0.int(3), hasBacklog: false)
+                    mostDeferred: $0.isNull(3) ? nil : $0.int(3), hasBacklog: $0.bool(4))
             }
             guard let row else { return nil }
             gate = row
         }
         gate.used += slotChanges[name, default: 0]
-        gate.hasBacklog = try hasWaiting(before: name)
         gates[name] = gate
         return gate
     }

@@ -25,6 +25,7 @@ extension Transaction {
     public func removeProcess(_ processID: Int64) throws {
         try run("DELETE FROM process WHERE process_id = :1", processID)
         try run("DELETE FROM worker WHERE process_id = :1", processID)
+        leaseholders.remove(processID)
     }
 }
 

@@ -51,7 +51,12 @@ extension Transaction {
 
     /// Whether a triggerer or a worker is recorded and its lease has not ended.
     public func isLeaseHeld(by owner: Int64) throws -> Bool {
-        try number("SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
+        if leaseholders.contains(owner) { return true }
+        guard
+            try number("SELECT 1 FROM process WHERE process_id = :1 AND lease_until > :2", owner, now) != nil
+        else { return false }
+        leaseholders.insert(owner)
+        return true
     }
 
     /// Works out the share of a triggerer: takes what is nobody's, and asks others for what it lacks.

@@ -14,16 +14,28 @@ public enum JSONText {
     public static func encode<Value: Encodable>(_ value: Value) throws -> String {
         if let value = value as? JSONValue { return value.text }
         do {
-            return String(decoding: try encoder.encode(value), as: UTF8.self)
+            return try encodeByFoundation(value)
         } catch {
-            throw PerchError(.invalid, "a \(Value.self) cannot be written as JSON: \(reason(error))")
+            throw unwritable(Value.self, error)
         }
+    }
+
+    static func encodeByFoundation(_ value: some Encodable) throws -> String {
+        String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+
+    fileprivate static func unwritable(_ type: Any.Type, _ error: any Error) -> PerchError {
+        PerchError(.invalid, "a \(type) cannot be written as JSON: \(reason(error))")
     }
 
     /// The value of a JSON text.
     /// - Throws: `PerchError` (`invalid`) that names the place in the text and what was wanted there.
     public static func decode<Value: Decodable>(_ type: Value.Type, from text: String) throws -> Value {
         if type == JSONValue.self, let value = try JSONValue(parsingEnvelope: text) as? Value { return value }
+        // What many a task is mapped over, without setting up a decoder.
+        if type == Int.self, case .integer(let whole) = try JSONValue(parsing: text), let value = Int(whole) as? Value {
+            return value
+        }
         do {
             return try decoder.decode(type, from: Data(text.utf8))
         } catch {
@@ -139,8 +151,13 @@ extension JSONText {
 
 extension JSONValue {
     /// Any value as JSON that can be looked into.
+    /// - Throws: `PerchError` (`invalid`) where the value cannot be coded.
     public init(encoding value: some Encodable) throws {
-        self = try JSONValue(parsingEnvelope: JSONText.encode(value))
+        do {
+            self = try JSONValueEncoder.encode(value)
+        } catch {
+            throw JSONText.unwritable(type(of: value), error)
+        }
     }
 
     /// The value as a type of the caller.

@@ -31,6 +31,11 @@ final class HookedConnection: SQLConnection {
         try base.query(sql, values, body)
     }
 
+    func queryFirst(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
+        try requireAlive()
+        try base.queryFirst(sql, values, body)
+    }
+
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         try requireAlive()
         try base.query(text: sql, values, body)

@@ -75,7 +75,8 @@ final class EngineUnderTest: Sendable {
     /// Starts runs, and returns the first one's id when they are durable.
     @discardableResult
     func trigger(_ dag: String, runs: Int = 1) async throws -> String {
-        try await metastore.write { transaction in
+        try await metastore.read { try $0.prepareRun(ofDAG: dag) }
+        return try await metastore.write { transaction in
             var first = ""
             for index in 0..<runs {
                 let run = try transaction.createRun(RunRequest(dagID: dag, runID: "bench_\(index)"))
