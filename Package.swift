@@ -173,7 +173,8 @@ let package = Package(
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
         tests(
-            "PerchMetastoreTests", ["PerchMetastore", "PerchPostgres", "PerchSDK", "ProgramTestSupport"]),
+            "PerchMetastoreTests",
+            ["PerchMetastore", "PerchPostgres", "PerchOutputs", "PerchSDK", "ProgramTestSupport"]),
         room("ProgramTestSupport", path: "Tests/ProgramTestSupport"),
         tests(
             "PerchCLITests",

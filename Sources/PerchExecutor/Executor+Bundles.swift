@@ -140,7 +140,7 @@ extension Executor {
         }
     }
 
-    private func pause(microseconds: Int64) async {
+    func pause(microseconds: Int64) async {
         await withCheckedContinuation { continuation in
             pauseCount += 1
             let number = pauseCount

@@ -99,7 +99,9 @@ extension Executor {
             send(message, to: place)
         case .log(let trigger, let lines):
             let wait = trigger.wait
-            logs.append(lines, to: wait.key, tryNumber: wait.tryNumber, worth: .always(past: trigger.past))
+            let logged = LoggedTry(
+                log: LogID(taskInstanceID: wait.taskInstanceID, tryNumber: wait.tryNumber), key: wait.key)
+            logs.append(lines, to: logged, by: worker, worth: .always(past: trigger.past))
         case .report(let trigger, let words):
             logger.warning(
                 "\(words)",

@@ -77,7 +77,19 @@ extension Executor {
         isCommitting = true
         if claims { hasWork = false }
         bellsDuringCommit = false
+        tellEnds(turn)
         Task(executorPreference: reactor) { await self.commit(turn) }
+    }
+
+    /// Tells the logs which attempts have nothing more to say, before the turn that reports it.
+    private func tellEnds(_ turn: Turn) {
+        func tell(_ dispatchID: Int64, isOver: Bool) {
+            guard let attempt = core.attempts[dispatchID] else { return }
+            logs.ended(attempt.loggedTry, by: worker, isOver: isOver)
+        }
+        for report in turn.reports { tell(report.dispatchID, isOver: true) }
+        for deferral in turn.deferrals { tell(deferral.dispatchID, isOver: false) }
+        for reference in turn.requeued + turn.suspects { tell(reference.dispatchID, isOver: false) }
     }
 
     private func standClaim() {
@@ -170,6 +182,7 @@ extension Executor {
                 guard executor.life == .running || executor.life == .draining, !executor.isCommitting else { return }
                 let turn = executor.core.takeTurn(claims: false)
                 executor.isCommitting = true
+                executor.tellEnds(turn)
                 Task(executorPreference: executor.reactor) { await executor.commitAgain(turn) }
             }
         }
@@ -242,7 +255,7 @@ extension Executor {
         case .send(let place, let message):
             send(message, to: place)
         case .log(let attempt, let lines, let worth):
-            logs.append(lines, to: attempt.task.key, tryNumber: attempt.task.tryNumber, worth: worth)
+            logs.append(lines, to: attempt.loggedTry, by: worker, worth: worth)
         case .kill(let place):
             bundles[place]?.isRetired = true
             bundles[place]?.link.terminate()
@@ -250,6 +263,8 @@ extension Executor {
             retire(place)
         case .launch(let place):
             launch(place)
+        case .publish(let report): exchange(.publish(report))
+        case .fetch(let attempt): exchange(.fetch(attempt))
         }
     }
 

@@ -60,6 +60,11 @@ public actor Executor {
     let secrets: ExecutorSecrets
     /// How many look-ups each bundle waits for.
     var lookUps: [Int: Int] = [:]
+    /// How long outputs come to other homes, and from there; nil: there are none.
+    let outputs: OutputExchange?
+    /// What is to be brought there, or here, and whether somebody is about it.
+    var exchanges: [Exchange] = []
+    var isExchanging = false
 
     var core: ExecutorCore
     var hosted: HostedCore
@@ -140,7 +145,7 @@ public actor Executor {
     package init(
         metastore: Metastore, reactor: any Reactor, processes: any ProcessTable, launcher: any BundleLauncher,
         logs: any AttemptLog, configuration: Configuration, logger: Logger,
-        secrets: ExecutorSecrets = ExecutorSecrets()
+        secrets: ExecutorSecrets = ExecutorSecrets(), outputs: OutputExchange? = nil
     ) {
         self.init(
             store: MetastoreStore(
@@ -148,16 +153,17 @@ public actor Executor {
                 terms: WorkerTerms(queues: configuration.queues, slots: configuration.slots)), clock: metastore.clock,
             reactor: reactor,
             processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger,
-            secrets: secrets)
+            secrets: secrets, outputs: outputs)
     }
 
     init(
         store: any ExecutorStore, clock: any PerchClock, reactor: any Reactor, processes: any ProcessTable,
         launcher: any BundleLauncher, logs: any AttemptLog, configuration: Configuration, logger: Logger,
-        secrets: ExecutorSecrets = ExecutorSecrets()
+        secrets: ExecutorSecrets = ExecutorSecrets(), outputs: OutputExchange? = nil
     ) {
         self.store = store
         self.secrets = secrets
+        self.outputs = outputs
         self.clock = clock
         self.processes = processes
         self.launcher = launcher
@@ -168,6 +174,7 @@ public actor Executor {
         var settings = ExecutorCore.Settings()
         settings.slots = configuration.slots
         settings.killGrace = configuration.killGrace
+        settings.exchangesOutputs = outputs != nil
         core = ExecutorCore(settings: settings)
         var hosting = HostedCore.Settings()
         hosting.budget = configuration.triggerBudget

@@ -16,30 +16,42 @@ extension OutputStore {
     /// The JSON text behind what stands in a row.
     /// - Throws: `PerchError` (`unavailable`) where a file is missing or is not what was stored.
     package func value(of text: String) throws -> String {
-        switch OutputText(text) {
-        case .value: return text
-        case .reference(let reference): return try value(of: reference)
-        case .parts(let parts):
-            var texts: [String] = []
-            texts.reserveCapacity(parts.count)
-            for part in parts { texts.append(try value(of: part)) }
-            return "[" + texts.joined(separator: ",") + "]"
+        try OutputText(text).value { try self.text(of: $0) }
+    }
+
+    /// The text that a reference stands for.
+    /// - Throws: `PerchError` (`unavailable`) where the file is missing or is not what was stored.
+    package func text(of reference: OutputReference) throws -> String {
+        try reference.requireName()
+        return try reference.text(of: read(reference.name, from: reference.offset, count: reference.size))
+    }
+}
+
+extension OutputReference {
+    /// Refuses a name that leads elsewhere.
+    package func requireName() throws {
+        guard OutputPath.isRight(name) else {
+            throw PerchError(.unavailable, "'\(name.shown())' names no file with an output")
         }
     }
 
-    private func value(of reference: OutputReference) throws -> String {
-        guard OutputPath.isRight(reference.name) else {
-            throw PerchError(.unavailable, "'\(reference.name.shown())' names no file with an output")
-        }
-        let bytes = try read(reference.name, from: reference.offset, count: reference.size)
-        guard bytes.count == reference.size, OutputReference.hash(of: bytes[...]) == reference.hash else {
+    /// The text in the bytes that were read for it.
+    /// - Throws: `PerchError` (`unavailable`) where they are others than were stored.
+    package func text(of bytes: [UInt8]) throws -> String {
+        guard bytes.count == size, Self.hash(of: bytes[...]) == hash else {
             throw PerchError(
                 .unavailable,
                 """
-                the output in \(reference.name) is not the one that was stored: wanted are \(reference.size) bytes with \
-                the hash \(reference.hash), found are \(bytes.count); clear the task that gave it
+                the output in \(name) is not the one that was stored: wanted are \(size) bytes with \
+                the hash \(hash), found are \(bytes.count); clear the task that gave it
                 """)
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The text in the whole file.
+    /// - Throws: `PerchError` (`unavailable`) where the file is another than was stored.
+    package func text(inFile bytes: [UInt8]) throws -> String {
+        try text(of: Array(bytes.dropFirst(offset).prefix(size)))
     }
 }

@@ -34,6 +34,30 @@ package enum OutputText: Hashable, Sendable {
         return .reference(OutputReference(name: name, offset: Int(offset), size: Int(size), hash: hash))
     }
 
+    /// The JSON text itself.
+    ///
+    /// - Parameter reading: Gives the text behind a reference.
+    package func value(_ reading: (OutputReference) throws -> String) throws -> String {
+        switch self {
+        case .value(let text): return text
+        case .reference(let reference): return try reading(reference)
+        case .parts(let parts):
+            var texts: [String] = []
+            texts.reserveCapacity(parts.count)
+            for part in parts { texts.append(try OutputText(part).value(reading)) }
+            return "[" + texts.joined(separator: ",") + "]"
+        }
+    }
+
+    /// Everything that it refers to.
+    package var references: [OutputReference] {
+        switch self {
+        case .value: []
+        case .reference(let reference): [reference]
+        case .parts(let parts): parts.flatMap { OutputText($0).references }
+        }
+    }
+
     /// What is stored or sent.
     package var text: String {
         switch self {

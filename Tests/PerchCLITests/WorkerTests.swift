@@ -6,7 +6,7 @@ import ProgramTestSupport
 import Testing
 
 /// A home whose scheduler, triggerer and workers are processes of their own.
-private final class Workplace {
+final class Workplace {
     let folder: Folder
     let program: Program
     /// Whether each role has a home of its own, as on machines of their own.
@@ -16,7 +16,8 @@ private final class Workplace {
     /// - Parameters:
     ///   - dag: The text of the one DAG; `FOLDER` in it is the folder of the test.
     ///   - server: Where the metastore is, if it is no file of the home.
-    init(_ dag: String, server: PostgresCluster? = nil) throws {
+    ///   - settings: More variables of the environment; `FOLDER` as in the DAG.
+    init(_ dag: String, server: PostgresCluster? = nil, settings: [String: String] = [:]) throws {
         folder = try Folder()
         areApart = server != nil
         var environment = ["PERCH_HOME": folder.path + "/home", "PERCH__WORKER__LEASE": "1s"]
@@ -24,6 +25,7 @@ private final class Workplace {
             environment["PERCH__METASTORE__URL"] =
                 "postgresql://perch@/postgres?host=\(server.folder)&port=\(server.port)"
         }
+        for (name, value) in settings { environment[name] = value.replacing("FOLDER", with: folder.path) }
         program = Program("perch", environment: environment)
         try FileManager.default.createDirectory(atPath: folder.path + "/dags", withIntermediateDirectories: true)
         try Data(dag.replacing("FOLDER", with: folder.path).utf8)

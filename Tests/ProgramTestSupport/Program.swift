@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+public import Foundation
 
 /// One of this package's executables, run as people run it.
 public struct Program: Sendable {
@@ -49,7 +49,9 @@ public struct Program: Sendable {
             errors: try String(contentsOfFile: folder.path + "/err", encoding: .utf8))
     }
 
-    func prepare(_ arguments: [String], in directory: String?, output: String, errors: String) throws -> Process {
+    /// A run that is not begun yet, with files for what it says.
+    public func prepare(_ arguments: [String], in directory: String?, output: String, errors: String) throws -> Process
+    {
         let process = Process()
         process.executableURL = URL(filePath: path)
         process.arguments = arguments

@@ -34,34 +34,46 @@ struct TasksLogsCommand: AsyncParsableCommand {
         let key = TaskInstanceKey(dagID: dag, runID: run, taskID: task, mapIndex: mapIndex)
         let (tryNumber, follow) = (tryNumber, follow)
         try await home.withMetastore { home, metastore in
+            let shared = try SharedLogs(home, metastore)
             let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
-            var reader: LogFileReader?
+            var reader: LogReader?
             var shown: [String] = []
             while true {
-                // The state is read first: what was written before the end is in the file then.
+                // The state is read first: what was written before the end is in the log then.
                 let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
+                if shared != nil, attempt.hasJustEnded { ChangeWatch.pause(milliseconds: 200) }
                 let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: attempt.tryNumber)
-                if isRecords { return try LogRecords.show(attempt.whole(path), format) }
                 if reader == nil, attempt.source != .rows, attempt.tryNumber > 0 {
-                    reader = try LogFileReader(path: path)
+                    reader = try await Self.reader(attempt, path, shared)
                     // A log that is begun late begins with what the metastore told before.
-                    if attempt.source == .file { try reader?.skip(shown) }
+                    if attempt.source == .file { try await reader?.skip(shown) }
                 }
+                if isRecords { return try LogRecords.show(attempt.whole(try await reader?.lines()), format) }
                 // What code that watched has said stands between the beginning of the wait and its end.
                 if attempt.source == .rowsAroundFile { try Self.show(attempt.lines.prefix(1), &shown) }
-                try reader?.copyNew(to: .shared)
+                try await reader?.copyNew(to: .shared)
                 if reader == nil || attempt.source == .rowsAroundFile { try Self.show(attempt.lines[...], &shown) }
                 try Console.shared.flush()
                 guard follow, !attempt.isOver else {
                     if let nothing = attempt.nothing(hasFile: reader != nil || !shown.isEmpty) {
-                        Console.shared.say(nothing)
+                        let id = attempt.row.taskInstanceID
+                        let worker = try await shared?.metastore.read { try $0.workerName(of: id) } ?? nil
+                        Console.shared.say(nothing + (worker.map { "; it runs at the worker \($0)" } ?? ""))
                     }
                     return
                 }
-                if let path = reader?.path { changes.add(path) }
+                if reader != nil { changes.add(path) }
                 changes.wait()
             }
         }
+    }
+
+    /// Reads the log of an attempt; nil where there is none by now.
+    private static func reader(
+        _ attempt: AttemptView, _ path: String, _ shared: SharedLogs?
+    ) async throws -> LogReader? {
+        guard let shared else { return try LogFile(path: path).map { LogReader($0) } }
+        return try await shared.source(attempt.row.key, attempt.log, file: path).map { LogReader($0) }
     }
 
     /// Shows the lines that have not been shown yet.
@@ -81,6 +93,7 @@ private struct AttemptView: Sendable {
     let source: Source
     /// The log of a pure sensor, or of code that has said nothing, made of their rows.
     let lines: [String]
+    private let readAt: Timestamp
 
     enum Source {
         /// A pure sensor's is made of its rows.
@@ -101,6 +114,7 @@ private struct AttemptView: Sendable {
         }
         self.row = row
         tryNumber = wanted ?? row.tryNumber
+        readAt = snapshot.now
         let definition = try snapshot.definition(ofVersion: run.versionID)
         guard definition.tasks.indices.contains(row.taskIndex),
             case .sensor(let sensor) = definition.tasks[row.taskIndex].kind
@@ -113,9 +127,8 @@ private struct AttemptView: Sendable {
         lines = try Self.sensorLines(row, tryNumber, snapshot)
     }
 
-    /// Every line that there is by now.
-    func whole(_ path: String) throws -> [String] {
-        let file = source == .rows || tryNumber == 0 ? nil : try LogFileReader(path: path)?.lines()
+    /// Every line that there is by now, given those of the log.
+    func whole(_ file: [String]?) -> [String] {
         switch source {
         case .rows: return lines
         case .file:
@@ -123,6 +136,15 @@ private struct AttemptView: Sendable {
             return file ?? lines
         case .rowsAroundFile: return lines.prefix(1) + (file ?? []) + lines.dropFirst(1)
         }
+    }
+
+    /// The log's name in the metastore.
+    var log: LogID { LogID(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber) }
+
+    /// Whether what its worker has sent last may be on its way.
+    var hasJustEnded: Bool {
+        guard isOver, tryNumber == row.tryNumber, let end = row.endDate else { return false }
+        return readAt - end < .seconds(2)
     }
 
     /// Whether nothing is added to this attempt any more.

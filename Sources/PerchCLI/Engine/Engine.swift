@@ -84,7 +84,7 @@ struct Engine {
             api = apiSettings.map {
                 APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
             }
-            sweeps = Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
+            sweeps = try Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
         } catch {
             try metastore.close()
             throw error
@@ -192,15 +192,24 @@ struct Engine {
         }
         metrics?.slots(of: settings.slots)
         let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
+        let reactor = try Self.reactor("perch-executor", metastore.clock, metrics)
+        let logger = log.logger("executor")
+        // Whether other workers have homes of their own.
+        let isShared = try edges == nil && home.postgres(configuration) != nil
+        let files = AttemptLogStore(directory: home.paths.logs)
+        let logs: any AttemptLog =
+            try isShared
+            ? SharedAttemptLog(
+                local: files, metastore: metastore, reactor: reactor, origin: SharedLogs.origin(of: home),
+                archive: SharedLogs.archive(of: configuration), logger: logger) : files
         return Executor(
-            metastore: metastore, reactor: try reactor("perch-executor", metastore.clock, metrics),
-            processes: SystemProcesses(),
+            metastore: metastore, reactor: reactor, processes: SystemProcesses(),
             launcher: edges?.launcher
                 ?? ProcessLauncher(
                     home: home.path, arguments: hostArguments(dags, outputs(home, configuration)),
                     memoryLimit: memoryLimit),
-            logs: edges?.logs ?? AttemptLogStore(directory: home.paths.logs), configuration: settings,
-            logger: log.logger("executor"), secrets: secrets)
+            logs: edges?.logs ?? logs, configuration: settings, logger: logger, secrets: secrets,
+            outputs: isShared ? OutputExchange(metastore: metastore, directory: home.paths.outputs) : nil)
     }
 
     private static func hostArguments(_ dags: DAGFolderPlace?, _ outputs: Outputs) -> [String] {
@@ -238,8 +247,8 @@ struct Engine {
     /// What takes away the files of runs that are forgotten.
     static func sweeps(
         _ home: Home, _ configuration: Configuration, _ metastore: Metastore, _ reactor: any Reactor, _ log: EngineLog,
-        isTest: Bool = false
-    ) -> [LogSweep] {
+        isTest: Bool = false, isWorker: Bool = false
+    ) throws -> [LogSweep] {
         var sweeps: [LogSweep] = []
         if let days = configuration.number("retention.runs_days") {
             sweeps.append(
@@ -248,6 +257,12 @@ struct Engine {
                     reactor: reactor, log: log.logger("logs")))
         }
         if !isTest {
+            if !isWorker, let archive = try SharedLogs.archive(of: configuration) {
+                sweeps.append(
+                    LogSweep(
+                        metastore: metastore, directory: archive.directory, keep: .seconds(3_600), reactor: reactor,
+                        log: log.logger("logs"), what: "archived logs"))
+            }
             sweeps.append(
                 LogSweep(
                     metastore: metastore, directory: home.paths.outputs, keep: .seconds(3_600), reactor: reactor,

@@ -23,7 +23,7 @@ struct SchedulerRole {
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Engine.reactor("perch-scheduler", clock, metrics),
                 configuration: Engine.schedulerConfiguration(configuration, nil), log: log.logger("scheduler"))
-            sweeps = Engine.sweeps(home, configuration, metastore, scheduler.reactor, log)
+            sweeps = try Engine.sweeps(home, configuration, metastore, scheduler.reactor, log)
             let metastore = metastore
             api = apiSettings.map {
                 APIServer($0, metastore: metastore, log: log.logger("api"), metrics: { await metrics.text() })

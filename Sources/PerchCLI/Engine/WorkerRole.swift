@@ -12,6 +12,7 @@ struct WorkerRole {
     private let executor: Executor
     private let folder: DAGFolderWatch?
     private let folderPath: String?
+    private let sweeps: [LogSweep]
 
     /// A worker that does nothing yet.
     ///
@@ -25,6 +26,10 @@ struct WorkerRole {
         let executor = try Engine.executor(
             home, configuration, nil, metastore, log, metrics, dags, secrets, terms: terms)
         self.executor = executor
+        // Where the home is its own, nobody else looks after what lies in it.
+        sweeps =
+            try home.postgres(configuration) == nil
+            ? [] : Engine.sweeps(home, configuration, metastore, executor.reactor, log, isWorker: true)
         metrics.slots { executor.slotsInUse }
         folderPath = dags?.path
         folder = dags.map { place in
@@ -42,6 +47,7 @@ struct WorkerRole {
         let listing = folderPath.map { FolderListing(of: $0) }
         let definitions = try await executor.start()
         if let listing { folder?.start(from: listing) }
+        for sweep in sweeps { sweep.start() }
         return definitions.count
     }
 

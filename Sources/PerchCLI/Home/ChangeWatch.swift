@@ -40,6 +40,9 @@ final class ChangeWatch {
         while read(descriptor, &buffer, buffer.count) > 0 {}
     }
 
+    /// Holds the command up for a moment.
+    static func pause(milliseconds: Int32) { _ = poll(nil, 0, milliseconds) }
+
     private func arm() {
         for path in paths where !watched.contains(path) {
             if inotify_add_watch(descriptor, path, UInt32(IN_MODIFY)) >= 0 { watched.insert(path) }

@@ -72,6 +72,9 @@ struct ConfigurationKey: Sendable {
         ConfigurationKey(
             name: "log.level", kind: .logLevel, fallback: "info", summary: "what the engine's log shows and above"),
         ConfigurationKey(
+            name: "logs.archive", kind: .path, fallback: nil,
+            summary: "with metastore.url: a directory that all machines see, for logs that have ended"),
+        ConfigurationKey(
             name: "metastore.listen_url", kind: .database, fallback: nil,
             summary: "the same database without a pooler before it, for locks and doorbells; without it metastore.url"),
         ConfigurationKey(

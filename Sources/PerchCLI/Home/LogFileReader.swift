@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import PerchExecutor
+internal import PerchMetastore
 internal import PerchSDK
 
-/// Reads an attempt's log as it grows.
-final class LogFileReader {
-    let path: String
+/// Where the bytes of a log come from.
+protocol LogSource {
+    /// Some of what has been added since the last time; empty where there is nothing more by now.
+    mutating func next() async throws -> [UInt8]
+}
+
+/// The log in a file of the home.
+final class LogFile: LogSource {
+    private let path: String
     private let descriptor: Int32
-    private var pending: [UInt8] = []
 
     /// Opens the log; nil where it does not exist.
     init?(path: String) throws {
@@ -21,46 +28,67 @@ final class LogFileReader {
 
     deinit { close(descriptor) }
 
-    /// Passes over lines with which the log begins, as far as it does.
-    func skip(_ lines: [String]) throws {
-        for line in lines {
-            let bytes = Array((line + "\n").utf8)
-            var found = [UInt8](repeating: 0, count: bytes.count)
-            let start = lseek(descriptor, 0, SEEK_CUR)
-            guard read(descriptor, &found, found.count) == bytes.count, found == bytes else {
-                lseek(descriptor, start, SEEK_SET)
-                return
-            }
-        }
-    }
-
-    /// Every line that has been added since the last time.
-    func lines() throws -> [String] {
-        var bytes: [UInt8] = []
+    func next() throws -> [UInt8] {
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw TextFile.fault("read", path) }
-            if count == 0 { break }
-            bytes.append(contentsOf: chunk[..<count])
+            return Array(chunk[..<count])
+        }
+    }
+}
+
+/// Reads an attempt's log as it grows.
+final class LogReader {
+    private var source: any LogSource
+    /// What was read and not shown.
+    private var ahead: [UInt8] = []
+    private var pending: [UInt8] = []
+
+    init(_ source: any LogSource) { self.source = source }
+
+    private func next() async throws -> [UInt8] {
+        guard !ahead.isEmpty else { return try await source.next() }
+        defer { ahead = [] }
+        return ahead
+    }
+
+    /// Passes over lines with which the log begins, as far as it does.
+    func skip(_ lines: [String]) async throws {
+        for line in lines {
+            let bytes = Array((line + "\n").utf8)
+            while ahead.count < bytes.count {
+                let more = try await source.next()
+                if more.isEmpty { break }
+                ahead += more
+            }
+            guard ahead.starts(with: bytes) else { return }
+            ahead.removeFirst(bytes.count)
+        }
+    }
+
+    /// Every line that has been added since the last time.
+    func lines() async throws -> [String] {
+        var bytes: [UInt8] = []
+        while true {
+            let more = try await next()
+            if more.isEmpty { break }
+            bytes += more
         }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
     /// Copies what has been added since the last time. On a terminal, what it would obey is made visible.
-    func copyNew(to console: Console) throws {
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    func copyNew(to console: Console) async throws {
         while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw TextFile.fault("read", path) }
-            if count == 0 { return }
+            let chunk = try await next()
+            if chunk.isEmpty { return }
             guard console.isTerminal else {
-                try console.raw(chunk[..<count])
+                try console.raw(chunk)
                 continue
             }
-            pending.append(contentsOf: chunk[..<count])
+            pending += chunk
             // Up to the last whole line: a character may be cut in two at the end of the chunk.
             guard let end = pending.lastIndex(of: UInt8(ascii: "\n")) else { continue }
             let text = SafeText.neutralised(String(decoding: pending[...end], as: UTF8.self), keepsLines: true)

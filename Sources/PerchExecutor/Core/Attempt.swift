@@ -2,6 +2,7 @@
 
 internal import PerchBundle
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
 
 /// Which bundle process runs an attempt, or triggers.
@@ -45,6 +46,8 @@ final class Attempt {
     var quietLines: [LogLine] = []
     /// Whether its log has lines of this dispatch.
     var hasSpoken = false
+    /// Whether what it is given is looked for.
+    var isFetching = false
 
     init(task: ClaimedTask, place: Place, now: Timestamp) {
         self.task = task
@@ -60,9 +63,22 @@ final class Attempt {
         (try? AttemptPast.lines(task.journal)) ?? []  // because a broken journal fails the attempt, and says so
     }
 
+    /// What it is given and lies in files.
+    var storedInputs: [String] {
+        let element = task.mapElement.map { [$0] } ?? []
+        return (task.inputs + element).filter(OutputText.isMarked)
+    }
+
     var dispatchID: Int64 { task.dispatchID }
     var reference: DispatchReference {
         DispatchReference(taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID)
+    }
+
+    /// The try as logs know it.
+    var loggedTry: LoggedTry {
+        LoggedTry(
+            log: LogID(taskInstanceID: task.taskInstanceID, tryNumber: task.tryNumber), key: task.key,
+            hasPast: hasPast)
     }
 
     /// Whether its code may be running in a bundle process.

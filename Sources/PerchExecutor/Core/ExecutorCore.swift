@@ -2,6 +2,7 @@
 
 internal import PerchBundle
 internal import PerchMetastore
+internal import PerchOutputs
 internal import PerchSDK
 
 /// The executor's state machine: what is claimed, told, reported, cancelled and lost becomes messages to bundles and
@@ -16,6 +17,10 @@ struct ExecutorCore {
         case launch(Place)
         /// The process there has nothing more to do.
         case retire(Place)
+        /// The output of this success lies in a file of the home: others have to find it before it is reported.
+        case publish(TaskReport)
+        /// What this attempt is given may lie in files of other homes: it begins when they are here.
+        case fetch(Attempt)
     }
 
     struct Settings: Sendable {
@@ -28,6 +33,8 @@ struct ExecutorCore {
         var freshSuspects = 4
         /// A suspect that has run so long holds up no other one any more.
         var suspicion = TimeSpan.seconds(10)
+        /// Whether long outputs are files of homes that others do not see.
+        var exchangesOutputs = false
     }
 
     /// How a bundle process ended.
@@ -114,11 +121,33 @@ struct ExecutorCore {
         let attempt = Attempt(task: task, place: place, now: now)
         attempts[task.dispatchID] = attempt
         occupied += 1
-        if place.isQuarantine {
-            suspectLine.append(task.dispatchID)
+        if settings.exchangesOutputs, !attempt.storedInputs.isEmpty {
+            attempt.isFetching = true
+            return actions.append(.fetch(attempt))
+        }
+        admit(attempt, now: now)
+    }
+
+    /// What an attempt is given is here, or nowhere.
+    mutating func fetched(_ attempt: Attempt, now: Timestamp) {
+        guard attempts[attempt.dispatchID] === attempt, attempt.isFetching, !attempt.isOver else { return }
+        attempt.isFetching = false
+        admit(attempt, now: now)
+    }
+
+    /// What an attempt is given cannot be had.
+    mutating func fetchFailed(_ attempt: Attempt, _ words: String, now: Timestamp) {
+        guard attempts[attempt.dispatchID] === attempt, !attempt.isOver else { return }
+        report(attempt, .failure(message: words, retryable: true), now)
+        admitSuspects(now: now)
+    }
+
+    private mutating func admit(_ attempt: Attempt, now: Timestamp) {
+        if attempt.place.isQuarantine {
+            suspectLine.append(attempt.dispatchID)
             return admitSuspects(now: now)
         }
-        waiting[attempt.place, default: []].append(task.dispatchID)
+        waiting[attempt.place, default: []].append(attempt.dispatchID)
         handOut(attempt.place, now: now)
     }
 
@@ -228,10 +257,19 @@ struct ExecutorCore {
             note(attempt, "success", now)
             endQuietly(attempt)
         }
-        turn.reports.append(
-            TaskReport(
-                taskInstanceID: attempt.task.taskInstanceID, dispatchID: attempt.dispatchID, outcome: outcome))
+        let report = TaskReport(
+            taskInstanceID: attempt.task.taskInstanceID, dispatchID: attempt.dispatchID, outcome: outcome)
+        if settings.exchangesOutputs, case .success(let output, _) = outcome, OutputText.isMarked(output) {
+            actions.append(.publish(report))
+        } else {
+            turn.reports.append(report)
+        }
         leave(attempt)
+    }
+
+    /// What others have to find is there: the end of the dispatch can be told.
+    mutating func published(_ report: TaskReport) {
+        if attempts[report.dispatchID] != nil { turn.reports.append(report) }
     }
 
     mutating func requeue(_ attempt: Attempt, isSuspect: Bool) {

@@ -31,7 +31,7 @@ public final class AttemptLogStore: Sendable {
         }
     }
 
-    private static func bytes(of lines: [LogLine]) -> [UInt8] {
+    static func bytes(of lines: [LogLine]) -> [UInt8] {
         var bytes: [UInt8] = []
         for line in lines { AttemptLogLine.append(line, to: &bytes) }
         return bytes

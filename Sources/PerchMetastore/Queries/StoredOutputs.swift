@@ -5,13 +5,22 @@ package import PerchSDK
 
 extension Snapshot {
     /// The JSON text of an output, given what stands in its row: most often that itself.
-    /// - Throws: `PerchError` (`unavailable`) where it lies in a file that is missing or damaged.
+    /// - Throws: `PerchError` (`unavailable`) where it lies in a file that is missing or damaged, and the metastore does not
+    ///   hold it either.
     package func value(ofOutput text: String) throws -> String {
         guard OutputText.isMarked(text) else { return text }
         guard let store = catalog.outputs else {
             throw PerchError(.unavailable, "the output lies in a file, and there is no place for such files here")
         }
-        return try store.value(of: text)
+        return try OutputText(text).value { reference in
+            do {
+                return try store.text(of: reference)
+            } catch let error as PerchError where error.code == .unavailable {
+                // The file of another machine.
+                guard let file = try sharedOutput(reference.name) else { throw error }
+                return try reference.text(inFile: file)
+            }
+        }
     }
 
     /// A task's output as the tasks after it receive it: `null` where it gave none, an array where it is mapped.

@@ -87,6 +87,15 @@ package enum ConsistencyRules {
             """
         ),
         (
+            "pieces of logs or outputs belong to no task instance",
+            """
+            SELECT (SELECT COUNT(*) FROM log_chunk c WHERE NOT EXISTS
+                    (SELECT 1 FROM task_instance t WHERE t.ti_id = c.ti_id))
+                + (SELECT COUNT(*) FROM output_chunk c WHERE NOT EXISTS
+                    (SELECT 1 FROM task_instance t WHERE t.ti_id = c.ti_id))
+            """
+        ),
+        (
             "running runs have no unfinished task instance",
             """
             SELECT COUNT(*) FROM dag_run WHERE state = 'running' AND unfinished <= 0
