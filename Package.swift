@@ -226,7 +226,12 @@ let package = Package(
                 "PerchExecutor", "perch-simulate", "ProgramTestSupport", "PerchTriggersTestSupport",
             ] + triggers),
         tests("PerchTestingTests", ["PerchTesting", "PerchMetastore", "Perch", "PerchSDK"] + triggers),
-        tests("PerchSchedulerTests", ["PerchScheduler", "PerchMetastore", "PerchReactor", "PerchSDK", log]),
+        tests(
+            "PerchSchedulerTests",
+            [
+                "PerchScheduler", "PerchMetastore", "PerchPostgres", "PerchReactor", "PerchSDK", "ProgramTestSupport",
+                log,
+            ]),
         tests(
             "PerchTriggererTests",
             [

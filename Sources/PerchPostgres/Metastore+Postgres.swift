@@ -7,27 +7,33 @@ package import PerchSDK
 extension Metastore {
     /// Opens a metastore in PostgreSQL. The home still holds logs, outputs and sockets of this machine.
     ///
-    /// `.engine` creates the tables where there are none, and migrates; one engine at a time works on a metastore. The others
-    /// never migrate, and throw `metastore` where the schema is another than this program's.
+    /// `.engine` creates the tables where there are none, and migrates, which nobody else may work on it for. Any number of
+    /// engines work on a metastore, each with a home of its own. The others never migrate, and throw `metastore` where the
+    /// schema is another than this program's.
+    ///
+    /// - Parameters:
+    ///   - isAlone: Whether an engine has the metastore to itself: nobody else may work on it until it is closed.
+    ///   - clock: What decides what is due; nil: the server's clock.
     /// - Throws: `PerchError` that names host, port and database, and never a password.
     package static func open(
-        postgres settings: PostgresSettings, home: String, access: Access, clock: any PerchClock,
-        meter: (any MetastoreMeter)? = nil
+        postgres settings: PostgresSettings, home: String, access: Access, isAlone: Bool = false,
+        clock: (any PerchClock)? = nil, meter: (any MetastoreMeter)? = nil
     ) throws -> Metastore {
-        let opening = try PostgresOpening(settings, access: access)
+        let opening = try PostgresOpening(settings, access: access, clock: clock)
         do {
             return try open(
-                home: home, access: access, clock: clock, meter: meter, ground: try opening.ground(access: access))
+                home: home, access: access, clock: opening.clock, meter: meter,
+                ground: try opening.ground(access: access, isAlone: isAlone))
         } catch {
             opening.close()
             throw (error as? LostTransaction)?.cause ?? error
         }
     }
 
-    /// Leads a metastore in PostgreSQL to the current schema; creates its tables where there are none. No engine, and nobody
-    /// else, may work on it.
+    /// Leads a metastore in PostgreSQL to the current schema; creates its tables where there are none. Where there is anything to
+    /// do, nobody else may work on it.
     package static func migrate(postgres settings: PostgresSettings) throws -> (from: Int, to: Int) {
-        let opening = try PostgresOpening(settings, access: .engine)
+        let opening = try PostgresOpening(settings, access: .engine, clock: nil)
         defer { opening.close() }
         do {
             return try opening.migrate()
@@ -44,17 +50,24 @@ private final class PostgresOpening {
     private let driver: PostgresDriver
     /// Nil for a command: it holds nothing.
     private let session: PostgresSession?
+    let clock: any PerchClock
 
-    init(_ settings: PostgresSettings, access: Metastore.Access) throws {
+    init(_ settings: PostgresSettings, access: Metastore.Access, clock: (any PerchClock)?) throws {
         self.settings = settings
         let purpose = Self.purpose(access)
         let first = PostgresConnection(
             link: try PostgresLink(settings.address, purpose: purpose), lock: "0", prepares: false)
         place = try PostgresPlace(first, settings.address)
+        let server: ServerClock?
+        if let clock {
+            (self.clock, server) = (clock, nil)
+        } else {
+            let measured = try ServerClock(first)
+            (self.clock, server) = (measured, measured)
+        }
         session =
             switch access {
-            case .engine, .member:
-                try PostgresSession(settings, purpose: purpose, place: place, isEngine: access == .engine)
+            case .engine, .member: try PostgresSession(settings, purpose: purpose, place: place, clock: server)
             case .command: nil
             }
         driver = PostgresDriver(
@@ -67,36 +80,57 @@ private final class PostgresOpening {
         driver.close()
     }
 
+    /// So often it is looked, a tenth of a second apart, whether somebody else who migrates is done.
+    private static let looks = 30
+
+    /// Leads the schema forward where that is needed. The session works on the metastore afterwards, as others may.
     func migrate() throws -> (from: Int, to: Int) {
-        guard try Migrations.version(driver, path: settings.address.name) != Migrations.current else {
-            return (Migrations.current, Migrations.current)
+        guard let session else { throw PerchError(.metastore, "a command does not migrate") }
+        for look in 0..<Self.looks {
+            if look > 0 { usleep(100_000) }
+            guard try session.share() else { continue }
+            let found = try Migrations.version(driver, path: settings.address.name)
+            guard found < Migrations.current else {
+                try Migrations.requireCurrent(driver, path: settings.address.name)
+                return (Migrations.current, Migrations.current)
+            }
+            guard try session.holdAlone() else { continue }
+            let versions = try Migrations.migrate(driver, path: settings.address.name)
+            _ = try session.share()
+            return versions
         }
-        guard try session?.holdAlone() == true else {
-            throw PerchError(
-                .conflict,
-                "the metastore has to be migrated, and a triggerer of an earlier version works on it: stop that first")
-        }
-        let versions = try Migrations.migrate(driver, path: settings.address.name)
-        try session?.share()
-        return versions
+        throw try inUse(by: session, "has to be migrated to schema \(Migrations.current)")
     }
 
-    func ground(access: Metastore.Access) throws -> MetastoreGround {
-        if access == .engine {
-            _ = try migrate()
-        } else {
-            try Migrations.requireCurrent(driver, path: settings.address.name)
-        }
-        let driver = driver
-        let channel = place.channel
+    func ground(access: Metastore.Access, isAlone: Bool) throws -> MetastoreGround {
+        let (driver, channel) = (driver, place.channel)
         guard let session else {
+            try Migrations.requireCurrent(driver, path: settings.address.name)
             return MetastoreGround(
                 driver: driver, ring: { driver.ring($0, channel: channel) }, listen: { _ in }, release: {})
+        }
+        if access == .engine {
+            _ = try migrate()
+            if isAlone, try !session.holdAlone() { throw try inUse(by: session, "is to be had alone") }
+        } else {
+            guard try session.share() else {
+                throw PerchError(
+                    .conflict, "the metastore in \(settings.direct.name) is being migrated: try again in a moment")
+            }
+            try Migrations.requireCurrent(driver, path: settings.address.name)
         }
         return MetastoreGround(
             driver: driver, ring: { session.ring($0) },
             listen: { heard in session.start(heard: heard, ousted: { driver.forbidWriting($0) }) },
             release: { session.close() })
+    }
+
+    private func inUse(by session: PostgresSession, _ what: String) throws -> PerchError {
+        let names = try session.others().map { "'\($0)'" }.joined(separator: ", ")
+        return PerchError(
+            .conflict,
+            "the metastore in \(settings.direct.name) \(what), and others work on it"
+                + (names.isEmpty ? "" : ": \(names)") + "; stop them first")
     }
 
     /// What the administrator of the server sees: `perch engine 4711 at host`.

@@ -8,7 +8,7 @@ struct PostgresPlace: Sendable {
     /// The schema that new tables go into.
     let schema: String
     /// Stands for the metastore among those of the same database.
-    private let number: Int64
+    let number: Int64
 
     /// - Throws: `unavailable` with what would be right, where the server cannot hold a metastore.
     init(_ connection: PostgresConnection, _ address: PostgresAddress) throws {
@@ -46,10 +46,13 @@ struct PostgresPlace: Sendable {
         number = found.number
     }
 
-    /// The locks of a metastore: who writes, who is its engine, who works on it.
+    /// The locks of a metastore.
     enum Lock: Int {
+        /// Who writes.
         case writer = 1_885_696_100
+        /// Held by engines of earlier versions, which knew of no other engine, and by who has the metastore alone.
         case engine
+        /// Who works on it, shared; who has it alone.
         case members
     }
 

@@ -7,44 +7,54 @@ internal import PerchMetastore
 internal import PerchSDK
 internal import Synchronization
 
-/// The session that a process keeps for as long as it works on a metastore: the server frees its locks when it is gone,
-/// and it hears and rings the doorbells of all machines.
+/// The session that a process keeps for as long as it works on a metastore: the server frees its locks when it is gone. It
+/// hears and rings the doorbells of all machines, and measures the server's clock.
 ///
 /// Unchecked, because `connection` is used by `init` and then by the session's thread alone.
 final class PostgresSession: @unchecked Sendable {
     private let settings: PostgresSettings
     private let purpose: String
     private let place: PostgresPlace
-    private let isEngine: Bool
+    /// Nil where time is told otherwise.
+    private let clock: ServerClock?
     private var connection: PostgresConnection?
+    private var hold = Hold.nothing
     private let wake: Int32
     private let rung = Mutex<(bells: DoorbellSet, isOver: Bool)>(([], false))
     private let finished = DispatchSemaphore(value: 0)
     private var isStarted = false
+    private var nextPulse = ContinuousClock.now
 
-    /// So often the session is tried where nothing happens, in milliseconds.
-    private static let pulse: Int32 = 30_000
+    /// What the session holds of the metastore.
+    private enum Hold {
+        case nothing
+        /// It works on it, as others may.
+        case shared
+        /// Nobody else works on it, nor can.
+        case alone
+    }
+
+    /// So often the server's clock is measured, and the connection tried.
+    private static let pulse = Duration.seconds(5)
 
     private static let everything: DoorbellSet = [
         .runs, .queue, .cancels, .waits, .events, .finished, .owners, .hosted, .timetables,
     ]
 
-    /// Takes the locks, and begins to hear.
-    ///
-    /// - Throws: `conflict` where another engine works on the metastore, with its name; or where it is being migrated.
-    init(_ settings: PostgresSettings, purpose: String, place: PostgresPlace, isEngine: Bool) throws {
+    /// Connects, and holds nothing yet.
+    init(_ settings: PostgresSettings, purpose: String, place: PostgresPlace, clock: ServerClock?) throws {
         self.settings = settings
         self.purpose = purpose
         self.place = place
-        self.isEngine = isEngine
+        self.clock = clock
         wake = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
         guard wake >= 0 else { throw PerchError(.unavailable, "eventfd: \(String(cString: strerror(errno)))") }
-        connection = try connect(isAgain: false)
+        connection = try connect()
     }
 
     deinit { Glibc.close(wake) }
 
-    /// Hears from now on. `lost` is told when another engine holds what this one held.
+    /// Hears from now on. `ousted` is told when the metastore was migrated while the session was lost.
     func start(heard: @escaping @Sendable (DoorbellSet) -> Void, ousted: @escaping @Sendable (PerchError) -> Void) {
         isStarted = true
         let thread = Thread { [self] in
@@ -76,20 +86,71 @@ final class PostgresSession: @unchecked Sendable {
         connection = nil
     }
 
-    /// Whether nobody else works on the metastore; then nobody can until this session ends or `share` is called.
-    func holdAlone() throws -> Bool {
-        guard let connection else { return false }
-        return try Self.isTrue(connection, "SELECT pg_try_advisory_lock(\(place.key(.members)))")
+    // MARK: Holding
+
+    /// Works on the metastore from now on, as others may. False while somebody has it alone.
+    func share() throws -> Bool {
+        if hold == .shared { return true }
+        guard let connection,
+            try Self.isTrue(connection, "SELECT pg_try_advisory_lock_shared(\(place.key(.members)))")
+        else { return false }
+        if hold == .alone { try free(connection, .alone) }
+        hold = .shared
+        return true
     }
 
-    func share() throws {
+    /// Has the metastore alone, and nobody else can work on it, until this session ends, or shares or leaves it. False where
+    /// others work on it.
+    func holdAlone() throws -> Bool {
+        guard let connection else { return false }
+        try leave()
+        guard try Self.isTrue(connection, "SELECT pg_try_advisory_lock(\(place.key(.members)))") else { return false }
+        guard try Self.isTrue(connection, "SELECT pg_try_advisory_lock(\(place.key(.engine)))") else {
+            _ = try Self.isTrue(connection, "SELECT pg_advisory_unlock(\(place.key(.members)))")
+            return false
+        }
+        hold = .alone
+        return true
+    }
+
+    /// Holds nothing any more.
+    func leave() throws {
         guard let connection else { return }
-        _ = try Self.isTrue(connection, "SELECT pg_advisory_unlock(\(place.key(.members)))")
+        try free(connection, hold)
+        hold = .nothing
+    }
+
+    /// Who works on the metastore beside this session, as the server's administrator sees it.
+    func others() throws -> [String] {
+        guard let connection else { return [] }
+        let (first, number) = (PostgresPlace.Lock.engine.rawValue, place.number)
+        var names: [String] = []
+        try connection.query(
+            text: """
+                SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND l.classid IN (CAST(CAST(\(first) AS BIGINT) AS OID), CAST(CAST(\(first + 1) AS BIGINT) AS OID))
+                    AND l.objid = CAST(CAST(\(number) AS BIGINT) & 4294967295 AS OID) ORDER BY 1 LIMIT 5
+                """, []
+        ) { names.append($0.text(0).shown()) }
+        return names
+    }
+
+    private func free(_ connection: PostgresConnection, _ hold: Hold) throws {
+        switch hold {
+        case .nothing: break
+        case .shared: _ = try Self.isTrue(connection, "SELECT pg_advisory_unlock_shared(\(place.key(.members)))")
+        case .alone:
+            for lock in [PostgresPlace.Lock.members, .engine] {
+                _ = try Self.isTrue(connection, "SELECT pg_advisory_unlock(\(place.key(lock)))")
+            }
+        }
     }
 
     // MARK: Connecting
 
-    private func connect(isAgain: Bool) throws -> PostgresConnection {
+    private func connect() throws -> PostgresConnection {
         let link = try PostgresLink(settings.direct, purpose: purpose)
         let connection = PostgresConnection(link: link, lock: place.key(.writer), prepares: false)
         let found = try PostgresPlace(connection, settings.direct)
@@ -99,35 +160,44 @@ final class PostgresSession: @unchecked Sendable {
                 "metastore.listen_url leads to the schema '\(found.schema.shown())', metastore.url to "
                     + "'\(place.schema.shown())': both have to name the same database")
         }
-        if isEngine {
-            try takeEngineLock(connection, isAgain: isAgain)
-        } else if try !Self.isTrue(connection, "SELECT pg_try_advisory_lock_shared(\(place.key(.members)))") {
-            throw PerchError(
-                .conflict, "the metastore in \(settings.direct.name) is being migrated: try again in a moment")
-        }
         try link.execute("LISTEN \(place.channel.quoted)")
         return connection
     }
 
-    private func takeEngineLock(_ connection: PostgresConnection, isAgain: Bool) throws {
-        if try Self.isTrue(connection, "SELECT pg_try_advisory_lock(\(place.key(.engine)))") { return }
-        let parts = place.key(.engine).split(separator: ", ")
-        var holder: String?
-        try connection.query(
-            text: """
-                SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                WHERE l.locktype = 'advisory' AND l.granted AND l.classid = CAST(CAST(\(parts[0]) AS BIGINT) AS OID)
-                    AND l.objid = CAST(CAST(\(parts[1]) AS BIGINT) & 4294967295 AS OID) LIMIT 1
-                """, []
-        ) { holder = $0.text(0) }
-        // The server may be slow to miss the session that broke.
-        if isAgain, holder == purpose {
-            throw PerchError(.unavailable, "\(settings.direct.name) still keeps the session that broke")
+    /// Connects once more, and holds again what was held.
+    ///
+    /// - Throws: `conflict` where the metastore was migrated meanwhile; anything else may pass.
+    private func reconnect() throws {
+        let connection = try connect()
+        let held = hold
+        hold = .nothing
+        self.connection = connection
+        do {
+            switch held {
+            case .nothing: break
+            case .shared:
+                guard try share() else {
+                    throw PerchError(.unavailable, "the metastore in \(settings.direct.name) is being migrated")
+                }
+                let found = try Migrations.version(of: connection, path: settings.direct.name)
+                guard found == Migrations.current else {
+                    throw PerchError(
+                        .conflict,
+                        "the metastore in \(settings.direct.name) was brought to schema \(found) meanwhile, this program "
+                            + "works with \(Migrations.current): start one of its version")
+                }
+            case .alone:
+                // The server may be slow to miss the session that broke.
+                guard try holdAlone() else {
+                    throw PerchError(.unavailable, "others work on the metastore in \(settings.direct.name)")
+                }
+            }
+            _ = clock?.take(try connection.readClock(), isNewServer: true)
+        } catch {
+            hold = held
+            self.connection = nil
+            throw error
         }
-        throw PerchError(
-            .conflict,
-            "the metastore in \(settings.direct.name) is in use by \(holder.map { "'\($0.shown())'" } ?? "another engine"): "
-                + "stop that first, or name another database")
     }
 
     private static func isTrue(_ connection: PostgresConnection, _ text: String) throws -> Bool {
@@ -147,11 +217,11 @@ final class PostgresSession: @unchecked Sendable {
                 if sleep(pause) { return }
                 pause = min(pause * 2, 5_000)
                 do {
-                    connection = try connect(isAgain: true)
+                    try reconnect()
                     pause = 100
                     // Whatever was rung meanwhile was not heard.
                     heard(Self.everything)
-                } catch let error as PerchError where error.code == .conflict && isEngine {
+                } catch let error as PerchError where error.code == .conflict {
                     return ousted(error)
                 } catch {
                     continue
@@ -172,7 +242,8 @@ final class PostgresSession: @unchecked Sendable {
             pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
             pollfd(fd: connection.link.socket, events: Int16(POLLIN), revents: 0),
         ]
-        let count = poll(&waited, 2, Self.pulse)
+        let left = max(0, (nextPulse - .now) / .milliseconds(1))
+        let count = poll(&waited, 2, Int32(left.rounded(.up)))
         if count < 0, errno != EINTR {
             throw PerchError(.unavailable, "poll: \(String(cString: strerror(errno)))")
         }
@@ -184,12 +255,15 @@ final class PostgresSession: @unchecked Sendable {
         }
         if !bells.isEmpty {
             _ = try Self.isTrue(connection, "SELECT pg_notify('\(place.channel)', '\(bells.rawValue)')")
-        } else if count == 0 {
-            // So that a connection is missed that broke without a word.
-            _ = try Self.isTrue(connection, "SELECT true")
+        }
+        var others: DoorbellSet = []
+        if nextPulse <= .now {
+            nextPulse = .now + Self.pulse
+            // A connection is missed by it, too, that broke without a word.
+            let reading = try connection.readClock()
+            if clock?.take(reading) == true { others = Self.everything }
         }
         let own = connection.link.serverProcess
-        var others: DoorbellSet = []
         for notice in try connection.link.notifications() where notice.sender != own {
             others.formUnion(DoorbellSet(rawValue: UInt16(notice.words) ?? 0))
         }

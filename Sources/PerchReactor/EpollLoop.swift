@@ -16,6 +16,7 @@ final class EpollLoop: EventLoop {
 
     private let mailbox: Mailbox
     private let clock: @Sendable () -> Int64
+    private let machine: @Sendable () -> Int64
     private let stopwatch: @Sendable () -> Int64
     private let epoll: Int32
     private let timer: Int32
@@ -41,12 +42,13 @@ final class EpollLoop: EventLoop {
     private var commands = 0
 
     init(
-        mailbox: Mailbox, now: @escaping @Sendable () -> Int64, uptime: @escaping @Sendable () -> Int64,
-        seed: UInt64?, meter: (any LoopMeter)? = nil
+        mailbox: Mailbox, now: @escaping @Sendable () -> Int64, machineTime: @escaping @Sendable () -> Int64,
+        uptime: @escaping @Sendable () -> Int64, seed: UInt64?, meter: (any LoopMeter)? = nil
     ) throws {
         self.meter = meter
         self.mailbox = mailbox
         clock = now
+        machine = machineTime
         stopwatch = uptime
         generator = LoopGenerator(seed: seed)
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -67,6 +69,8 @@ final class EpollLoop: EventLoop {
     // MARK: What callers ask for
 
     var now: Int64 { clock() }
+
+    var machineTime: Int64 { machine() }
 
     var uptime: Int64 { stopwatch() }
 

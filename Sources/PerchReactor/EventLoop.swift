@@ -28,6 +28,8 @@ public struct LoopTimer: Sendable, Hashable {
 public protocol EventLoop: AnyObject {
     /// The wall clock.
     var now: Int64 { get }
+    /// What this machine's own clock shows, with which it stamps its files. The wall clock of a loop may be another's.
+    var machineTime: Int64 { get }
     /// Microseconds that only grow and never jump, for measuring how long something took.
     var uptime: Int64 { get }
     /// Calls back once at the instant, or as soon after as the loop gets to it; an instant in the past means the next turn.
@@ -48,4 +50,7 @@ public protocol EventLoop: AnyObject {
 extension EventLoop {
     /// The clock itself, where it never jumps by itself: in simulations.
     public var uptime: Int64 { now }
+
+    /// The clock itself, where it is that of the machine.
+    public var machineTime: Int64 { now }
 }

@@ -42,18 +42,21 @@ public final class ThreadReactor: Reactor {
     ///   - name: the thread's name; the kernel keeps 15 bytes.
     ///   - now: the wall clock, in microseconds since the epoch, UTC. With another clock than the system's, timers run
     ///     by that clock as long as it goes at the system's pace; after it was moved, any submission makes the loop look.
+    ///   - machineTime: the clock with which this machine stamps its files, where that is another one.
     ///   - uptime: measures how long something took; in microseconds.
     ///   - seed: makes the loop's random numbers repeatable.
     ///   - meter: is told how the loop keeps up.
     /// - Throws: `ReactorError` where the kernel gives no more descriptors.
     public init(
         name: String, now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock,
+        machineTime: (@Sendable () -> Int64)? = nil,
         uptime: @escaping @Sendable () -> Int64 = ThreadReactor.monotonicClock, seed: UInt64? = nil,
         meter: (any LoopMeter)? = nil
     ) throws {
         self.name = name
         mailbox = try Mailbox()
-        epoll = try EpollLoop(mailbox: mailbox, now: now, uptime: uptime, seed: seed, meter: meter)
+        epoll = try EpollLoop(
+            mailbox: mailbox, now: now, machineTime: machineTime ?? now, uptime: uptime, seed: seed, meter: meter)
     }
 
     /// Starts the thread. To be called once.

@@ -15,12 +15,23 @@ public actor Scheduler {
     /// The reactor's executor.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { reactor.asUnownedSerialExecutor() }
 
-    private let metastore: Metastore
-    private let configuration: SchedulerConfiguration
-    private let log: Logger
+    let metastore: Metastore
+    let configuration: SchedulerConfiguration
+    let log: Logger
+
+    /// The machine's; nil where the scheduler is in no table of processes.
+    let processes: (any ProcessTable)?
+    /// Its number in that table.
+    var process: Int64?
+    var renewal: Task<Void, Never>?
+    var renewalTimer: LoopTimer?
+    /// How many schedulers were there before it.
+    var rank: Int64 = 0
+    /// What was rung, and when it is looked at.
+    var late: (bells: DoorbellSet, at: Int64, timer: LoopTimer)?
 
     private var isStarted = false
-    private var isStopped = false
+    private(set) var isStopped = false
     /// What there is to look at.
     private var rung: DoorbellSet = []
     private var turns: Task<Void, Never>?
@@ -28,8 +39,9 @@ public actor Scheduler {
     private var timer: LoopTimer?
     private var failures = 0
     private var nextCleaning: Int64?
-    private var nextLook: Int64 = .min
-    private var unwatched = UnwatchedQueues()
+    /// When it is looked again for waits that nobody watches.
+    var nextLook: Int64 = .min
+    var unwatched = UnwatchedQueues()
     private var plans: [String: (versionID: Int64, plan: SchedulePlan)] = [:]
     /// The DAGs that events start, and how far the inbox has been looked through for them.
     private var eventStarts = EventStarts()
@@ -39,13 +51,24 @@ public actor Scheduler {
     /// DAGs without a next run that are looked at once after the start, for what hindered them may be gone.
     private var toReview: [String]?
 
-    /// A scheduler that does nothing yet.
+    /// A scheduler that does nothing yet, and that no table of processes shows.
     public init(
         metastore: Metastore, reactor: any Reactor, configuration: SchedulerConfiguration = SchedulerConfiguration(),
         log: Logger
     ) {
+        self.init(metastore: metastore, reactor: reactor, processes: nil, configuration: configuration, log: log)
+    }
+
+    /// A scheduler that does nothing yet.
+    ///
+    /// - Parameter processes: The machine that it runs on; the calling process is shown as a scheduler.
+    package init(
+        metastore: Metastore, reactor: any Reactor, processes: (any ProcessTable)?,
+        configuration: SchedulerConfiguration = SchedulerConfiguration(), log: Logger
+    ) {
         self.metastore = metastore
         self.reactor = reactor
+        self.processes = processes
         self.configuration = configuration
         self.log = log
     }
@@ -55,6 +78,7 @@ public actor Scheduler {
         guard !isStarted, !isStopped else { return }
         isStarted = true
         nextCleaning = reactor.loop.now + TimeSpan.seconds(60).microseconds
+        renew()
         metastore.doorbells.subscribe([.runs, .events]) { [weak self, reactor] bells in
             guard let self else { return }
             reactor.submit { self.assumeIsolated { $0.rang(bells) } }
@@ -67,19 +91,21 @@ public actor Scheduler {
         isStopped = true
         if let timer { reactor.loop.cancel(timer) }
         timer = nil
+        if let late { reactor.loop.cancel(late.timer) }
         await turns?.value
         await cleaning?.value
+        await leave()
     }
 
     private static let everything: DoorbellSet = [.runs, .events]
 
     private func rang(_ bells: DoorbellSet) {
         // Most events start nothing: they wake nobody here.
-        ring(eventStarts.floor == nil ? bells.subtracting(.events) : bells)
+        ringInTurn(eventStarts.floor == nil ? bells.subtracting(.events) : bells)
     }
 
     /// Something may have to be done.
-    private func ring(_ bells: DoorbellSet) {
+    func ring(_ bells: DoorbellSet) {
         guard !isStopped, !bells.isEmpty else { return }
         rung.formUnion(bells)
         if turns == nil { turns = Task(executorPreference: reactor) { await self.work() } }
@@ -191,14 +217,14 @@ public actor Scheduler {
                 last = event.seq
             }
             if !starts.isEmpty {
-                let (found, upTo, gathering) = (starts, last, eventStarts.gathering)
+                let (found, upTo) = (starts, last)
                 let count = try await metastore.write { transaction in
-                    let count = try transaction.startRuns(found, gathering, from: stored, upTo: upTo)
+                    let count = try transaction.startRuns(found, by: dags, from: stored, upTo: upTo)
                     // The new runs are started next, in this very turn.
                     transaction.silence(.runs)
                     return count
                 }
-                // Another scheduler was first: what it has left is looked at again.
+                // Another scheduler was first, or the DAGs are others by now: what is left is looked at again.
                 guard let count else { continue }
                 created += count
             }
@@ -210,12 +236,11 @@ public actor Scheduler {
     /// Starts the runs of batches whose time is over.
     private func closeBatches() async throws -> Int {
         var created = 0
-        let gathering = eventStarts.gathering
         while !isStopped {
             let due = try await metastore.read { try $0.batchesDue(by: $0.now, limit: 100) }
             guard !due.isEmpty else { break }
             created += try await metastore.write { transaction in
-                let created = try due.reduce(0) { try $0 + transaction.closeBatches(of: $1, gathering[$1]) }
+                let created = try due.reduce(0) { try $0 + transaction.closeBatches(of: $1) }
                 transaction.silence(.runs)
                 return created
             }
@@ -286,44 +311,6 @@ public actor Scheduler {
         }
     }
 
-    // MARK: waits that nobody watches
-
-    /// A wait is bounded even where no triggerer serves its queue: its deadline is minded here then, for want of better
-    /// without a last probe.
-    private func timeOutUnwatched() async throws {
-        guard reactor.loop.now >= nextLook else { return }
-        nextLook = reactor.loop.now + configuration.slowPoll.microseconds
-        let (queues, now) = try await metastore.read { (try $0.unservedQueues(), $0.now) }
-        let grace = configuration.unwatchedGrace
-        let (alone, new) = unwatched.look(queues, at: now, grace: grace)
-        for queue in new {
-            let waits = try await metastore.read { try $0.waitCount(ofQueue: queue) }
-            guard waits > 0 else { continue }
-            log.warning(
-                "no triggerer serves the queue: nobody watches its waits, they can only time out",
-                metadata: ["queue": "\(queue)", "waits": "\(waits)"])
-        }
-        let before = now + TimeSpan(microseconds: -grace.microseconds)
-        let limit = configuration.rowsPerTransaction / 10
-        for queue in alone {
-            var isMore = true
-            while isMore, !isStopped {
-                let overdue = try await metastore.read {
-                    try $0.overdueWaits(ofQueue: queue, before: before, limit: limit)
-                }
-                isMore = overdue.count == limit
-                guard !overdue.isEmpty else { break }
-                let fired = try await metastore.write { transaction in
-                    guard try transaction.unservedQueues().contains(queue) else { return false }
-                    _ = try transaction.fire(
-                        overdue.map { Firing(waitID: $0, outcome: .timeout, by: "scheduler") }, lease: nil)
-                    return true
-                }
-                guard fired else { break }
-            }
-        }
-    }
-
     // MARK: sleeping
 
     /// Sets the timer to the next instant at which there is something to do.
@@ -350,7 +337,7 @@ public actor Scheduler {
         timer = reactor.loop.schedule(at: instant) { [weak self] in
             self?.assumeIsolated {
                 $0.timer = nil
-                $0.ring(Self.everything)
+                $0.ringInTurn(Self.everything)
             }
         }
     }

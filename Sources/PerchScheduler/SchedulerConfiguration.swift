@@ -6,6 +6,8 @@ public import PerchSDK
 public struct SchedulerConfiguration: Sendable {
     /// How often it looks although nothing called it: the most that a lost doorbell costs.
     public var slowPoll = TimeSpan.seconds(30)
+    /// How long it counts as alive, in the table of processes, without renewing; it renews three times as often.
+    public var lease = TimeSpan.seconds(90)
     /// How long finished runs are kept; nil, the default, keeps them for ever.
     public var keepRuns: TimeSpan?
     /// How long external events are kept.

@@ -52,8 +52,8 @@ struct SchedulingBatch: Sendable {
             limit: row.isPaused ? 0 : limit,
             stored: member.plan.needsTicks ? try transaction.storedTicks(of: row.dagID) : nil)
         let isFirst = try transaction.setNextRun(
-            row.dagID, from: row.nextRunAt, to: step.next, lastScheduled: step.lastScheduled,
-            untilRunEnds: step.untilRunEnds, untilTicksCome: step.wantedAfter != nil)
+            of: row, to: step.next, lastScheduled: step.lastScheduled, untilRunEnds: step.untilRunEnds,
+            untilTicksCome: step.wantedAfter != nil)
         guard isFirst else { return 0 }
         if let instant = step.wantedAfter { try transaction.wantTicks(of: row.dagID, after: instant) }
         var created = 0
@@ -76,7 +76,6 @@ struct SchedulingBatch: Sendable {
     }
 
     private func giveUp(_ row: DAGRow, in transaction: Transaction) throws {
-        _ = try transaction.setNextRun(
-            row.dagID, from: row.nextRunAt, to: nil, lastScheduled: row.lastScheduled, untilRunEnds: false)
+        _ = try transaction.setNextRun(of: row, to: nil, lastScheduled: row.lastScheduled)
     }
 }

@@ -226,16 +226,67 @@ struct PostgresDriverTests {
         try store.close()
     }
 
-    @Test("A second engine is refused with the first one's name, on whatever machine it is")
-    func engines() async throws {
+    @Test("Several engines work on it, each with a home of its own; one home has one") func engines() async throws {
         let store = try open()
-        let other = try TemporaryHome()
-        let error = #expect(throws: PerchError.self) { try open(home: other).close() }
-        #expect(error?.code == .conflict && error?.message.contains("perch engine \(getpid()) at ") == true)
-        let again = #expect(throws: PerchError.self) { try Metastore.migrate(postgres: database.settings) }
-        #expect(again?.code == .conflict)
+        let error = #expect(throws: PerchError.self) { try open().close() }
+        #expect(error?.code == .conflict && error?.message.contains("in use by process \(getpid())") == true)
+        let elsewhere = try TemporaryHome()
+        let other = try open(home: elsewhere)
+        _ = try await store.write { try $0.emit([NewEvent(name: "n")]) }
+        #expect(try await other.write { try $0.emit([NewEvent(name: "n")]) }.map(\.seq) == [2])
+        // There is nothing to migrate.
+        #expect(try Metastore.migrate(postgres: database.settings).from == Migrations.current)
+        for store in [store, other] { try store.close() }
+    }
+
+    private func pretend(schema: Int) throws {
+        try database.execute("UPDATE meta SET value = '\(schema)' WHERE key = 'schema_version'")
+    }
+
+    @Test("It is migrated by who has it alone; others are named, and a newer one is refused") func alone() throws {
+        let member = try open(.member)
+        try pretend(schema: Migrations.current - 1)
+        let error = #expect(throws: PerchError.self) { try open(home: TemporaryHome()).close() }
+        #expect(error?.code == .conflict)
+        #expect(error?.message.contains("perch member \(getpid()) at ") == true, "\(error?.message ?? "")")
+        try pretend(schema: Migrations.current + 1)
+        let newer = #expect(throws: PerchError.self) { try open(home: TemporaryHome()).close() }
+        #expect(newer?.code == .metastore && newer?.message.contains("use a newer program") == true)
+        try pretend(schema: Migrations.current)
+        try member.close()
+        // What is to be copied to is had alone, too.
+        let store = try open()
+        let (settings, elsewhere) = (try database.settings, try TemporaryHome())
+        func openAlone() throws -> Metastore {
+            try Metastore.open(
+                postgres: settings, home: elsewhere.path, access: .engine, isAlone: true, clock: ManualClock())
+        }
+        let refused = #expect(throws: PerchError.self) { try openAlone().close() }
+        #expect(refused?.message.contains("perch engine \(getpid()) at ") == true, "\(refused?.message ?? "")")
         try store.close()
-        try open(home: other).close()
+        let copy = try openAlone()
+        let late = #expect(throws: PerchError.self) { try open(.member, home: TemporaryHome()).close() }
+        #expect(late?.code == .conflict)
+        try copy.close()
+        try open(.member).close()
+    }
+
+    @Test("One that lost its connection while the metastore was migrated writes nothing more") func ousted()
+        async throws
+    {
+        let store = try open()
+        try pretend(schema: Migrations.current + 1)
+        try cut("engine")
+        var refusal: PerchError?
+        for _ in 0..<10_000 where refusal == nil {
+            do {
+                _ = try await store.write { try $0.emit([NewEvent(name: "n")]) }
+            } catch let error as PerchError {
+                refusal = error
+            }
+        }
+        #expect(refusal?.message.contains("was brought to schema") == true, "\(refusal?.message ?? "")")
+        try store.close()
     }
 
     @Test("Two processes that write at once take turns, and both hear what the other has done")

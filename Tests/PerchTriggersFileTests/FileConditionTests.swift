@@ -234,6 +234,29 @@ struct FileConditionTests {
         #expect(bench.fired == [1])
     }
 
+    @Test("Where the engine's clock is hours ahead of the machine's, a file is as old as the machine says")
+    func skewed() async throws {
+        let scratch = try Scratch()
+        let bench = try await fileBench(
+            now: { ThreadReactor.wallClock() + TimeSpan.seconds(3 * 3_600).microseconds }, machineTime: ThreadReactor.wallClock)
+        defer { bench.end() }
+        try scratch.write("old")
+        try scratch.write("new")
+        let old = Int(ThreadReactor.wallClock() / 1_000_000) - 7_200
+        var times = [timeval(tv_sec: old, tv_usec: 0), timeval(tv_sec: old, tv_usec: 0)]
+        #expect(utimes("\(scratch.path)/old", &times) == 0)
+        try await bench.add([
+            try scratch.wait(1, "new", stableFor: .hours(1)), try scratch.wait(2, "old", stableFor: .hours(1)),
+        ])
+        let answered: [Int] = try await bench.on { source, _ in
+            var answered: [Int] = []
+            for waitID in [1, 2] as [Int64] { source.probeNow(waitID) { answered.append(Int(waitID)) } }
+            return answered
+        }
+        #expect(answered == [1, 2])
+        #expect(bench.fired == [2])
+    }
+
     @Test("A large directory is looked into in portions, and what comes meanwhile is found")
     func largeDirectory() async throws {
         let scratch = try Scratch()

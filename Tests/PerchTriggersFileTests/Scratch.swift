@@ -69,9 +69,10 @@ func fileBench(
 }
 
 func fileBench(
-    now: @escaping @Sendable () -> Int64, _ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }
+    now: @escaping @Sendable () -> Int64, machineTime: (@Sendable () -> Int64)? = nil,
+    _ change: @escaping @Sendable (inout FileSource.Options) -> Void = { _ in }
 ) async throws -> FileBench {
-    try await SourceBench(now: now) { loop, report in
+    try await SourceBench(now: now, machineTime: machineTime) { loop, report in
         var options = FileSource.Options()
         change(&options)
         return FileSource(loop: loop, options: options, report: report)

@@ -24,10 +24,10 @@ public final class SourceBench<Source: TriggerSource & SendableMetatype>: Sendab
 
     /// Starts a reactor and makes the source on it.
     public init(
-        now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock,
+        now: @escaping @Sendable () -> Int64 = ThreadReactor.wallClock, machineTime: (@Sendable () -> Int64)? = nil,
         _ make: @escaping @Sendable (any EventLoop, @escaping (SourceReport) -> Void) throws -> Source
     ) async throws {
-        reactor = try ThreadReactor(name: "source-test", now: now, seed: 1)
+        reactor = try ThreadReactor(name: "source-test", now: now, machineTime: machineTime, seed: 1)
         reactor.start()
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             reactor.submit {

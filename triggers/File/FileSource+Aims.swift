@@ -75,8 +75,9 @@ extension FileSource {
     private func isFirst(_ found: FileBaseline, _ baseline: FileBaseline) -> Bool {
         guard case .unknown(let since) = baseline else { return false }
         guard case .file(let facts) = found else { return true }
-        let modified = facts.modified / 1_000
-        return modified <= since || modified > loop.now
+        let (modified, machineTime) = (facts.modified / 1_000, loop.machineTime)
+        // The wait was registered by the engine's clock.
+        return modified <= since + (machineTime - loop.now) || modified > machineTime
     }
 
     private static func unknown(_ fault: FileFault) -> String {

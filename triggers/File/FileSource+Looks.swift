@@ -96,7 +96,7 @@ extension FileSource {
         // Counted already, and as it was then.
         if let tally = tally(of: waitID), tally.files[path] == facts { return .ready(facts) }
         let now = loop.now
-        if trustsAge, now - facts.modified / 1_000 >= wait.stableFor { return .ready(facts) }
+        if trustsAge, loop.machineTime - facts.modified / 1_000 >= wait.stableFor { return .ready(facts) }
         if let before = settling[waitID]?[path], before.facts == facts {
             if now - before.since >= wait.stableFor { return .ready(facts) }
         } else {

@@ -3,6 +3,7 @@
 internal import ArgumentParser
 internal import PerchBundle
 internal import PerchOutputs
+internal import PerchPostgres
 internal import PerchSDK
 internal import PerchYAML
 
@@ -19,6 +20,8 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     @Option(name: .long, help: "Where long outputs are kept.") var outputs: String?
     @Option(name: .long, help: "The longest output that is not kept there, in bytes.") var inlineSize: Int?
     @Option(name: .long, help: "The longest output, in bytes.") var maxSize: Int?
+    @Option(name: .long, help: "The engine's time, less that since the machine was started, in microseconds.")
+    var clockOffset: Int64?
 
     private var keeping: OutputKeeping? {
         outputs.map {
@@ -36,8 +39,8 @@ struct BundleHostCommand<Bundle: DAGBundle>: AsyncParsableCommand {
             let folder = DAGFolder(dags, keeping: kept)
             reading = { folder.contents(beside: own) }
         }
+        let clock: any PerchClock = clockOffset.map { UptimeClock(offset: $0) } ?? SystemClock()
         await BundleHost.run(
-            dags: own, triggers: bundle.triggers, descriptor: 0, clock: SystemClock(), outputs: keeping,
-            reading: reading)
+            dags: own, triggers: bundle.triggers, descriptor: 0, clock: clock, outputs: keeping, reading: reading)
     }
 }

@@ -35,8 +35,7 @@ struct DatabaseCopyCommand: AsyncParsableCommand {
         guard let server = try other.postgres() else {
             throw ValidationError("--to: it is written as postgresql://user@host/database")
         }
-        let metastore = try Metastore.open(
-            postgres: server, home: home.path, access: .engine, clock: SystemClock())
+        let metastore = try Metastore.open(postgres: server, home: home.path, access: .engine, isAlone: true)
         let tables: [CopiedTable]
         do {
             tables = try metastore.takeOverFile()

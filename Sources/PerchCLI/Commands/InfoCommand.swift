@@ -25,16 +25,18 @@ struct InfoCommand: AsyncParsableCommand {
     func run() async throws {
         let home = try home.resolve()
         let engine = try home.engine()
-        var record: Record = [
-            "perch": .text(PerchVersion.current),
-            "home": .text(home.path),
-            "engine": .text(engine == nil ? "not running" : "running"),
-            "engine_pid": .number(engine.flatMap(\.pid).map(Int64.init)),
-        ]
+        var state = engine == nil ? "not running" : "running"
+        var fields: [Record.Field] = []
         do {
             let metastore = try home.open()
             defer { Self.close(metastore) }
-            let counts = try await metastore.read { snapshot -> [Record.Field] in
+            // Of a metastore on a server, the engine may have another home.
+            let elsewhere = try await metastore.read { snapshot in
+                let now = snapshot.now
+                return try snapshot.liveSchedulers().first { $0.state(at: now) == "active" }
+            }
+            if engine == nil, let elsewhere { state = "running elsewhere: \(elsewhere.name)" }
+            fields = try await metastore.read { snapshot -> [Record.Field] in
                 let runs = try snapshot.runCounts()
                 let tasks = try snapshot.openTaskCounts()
                 return [
@@ -46,11 +48,17 @@ struct InfoCommand: AsyncParsableCommand {
                     Record.Field(name: "events_seen", value: .number(try snapshot.lastEventSeq())),
                 ]
             }
-            record.fields.append(Record.Field(name: "metastore", value: .text("ready")))
-            record.fields += counts
+            fields.insert(Record.Field(name: "metastore", value: .text("ready")), at: 0)
         } catch let error as PerchError where error.code == .notFound || error.code == .metastore {
-            record.fields.append(Record.Field(name: "metastore", value: .text(error.message)))
+            fields = [Record.Field(name: "metastore", value: .text(error.message))]
         }
+        var record: Record = [
+            "perch": .text(PerchVersion.current),
+            "home": .text(home.path),
+            "engine": .text(state),
+            "engine_pid": .number(engine.flatMap(\.pid).map(Int64.init)),
+        ]
+        record.fields += fields
         try Listing.show(record, output.format)
     }
 

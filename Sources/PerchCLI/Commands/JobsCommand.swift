@@ -33,24 +33,28 @@ struct JobsListCommand: AsyncParsableCommand {
         }
         var listing = Listing(
             output.format, columns: ["job_type", "pid", "host", "state", "started_at", "lease_until"])
-        // The scheduler is known by the lock of the home, which ends with its process, so it is never one that is dead.
-        if let engine = try home.engine(), jobType == nil || jobType == "scheduler" {
+        let schedulers = rows.filter { $0.role == SchedulerRow.role }
+        // One that has the home, and is not in the table yet.
+        if let engine = try home.engine(), !schedulers.contains(where: { $0.pid == engine.pid }),
+            jobType == nil || jobType == SchedulerRow.role
+        {
             try listing.add([
                 [
-                    "job_type": .text("scheduler"), "pid": .number(engine.pid.map { Int64($0) }),
+                    "job_type": .text(SchedulerRow.role), "pid": .number(engine.pid.map { Int64($0) }),
                     "host": .text(try ProcessIdentity.current().host),
                     "state": .text("active"), "started_at": .text(nil), "lease_until": .text(nil),
                 ]
             ])
         }
         try listing.add(
-            rows.filter { jobType == nil || $0.role == jobType }.map { row in
-                [
-                    "job_type": .text(row.role), "process_id": .number(row.processID), "pid": .number(Int(row.pid)),
-                    "host": .text(row.host), "state": .text(row.state(at: now)),
-                    "started_at": .instant(row.startedAt), "lease_until": .instant(row.leaseUntil),
-                ]
-            })
+            (schedulers + rows.filter { $0.role != SchedulerRow.role }).filter { jobType == nil || $0.role == jobType }
+                .map { row in
+                    [
+                        "job_type": .text(row.role), "process_id": .number(row.processID), "pid": .number(Int(row.pid)),
+                        "host": .text(row.host), "state": .text(row.state(at: now)),
+                        "started_at": .instant(row.startedAt), "lease_until": .instant(row.leaseUntil),
+                    ]
+                })
         try listing.finish(empty: jobType.map { "no \($0) is running" } ?? "no process is running")
     }
 }

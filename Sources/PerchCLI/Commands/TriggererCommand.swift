@@ -46,7 +46,7 @@ struct TriggererRunCommand: AsyncParsableCommand {
         let role: TriggererRole
         do {
             role = try TriggererRole(
-                metastore: metastore, inspection: home.paths.inspection(of: getpid()), clock: clock,
+                metastore: metastore, inspection: home.paths.inspection(of: getpid()),
                 configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock),
                 metrics: metrics, secrets: secrets.places(metastore))
             try await role.start()

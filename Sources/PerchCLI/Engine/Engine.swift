@@ -6,6 +6,7 @@ internal import PerchAPIServer
 internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchOutputs
+internal import PerchPostgres
 internal import PerchReactor
 internal import PerchSDK
 internal import PerchScheduler
@@ -46,11 +47,12 @@ struct Engine {
         home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil,
         dags: DAGFolderPlace? = nil
     ) throws {
-        let clock: any PerchClock = edges?.clock ?? SystemClock()
-        let log = EngineLog(level: configuration.logLevel, clock: clock)
+        // The log is told in this machine's time, as those of its other programs are.
+        let machine: any PerchClock = edges?.clock ?? SystemClock()
+        let log = EngineLog(level: configuration.logLevel, clock: machine)
         self.home = home
         self.configuration = configuration
-        let places = try edges == nil ? SecretSettings(configuration, home: home, clock: clock) : nil
+        let places = try edges == nil ? SecretSettings(configuration, home: home, clock: machine) : nil
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         let state = home.paths.state
         if edges == nil {
@@ -58,17 +60,18 @@ struct Engine {
             // What lies on a server was not made with the home, and does not go with it.
             found = (state.hasHome, try state.hasMetastore || home.postgres(configuration) != nil)
         } else {
-            metastore = try Metastore.open(home: home.path, access: .engine, clock: clock, meter: metrics?.commits)
+            metastore = try Metastore.open(home: home.path, access: .engine, clock: machine, meter: metrics?.commits)
             found = state
         }
         do {
             let secrets = edges?.secrets ?? places?.forExecutor(metastore) ?? ExecutorSecrets()
             executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags, secrets)
             scheduler = Scheduler(
-                metastore: metastore, reactor: try Self.reactor("perch-scheduler", clock, metrics),
+                metastore: metastore, reactor: try Self.reactor("perch-scheduler", metastore.clock, metrics),
+                processes: edges == nil ? SystemProcesses() : nil,
                 configuration: Self.schedulerConfiguration(configuration, edges), log: log.logger("scheduler"))
             triggerer = try TriggererRole(
-                metastore: metastore, inspection: home.paths.inspection, clock: clock,
+                metastore: metastore, inspection: home.paths.inspection,
                 configuration: TriggererRole.settings(configuration, lease: edges?.lease), options: configuration,
                 log: log, metrics: metrics, secrets: secrets.desk)
             events = EventSocket(path: home.paths.events, triggerer: triggerer.triggerer, log: log.logger("events"))
@@ -168,7 +171,10 @@ struct Engine {
         _ name: String, _ clock: any PerchClock, _ metrics: EngineMetrics? = nil
     ) throws -> any Reactor {
         let role = String(name.dropFirst("perch-".count))
-        return try ThreadReactor(name: name, now: { clock.now.microseconds }, meter: metrics?.loop(role))
+        // In a test the clock jumps ahead of the machine's, and its files are as old as it says.
+        let machineTime = clock is JumpingClock ? nil : ThreadReactor.wallClock
+        return try ThreadReactor(
+            name: name, now: { clock.now.microseconds }, machineTime: machineTime, meter: metrics?.loop(role))
     }
 
     /// The worker of a home, as a part of the engine or beside it.
@@ -207,7 +213,7 @@ struct Engine {
             launcher: edges?.launcher
                 ?? ProcessLauncher(
                     home: home.path, arguments: hostArguments(dags, outputs(home, configuration)),
-                    memoryLimit: memoryLimit),
+                    more: { clockArguments(metastore.clock) }, memoryLimit: memoryLimit),
             logs: edges?.logs ?? logs, configuration: settings, logger: logger, secrets: secrets,
             outputs: isShared ? OutputExchange(metastore: metastore, directory: home.paths.outputs) : nil)
     }
@@ -220,6 +226,12 @@ struct Engine {
         guard let dags else { return arguments }
         arguments += ["--dags", dags.path] + (dags.kept.map { ["--kept", $0] } ?? [])
         return arguments
+    }
+
+    /// What time it is, to a bundle whose machine may have another.
+    private static func clockArguments(_ clock: any PerchClock) -> [String] {
+        guard let clock = clock as? ServerClock else { return [] }
+        return ["--clock-offset", String(clock.offset)]
     }
 
     /// Where a home's long outputs go, and what is long.
@@ -277,6 +289,7 @@ struct Engine {
         var settings = SchedulerConfiguration()
         settings.keepRuns = configuration.number("retention.runs_days").map { TimeSpan.seconds($0 * 86_400) }
         settings.keepEvents = TimeSpan.seconds((configuration.number("retention.events_days") ?? 7) * 86_400)
+        if let lease = configuration.number("scheduler.lease") { settings.lease = TimeSpan(microseconds: lease) }
         settings.unwatchedGrace = max(
             settings.unwatchedGrace, TriggererRole.settings(configuration, lease: edges?.lease).lease)
         return settings

@@ -48,4 +48,15 @@ struct EngineLog: Sendable {
             EngineLogHandler(component: component, clock: clock, logLevel: level)
         }
     }
+
+    /// Warns where this machine's clock is another than the one that decides what is due: whoever compares the engine's log,
+    /// or files, with what Perch shows has to know.
+    func tellSkew(of deciding: any PerchClock) {
+        let skew = (clock.now - deciding.now).microseconds
+        guard abs(skew) > 1_000_000 else { return }
+        let way = skew > 0 ? "ahead of" : "behind"
+        logger("clock").warning(
+            "this machine's clock is \(way) that of the metastore's server, which decides what is due",
+            metadata: ["by_seconds": "\(abs(skew) / 1_000_000)"])
+    }
 }

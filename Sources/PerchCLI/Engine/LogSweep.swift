@@ -43,8 +43,9 @@ final class LogSweep: Sendable {
                 // Not on the reactor: removing files blocks.
                 Task { @concurrent in
                     do {
-                        let count = try await sweep(
-                            before: metastore.clock.now + TimeSpan(microseconds: -keep.microseconds))
+                        // By this machine's clock, as its files are.
+                        let now = SystemClock().now
+                        let count = try await sweep(before: now + TimeSpan(microseconds: -keep.microseconds))
                         if count > 0 { log.info("\(what) of forgotten runs removed", metadata: ["runs": "\(count)"]) }
                     } catch {
                         log.warning("\(what) could not be removed; tried again later", metadata: ["error": "\(error)"])

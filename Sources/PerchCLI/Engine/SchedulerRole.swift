@@ -15,13 +15,14 @@ struct SchedulerRole {
 
     /// Opens the home, makes it where it is missing, and migrates it; nothing works yet.
     init(home: Home, configuration: Configuration, metrics: EngineMetrics) throws {
-        let clock = SystemClock()
-        let log = EngineLog(level: configuration.logLevel, clock: clock)
+        let log = EngineLog(level: configuration.logLevel, clock: SystemClock())
         let apiSettings = try APISettings.read(configuration)
         metastore = try home.open(.engine, configuration, meter: metrics.commits)
+        log.tellSkew(of: metastore.clock)
         do {
             scheduler = Scheduler(
-                metastore: metastore, reactor: try Engine.reactor("perch-scheduler", clock, metrics),
+                metastore: metastore, reactor: try Engine.reactor("perch-scheduler", metastore.clock, metrics),
+                processes: SystemProcesses(),
                 configuration: Engine.schedulerConfiguration(configuration, nil), log: log.logger("scheduler"))
             sweeps = try Engine.sweeps(home, configuration, metastore, scheduler.reactor, log)
             let metastore = metastore

@@ -29,10 +29,10 @@ struct TriggererRole {
     ///   - metrics: What the process counts and measures.
     ///   - secrets: Where references to secrets are looked up; nil: in the environment alone.
     init(
-        metastore: Metastore, inspection path: String, clock: any PerchClock,
-        configuration: TriggererConfiguration, options: Configuration, log: EngineLog, metrics: EngineMetrics? = nil,
-        secrets: (any SecretDesk)? = nil
+        metastore: Metastore, inspection path: String, configuration: TriggererConfiguration, options: Configuration,
+        log: EngineLog, metrics: EngineMetrics? = nil, secrets: (any SecretDesk)? = nil
     ) throws {
+        log.tellSkew(of: metastore.clock)
         var http = HTTPSource.Options()
         http.perHost = Int(options.number("http.per_host") ?? 8)
         http.perHostRate = Int(options.number("http.per_host_rate") ?? 1_000)
@@ -42,7 +42,7 @@ struct TriggererRole {
         var sql = SQLSource.Options()
         sql.meter = metrics?.probes(kind: "sql")
         let (httpOptions, socketOptions, sqlOptions) = (http, sockets, sql)
-        let reactor = try Engine.reactor("perch-triggerer", clock, metrics)
+        let reactor = try Engine.reactor("perch-triggerer", metastore.clock, metrics)
         triggerer = Triggerer(
             metastore: metastore, reactor: reactor,
             processes: SystemProcesses(), configuration: configuration, log: log.logger("triggerer"),

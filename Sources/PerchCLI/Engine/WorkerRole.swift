@@ -23,6 +23,7 @@ struct WorkerRole {
         home: Home, configuration: Configuration, metastore: Metastore, terms: WorkerTerms, log: EngineLog,
         metrics: EngineMetrics, dags: DAGFolderPlace?, secrets: ExecutorSecrets
     ) throws {
+        log.tellSkew(of: metastore.clock)
         let executor = try Engine.executor(
             home, configuration, nil, metastore, log, metrics, dags, secrets, terms: terms)
         self.executor = executor

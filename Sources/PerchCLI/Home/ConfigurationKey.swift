@@ -96,6 +96,9 @@ struct ConfigurationKey: Sendable {
             name: "retention.runs_days", kind: .integer(1...36_500), fallback: nil,
             summary: "days that finished runs and their logs are kept; without it for ever"),
         ConfigurationKey(
+            name: "scheduler.lease", kind: .span, fallback: "90s",
+            summary: "how long a scheduler counts as alive without renewing"),
+        ConfigurationKey(
             name: "secrets.command", kind: .path, fallback: nil,
             summary: "a program that looks secrets up: it is run with get, connection, variable or secret, and the name"
         ),

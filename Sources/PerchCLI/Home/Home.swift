@@ -39,7 +39,7 @@ struct Home: Sendable {
     /// The files of the home.
     var paths: HomePaths { HomePaths(path) }
 
-    /// Opens the metastore. Only an engine creates it, and migrates it.
+    /// Opens the metastore. Only an engine creates it, and migrates it. Its clock is the server's, where it is on one.
     ///
     /// - Parameter configuration: The settings in effect; nil: they are read.
     func open(
@@ -47,7 +47,7 @@ struct Home: Sendable {
         meter: (any MetastoreMeter)? = nil
     ) throws -> Metastore {
         if let server = try postgres(configuration) {
-            return try Metastore.open(postgres: server, home: path, access: access, clock: SystemClock(), meter: meter)
+            return try Metastore.open(postgres: server, home: path, access: access, meter: meter)
         }
         do {
             return try Metastore.open(home: path, access: access, clock: SystemClock(), meter: meter)

@@ -15,6 +15,7 @@ package struct ProcessLauncher: BundleLauncher {
     package let mark: String
     private let executable: String
     private let arguments: [String]
+    private let more: @Sendable () -> [String]
     private let memoryLimit: UInt64?
 
     /// A launcher of one executable.
@@ -23,15 +24,17 @@ package struct ProcessLauncher: BundleLauncher {
     ///   - home: The engine's home; it marks what the bundle starts.
     ///   - executable: The path; this program itself unless given, even where its file was replaced meanwhile.
     ///   - arguments: What makes it serve as a bundle.
+    ///   - more: Arguments that are another at each start.
     ///   - name: The name under which its DAGs are stored.
     ///   - memoryLimit: Bytes of private memory that a bundle process may use; nil: as much as there is.
     package init(
         home: String, executable: String = "/proc/self/exe", arguments: [String] = ["bundle-host"],
-        name: String = "default", memoryLimit: UInt64? = nil
+        more: @escaping @Sendable () -> [String] = { [] }, name: String = "default", memoryLimit: UInt64? = nil
     ) {
         self.name = name
         self.executable = executable
         self.arguments = arguments
+        self.more = more
         self.memoryLimit = memoryLimit
         mark = "\(HostConduct.markVariable)=\(home)"
     }
@@ -51,7 +54,8 @@ package struct ProcessLauncher: BundleLauncher {
         setNonblocking(sockets[0])
         do {
             let child = try ChildProcess.start(
-                path: executable, arguments: [programName] + arguments, environment: environment(), input: sockets[1],
+                path: executable, arguments: [programName] + arguments + more(), environment: environment(),
+                input: sockets[1],
                 leadsSession: true)
             return LaunchedBundle(
                 socket: sockets[0],

@@ -6,7 +6,7 @@ public import PerchSDK
 package enum Migrations {
     package static func migrate(_ driver: any MetastoreDriver, path: String) throws -> (from: Int, to: Int) {
         try driver.write { connection in
-            let from = try version(connection, path: path)
+            let from = try version(of: connection, path: path)
             guard from <= Schema.current else { throw newer(from, path: path) }
             for version in from..<Schema.current {
                 try connection.perform(.begin)
@@ -41,7 +41,7 @@ package enum Migrations {
 
     /// The schema of a metastore; 0 where there are no tables.
     package static func version(_ driver: any MetastoreDriver, path: String) throws -> Int {
-        try driver.read { try version($0, path: path) }
+        try driver.read { try version(of: $0, path: path) }
     }
 
     package static func requireCurrent(_ driver: any MetastoreDriver, path: String) throws {
@@ -62,8 +62,8 @@ package enum Migrations {
         )
     }
 
-    /// 0 for a file without tables.
-    private static func version(_ connection: any SQLConnection, path: String) throws -> Int {
+    /// The schema behind a connection; 0 where there are no tables.
+    package static func version(of connection: any SQLConnection, path: String) throws -> Int {
         var tables: Set<String> = []
         try connection.query("{tables}", []) { tables.insert($0.text(0)) }
         if tables.isEmpty { return 0 }

@@ -132,21 +132,23 @@ extension Transaction {
             """, runKey)
     }
 
-    /// Sets the instant of a DAG's next scheduled run, compared and set on the old one; false where another scheduler was
-    /// first. Marks the schedule as worked out.
+    /// Sets the instant of a DAG's next scheduled run, compared and set on the row from which it was worked out; false where
+    /// that is another by now: another scheduler was first, or the DAG was paused or deployed. Marks the schedule as worked out.
     ///
     /// With `untilRunEnds` the DAG is not due, whatever its instant, until one of its runs has ended; then it shows in
     /// `dagsToSchedule`, and `.runs` rings. With `untilTicksCome` the same is so until its timetable has told more ticks.
     public func setNextRun(
-        _ dagID: String, from old: Timestamp?, to new: Timestamp?, lastScheduled: Timestamp?,
-        untilRunEnds: Bool = false,
+        of row: DAGRow, to new: Timestamp?, lastScheduled: Timestamp?, untilRunEnds: Bool = false,
         untilTicksCome: Bool = false
     ) throws -> Bool {
         try run(
             """
             UPDATE dag SET next_run_at = :3, last_scheduled = :4, is_scheduled = :5
-            WHERE dag_id = :1 AND (next_run_at = :2 OR (next_run_at IS NULL AND CAST(:2 AS BIGINT) IS NULL))
-            """, dagID, old, new, lastScheduled, untilTicksCome ? 3 : untilRunEnds ? 2 : 1) == 1
+            WHERE dag_id = :1 AND version_id = :6 AND is_paused = :7 AND is_active = :8
+                AND (next_run_at = :2 OR (next_run_at IS NULL AND CAST(:2 AS BIGINT) IS NULL))
+                AND (last_scheduled = :9 OR (last_scheduled IS NULL AND CAST(:9 AS BIGINT) IS NULL))
+            """, row.dagID, row.nextRunAt, new, lastScheduled, untilTicksCome ? 3 : untilRunEnds ? 2 : 1,
+            row.versionID, row.isPaused, row.isActive, row.lastScheduled) == 1
     }
 
     /// A run of the DAG has ended: a schedule that waited for that goes on, and the scheduler is called where the run made

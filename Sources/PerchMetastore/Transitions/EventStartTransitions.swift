@@ -4,15 +4,18 @@ public import PerchSDK
 
 extension Transaction {
     /// Creates the runs that events start, and notes that every event up to `seq` has been looked at: both or neither, so
-    /// that each event starts a DAG once. Gives the number of runs; nil where another scheduler was first.
+    /// that each event starts a DAG once. Gives the number of runs; nil where another scheduler was first, or the DAGs that
+    /// events start are others than those by which the events were looked at.
     ///
     /// A paused DAG gets no run; that its event was passed over is noted.
     public func startRuns(
-        _ starts: [EventStart], _ gathering: [String: EventGathering], from cursor: Int64, upTo seq: Int64
+        _ starts: [EventStart], by known: [EventStartedDAG], from cursor: Int64, upTo seq: Int64
     ) throws -> Int? {
+        guard try eventStartedDAGs() == known else { return nil }
         let moved = try run(
             "UPDATE counter SET value = :2 WHERE name = 'start_cursor' AND value = :1", cursor, seq)
         guard moved == 1 else { return nil }
+        let versions = Dictionary(known.map { ($0.dagID, $0.versionID) }) { $1 }
         var created = 0
         var gathered: Set<String> = []
         for start in starts {
@@ -23,14 +26,20 @@ extension Transaction {
                 ON CONFLICT DO NOTHING
                 """, start.event.seq, start.dagID, start.patterns, refusal)
             guard refusal == nil else { continue }
-            if gathering[start.dagID] ?? .each == .each {
+            if try versions[start.dagID].flatMap({ try gathering(ofVersion: $0) }) ?? .each == .each {
                 created += try startRun(of: start.dagID, by: [start.event], start.gift, isGathered: false)
             } else {
                 gathered.insert(start.dagID)
             }
         }
-        for dagID in gathered.sorted() { created += try closeBatches(of: dagID, gathering[dagID]) }
+        for dagID in gathered.sorted() { created += try closeBatches(of: dagID) }
         return created
+    }
+
+    /// How a DAG gathers events; nil where none starts it.
+    private func gathering(ofVersion versionID: Int64) throws -> EventGathering? {
+        guard case .events(let events) = try version(versionID).definition.schedule else { return nil }
+        return EventGathering(events)
     }
 
     /// Why events start no run of a DAG now.
@@ -40,9 +49,9 @@ extension Transaction {
     }
 
     /// Starts the runs of what has been gathered for a DAG, as far as that is enough, or its time is over. Gives the number
-    /// of runs. `rule` is nil for a DAG that gathers no more: what it had is let go.
-    public func closeBatches(of dagID: String, _ rule: EventGathering?) throws -> Int {
-        guard let rule, rule != .each else {
+    /// of runs. What a DAG had that gathers no more is let go.
+    public func closeBatches(of dagID: String) throws -> Int {
+        guard let rule = try dag(dagID).flatMap({ try gathering(ofVersion: $0.versionID) }), rule != .each else {
             try letGo(ofGathered: dagID, reason: "the DAG gathers events no more")
             return 0
         }

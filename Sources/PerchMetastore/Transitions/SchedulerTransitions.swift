@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import PerchSDK
+
+/// A scheduler, as the metastore knows it.
+public enum SchedulerRow {
+    /// Its role, in the table of processes.
+    public static let role = "scheduler"
+}
+
+extension Transaction {
+    /// Records a scheduler; gives its id. It holds nothing under that: the row says that it lives.
+    public func registerScheduler(_ identity: ProcessIdentity, lease: TimeSpan) throws -> Int64 {
+        try registerProcess(
+            role: SchedulerRow.role, pid: identity.pid, startTime: identity.startTime, bootID: identity.bootID,
+            host: identity.host, lease: lease)
+    }
+
+    /// Forgets schedulers.
+    ///
+    /// - Parameters:
+    ///   - ended: Schedulers that are certainly gone.
+    ///   - overdue: Schedulers that are forgotten if their leases have still ended.
+    /// - Returns: How many were forgotten.
+    public func forgetSchedulers(ended: [Int64], overdue: [Int64]) throws -> Int {
+        var count = 0
+        for (processes, deadline) in [(ended, Timestamp(microseconds: .max)), (overdue, now)] {
+            for process in processes {
+                count += try run(
+                    "DELETE FROM process WHERE process_id = :1 AND role = :2 AND lease_until <= :3", process,
+                    SchedulerRow.role, deadline)
+            }
+        }
+        return count
+    }
+}
+
+extension Snapshot {
+    /// Recorded schedulers whose leases hold, in the order in which they were recorded. One that was killed a moment ago is
+    /// among them.
+    public func liveSchedulers() throws -> [ProcessRow] {
+        try processes(role: SchedulerRow.role).filter { $0.leaseUntil > now }
+    }
+}
