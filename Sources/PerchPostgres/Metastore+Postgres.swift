@@ -24,13 +24,17 @@ extension Metastore {
         }
     }
 
-    /// Leads a metastore in PostgreSQL to the current schema; creates its tables where there are none. No engine, and nobody
-    /// else, may work on it.
-    package static func migrate(postgres settings: PostgresSettings) throws -> (from: Int, to: Int) {
+    /// Leads a metastore in PostgreSQL to the current schema, or to one before it; creates its tables where there are none.
+    /// No engine, and nobody else, may work on it.
+    ///
+    /// - Parameter target: The schema to stop at; nil: this program's.
+    package static func migrate(
+        postgres settings: PostgresSettings, to target: Int? = nil
+    ) throws -> (from: Int, to: Int) {
         let opening = try PostgresOpening(settings, access: .engine)
         defer { opening.close() }
         do {
-            return try opening.migrate()
+            return try opening.migrate(to: target)
         } catch let lost as LostTransaction {
             throw lost.cause
         }
@@ -67,16 +71,15 @@ private final class PostgresOpening {
         driver.close()
     }
 
-    func migrate() throws -> (from: Int, to: Int) {
-        guard try Migrations.version(driver, path: settings.address.name) != Migrations.current else {
-            return (Migrations.current, Migrations.current)
-        }
+    func migrate(to target: Int? = nil) throws -> (from: Int, to: Int) {
+        let wanted = target ?? Migrations.current
+        guard try Migrations.version(driver, path: settings.address.name) != wanted else { return (wanted, wanted) }
         guard try session?.holdAlone() == true else {
             throw PerchError(
                 .conflict,
                 "the metastore has to be migrated, and a triggerer of an earlier version works on it: stop that first")
         }
-        let versions = try Migrations.migrate(driver, path: settings.address.name)
+        let versions = try Migrations.migrate(driver, path: settings.address.name, to: target)
         try session?.share()
         return versions
     }
