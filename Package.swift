@@ -189,7 +189,7 @@ let package = Package(
             "ExampleTests",
             [
                 "PerchSDK", "Perch", "PerchTesting", "ProgramTestSupport", "quickstart", "custom-operator", "waits",
-                "faulty-bundle",
+                "faulty-bundle", "perch",
             ]),
         room(
             "PerchTriggersTestSupport", ["PerchSDK", "PerchReactor"], path: "Tests/PerchTriggersTestSupport"),

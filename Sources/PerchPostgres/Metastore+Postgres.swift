@@ -30,13 +30,17 @@ extension Metastore {
         }
     }
 
-    /// Leads a metastore in PostgreSQL to the current schema; creates its tables where there are none. Where there is anything to
-    /// do, nobody else may work on it.
-    package static func migrate(postgres settings: PostgresSettings) throws -> (from: Int, to: Int) {
+    /// Leads a metastore in PostgreSQL to the current schema, or to one before it; creates its tables where there are none.
+    /// Where there is anything to do, nobody else may work on it.
+    ///
+    /// - Parameter target: The schema to stop at; nil: this program's.
+    package static func migrate(
+        postgres settings: PostgresSettings, to target: Int? = nil
+    ) throws -> (from: Int, to: Int) {
         let opening = try PostgresOpening(settings, access: .engine, clock: nil)
         defer { opening.close() }
         do {
-            return try opening.migrate()
+            return try opening.migrate(to: target)
         } catch let lost as LostTransaction {
             throw lost.cause
         }
@@ -84,22 +88,21 @@ private final class PostgresOpening {
     private static let looks = 30
 
     /// Leads the schema forward where that is needed. The session works on the metastore afterwards, as others may.
-    func migrate() throws -> (from: Int, to: Int) {
+    func migrate(to target: Int? = nil) throws -> (from: Int, to: Int) {
         guard let session else { throw PerchError(.metastore, "a command does not migrate") }
+        let wanted = target ?? Migrations.current
         for look in 0..<Self.looks {
             if look > 0 { usleep(100_000) }
             guard try session.share() else { continue }
             let found = try Migrations.version(driver, path: settings.address.name)
-            guard found < Migrations.current else {
-                try Migrations.requireCurrent(driver, path: settings.address.name)
-                return (Migrations.current, Migrations.current)
-            }
-            guard try session.holdAlone() else { continue }
-            let versions = try Migrations.migrate(driver, path: settings.address.name)
+            if found == wanted { return (wanted, wanted) }
+            // One that is newer is refused there, and stays as it is.
+            guard try found > wanted || session.holdAlone() else { continue }
+            let versions = try Migrations.migrate(driver, path: settings.address.name, to: target)
             _ = try session.share()
             return versions
         }
-        throw try inUse(by: session, "has to be migrated to schema \(Migrations.current)")
+        throw try inUse(by: session, "has to be migrated to schema \(wanted)")
     }
 
     func ground(access: Metastore.Access, isAlone: Bool) throws -> MetastoreGround {

@@ -16,6 +16,7 @@ struct RefusalTests {
             ("POST /Events/a", json, "1", 404, "/Events/a"), ("POST /events/a/", json, "1", 404, "/events/a/"),
             ("GET /events/a", [:], "", 405, "POST is"), ("PUT /events/a", json, "1", 405, "POST is"),
             ("OPTIONS /events/a", [:], "", 405, "POST is"), ("POST /health", [:], "", 405, "GET, HEAD is"),
+            ("PUT /health", [:], "", 405, "GET, HEAD is"), ("GET /readyz", [:], "", 404, "GET /ready and"),
             ("DELETE /events", [:], "", 405, "POST is"),
             ("POST /events/a", [:], "1", 415, "no Content-Type"),
             ("POST /events/a", ["Content-Type": "text/plain"], "1", 415, "application/json"),

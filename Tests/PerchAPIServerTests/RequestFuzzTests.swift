@@ -41,7 +41,7 @@ struct RequestFuzzTests {
             client.endSending()
             while let answer = await client.answer() {
                 guard answer.status == 202 else {
-                    let isHealth = answer.status == 200 && answer.json == ["status": "ready"]
+                    let isHealth = answer.status == 200 && answer.json == ["status": "alive"]
                     #expect(isHealth || answer.status == 100 || answer.isError, "\(answer) to \(input.shown)")
                     if case .string(let message)? = answer.json["error"] { try Fuzz.checkMessage(message) }
                     continue

@@ -23,6 +23,7 @@ struct UsageTests {
             "deferred forecast --buckets 1001", "approvals list --limit 0", "approvals show x", "approvals answer 1",
             "approvals answer 1 --approve --reject", "approvals answer 1 --approve --set x",
             "approvals answer 1 --approve --by=",
+            "db migrate --to 0", "db migrate --to 99", "db migrate --to x", "triggerer --listen x",
             "deferred show x", "deferred explain", "deferred fire 1 --payload {", "deferred cancel", "events emit",
             "events emit x --stdin", "events emit x --payload {", "events list --limit -1", "db", "db backup",
             "config list --set x", "init", "init 1x", "init a-b", "init main", "init Perch", "init a/b", "version x",

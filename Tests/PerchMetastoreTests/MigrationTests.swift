@@ -57,4 +57,38 @@ struct MigrationTests {
         #expect(try await again.write { try $0.claim(limit: 5, worker: worker, queues: ["default"]) }.count == 1)
         try again.close()
     }
+
+    @Test("a schema is led to the one that is asked for, version by version, and from there on to this program's")
+    func steps() async throws {
+        let site = try Site(isEmpty: true)
+        #expect(try site.migrate(to: 3) == (0, 3))
+        #expect(try site.migrate(to: 3) == (3, 3))
+        let early = #expect(throws: PerchError.self) { try site.open(.command).close() }
+        #expect(early?.code == .metastore && early?.message.contains("has schema 3") == true)
+        #expect(try site.migrate(to: 7) == (3, 7))
+        #expect(try site.migrate() == (7, Schema.current))
+        let store = try site.open(.engine)
+        try await store.write { try $0.setVariable("a", .plain("b"), isSecret: false, description: nil) }
+        #expect(try await store.check() == [])
+        try store.close()
+    }
+
+    @Test("a schema is not led back, nor to one that there is not, and nothing has changed then")
+    func back() async throws {
+        let site = try Site(isEmpty: true)
+        _ = try site.migrate(to: 5)
+        let back = #expect(throws: PerchError.self) { try site.migrate(to: 4) }
+        #expect(back?.code == .conflict && back?.message.contains("restore a copy") == true)
+        for target in [0, -1, Schema.current + 1] {
+            let unknown = #expect(throws: PerchError.self) { try site.migrate(to: target) }
+            #expect(unknown?.code == .invalid && unknown?.message.contains("1 to \(Schema.current)") == true)
+        }
+        #expect(try site.migrate(to: 5) == (5, 5))
+        // Nor beside somebody who works on it.
+        _ = try site.migrate()
+        let store = try site.open(.engine)
+        let busy = #expect(throws: PerchError.self) { try site.migrate(to: Schema.current) }
+        #expect(busy?.code == .conflict)
+        try store.close()
+    }
 }

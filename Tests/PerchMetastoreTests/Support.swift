@@ -46,9 +46,11 @@ final class Site: Sendable {
     let home: TemporaryHome
     private let database: TestDatabase?
 
-    init() throws {
+    /// - Parameter isEmpty: Whether even its tables are still to be made.
+    init(isEmpty: Bool = false) throws {
         home = try TemporaryHome()
-        database = Ground.current == .postgres ? try TestDatabase() : nil
+        database = Ground.current == .postgres ? try TestDatabase(isReused: !isEmpty) : nil
+        if isEmpty { try database?.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public") }
     }
 
     func open(_ access: Metastore.Access, clock: any PerchClock = ManualClock()) throws -> Metastore {
@@ -59,9 +61,9 @@ final class Site: Sendable {
     }
 
     @discardableResult
-    func migrate() throws -> (from: Int, to: Int) {
-        if let database { return try Metastore.migrate(postgres: database.settings) }
-        return try Metastore.migrate(home: home.path, clock: ManualClock())
+    func migrate(to target: Int? = nil) throws -> (from: Int, to: Int) {
+        if let database { return try Metastore.migrate(postgres: database.settings, to: target) }
+        return try Metastore.migrate(home: home.path, clock: ManualClock(), to: target)
     }
 }
 

@@ -10,8 +10,11 @@ struct AccessControl: Sendable {
     private let tokens: [SHA256Digest]
     private let keys: [SymmetricKey]
     private let signatureTime: TimeSpan
+    private let isReachable: Bool
 
-    init(_ credentials: Credentials, signatureTime: TimeSpan) {
+    /// - Parameter isReachable: Whether other machines can reach the server.
+    init(_ credentials: Credentials, signatureTime: TimeSpan, isReachable: Bool = false) {
+        self.isReachable = isReachable
         tokens = credentials.tokens.map { SHA256.hash(data: Array($0.utf8)) }
         keys = credentials.secrets.map { SymmetricKey(data: Array($0.utf8)) }
         self.signatureTime = signatureTime
@@ -42,7 +45,14 @@ struct AccessControl: Sendable {
     /// Looks at the head of a request that only reads, where there is no body to be signed.
     /// - Throws: `Refusal`: 401 without a right token, 403 for a page in a browser.
     func admitReader(_ fields: HTTPFields) throws(Refusal) {
-        if isOpen { return try admit(fields) }
+        if isOpen {
+            guard !isReachable else {
+                throw Refusal(
+                    .forbidden, "forbidden",
+                    "other machines can reach this address, and what is read needs a token then: set api.token_file")
+            }
+            return try admit(fields)
+        }
         guard hasToken(fields) else {
             throw refusal(
                 tokens.isEmpty

@@ -26,7 +26,7 @@ struct APIChannel: HTTPChannelHandler {
             let body = try await request.body.collect(upTo: .max)
             var answer: APIAnswer
             do throws(Refusal) {
-                answer = try await api.respond(to: request.head, body: body)
+                answer = try await api.respond(to: request.head, body: body, on: channel.eventLoop)
             } catch {
                 api.refusals.note(error, from: channel.sender)
                 answer = error.answer

@@ -8,8 +8,8 @@ import NIOPosix
 package import PerchMetastore
 package import PerchSDK
 
-/// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; and says at `GET /health` whether
-/// the engine is ready, and at `GET /metrics` what it counts and measures.
+/// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; and says at `GET /health` and
+/// `GET /ready` how the process stands, and at `GET /metrics` what it counts and measures. Or does only the latter.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -18,6 +18,8 @@ package actor APIServer {
         package var address: ListenAddress
         package var credentials: Credentials
         package var limits = APILimits()
+        /// The setting that asks for it, for messages.
+        let setting: String
 
         /// - Throws: `PerchError` (`invalid`) for an address that others can reach without credentials.
         package init(address: ListenAddress, credentials: Credentials) throws(PerchError) {
@@ -29,6 +31,14 @@ package actor APIServer {
             }
             self.address = address
             self.credentials = credentials
+            setting = "api.listen"
+        }
+
+        /// Of a server that takes no events. What it says of the process's health is for everybody who reaches it.
+        package init(healthAt address: ListenAddress, credentials: Credentials) {
+            self.address = address
+            self.credentials = credentials
+            setting = "health.listen"
         }
     }
 
@@ -41,18 +51,35 @@ package actor APIServer {
 
     /// A server that nobody can reach yet.
     ///
-    /// - Parameter metrics: the text of Prometheus.
+    /// - Parameters:
+    ///   - metrics: the text of Prometheus.
+    ///   - health: who knows how the role stands.
     package init(
         _ configuration: Configuration, metastore: Metastore, log: Logger,
-        metrics: (@Sendable () async -> String)? = nil
+        metrics: (@Sendable () async -> String)? = nil, health: HealthDesk = HealthDesk()
+    ) {
+        let intake = EventIntake(metastore: metastore, log: log, patience: configuration.limits.commitTime)
+        self.init(configuration, intake, health, metrics: { await metrics?() }, metastore.clock, log)
+    }
+
+    /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
+    package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
+        self.init(configuration, nil, health, metrics: { await health.metrics() }, clock, log)
+    }
+
+    private init(
+        _ configuration: Configuration, _ intake: EventIntake?, _ health: HealthDesk,
+        metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         let limits = configuration.limits
+        let access = AccessControl(
+            configuration.credentials, signatureTime: limits.signatureTime,
+            isReachable: !configuration.address.isLoopback)
         api = EventAPI(
-            limits: limits, access: AccessControl(configuration.credentials, signatureTime: limits.signatureTime),
-            intake: EventIntake(metastore: metastore, log: log, patience: limits.commitTime),
-            metrics: metrics, clock: metastore.clock, refusals: RefusalLog(clock: metastore.clock, log: log))
+            limits: limits, access: access, intake: intake, desk: health, metrics: metrics, clock: clock,
+            refusals: RefusalLog(clock: clock, log: log))
     }
 
     /// Listens. Until `open` it answers that the engine is starting, and takes nothing.
@@ -87,9 +114,14 @@ package actor APIServer {
             await Self.end(group, log)
             var reason = "it ended at once"
             if case .failure(let error) = other { reason = (error as? IOError)?.shortText ?? "\(error)" }
-            throw PerchError(.unavailable, "api.listen: cannot listen at \(configuration.address): \(reason)")
+            throw PerchError(
+                .unavailable, "\(configuration.setting): cannot listen at \(configuration.address): \(reason)")
         }
         (self.group, self.server, self.running) = (group, server, running)
+        guard api.takesEvents else {
+            log.info("health is told over HTTP", metadata: ["address": "\(address)"])
+            return address
+        }
         let metadata: Logger.Metadata = [
             "address": "\(address)",
             "access": "\(configuration.credentials.isOpen ? "whoever is on this machine" : "by token or signature")",
@@ -98,8 +130,11 @@ package actor APIServer {
         return address
     }
 
-    /// Takes events from now on.
+    /// The process works, and events are taken, from now on.
     package func open() { api.stage = .ready }
+
+    /// The process ends: whoever asks is told so until `stop`.
+    package func drain() { api.stage = .stopping }
 
     /// Accepts no connection any more, answers what is under way, and ends. What is not whole after two seconds is refused.
     package func stop() async {

@@ -14,18 +14,22 @@ final class EventAPI: Sendable {
     let limits: APILimits
     let clock: any PerchClock
     let refusals: RefusalLog
+    /// Who knows how the role of this process stands.
+    let desk: HealthDesk
     private let access: AccessControl
-    private let intake: EventIntake
-    private let metrics: (@Sendable () async -> String)?
+    /// Nil where no events are taken.
+    private let intake: EventIntake?
+    private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake, metrics: (@Sendable () async -> String)?,
-        clock: any PerchClock, refusals: RefusalLog
+        limits: APILimits, access: AccessControl, intake: EventIntake?, desk: HealthDesk,
+        metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
+        self.desk = desk
         self.metrics = metrics
         self.clock = clock
         self.refusals = refusals
@@ -36,13 +40,22 @@ final class EventAPI: Sendable {
         set { current.withLock { $0 = newValue } }
     }
 
+    var takesEvents: Bool { intake != nil }
+
+    /// Whether events have waited too long to become durable.
+    var isBehind: Bool { intake?.isBehind ?? false }
+
+    private func route(of head: HTTPRequest, _ target: RequestTarget) throws(Refusal) -> Route {
+        try Route(method: head.method, target: target, takesEvents: takesEvents)
+    }
+
     /// So many bytes of a body are wanted.
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest) throws(Refusal) -> Int {
         let target = try RequestTarget(head.path ?? "")
         let name: String?
-        switch try Route(method: head.method, target: target) {
-        case .health: return 0
+        switch try route(of: head, target) {
+        case .health, .ready: return 0
         case .metrics:
             try access.admitReader(head.headerFields)
             return 0
@@ -52,7 +65,7 @@ final class EventAPI: Sendable {
         guard stage != .starting else {
             throw .unavailable("the engine is starting; nothing was taken", after: 1)
         }
-        guard !intake.isBehind else {
+        guard !isBehind else {
             throw .unavailable("the metastore is behind; nothing was taken", after: 5)
         }
         let form = try EventForm(head.headerFields, name: name)
@@ -60,15 +73,17 @@ final class EventAPI: Sendable {
         return form == .lines ? limits.batchBytes : limits.eventBytes
     }
 
-    /// Serves a whole request.
-    func respond(to head: HTTPRequest, body: ByteBuffer) async throws(Refusal) -> APIAnswer {
+    /// Serves a whole request, of a connection on `loop`.
+    func respond(to head: HTTPRequest, body: ByteBuffer, on loop: any EventLoop) async throws(Refusal) -> APIAnswer {
         let target = try RequestTarget(head.path ?? "")
-        switch try Route(method: head.method, target: target) {
-        case .health: return health()
+        switch try route(of: head, target) {
+        case .health: return await health(on: loop)
+        case .ready: return await ready(on: loop)
         case .metrics:
-            guard let metrics else { throw .unavailable("this process keeps no metrics", after: 60) }
-            return APIAnswer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(await metrics().utf8))
+            guard let text = await metrics() else { throw .unavailable("there are no metrics here yet", after: 1) }
+            return APIAnswer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
         case .events(let name):
+            guard let intake else { throw .unavailable("no events are taken here", after: 60) }
             try body.withUnsafeReadableBytes { bytes throws(Refusal) in
                 try access.verify(head.headerFields, body: bytes, now: clock.now)
             }
@@ -85,16 +100,5 @@ final class EventAPI: Sendable {
         var body: [UInt8] = []
         for event in events { body += Array((EventLine.answer(event) + "\n").utf8) }
         return APIAnswer(.accepted, type: form == .lines ? "application/x-ndjson" : "application/json", body: body)
-    }
-
-    private func health() -> APIAnswer {
-        let stage = stage
-        guard stage == .ready, !intake.isBehind else {
-            let status = stage == .ready ? "behind" : stage.rawValue
-            var answer = APIAnswer(.serviceUnavailable, .object(["status": .string(status)]))
-            answer.fields[.retryAfter] = "1"
-            return answer
-        }
-        return APIAnswer(.ok, .object(["status": "ready"]))
     }
 }

@@ -9,31 +9,39 @@ enum Route: Equatable {
     case events(name: String?)
     /// `GET /health`.
     case health
+    /// `GET /ready`.
+    case ready
     /// `GET /metrics`.
     case metrics
 
+    /// - Parameter takesEvents: Whether there are paths for events.
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.
-    init(method: HTTPRequest.Method, target: RequestTarget) throws(Refusal) {
+    init(method: HTTPRequest.Method, target: RequestTarget, takesEvents: Bool) throws(Refusal) {
         switch target.path {
         case ["health"]:
             try Self.require(method, [.get, .head])
             self = .health
+        case ["ready"]:
+            try Self.require(method, [.get, .head])
+            self = .ready
         case ["metrics"]:
             try Self.require(method, [.get, .head])
             self = .metrics
-        case ["events"]:
+        case ["events"] where takesEvents:
             try Self.require(method, [.post])
             self = .events(name: nil)
-        case let path where path.count == 2 && path[0] == "events" && !path[1].isEmpty:
+        case let path where takesEvents && path.count == 2 && path[0] == "events" && !path[1].isEmpty:
             try Self.require(method, [.post])
             self = .events(name: path[1])
         default:
             let shown = "/" + target.path.joined(separator: "/")
-            let hint = target.path.first == "events" ? " (a '/' in an event's name is written %2F)" : ""
+            let isEvents = target.path.first == "events"
+            let hint = isEvents && takesEvents ? " (a '/' in an event's name is written %2F)" : ""
+            let ways = takesEvents ? "POST /events/{name}, POST /events, " : ""
+            let more = isEvents && !takesEvents ? "; events are taken where api.listen says" : ""
             throw Refusal(
                 .notFound, "not_found",
-                "there is no \(shown.shown())\(hint); there are POST /events/{name}, POST /events, GET /health and "
-                    + "GET /metrics")
+                "there is no \(shown.shown())\(hint); there are \(ways)GET /health, GET /ready and GET /metrics\(more)")
         }
     }
 

@@ -16,27 +16,43 @@ struct DatabaseCommand: AsyncParsableCommand {
 
 struct DatabaseMigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "migrate", abstract: "Create the metastore, or bring it to this version's schema.")
+        commandName: "migrate", abstract: "Create the metastore, or bring it to this version's schema.",
+        discussion: """
+            A schema is only led forward. Make a copy before (`db backup`, or `pg_dump` of a metastore on PostgreSQL): it is \
+            the way back. With --to it is led to an earlier schema than this program's, which a program of that time then \
+            works on; this one does not.
+            """)
 
+    @Option(
+        name: .long, help: ArgumentHelp("The schema to stop at. Default: this program's.", valueName: "version"))
+    var to: Int?
     @OptionGroup var home: HomeOption
+
+    func validate() throws {
+        guard let to, !(1...Metastore.schemaVersion).contains(to) else { return }
+        throw ValidationError("--to is \(to); this program knows the schemas 1 to \(Metastore.schemaVersion)")
+    }
 
     func run() async throws {
         let home = try home.resolve()
         let server = try home.postgres()
         let name = server?.address.name ?? home.paths.database
-        let (from, to) =
+        let (from, reached) =
             if let server {
-                try Metastore.migrate(postgres: server)
+                try Metastore.migrate(postgres: server, to: to)
             } else {
-                try Metastore.migrate(home: home.path, clock: SystemClock())
+                try Metastore.migrate(home: home.path, clock: SystemClock(), to: to)
             }
         let line =
             switch from {
-            case to: "\(name) has schema \(to) already"
-            case 0: "\(name) is created with schema \(to)"
-            default: "\(name) is migrated from schema \(from) to \(to)"
+            case reached: "\(name) has schema \(reached) already"
+            case 0: "\(name) is created with schema \(reached)"
+            default: "\(name) is migrated from schema \(from) to \(reached)"
             }
         try Console.shared.line(line)
+        if reached < Metastore.schemaVersion {
+            Console.shared.say("note: this program needs schema \(Metastore.schemaVersion), and does not work on it")
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import CoreMetrics
-internal import Glibc
-internal import PerchMetrics
+internal import PerchAPIServer
 internal import PerchSDK
 
 struct SchedulerCommand: AsyncParsableCommand {
@@ -15,22 +13,23 @@ struct SchedulerCommand: AsyncParsableCommand {
             missing. Stops on SIGTERM or SIGINT. The log goes to standard error.
             """)
 
+    @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
 
     func run() async throws {
         let home = try home.resolve()
-        let configuration = try settings.read(home)
-        ProcessLimits.allowManyDescriptors()
-        try StopSignals.listen()
-        let metrics = EngineMetrics()
-        MetricsSystem.bootstrap(metrics.registry)
-        let role = try SchedulerRole(home: home, configuration: configuration, metrics: metrics)
-        let address = try await role.start()
-        if let address { Console.shared.say("api: http://\(address)") }
-        Console.shared.say("ready: scheduler, home \(home.path), process \(getpid())")
-        try await StopSignals.first(on: role.reactor)
-        Console.shared.say("stopping")
-        try await role.stop()
+        let configuration = try settings.read(home, adding: listen.assignments)
+        try await RoleProcess("scheduler", home: home, configuration: configuration).run { process in
+            let metrics = process.metrics
+            let role = try SchedulerRole(
+                home: home, configuration: configuration, metrics: metrics, health: process.health)
+            return RoleProcess.Opened(
+                reactor: role.reactor, metastore: role.metastore, leased: [], metrics: { await metrics.text() },
+                start: {
+                    if let address = try await role.start() { Console.shared.say("api: http://\(address)") }
+                    return "scheduler"
+                }, stop: role.stop)
+        }
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import CoreMetrics
-internal import Glibc
-internal import PerchMetrics
+internal import PerchAPIServer
+internal import PerchMetastore
 internal import PerchSDK
 
 struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
@@ -17,25 +16,26 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """)
     }
 
+    @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
     @OptionGroup var folder: DAGFolderOption
 
     func run() async throws {
         let home = try home.resolve()
-        let configuration = try settings.read(home, adding: folder.assignments)
+        let configuration = try settings.read(home, adding: folder.assignments + listen.assignments)
         let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
-        ProcessLimits.allowManyDescriptors()
-        try StopSignals.listen()
-        let metrics = EngineMetrics()
-        // What libraries count goes to the same place. Once in a process: tests of runs and simulations have none.
-        MetricsSystem.bootstrap(metrics.registry)
-        let engine = try Engine(home: home, configuration: configuration, metrics: metrics, dags: place)
-        let started = try await engine.start()
-        if let address = started.api { Console.shared.say("api: http://\(address)") }
-        Console.shared.say("ready: \(started.dags) DAGs, home \(home.path), process \(getpid())")
-        try await engine.untilStopped()
-        Console.shared.say("stopping")
-        try await engine.stop()
+        try await RoleProcess("standalone", home: home, configuration: configuration).run { process in
+            let engine = try Engine(
+                home: home, configuration: configuration, metrics: process.metrics, dags: place, health: process.health)
+            return RoleProcess.Opened(
+                reactor: engine.reactor, metastore: engine.metastore, leased: [WorkerRow.role, TriggererRow.role],
+                metrics: engine.text(of: process.metrics),
+                start: {
+                    let started = try await engine.start()
+                    if let address = started.api { Console.shared.say("api: http://\(address)") }
+                    return "\(started.dags) DAGs"
+                }, stop: engine.stop)
+        }
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import Glibc
 internal import PerchMetastore
 internal import PerchSDK
 internal import PerchTriggerer
@@ -24,6 +23,7 @@ struct TriggererRunCommand: AsyncParsableCommand {
 
     @OptionGroup var queues: QueuesOption
     @Option(name: .long, help: "How many waits it is meant for: its weight when waits are shared.") var capacity: Int?
+    @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
 
@@ -33,33 +33,30 @@ struct TriggererRunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        let options = try settings.read(home)
-        var configuration = TriggererRole.settings(options)
-        configuration.terms.queues = try queues.names()
-        if let capacity { configuration.terms.capacity = Int64(capacity) }
-        ProcessLimits.allowManyDescriptors()
-        try StopSignals.listen()
-        let clock = SystemClock()
-        let metrics = EngineMetrics()
-        let secrets = try SecretSettings(options, home: home, clock: clock)
-        let metastore = try home.open(.member, options, meter: metrics.commits)
-        let role: TriggererRole
-        do {
-            role = try TriggererRole(
-                metastore: metastore, inspection: home.paths.inspection(of: getpid()),
-                configuration: configuration, options: options, log: EngineLog(level: options.logLevel, clock: clock),
-                metrics: metrics, secrets: secrets.places(metastore))
-            try await role.start()
-        } catch {
-            try metastore.close()
-            throw error
+        let configuration = try settings.read(home, adding: listen.assignments)
+        var terms = TriggererRole.settings(configuration)
+        terms.terms.queues = try queues.names()
+        if let capacity { terms.terms.capacity = Int64(capacity) }
+        let settings = terms
+        try await RoleProcess("triggerer", home: home, configuration: configuration).run { process in
+            let (role, metastore) = try TriggererRole.opened(home, configuration, settings, process.metrics)
+            return RoleProcess.Opened(
+                reactor: role.reactor, metastore: metastore, leased: [TriggererRow.role],
+                metrics: process.metrics.text(of: role.triggerer),
+                start: {
+                    do {
+                        try await role.start()
+                    } catch {
+                        try metastore.close()
+                        throw error
+                    }
+                    return "triggerer of \(QueuesOption.words(settings.terms.queues))"
+                },
+                stop: {
+                    await role.stop()
+                    try metastore.close()
+                })
         }
-        let served = QueuesOption.words(configuration.terms.queues)
-        Console.shared.say("ready: triggerer of \(served), home \(home.path), process \(getpid())")
-        try await StopSignals.first(on: role.reactor)
-        Console.shared.say("stopping")
-        await role.stop()
-        try metastore.close()
     }
 }
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
-internal import CoreMetrics
-internal import Glibc
 internal import PerchMetastore
-internal import PerchMetrics
 internal import PerchSDK
 
 struct WorkerCommand<Bundle: DAGBundle>: AsyncParsableCommand {
@@ -29,6 +26,7 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     @OptionGroup var queues: QueuesOption
     @Option(name: .long, help: "How many tasks run at once. Default: core.parallelism.") var slots: Int?
+    @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
     @OptionGroup var folder: DAGFolderOption
@@ -39,38 +37,22 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        let configuration = try settings.read(home, adding: folder.assignments)
+        let configuration = try settings.read(home, adding: folder.assignments + listen.assignments)
         let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
         let slots = slots ?? Int(configuration.number("core.parallelism") ?? 32)
         let terms = WorkerTerms(queues: try queues.names(), slots: slots)
-        ProcessLimits.allowManyDescriptors()
-        try StopSignals.listen()
-        let clock = SystemClock()
-        let metrics = EngineMetrics()
-        MetricsSystem.bootstrap(metrics.registry)
-        let places = try SecretSettings(configuration, home: home, clock: clock)
-        let metastore = try home.open(.member, configuration, meter: metrics.commits)
-        let role: WorkerRole
-        let dags: Int
-        do {
-            role = try WorkerRole(
-                home: home, configuration: configuration, metastore: metastore, terms: terms,
-                log: EngineLog(level: configuration.logLevel, clock: clock), metrics: metrics, dags: place,
-                secrets: places.forExecutor(metastore))
-            dags = try await role.start()
-        } catch {
-            try metastore.close()
-            throw error
+        try await RoleProcess("worker", home: home, configuration: configuration).run { process in
+            let metrics = process.metrics
+            let role = try WorkerRole(
+                home: home, configuration: configuration, terms: terms, metrics: metrics, dags: place)
+            return RoleProcess.Opened(
+                reactor: role.reactor, metastore: role.metastore, leased: [WorkerRow.role],
+                metrics: { await metrics.text() },
+                start: {
+                    let dags = try await role.start()
+                    return "worker of \(QueuesOption.words(terms.queues)), \(slots) slots, \(dags) DAGs"
+                }, stop: role.stop)
         }
-        Console.shared.say(
-            """
-            ready: worker of \(QueuesOption.words(terms.queues)), \(slots) slots, \(dags) DAGs, home \(home.path), \
-            process \(getpid())
-            """)
-        try await StopSignals.first(on: role.reactor)
-        Console.shared.say("stopping")
-        await role.stop()
-        try metastore.close()
     }
 }
 

@@ -9,10 +9,27 @@ enum APISettings {
     /// - Throws: `PerchError` that names the setting and the file, never what is secret.
     static func read(_ configuration: Configuration) throws -> APIServer.Configuration? {
         guard let listen = configuration.text("api.listen") else { return nil }
-        let credentials = try Credentials(
-            tokens: try values("api.token", configuration), secrets: try values("api.secret", configuration))
         let address = try ListenAddress(parsing: listen)
-        return try APIServer.Configuration(address: address, credentials: credentials)
+        return try APIServer.Configuration(address: address, credentials: try credentials(configuration))
+    }
+
+    /// Of the listener that says how the process stands; nil where none is wanted.
+    /// - Throws: As `read`, and where events are taken at the same address.
+    static func health(_ configuration: Configuration) throws -> APIServer.Configuration? {
+        guard let listen = configuration.text("health.listen") else { return nil }
+        let address = try ListenAddress(parsing: listen)
+        if address.port != 0, try configuration.text("api.listen").map({ try ListenAddress(parsing: $0) }) == address {
+            throw PerchError(
+                .invalid,
+                "health.listen: \(address) is where api.listen takes events, and health is told there, too: leave "
+                    + "health.listen out, or name another port")
+        }
+        return APIServer.Configuration(healthAt: address, credentials: try credentials(configuration))
+    }
+
+    private static func credentials(_ configuration: Configuration) throws -> Credentials {
+        try Credentials(
+            tokens: try values("api.token", configuration), secrets: try values("api.secret", configuration))
     }
 
     /// What is set directly, and each line of the file.

@@ -42,10 +42,12 @@ struct Engine {
 
     /// Opens the home and makes the roles; none of them works yet.
     ///
-    /// - Parameter dags: Where the YAML files of DAGs are; nil: the bundle reads none.
+    /// - Parameters:
+    ///   - dags: Where the YAML files of DAGs are; nil: the bundle reads none.
+    ///   - health: Who is asked over HTTP how the process stands.
     init(
         home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil,
-        dags: DAGFolderPlace? = nil
+        dags: DAGFolderPlace? = nil, health: HealthDesk = HealthDesk()
     ) throws {
         // The log is told in this machine's time, as those of its other programs are.
         let machine: any PerchClock = edges?.clock ?? SystemClock()
@@ -85,7 +87,9 @@ struct Engine {
                 }
             }
             api = apiSettings.map {
-                APIServer($0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher))
+                APIServer(
+                    $0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher),
+                    health: health)
             }
             sweeps = try Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
         } catch {
@@ -128,11 +132,6 @@ struct Engine {
         return Started(dags: definitions.count, api: address)
     }
 
-    /// Returns when the process has been told to stop.
-    func untilStopped() async throws {
-        try await StopSignals.first(on: scheduler.reactor)
-    }
-
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
     func stop() async throws {
         await api?.stop()
@@ -145,10 +144,13 @@ struct Engine {
         try metastore.close()
     }
 
-    // MARK: for a test of a run
-
     /// A reactor for whoever watches the engine; it works from `start` to `stop`.
     var reactor: any Reactor { scheduler.reactor }
+
+    /// What the process counts and measures, with what the triggerer says of itself.
+    func text(of metrics: EngineMetrics) -> @Sendable () async -> String { metrics.text(of: triggerer.triggerer) }
+
+    // MARK: for a test of a run
 
     /// What there is to say about a wait; nil while it is not watched.
     func explain(_ waitID: Int64) async -> WaitExplanation? { await triggerer.triggerer.explain(waitID) }

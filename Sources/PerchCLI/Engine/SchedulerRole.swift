@@ -8,13 +8,13 @@ internal import PerchScheduler
 
 /// The scheduler in a process of its own: it holds the home as an engine does, and leaves tasks and waits to others.
 struct SchedulerRole {
-    private let metastore: Metastore
+    let metastore: Metastore
     private let scheduler: Scheduler
     private let sweeps: [LogSweep]
     private let api: APIServer?
 
     /// Opens the home, makes it where it is missing, and migrates it; nothing works yet.
-    init(home: Home, configuration: Configuration, metrics: EngineMetrics) throws {
+    init(home: Home, configuration: Configuration, metrics: EngineMetrics, health: HealthDesk) throws {
         let log = EngineLog(level: configuration.logLevel, clock: SystemClock())
         let apiSettings = try APISettings.read(configuration)
         metastore = try home.open(.engine, configuration, meter: metrics.commits)
@@ -27,7 +27,8 @@ struct SchedulerRole {
             sweeps = try Engine.sweeps(home, configuration, metastore, scheduler.reactor, log)
             let metastore = metastore
             api = apiSettings.map {
-                APIServer($0, metastore: metastore, log: log.logger("api"), metrics: { await metrics.text() })
+                APIServer(
+                    $0, metastore: metastore, log: log.logger("api"), metrics: { await metrics.text() }, health: health)
             }
             metrics.count(metastore.doorbells)
         } catch {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
@@ -54,6 +55,25 @@ struct TriggererRole {
             path: path, triggerer: triggerer, log: log.logger("inspection"),
             metrics: metrics?.text)
         metrics?.count(metastore.doorbells)
+    }
+
+    /// A triggerer that is all its process is for, and the metastore that was opened for it, beside its engine.
+    static func opened(
+        _ home: Home, _ options: Configuration, _ settings: TriggererConfiguration, _ metrics: EngineMetrics
+    ) throws -> (role: TriggererRole, metastore: Metastore) {
+        let clock = SystemClock()
+        let secrets = try SecretSettings(options, home: home, clock: clock)
+        let metastore = try home.open(.member, options, meter: metrics.commits)
+        do {
+            let role = try TriggererRole(
+                metastore: metastore, inspection: home.paths.inspection(of: getpid()),
+                configuration: settings, options: options, log: EngineLog(level: options.logLevel, clock: clock),
+                metrics: metrics, secrets: secrets.places(metastore))
+            return (role, metastore)
+        } catch {
+            try metastore.close()
+            throw error
+        }
     }
 
     /// The thread on which everything happens.

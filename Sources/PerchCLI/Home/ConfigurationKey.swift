@@ -64,6 +64,9 @@ struct ConfigurationKey: Sendable {
             name: "core.parallelism", kind: .integer(1...1_000_000), fallback: "32",
             summary: "tasks whose code runs at the same time; waiting tasks are not counted"),
         ConfigurationKey(
+            name: "health.listen", kind: .address, fallback: nil,
+            summary: "where /health, /ready and /metrics of this process are, as 127.0.0.1:8794; without it nowhere"),
+        ConfigurationKey(
             name: "http.per_host", kind: .integer(1...100_000), fallback: "8",
             summary: "connections that HTTP waits open to one host"),
         ConfigurationKey(

@@ -2,13 +2,19 @@
 
 public import PerchSDK
 
-/// Leads a metastore forward to the schema of this program, one version a transaction.
+/// Leads a metastore forward to the schema of this program, or to one before it, one version a transaction.
 package enum Migrations {
-    package static func migrate(_ driver: any MetastoreDriver, path: String) throws -> (from: Int, to: Int) {
-        try driver.write { connection in
+    /// - Parameter target: The schema to stop at; nil: this program's.
+    /// - Throws: `metastore` for one that is newer than this program's, `conflict` for one that is newer than `target`.
+    package static func migrate(
+        _ driver: any MetastoreDriver, path: String, to target: Int? = nil
+    ) throws -> (from: Int, to: Int) {
+        let target = try checked(target)
+        return try driver.write { connection in
             let from = try version(of: connection, path: path)
             guard from <= Schema.current else { throw newer(from, path: path) }
-            for version in from..<Schema.current {
+            guard from <= target else { throw older(target, than: from, path: path) }
+            for version in from..<target {
                 try connection.perform(.begin)
                 do {
                     try connection.execute(script: Schema.versions[version])
@@ -23,17 +29,30 @@ package enum Migrations {
                     throw error
                 }
             }
-            return (from, Schema.current)
+            return (from, target)
         }
     }
 
+    /// - Throws: `invalid` for a schema that this program does not know.
+    private static func checked(_ target: Int?) throws -> Int {
+        let target = target ?? Schema.current
+        guard (1...Schema.current).contains(target) else {
+            throw PerchError(
+                .invalid, "there is no schema \(target) to migrate to: this program knows 1 to \(Schema.current)")
+        }
+        return target
+    }
+
     /// Migrates the metastore of a home where that is needed; then no other process may work on it.
-    static func migrateAlone(_ driver: any MetastoreDriver, _ paths: HomePaths) throws {
+    @discardableResult
+    static func migrateAlone(
+        _ driver: any MetastoreDriver, _ paths: HomePaths, to target: Int? = nil
+    ) throws -> (from: Int, to: Int) {
         let found = try version(driver, path: paths.database)
-        let isCurrent = found == Schema.current
-        let lock = try isCurrent ? nil : MemberLock(path: paths.members, isAlone: true)
+        let isThere = found == target ?? Schema.current
+        let lock = try isThere ? nil : MemberLock(path: paths.members, isAlone: true)
         defer { lock?.release() }
-        _ = try migrate(driver, path: paths.database)
+        return try migrate(driver, path: paths.database, to: target)
     }
 
     /// The schema that this program reads and writes.
@@ -62,6 +81,13 @@ package enum Migrations {
         )
     }
 
+    private static func older(_ target: Int, than found: Int, path: String) -> PerchError {
+        PerchError(
+            .conflict,
+            "\(path) has schema \(found), and a schema is only led forward, not back to \(target): restore a copy from "
+                + "before it was migrated, and run the program of that time on it")
+    }
+
     /// The schema behind a connection; 0 where there are no tables.
     package static func version(of connection: any SQLConnection, path: String) throws -> Int {
         var tables: Set<String> = []
@@ -80,8 +106,18 @@ package enum Migrations {
 }
 
 extension Metastore {
-    /// Leads the metastore of a home to the current schema; creates it where there is none. No engine may be alive.
-    public static func migrate(home: String, clock: any PerchClock) throws -> (from: Int, to: Int) {
+    /// The schema that this program reads and writes.
+    public static var schemaVersion: Int { Schema.current }
+
+    /// Leads the metastore of a home to the current schema, or to one before it; creates it where there is none. No engine
+    /// may be alive.
+    ///
+    /// - Parameter target: The schema to stop at; nil: this program's.
+    /// - Throws: `PerchError`: `invalid` for a schema that there is not, `conflict` for one that is behind already, or where
+    ///   somebody works on the metastore.
+    public static func migrate(
+        home: String, clock: any PerchClock, to target: Int? = nil
+    ) throws -> (from: Int, to: Int) {
         let paths = HomePaths(home)
         try paths.createHome()
         try paths.refuseNetworkFileSystem()
@@ -89,7 +125,7 @@ extension Metastore {
         defer { lock.release() }
         let driver = try openDriver(paths, access: .engine)
         do {
-            let versions = try Migrations.migrate(driver, path: paths.database)
+            let versions = try Migrations.migrateAlone(driver, paths, to: target)
             try driver.close()
             return versions
         } catch {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+internal import Logging
+internal import PerchAPIServer
+internal import PerchMetastore
+internal import PerchReactor
+internal import PerchSDK
+internal import Synchronization
+
+/// How a role is asked whether it is well: its thread has to answer, the metastore has to take a write and be read, and its
+/// leases have to hold.
+final class HealthQuestion: Sendable {
+    private let reactor: any Reactor
+    private let metastore: Metastore
+    private let leased: [String]
+    private let log: Logger
+    private let memory = Mutex(Memory())
+
+    private struct Memory: Sendable {
+        /// Whether it has had all its leases once: before that none is lost.
+        var hasJoined = false
+        /// What was said last of the metastore, so that it is said once.
+        var trouble: String?
+    }
+
+    init(_ role: RoleProcess.Opened, log: EngineLog) {
+        reactor = role.reactor
+        metastore = role.metastore
+        leased = role.leased
+        self.log = log.logger("health")
+    }
+
+    /// What every answer says of the process.
+    static func facts(of role: String) -> [String: JSONValue] {
+        var facts: [String: JSONValue] = [
+            "role": .string(role), "pid": .integer(Int64(getpid())), "version": .string(PerchVersion.current),
+        ]
+        if let identity = ProcessIdentity(of: getpid()) { facts["host"] = .string(identity.host) }
+        return facts
+    }
+
+    /// Asks; where the thread of the role hangs, or has ended, there is no answer.
+    func ask(_ answer: @escaping @Sendable (HealthDesk.Standing) -> Void) {
+        reactor.submit { [self] in
+            Task { answer(await standing()) }
+        }
+    }
+
+    private func standing() async -> HealthDesk.Standing {
+        do {
+            // It writes nothing; but where nothing could be written, it fails.
+            try await metastore.write { _ in }
+            let (rows, drained, now) = try await metastore.read { snapshot in
+                let drained = try snapshot.triggerers().filter(\.isDraining).map(\.process.processID)
+                return (try snapshot.processes(role: nil), drained, snapshot.now)
+            }
+            noteTrouble(nil)
+            return standing(try ProcessIdentity.current(), rows, drained: Set(drained), now)
+        } catch {
+            noteTrouble("\(error)")
+            var standing = HealthDesk.Standing()
+            standing.fault = .metastore
+            return standing
+        }
+    }
+
+    private func standing(
+        _ identity: ProcessIdentity, _ rows: [ProcessRow], drained: Set<Int64>, _ now: Timestamp
+    ) -> HealthDesk.Standing {
+        let own = rows.filter { row in
+            row.pid == identity.pid && row.startTime == identity.startTime && row.bootID == identity.bootID
+                && row.host == identity.host && row.role != "bundle"
+        }
+        let holdsAll = leased.allSatisfy { role in own.contains { $0.role == role } }
+        let hasJoined = memory.withLock { memory in
+            if holdsAll { memory.hasJoined = true }
+            return memory.hasJoined
+        }
+        var standing = HealthDesk.Standing()
+        standing.hasJoined = hasJoined
+        standing.leaseUntil = own.map(\.leaseUntil).min()
+        // A process of several roles has other work while its triggerer hands its waits over.
+        standing.isDraining = leased == [TriggererRow.role] && own.contains { drained.contains($0.processID) }
+        if hasJoined, !holdsAll || own.contains(where: { $0.leaseUntil <= now }) { standing.fault = .lease }
+        return standing
+    }
+
+    private func noteTrouble(_ trouble: String?) {
+        let isNew = memory.withLock { memory in
+            defer { memory.trouble = trouble }
+            return memory.trouble != trouble
+        }
+        guard isNew else { return }
+        if let trouble {
+            log.warning("the metastore cannot be worked on", metadata: ["error": "\(trouble)"])
+        } else {
+            log.info("the metastore can be worked on again")
+        }
+    }
+}
