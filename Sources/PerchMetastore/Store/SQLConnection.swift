@@ -16,7 +16,11 @@ package protocol SQLConnection: AnyObject {
     func settle() throws
     /// Runs a query; `body` sees each row while the statement stands on it.
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
-    /// The same for a text that was put together; prepared for this call alone.
+    /// Runs a query for each of several lists of values; `body` sees each row with the place of its list, and runs no
+    /// statement. Where the database is on another machine, the answers are waited for together.
+    func query(
+        _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void) throws
+    /// The same as `query` for a text that was put together; prepared for this call alone.
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
     /// Runs statements without values or results, for schema and settings.
     func execute(script: String) throws
@@ -29,6 +33,11 @@ package protocol SQLConnection: AnyObject {
 extension SQLConnection {
     package func post(_ sql: StaticString, _ values: [SQLValue]) throws { _ = try run(sql, values) }
     package func settle() throws {}
+    package func query(
+        _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void
+    ) throws {
+        for (place, values) in lists.enumerated() { try query(sql, values) { row in try body(place, row) } }
+    }
 }
 
 /// What begins and ends transactions, and the parts of them that can be undone alone.

@@ -140,7 +140,7 @@ extension Transaction {
             return
         }
         if let beginning { try store(beginning, of: instance) }
-        try run(
+        try post(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
                 queued_at = :4, fair_at = :5, pool = :6 WHERE ti_id = :1
@@ -174,11 +174,11 @@ extension Transaction {
         guard let pool = holds.first else { return }
         try queue(
             instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning)
-        try run(
+        try post(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
             pool.gate, instance.id, pool.slots, holds.count - 1)
         for limit in holds.dropFirst() {
-            try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
+            try post("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }
         for hold in holds { count(hold) }
     }
@@ -195,7 +195,7 @@ extension Transaction {
     ) throws {
         if let beginning {
             // One statement for both: a task instance has many columns, and each is written anew with every change.
-            try run(
+            try post(
                 """
                 UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
                     queued_at = :4, fair_at = :5, pool = :6, try_number = :7, start_date = NULL, end_date = NULL,
@@ -205,7 +205,7 @@ extension Transaction {
                 """, instance.id, dispatchID, queueClass, now, fairAt, pool, instance.tryNumber, beginning.deadline,
                 beginning.executionLeft)
         } else {
-            try run(
+            try post(
                 """
                 UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
                     queued_at = :4, fair_at = :5, pool = :6
@@ -217,13 +217,19 @@ extension Transaction {
     }
 
     /// Gives the slots of a dispatch back.
-    func releaseSlot(dispatchID: Int64) throws {
-        let held = try first(
-            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits", dispatchID
+    func releaseSlot(dispatchID: Int64) throws { try releaseSlots(dispatchIDs: [dispatchID]) }
+
+    /// Gives the slots of dispatches back.
+    func releaseSlots(dispatchIDs: [Int64]) throws {
+        let held = try rows(
+            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
+            forEach: dispatchIDs.map { [.integer($0)] }
         ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
-        guard let held else { return }
-        try freed(held.slots, of: held.pool)
-        if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
+        for (dispatchID, held) in zip(dispatchIDs, held) {
+            guard let held = held.first else { continue }
+            try freed(held.slots, of: held.pool)
+            if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
+        }
     }
 
     private func releaseLimits(dispatchID: Int64) throws {
@@ -258,16 +264,16 @@ extension Transaction {
     func storeSlotChanges() throws {
         for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
             guard TaskDefinition.isLimit(name) else {
-                try run("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
+                try post("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
                 continue
             }
-            try run(
+            try post(
                 """
                 INSERT INTO task_limit (name, used) VALUES (:1, :2)
                 ON CONFLICT (name) DO UPDATE SET used = task_limit.used + excluded.used
                 """, name, change)
             // Keys come and go; there is no end to them.
-            try run("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
+            try post("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
         }
         slotChanges = [:]
     }

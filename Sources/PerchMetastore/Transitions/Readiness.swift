@@ -56,7 +56,7 @@ extension Transaction {
 
     /// Stores that a try has begun, where no other statement does.
     func store(_ beginning: TryBeginning, of instance: Instance) throws {
-        try run(
+        try post(
             """
             UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
                 task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0

@@ -177,7 +177,7 @@ extension Transaction {
     ) throws -> Instance {
         let instance = Instance(
             id: try nextID(), runKey: runKey, taskIndex: taskIndex, mapIndex: mapIndex, tryNumber: tryNumber)
-        try run(
+        try post(
             """
             INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
                 pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect, is_callback,
