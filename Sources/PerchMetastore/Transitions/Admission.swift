@@ -123,7 +123,8 @@ extension Transaction {
     /// Puts an instance into the queue, or, where a gate is full or its DAG paused, before it.
     /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
     private func admit(
-        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?
+        _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?,
+        row: InstanceRow
     ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
@@ -136,9 +137,10 @@ extension Transaction {
         let obstacle =
             isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let obstacle else {
-            try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning)
+            try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, row: row)
             return
         }
+        try insertUnbegun(instance, task: task, row)
         if let beginning { try store(beginning, of: instance) }
         try post(
             """
@@ -149,31 +151,43 @@ extension Transaction {
 
     /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
     ///
-    /// - Parameter beginning: Of a try that begins with this: what its row does not say yet.
+    /// - Parameters:
+    ///   - beginning: Of a try that begins with this: what its row does not say yet.
+    ///   - row: Whether there is one; of one that is new `beginning` is given, too.
     func enqueue(
         _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning? = nil,
-        in settlement: Settlement
+        row: InstanceRow = .known, in settlement: Settlement
     ) throws {
         if queueClass == .cancelling {
             try queue(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
             return
         }
         do {
-            try admit(instance, task: task, as: queueClass, beginning: beginning)
+            try admit(instance, task: task, as: queueClass, beginning: beginning, row: row)
         } catch let error as PerchError where error.code == .invalid {
+            try insertUnbegun(instance, task: task, row)
             if let beginning { try store(beginning, of: instance) }
             try end(instance, as: .failed, message: error.message, in: settlement)
         }
     }
 
+    /// Makes the row of an instance whose first try begins with this, where that is not queued in one statement.
+    private func insertUnbegun(_ instance: Instance, task: TaskDefinition, _ row: InstanceRow) throws {
+        guard case .new(let pending) = row else { return }
+        var instance = instance
+        instance.tryNumber -= 1
+        try insert(instance, task: task, pending: pending)
+    }
+
     private func queue(
         _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil
+        beginning: TryBeginning? = nil, row: InstanceRow = .known
     ) throws {
         let dispatchID = try nextID()
         guard let pool = holds.first else { return }
         try queue(
-            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning)
+            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning,
+            row: row)
         try post(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
             pool.gate, instance.id, pool.slots, holds.count - 1)
@@ -191,9 +205,20 @@ extension Transaction {
 
     private func queue(
         _ instance: Instance, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil
+        beginning: TryBeginning? = nil, row: InstanceRow = .known
     ) throws {
-        if let beginning {
+        if let beginning, case .new(let pending) = row {
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            try post(
+                """
+                INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
+                    dispatch_id, pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held,
+                    is_suspect, is_callback, queued_at, fair_at, task_deadline, execution_left, queue)
+                VALUES (:1, :2, :3, :4, 'queued', :5, :5, :6, :7, 0, 0, :8, :9, :10, 0, 0, 0, :11, :12, :13, :14, :15)
+                """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, instance.tryNumber,
+                dispatchID, pending, pool, task.priority, queueClass, now, fairAt, beginning.deadline,
+                beginning.executionLeft, task.queue)
+        } else if let beginning {
             // One statement for both: a task instance has many columns, and each is written anew with every change.
             try post(
                 """

@@ -54,10 +54,10 @@ extension Transaction {
             let version = facts.version
             let task = version.tasks[creating.index]
             let settlement = Settlement()
+            let beginsAtOnce = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
             var beginsWaiting = false
-            if case .sensor = task.kind {
-                beginsWaiting = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
-            }
+            if case .sensor = task.kind { beginsWaiting = beginsAtOnce }
+            let beginsQueued = beginsAtOnce && task.isQueuedAtOnce
             var created = creating.created
             var room = task.alignedWith.isEmpty && version.elementwise[creating.index].isEmpty ? left : Self.groupPage
             while created < creating.length, left > 0, room > 0 {
@@ -66,11 +66,15 @@ extension Transaction {
                     left -= 2
                     room -= 1
                 }
-                if beginsWaiting {
+                if beginsWaiting || beginsQueued {
                     let instance = Instance(
                         id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
                         tryNumber: creating.tries)
-                    try beginSensor(instance, task: task, as: .new(pending: 0), in: settlement)
+                    if beginsQueued {
+                        try beginCode(instance, task: task, pending: 0, in: settlement)
+                    } else {
+                        try beginSensor(instance, task: task, as: .new(pending: 0), in: settlement)
+                    }
                     continue
                 }
                 let instance = try insertInstance(

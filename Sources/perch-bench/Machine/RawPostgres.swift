@@ -68,8 +68,7 @@ final class RawPostgres {
                     """, rows: rows, batch: 1_000),
                 try database.rate(
                     """
-                    UPDATE bench SET state = 'success' FROM unnest($1::BIGINT[]) AS one
-                    WHERE bench.id = one AND bench.state = 'deferred'
+                    UPDATE bench SET state = 'success' WHERE id = ANY($1::BIGINT[]) AND state = 'deferred'
                     """, rows: rows, batch: 1_000)
             )
         }
