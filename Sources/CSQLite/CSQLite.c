@@ -4,7 +4,8 @@
 
 #include <sqlite3.h>
 
-int csqlite_without_memory_figures(void) {
+int csqlite_set_up(void) {
     // Its arguments are variable, which Swift cannot call.
-    return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    int code = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    return code == SQLITE_OK ? sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 1200, 400) : code;
 }

@@ -13,10 +13,10 @@ final class PostgresConnection: SQLConnection {
     private let beginning: [String]
     private let prepares: Bool
     /// Names of prepared statements, by the address of their text.
-    private var prepared: [UInt: String] = [:]
+    private var prepared: [StatementKey: String] = [:]
     private var lastName = 0
     /// Those of the batch under way that were not prepared before it.
-    private var isFresh: [UInt] = []
+    private var isFresh: [StatementKey] = []
     /// What is still to be sent.
     private var waiting: [Waiting] = []
     private var standing = Standing.outside
@@ -24,7 +24,7 @@ final class PostgresConnection: SQLConnection {
 
     private enum Waiting {
         case command(String)
-        case post(StaticString, PostgresValues)
+        case post(StaticString, rows: Int, PostgresValues)
 
         func isCommand(_ text: String) -> Bool { if case .command(text) = self { true } else { false } }
     }
@@ -68,10 +68,12 @@ final class PostgresConnection: SQLConnection {
         return changed
     }
 
-    func post(_ sql: StaticString, _ values: [SQLValue]) throws {
+    func post(_ sql: StaticString, _ values: [SQLValue]) throws { try runMany(sql, rows: 1, values) }
+
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
         try requireSound()
-        waiting.append(.post(sql, PostgresValues(values)))
-        totalChanges += 1
+        waiting.append(.post(sql, rows: rows, PostgresValues(values)))
+        totalChanges += rows
         if waiting.count >= Self.mostWaiting { try flush() }
     }
 
@@ -228,13 +230,13 @@ final class PostgresConnection: SQLConnection {
     }
 
     /// Sends a statement, prepared before where it is new here. Gives how many answers come of it.
-    private func send(_ sql: StaticString, _ values: PostgresValues) throws -> Int {
-        let key = UInt(bitPattern: sql.utf8Start)
+    private func send(_ sql: StaticString, rows: Int = 1, _ values: PostgresValues) throws -> Int {
+        let key = StatementKey(sql, rows: rows)
         if let name = prepared[key] {
             try link.send(prepared: name, values)
             return 1
         }
-        let text = SQLDialect.postgres.translate("\(sql)")
+        let text = SQLDialect.postgres.translate(SQLDialect.repeating(sql, rows: rows))
         guard prepares else {
             try link.send(text, values)
             return 1
@@ -274,7 +276,7 @@ final class PostgresConnection: SQLConnection {
                     count += 1
                     // What comes of the part itself comes after its savepoint.
                     outside = count
-                case .post(let sql, let values): count += try self.send(sql, values)
+                case .post(let sql, let rows, let values): count += try self.send(sql, rows: rows, values)
                 }
             }
             count += try send()

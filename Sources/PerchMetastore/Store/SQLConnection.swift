@@ -9,6 +9,9 @@ import PerchSDK
 package protocol SQLConnection: AnyObject {
     /// Runs a statement and gives the number of rows that it changed. The text of a literal is prepared once.
     func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int
+    /// Runs a statement whose one row of values, in parentheses behind `VALUES`, stands for so many of them. `values` are those
+    /// of all rows, one row after the other. Like `post`, it may go to the database later.
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws
     /// Runs a statement of which nobody asks how many rows it changed; it may go to the database with the next one, and its
     /// error come from there.
     func post(_ sql: StaticString, _ values: [SQLValue]) throws
@@ -37,6 +40,22 @@ extension SQLConnection {
         _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void
     ) throws {
         for (place, values) in lists.enumerated() { try query(sql, values) { row in try body(place, row) } }
+    }
+}
+
+/// By what a connection knows a statement that it has prepared: where the text of its literal lies, and how many rows of
+/// values it has.
+package struct StatementKey: Hashable {
+    private let address: UInt
+    private let rows: Int
+
+    package init(_ sql: StaticString, rows: Int = 1) {
+        address = UInt(bitPattern: sql.utf8Start)
+        self.rows = rows
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(address &+ UInt(bitPattern: rows))
     }
 }
 

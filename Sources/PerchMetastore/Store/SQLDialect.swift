@@ -51,6 +51,46 @@ package struct SQLDialect: Sendable {
         return translate(text)
     }
 
+    /// A statement with its row of values, in parentheses behind `VALUES`, so many times over, the numbers of the placeholders
+    /// counted on. There are none outside of the row.
+    package static func repeating(_ sql: StaticString, rows: Int) -> String {
+        let text = "\(sql)"
+        guard rows > 1 else { return text }
+        guard let start = text.firstRange(of: "VALUES (")?.upperBound, let end = end(of: text[start...]) else {
+            preconditionFailure("a statement of many rows has a row of values: \(sql)")
+        }
+        // What stands between the placeholders: of `:1, 'wait', :2` that is "", ", 'wait', " and, in the end, "".
+        var pieces: [Substring] = []
+        var numbers: [Int] = []
+        var rest = text[start..<end]
+        while let colon = rest.firstIndex(of: ":") {
+            let digits = rest[rest.index(after: colon)...].prefix(while: \.isNumber)
+            guard let number = Int(digits) else { preconditionFailure("a value without a number: \(sql)") }
+            pieces.append(rest[..<colon])
+            numbers.append(number)
+            rest = rest[digits.endIndex...]
+        }
+        // because a row without values is refused above
+        let width = numbers.max() ?? 0
+        let repeated = (0..<rows).map { row in
+            zip(pieces, numbers).map { "\($0):\(row * width + $1)" }.joined() + rest
+        }
+        return text[..<start] + repeated.joined(separator: "), (") + text[end...]
+    }
+
+    /// The parenthesis that ends what has begun before a text.
+    private static func end(of text: Substring) -> Substring.Index? {
+        var depth = 1
+        return text.indices.first { index in
+            switch text[index] {
+            case "(": depth += 1
+            case ")": depth -= 1
+            default: break
+            }
+            return depth == 0
+        }
+    }
+
     /// The statement with the words and the placeholders of the driver.
     package func translate(_ sql: String) -> String {
         var text = sql

@@ -7,7 +7,7 @@ import PerchSDK
 /// through GRDB's own statements for the short ones that the engine lives on.
 package final class SQLiteConnection: SQLConnection {
     private let handle: OpaquePointer
-    private var prepared: [UInt: OpaquePointer] = [:]
+    private var prepared: [StatementKey: OpaquePointer] = [:]
     private let dialect = SQLDialect.sqlite
     private let rewrite: ((String) -> String)?
     /// Why SQLite has ended the transaction by itself, as it does where the disk is full or broken. What its owner does
@@ -33,14 +33,23 @@ package final class SQLiteConnection: SQLConnection {
     package var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
 
     package func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
+        try step(sql, rows: 1, values)
+        return Int(sqlite3_changes(handle))
+    }
+
+    package func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
+        try step(sql, rows: rows, values)
+    }
+
+    private func step(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
         try requireTransaction()
-        let statement = try statement(for: sql)
+        let statement = try statement(for: sql, rows: rows)
         defer { reset(statement) }
         try bind(values, to: statement)
         let wasInside = isInside
         while true {
             switch sqlite3_step(statement) {
-            case SQLITE_DONE: return Int(sqlite3_changes(handle))
+            case SQLITE_DONE: return
             case SQLITE_ROW: continue
             case let code: throw failure(code, "\(sql)", wasInside: wasInside)
             }
@@ -122,8 +131,8 @@ package final class SQLiteConnection: SQLConnection {
         return error
     }
 
-    private func statement(for sql: StaticString) throws -> OpaquePointer {
-        let key = UInt(bitPattern: sql.utf8Start)
+    private func statement(for sql: StaticString, rows: Int = 1) throws -> OpaquePointer {
+        let key = StatementKey(sql, rows: rows)
         if let statement = prepared[key] {
             // A statement that is still under way (a query inside its own rows) cannot be used a second time.
             guard sqlite3_stmt_busy(statement) == 0 else {
@@ -131,7 +140,7 @@ package final class SQLiteConnection: SQLConnection {
             }
             return statement
         }
-        let statement = try prepare("\(sql)")
+        let statement = try prepare(SQLDialect.repeating(sql, rows: rows))
         prepared[key] = statement
         return statement
     }

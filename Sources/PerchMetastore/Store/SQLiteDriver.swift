@@ -29,7 +29,7 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
     /// Nobody asks how much memory SQLite uses; counting it costs a lock at each allocation. Where somebody has opened a
     /// database before, it stays as it is.
     private static let setUp: Void = {
-        _ = csqlite_without_memory_figures()
+        _ = csqlite_set_up()
     }()
 
     init(path: String, gate: WriteGate, access: Metastore.Access) throws {

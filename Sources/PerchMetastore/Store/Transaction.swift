@@ -57,6 +57,25 @@ public final class Transaction: Snapshot {
         try connection.post(sql, values)
     }
 
+    /// Runs a statement for many rows of values, many at a time: a statement costs as much as a row.
+    ///
+    /// - Parameters:
+    ///   - sql: Has the values of one row in parentheses behind `VALUES`.
+    ///   - values: Those of all rows, one row after the other.
+    ///   - width: How many values a row has.
+    func runMany(_ sql: StaticString, _ values: [SQLValue], width: Int) throws {
+        var (first, left) = (0, values.count / width)
+        // A text of its own is prepared for each number of rows, so there are few.
+        for rows in [32, 8, 1] {
+            while left >= rows {
+                let count = rows * width
+                try connection.runMany(sql, rows: rows, Array(values[first..<first + count]))
+                first += count
+                left -= rows
+            }
+        }
+    }
+
     /// A fresh id: unique for ever, and ascending in the order of one process's calls.
     func nextID() throws -> Int64 {
         try ids.next(reserve: { size in try self.advanceCounter("id", by: size) })

@@ -124,7 +124,7 @@ extension Transaction {
     /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
     private func admit(
         _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?,
-        row: InstanceRow
+        making pending: Int?, in settlement: Settlement
     ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
@@ -137,10 +137,14 @@ extension Transaction {
         let obstacle =
             isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let obstacle else {
-            try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, row: row)
+            if beginning == nil, settlement.gathers {
+                try gather(instance, holding: holds, queueClass, fairAt: fairAt, in: settlement)
+            } else {
+                try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, making: pending)
+            }
             return
         }
-        try insertUnbegun(instance, task: task, row)
+        if let pending { try insertUnbegun(instance, task: task, pending: pending) }
         if let beginning { try store(beginning, of: instance) }
         try post(
             """
@@ -153,27 +157,26 @@ extension Transaction {
     ///
     /// - Parameters:
     ///   - beginning: Of a try that begins with this: what its row does not say yet.
-    ///   - row: Whether there is one; of one that is new `beginning` is given, too.
+    ///   - pending: How many tasks before it have not ended, where its row is made with this; else nil.
     func enqueue(
         _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning? = nil,
-        row: InstanceRow = .known, in settlement: Settlement
+        making pending: Int? = nil, in settlement: Settlement
     ) throws {
         if queueClass == .cancelling {
             try queue(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
             return
         }
         do {
-            try admit(instance, task: task, as: queueClass, beginning: beginning, row: row)
+            try admit(instance, task: task, as: queueClass, beginning: beginning, making: pending, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
-            try insertUnbegun(instance, task: task, row)
+            if let pending { try insertUnbegun(instance, task: task, pending: pending) }
             if let beginning { try store(beginning, of: instance) }
             try end(instance, as: .failed, message: error.message, in: settlement)
         }
     }
 
     /// Makes the row of an instance whose first try begins with this, where that is not queued in one statement.
-    private func insertUnbegun(_ instance: Instance, task: TaskDefinition, _ row: InstanceRow) throws {
-        guard case .new(let pending) = row else { return }
+    private func insertUnbegun(_ instance: Instance, task: TaskDefinition, pending: Int) throws {
         var instance = instance
         instance.tryNumber -= 1
         try insert(instance, task: task, pending: pending)
@@ -181,16 +184,36 @@ extension Transaction {
 
     private func queue(
         _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil, row: InstanceRow = .known
+        beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
         let dispatchID = try nextID()
         guard let pool = holds.first else { return }
         try queue(
             instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning,
-            row: row)
+            making: pending)
         try post(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
             pool.gate, instance.id, pool.slots, holds.count - 1)
+        try take(holds, for: dispatchID)
+    }
+
+    /// Puts an instance into the queue with others, when the settlement is settled.
+    private func gather(
+        _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64, in settlement: Settlement
+    ) throws {
+        let dispatchID = try nextID()
+        guard let pool = holds.first else { return }
+        settlement.queue(
+            Queueing(
+                instance: instance, dispatchID: dispatchID, queueClass: queueClass, fairAt: fairAt, pool: pool,
+                limits: holds.count - 1))
+        try take(holds, for: dispatchID)
+        tally.entered(.queued)
+        ring(.queue)
+    }
+
+    /// Counts what a dispatch holds, and stores what it holds of limits.
+    private func take(_ holds: [Hold], for dispatchID: Int64) throws {
         for limit in holds.dropFirst() {
             try post("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }
@@ -205,9 +228,9 @@ extension Transaction {
 
     private func queue(
         _ instance: Instance, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil, row: InstanceRow = .known
+        beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
-        if let beginning, case .new(let pending) = row {
+        if let beginning, let pending {
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             try post(
                 """
@@ -239,68 +262,6 @@ extension Transaction {
         }
         tally.entered(.queued)
         ring(.queue)
-    }
-
-    /// Gives the slots of a dispatch back.
-    func releaseSlot(dispatchID: Int64) throws { try releaseSlots(dispatchIDs: [dispatchID]) }
-
-    /// Gives the slots of dispatches back.
-    func releaseSlots(dispatchIDs: [Int64]) throws {
-        let held = try rows(
-            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
-            forEach: dispatchIDs.map { [.integer($0)] }
-        ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
-        for (dispatchID, held) in zip(dispatchIDs, held) {
-            guard let held = held.first else { continue }
-            try freed(held.slots, of: held.pool)
-            if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
-        }
-    }
-
-    private func releaseLimits(dispatchID: Int64) throws {
-        let names = try rows("DELETE FROM limit_slot WHERE dispatch_id = :1 RETURNING name", dispatchID) { $0.text(0) }
-        for name in names.sorted() { try freed(1, of: name) }
-    }
-
-    func freed(_ slots: Int, of name: String) throws {
-        slotChanges[name, default: 0] -= slots
-        if gates[name] == nil {
-            // Read with the change: the slots are counted as free already.
-            _ = try gate(name)
-        } else {
-            gates[name]?.used -= slots
-        }
-        gates[name]?.freed += slots
-    }
-
-    /// Takes the slots of what a run has in the queue, but of clean-ups after a cancel.
-    func releaseQueuedSlots(runKey: Int64) throws {
-        let held = try rows(
-            """
-            SELECT dispatch_id FROM task_instance
-            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0 AND is_callback = 0
-            ORDER BY dispatch_id
-            """, runKey
-        ) { $0.int64(0) }
-        for dispatchID in held { try releaseSlot(dispatchID: dispatchID) }
-    }
-
-    /// Counts what the transaction has taken and given back of each gate.
-    func storeSlotChanges() throws {
-        for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
-            guard TaskDefinition.isLimit(name) else {
-                try post("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
-                continue
-            }
-            try post(
-                """
-                INSERT INTO task_limit (name, used) VALUES (:1, :2)
-                ON CONFLICT (name) DO UPDATE SET used = task_limit.used + excluded.used
-                """, name, change)
-            // Keys come and go; there is no end to them.
-            try post("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
-        }
-        slotChanges = [:]
     }
 
     /// What waits before a gate of which slots came free goes ahead, by class, priority and turn.

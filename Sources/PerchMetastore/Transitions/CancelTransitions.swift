@@ -91,10 +91,11 @@ extension Transaction {
         }
         let outcome = WaitOutcome.cancelled(intent).json.text
         if let gone, gone.isSensor {
-            try journalSensor(
-                instance, key: gone.key, since: gone.since,
+            let end = SensorEnd(
+                instance: instance, output: nil, journalKey: gone.key, since: gone.since,
                 trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
                 outcome: outcome, eventSeq: nil, by: intent.by)
+            try journal([end])
         } else {
             try run(
                 """

@@ -54,10 +54,8 @@ extension Transaction {
             let version = facts.version
             let task = version.tasks[creating.index]
             let settlement = Settlement()
+            var sensors = NewSensors()
             let beginsAtOnce = task.alignedWith.isEmpty && facts.cancelledBy == nil && facts.isNewest
-            var beginsWaiting = false
-            if case .sensor = task.kind { beginsWaiting = beginsAtOnce }
-            let beginsQueued = beginsAtOnce && task.isQueuedAtOnce
             var created = creating.created
             var room = task.alignedWith.isEmpty && version.elementwise[creating.index].isEmpty ? left : Self.groupPage
             while created < creating.length, left > 0, room > 0 {
@@ -66,15 +64,16 @@ extension Transaction {
                     left -= 2
                     room -= 1
                 }
-                if beginsWaiting || beginsQueued {
+                if beginsAtOnce, case .sensor(let sensor) = task.kind {
                     let instance = Instance(
                         id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
                         tryNumber: creating.tries)
-                    if beginsQueued {
-                        try beginCode(instance, task: task, pending: 0, in: settlement)
-                    } else {
-                        try beginSensor(instance, task: task, as: .new(pending: 0), in: settlement)
-                    }
+                    if try begin(instance, task: task, with: sensor, pending: 0, among: &sensors) { continue }
+                } else if beginsAtOnce, task.isQueuedAtOnce {
+                    let instance = Instance(
+                        id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
+                        tryNumber: creating.tries)
+                    try beginCode(instance, task: task, pending: 0, in: settlement)
                     continue
                 }
                 let instance = try insertInstance(
@@ -87,6 +86,7 @@ extension Transaction {
                 }
                 try resume(instance, in: settlement)
             }
+            try storeSensors(&sensors)
             try run(
                 "UPDATE mapped_task SET created = :3 WHERE run_key = :1 AND task_index = :2", creating.runKey,
                 creating.index, created)

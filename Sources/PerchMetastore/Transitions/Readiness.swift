@@ -29,7 +29,7 @@ extension Transaction {
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
         if case .sensor = task.kind {
-            return try beginSensor(instance, task: task, as: .known, in: settlement)
+            return try beginSensor(instance, task: task, in: settlement)
         }
         var instance = instance
         instance.tryNumber += 1
@@ -61,7 +61,7 @@ extension Transaction {
         let beginning = TryBeginning(
             deadline: task.taskTimeout.map { now + $0 }, executionLeft: task.executionTimeout)
         try enqueue(
-            instance, task: task, as: .new, beginning: beginning, row: .new(pending: pending), in: settlement)
+            instance, task: task, as: .new, beginning: beginning, making: pending, in: settlement)
     }
 
     /// Stores that a try has begun, where no other statement does.
@@ -74,40 +74,18 @@ extension Transaction {
             """, instance.id, instance.tryNumber, beginning.deadline, beginning.executionLeft)
     }
 
-    /// Whether the row of an instance is there already.
-    enum InstanceRow {
-        case known
-        /// It is made as it begins, in one statement.
-        case new(pending: Int)
-    }
-
     /// Begins the next try of a sensor: its wait is registered.
-    func beginSensor(
-        _ instance: Instance, task: TaskDefinition, as row: InstanceRow, in settlement: Settlement
-    ) throws {
+    private func beginSensor(_ instance: Instance, task: TaskDefinition, in settlement: Settlement) throws {
         var instance = instance
         instance.tryNumber += 1
         let deadline = task.taskTimeout.map { now + $0 }
         let obstacle = try firstFull(deferredHolds(of: task), overtaking: false)
-        let state: TaskState = obstacle == nil ? .deferred : .scheduled
-        let start = obstacle == nil ? now : nil
-        switch row {
-        case .known:
-            try run(
-                """
-                UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
-                    retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
-                """, instance.id, instance.tryNumber, start, deadline, state)
-        case .new(let pending):
-            try run(
-                """
-                INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
-                    dispatch_id, pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held,
-                    is_suspect, is_callback, start_date, task_deadline, queue)
-                VALUES (:1, :2, :3, :4, :5, :6, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, 0, :10, :11, :12)
-                """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, state, instance.tryNumber,
-                pending, task.pool, task.priority, start, deadline, task.queue)
-        }
+        try run(
+            """
+            UPDATE task_instance SET state = :5, try_number = :2, start_date = :3, end_date = NULL,
+                retry_at = NULL, task_deadline = :4, message = NULL, output = NULL WHERE ti_id = :1
+            """, instance.id, instance.tryNumber, obstacle == nil ? now : nil, deadline,
+            obstacle == nil ? TaskState.deferred : .scheduled)
         try beginWaiting(instance, task: task, deadline: deadline, before: obstacle, in: settlement)
     }
 
@@ -211,7 +189,7 @@ extension Transaction {
     }
 
     /// What the templates of an instance are filled in from.
-    private func rendered(
+    func rendered(
         _ trigger: TriggerSpec, for instance: Instance, task: TaskDefinition
     ) throws -> TriggerSpec {
         trigger.holdsTemplates ? try filled(instance, task: task) { try trigger.rendered(with: $0) } : trigger

@@ -145,6 +145,7 @@ extension Transaction {
             let facts = try facts(ofRun: runKey)
             var index = facts.toCreate
             let settlement = Settlement()
+            var sensors = NewSensors()
             while index > 0, left > 0 {
                 index -= 1
                 left -= 2
@@ -152,11 +153,10 @@ extension Transaction {
                 let pending = task.upstream.count
                 let isReady = task.upstream.isEmpty || (task.triggerRule == .always && task.alignedWith.isEmpty)
                 let isCancelled = facts.cancelledBy != nil && task.teardown == nil
-                if isReady, !isCancelled, facts.isNewest, case .sensor = task.kind, task.mappedOver == nil {
+                if isReady, !isCancelled, facts.isNewest, case .sensor(let sensor) = task.kind, task.mappedOver == nil {
                     let instance = Instance(
                         id: try nextID(), runKey: runKey, taskIndex: index, mapIndex: -1, tryNumber: 0)
-                    try beginSensor(instance, task: task, as: .new(pending: pending), in: settlement)
-                    continue
+                    if try begin(instance, task: task, with: sensor, pending: pending, among: &sensors) { continue }
                 }
                 if isReady, !isCancelled, facts.isNewest, task.isQueuedAtOnce, task.mappedOver == nil {
                     let instance = Instance(
@@ -172,6 +172,7 @@ extension Transaction {
                     try makeReady(instance, in: settlement)
                 }
             }
+            try storeSensors(&sensors)
             try run("UPDATE dag_run SET to_create = :2 WHERE run_key = :1", runKey, index)
             runs[runKey] = nil
             try settle(settlement)

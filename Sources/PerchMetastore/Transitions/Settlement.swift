@@ -44,6 +44,8 @@ final class Settlement {
 
     /// A clear is under way: what it takes back must not begin again before all of it is taken back and counted.
     var isClearing = false
+    /// Many waits end at once: what is the same for many tasks is stored together, before anybody is told of an end.
+    var gathers = false
     /// Instances that ended or were added, by run.
     private(set) var runs: [Int64: (ends: Ends, added: Int)] = [:]
     /// Instances of mapped tasks that ended.
@@ -73,7 +75,9 @@ final class Settlement {
         var reach = Reach.everything
     }
     /// Sensors that ended with success, whose rows do not say so yet.
-    private var met: [MetSensor] = []
+    private var met: [SensorEnd] = []
+    private var waits: [EndedWait] = []
+    private var queued: [Queueing] = []
     /// Tasks that have succeeded, with the assets that they update.
     private var updates: [(place: TaskPlace, assets: [String])] = []
     /// What ended, to be told to who waits for it.
@@ -95,7 +99,13 @@ final class Settlement {
     }
 
     /// A sensor has got what it waited for; its row is written with those of others, before anybody is told.
-    func met(_ sensor: MetSensor) { met.append(sensor) }
+    func met(_ sensor: SensorEnd) { met.append(sensor) }
+
+    /// A wait of code has ended; its journal is written with those of others.
+    func ended(_ wait: EndedWait) { waits.append(wait) }
+
+    /// A task goes into the queue; its row is written with those of others.
+    func queue(_ queueing: Queueing) { queued.append(queueing) }
 
     /// A mapped task has ended as a whole; its instances were counted one by one.
     func mappedTaskEnded(_ place: TaskPlace, as state: TaskState) {
@@ -129,7 +139,7 @@ final class Settlement {
     }
 
     var hasNews: Bool { !mapped.isEmpty || !tasks.isEmpty }
-    var isSettled: Bool { met.isEmpty && !hasNews && runs.isEmpty }
+    var isSettled: Bool { met.isEmpty && waits.isEmpty && queued.isEmpty && !hasNews && runs.isEmpty }
 
     func takeMapped() -> [(TaskPlace, Ends)] {
         defer { mapped = [:] }
@@ -141,9 +151,19 @@ final class Settlement {
         return tasks
     }
 
-    func takeMet() -> [MetSensor] {
+    func takeMet() -> [SensorEnd] {
         defer { met = [] }
         return met
+    }
+
+    func takeWaits() -> [EndedWait] {
+        defer { waits = [] }
+        return waits
+    }
+
+    func takeQueued() -> [Queueing] {
+        defer { queued = [] }
+        return queued
     }
 
     func takeUpdates() -> [(place: TaskPlace, assets: [String])] {
@@ -163,6 +183,8 @@ extension Transaction {
     func settle(_ settlement: Settlement) throws {
         repeat {
             try storeSuccesses(of: settlement.takeMet())
+            try store(settlement.takeWaits())
+            try store(settlement.takeQueued())
             while settlement.hasNews {
                 for (place, ends) in settlement.takeMapped() {
                     try settleMapped(place, ends, in: settlement)

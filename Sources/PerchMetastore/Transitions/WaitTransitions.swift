@@ -2,52 +2,7 @@
 
 public import PerchSDK
 
-/// A wait that is about to be registered.
-struct NewWait {
-    var instance: Instance
-    var journalKey: String
-    var trigger: TriggerSpec
-    var deadline: Timestamp?
-    var isSensor: Bool
-    /// Events up to this one are not for it, where its trigger says nothing else.
-    var eventFloor: Int64
-    /// The last event that an earlier wait of the same name and key in the try received.
-    var received: Int64?
-    /// What it holds of its task's pool.
-    var holds: [Hold]
-    var queue: String
-}
-
 extension Transaction {
-    /// Inserts the wait's row. The state of its task is the caller's. A wait for a run that has ended already is fired
-    /// when the settlement is settled.
-    /// - Throws: `invalid` where its instant, or the run that it is for, cannot be read.
-    func register(_ wait: NewWait, in settlement: Settlement) throws {
-        var trigger = wait.trigger
-        let eventFloor = try trigger.kind == EventTerms.kind ? floor(of: wait) : wait.eventFloor
-        let aim = trigger.kind == RunAim.kind ? try aim(of: wait) : nil
-        if let aim { trigger.target = try aim.target(from: facts(ofRun: wait.instance.runKey).row.logicalDate) }
-        let due = try trigger.due?.instant(from: now)
-        let waitID = try nextWaitID()
-        let definition = trigger.definition == .object([:]) ? nil : trigger.definition.text
-        try run(
-            """
-            INSERT INTO wait (wait_id, ti_id, try_number, journal_key, kind, target, target_key, shard, queue, due_at,
-                deadline, since, is_sensor, definition, event_floor, edge_key, held)
-            VALUES (:1, :2, :3, :4, :5, :6, :7, :8, :16, :9, :10, :11, :12, :13, :14, :15, :17)
-            """, waitID, wait.instance.id, wait.instance.tryNumber, wait.journalKey, trigger.kind,
-            trigger.target,
-            ContentHash.targetKey(kind: trigger.kind, target: trigger.target),
-            ShardKey.shard(queue: wait.queue, kind: trigger.kind, target: trigger.target), due, wait.deadline, now,
-            wait.isSensor, definition, eventFloor, aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) },
-            wait.queue, wait.holds.count)
-        try hold(wait.holds, forWait: waitID)
-        try noteQueue(wait.queue)
-        ring(.waits)
-        if HostedKind.isHosted(trigger.kind) { try addHosted(waitID) }
-        if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
-    }
-
     /// running → deferred: wait row, journal, deadline, slot released and state in one transaction. Where a cancel is
     /// pending, straight back into the queue to clean up. For each: whether its dispatch was the current one.
     ///
@@ -172,6 +127,7 @@ extension Transaction {
         let standing = firings.filter { !$0.claims && ($0.outcome != .timeout || !changed.contains($0.waitID)) }
         var taken = try takeWaits(standing.map(\.waitID))
         let settlement = Settlement()
+        settlement.gathers = firings.count >= IDChunk.size
         let results = try firings.map { firing -> FireResult in
             if firing.outcome == .timeout, changed.contains(firing.waitID) { return .lost }
             if firing.claims {
@@ -208,26 +164,27 @@ extension Transaction {
         tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
-        if gone.isSensor, case .event = firing.outcome {
-            settlement.met(
-                MetSensor(
-                    instance: instance, output: payload, journalKey: gone.key, since: gone.since,
-                    trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
-                    outcome: outcome, eventSeq: firing.eventSeq, by: firing.by))
-            tally.entered(.success)
-            try ended(instance, as: .success, message: nil, in: settlement)
-        } else if gone.isSensor {
-            try journalSensor(
-                instance, key: gone.key, since: gone.since,
+        if gone.isSensor {
+            let end = SensorEnd(
+                instance: instance, output: payload, journalKey: gone.key, since: gone.since,
                 trigger: StoredJSON.triggerText(kind: gone.kind, target: gone.target, definition: gone.definition),
                 outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
-            try settleSensor(instance, firing.outcome, firstTry: found.firstTry, in: settlement)
+            if case .event = firing.outcome {
+                settlement.met(end)
+                tally.entered(.success)
+                try ended(instance, as: .success, message: nil, in: settlement)
+            } else {
+                try journal([end])
+                try settleSensor(instance, firing.outcome, firstTry: found.firstTry, in: settlement)
+            }
         } else {
-            try run(
-                """
-                UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7
-                WHERE ti_id = :1 AND try_number = :2 AND key = :3
-                """, instance.id, instance.tryNumber, gone.key, outcome, firing.eventSeq, now, firing.by)
+            let end = EndedWait(
+                instance: instance, journalKey: gone.key, outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
+            switch firing.outcome {
+            case .event, .timeout: settlement.ended(end)
+            // What follows may look at it.
+            case .broken, .cancelled: try store([end])
+            }
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             switch firing.outcome {
             case .broken(let message):
@@ -237,19 +194,6 @@ extension Transaction {
             }
         }
         return true
-    }
-
-    /// The one journal entry of a pure sensor's try, made when its wait ends.
-    func journalSensor(
-        _ instance: Instance, key: String, since: Timestamp, trigger: String, outcome: String, eventSeq: Int64?,
-        by: String
-    ) throws {
-        try run(
-            """
-            INSERT INTO journal (ti_id, try_number, key, kind, position, payload, outcome, event_seq, is_kept,
-                dispatch_id, recorded_at, fired_at, fired_by)
-            VALUES (:1, :2, :3, 'wait', 0, :4, :5, :6, 0, 0, :7, :8, :9)
-            """, instance.id, instance.tryNumber, key, trigger, outcome, eventSeq, since, now, by)
     }
 
     private func settleSensor(

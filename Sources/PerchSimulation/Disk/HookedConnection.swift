@@ -21,6 +21,11 @@ final class HookedConnection: SQLConnection {
         return try base.run(sql, values)
     }
 
+    func runMany(_ sql: StaticString, rows: Int, _ values: [SQLValue]) throws {
+        try requireAlive()
+        try base.runMany(sql, rows: rows, values)
+    }
+
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         try requireAlive()
         try base.query(sql, values, body)
