@@ -151,7 +151,14 @@ let package = Package(
             ]),
         program("perch", ["Perch"]),
         program("perch-simulate", ["PerchSimulation", arguments]),
-        program("perch-bench", ["Perch", "PerchSDK", "PerchMetastore", "PerchCLI", "CLinux", arguments, sqlite]),
+        // It measures on a server of its own as the tests have one.
+        program(
+            "perch-bench",
+            [
+                "Perch", "PerchSDK", "PerchMetastore", "PerchPostgres", "PerchCLI", "ProgramTestSupport", "CLinux",
+                "CPQ",
+                arguments, sqlite,
+            ]),
         program("quickstart", ["Perch"], path: "examples/quickstart"),
         program("custom-operator", ["Perch"], path: "examples/custom-operator"),
         program("waits", ["Perch"], path: "examples/waits"),
@@ -172,6 +179,7 @@ let package = Package(
         tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),
         tests("PerchMetricsTests", ["PerchMetrics", metrics]),
+        tests("PerchBenchTests", ["perch-bench", "PerchSDK", "ProgramTestSupport"]),
         tests(
             "PerchMetastoreTests",
             ["PerchMetastore", "PerchPostgres", "PerchOutputs", "PerchSDK", "ProgramTestSupport"]),

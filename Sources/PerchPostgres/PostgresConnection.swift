@@ -85,6 +85,16 @@ final class PostgresConnection: SQLConnection {
         try ask(sql, values).first(body)
     }
 
+    func query(
+        _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void
+    ) throws {
+        for start in stride(from: 0, to: lists.count, by: Self.mostWaiting) {
+            let values = lists[start..<min(start + Self.mostWaiting, lists.count)].map { PostgresValues($0) }
+            let answers = try batch("\(sql)", answers: values.count) { try values.reduce(0) { try $0 + send(sql, $1) } }
+            for (place, rows) in answers.enumerated() { try rows.forEach { row in try body(start + place, row) } }
+        }
+    }
+
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let text = SQLDialect.postgres.translate(sql)
         let rows = try batch(sql) {
@@ -251,6 +261,13 @@ final class PostgresConnection: SQLConnection {
 
     /// Sends what waits and one statement more, and gives the rows of that.
     private func batch(_ statement: @autoclosure () -> String, _ send: () throws -> Int) throws -> PostgresRows {
+        try batch(statement(), answers: 1, send)[0]
+    }
+
+    /// Sends what waits and more statements, and gives the rows of the last ones, as many as are wanted.
+    private func batch(
+        _ statement: @autoclosure () -> String, answers wanted: Int, _ send: () throws -> Int
+    ) throws -> [PostgresRows] {
         try requireSound()
         let before = waiting
         waiting = []
@@ -271,7 +288,7 @@ final class PostgresConnection: SQLConnection {
                 }
             }
             count += try send()
-            answer = try link.answer(to: count, statement: statement)
+            answer = try link.answer(to: count, last: wanted, statement: statement)
         } catch let error as PerchError {
             standing = .lost(PostgresFault(error: error, mayPass: true))
             throw error

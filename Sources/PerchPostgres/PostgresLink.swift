@@ -67,9 +67,9 @@ final class PostgresLink {
         guard isSent == 1 else { throw broken() }
     }
 
-    /// How a batch ended: the last statement's rows, or the first one that failed.
+    /// How a batch ended: the rows of its last statements, or the first one that failed.
     enum Answer {
-        case rows(PostgresRows)
+        case rows([PostgresRows])
         case failed(PostgresResultFault)
     }
 
@@ -81,44 +81,42 @@ final class PostgresLink {
 
     /// Waits for the answers to `count` statements.
     ///
-    /// - Parameter statement: The last one, for messages.
+    /// - Parameters:
+    ///   - wanted: Of how many of the last ones the rows are wanted.
+    ///   - statement: What the last ones are, for messages.
     /// - Throws: Where the connection is gone.
-    func answer(to count: Int, statement: () -> String) throws -> Answer {
+    func answer(to count: Int, last wanted: Int, statement: () -> String) throws -> Answer {
         guard PQpipelineSync(connection) == 1 else { throw broken() }
         var index = 0
-        var last: OpaquePointer?
+        var answers: [PostgresRows] = []
         var failure: PostgresResultFault?
         while true {
             guard let result = PQgetResult(connection) else {
-                guard PQstatus(connection) == CONNECTION_OK, index < count else {
-                    PQclear(last)
-                    throw broken()
-                }
+                guard PQstatus(connection) == CONNECTION_OK, index < count else { throw broken() }
                 index += 1
                 continue
             }
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
-                if let failure {
-                    PQclear(last)
-                    return .failed(failure)
-                }
-                guard let last else { throw broken() }
-                return .rows(PostgresRows(last))
+                if let failure { return .failed(failure) }
+                guard answers.count == wanted else { throw broken() }
+                return .rows(answers)
             case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE:
                 if failure == nil {
-                    let text = index == count - 1 ? statement() : "what comes before \(statement())"
+                    let text = index >= count - wanted ? statement() : "what comes before \(statement())"
                     failure = PostgresResultFault(index: index, state: PostgresFault(result, statement: text, address))
                 }
                 PQclear(result)
-                guard PQstatus(connection) == CONNECTION_OK else {
-                    PQclear(last)
-                    throw broken()
-                }
+                guard PQstatus(connection) == CONNECTION_OK else { throw broken() }
             case PGRES_PIPELINE_ABORTED: PQclear(result)
             default:
-                if index == count - 1, last == nil { last = result } else { PQclear(result) }
+                // Every statement has one result.
+                if index == count - wanted + answers.count {
+                    answers.append(PostgresRows(result))
+                } else {
+                    PQclear(result)
+                }
             }
         }
     }

@@ -26,6 +26,8 @@ struct BenchBundle: DAGBundle {
             }
         } else if name == "history" {
             dags = [Self.noops(History.fill, History.tasks), Self.chain(History.chain, History.links)]
+        } else if name == Adoption.name {
+            dags = Adoption.dags(size)
         } else {
             dags = Self.dag(name, size, environment).map { [$0] } ?? []
         }
@@ -91,7 +93,13 @@ struct BenchBundle: DAGBundle {
                 for index in 0..<size { dag.sensor("sensor_\(index)", .after(.milliseconds(1))) }
             }
         case "chain": return chain(name, size)
-        case "tasks": return noops(name, size)
+        case "tasks", "scaling": return noops(name, size)
+        case "claim-latency":
+            return DAG(name, maxActiveRuns: 1_000_000) { dag in
+                dag.task("report") { context in
+                    try ReportSocket.send("\(context.runID) \(Monotonic.nanoseconds)")
+                }
+            }
         case "defer":
             return DAG(name) { dag in
                 let list = dag.task("list") { _ in Array(0..<size) }

@@ -32,6 +32,16 @@ struct BenchCase: Sendable {
             name: "fire-latency", size: 200, summary: "events, one after another, each waking a waiting task",
             measure: FireLatency.measure),
         BenchCase(
+            name: "claim-latency", size: 200, summary: "tasks, one after another, claimed by a worker of its own",
+            measure: ClaimLatency.measure),
+        BenchCase(
+            name: "adoption", size: 100_000, summary: "waits whose triggerer was killed, or stands still",
+            measure: Adoption.measure),
+        BenchCase(
+            name: "scaling", size: 40_000,
+            summary: "no-op tasks with one scheduler and worker, and with two schedulers and four workers",
+            measure: Scaling.measure),
+        BenchCase(
             name: "defer", size: 100_000,
             summary: "tasks that give up their worker, at the intake and through a bundle",
             measure: Defer.measure),

@@ -103,6 +103,39 @@ struct PostgresDriverTests {
     }
 
     @Test(
+        "A query for many lists of values is answered for each in its place; one that fails undoes its member alone",
+        arguments: [true, false])
+    func manyLists(prepares: Bool) async throws {
+        let store = try open(prepares: prepares)
+        try database.execute("CREATE TABLE things (n BIGINT PRIMARY KEY, s TEXT)")
+        let numbers = (0..<400).map { [SQLValue.integer($0)] }
+        let found = try await store.write { transaction in
+            // A part of these is still to be sent when the query comes.
+            for number in stride(from: Int64(0), to: 400, by: 2) {
+                try transaction.post("INSERT INTO things (n, s) VALUES (:1, :2)", number, "thing \(number)")
+            }
+            return try transaction.rows("SELECT s FROM things WHERE n = :1", forEach: numbers) { $0.text(0) }
+        }
+        #expect(found == (0..<400).map { $0 % 2 == 0 ? ["thing \($0)"] : [] })
+        #expect(try await store.read { try $0.rows("SELECT 1", forEach: []) { $0.int64(0) } } == [])
+        await #expect(throws: PerchError.self) {
+            try await store.write { transaction in
+                try transaction.post("DELETE FROM things")
+                _ = try transaction.rows("SELECT 1 / (CAST(:1 AS BIGINT) - 150)", forEach: numbers) { $0.int64(0) }
+            }
+        }
+        let left = try await store.write { transaction in
+            try transaction.rows(
+                "SELECT COUNT(*) FROM things WHERE n < :1", forEach: [[.integer(10)], [.integer(400)]]
+            ) {
+                $0.int64(0)
+            }
+        }
+        #expect(left == [[5], [200]])
+        try store.close()
+    }
+
+    @Test(
         "A group that meets another transaction is made again as a whole", arguments: ["40001", "40P01"])
     func collision(state: String) async throws {
         let store = try open()

@@ -61,6 +61,54 @@ struct TaskTransitionTests {
         _ = worker
     }
 
+    @Test("Of many reports that come together, the first of each dispatch counts, and an old one changes nothing")
+    func manyReports() async throws {
+        let stage = try await Stage()
+        try await stage.store.write { try $0.setPool(Transaction.defaultPool, slots: 1_000) }
+        let load = TaskDefinition.code("load", after: [0]) {
+            $0.inputs = []
+            $0.mappedOver = 0
+        }
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("list"), load]))
+        let run = try await stage.trigger("d")
+        let items = (0..<300).map(String.init)
+        try await stage.succeed(
+            #require(try await stage.claim().first), output: "[\(items.joined(separator: ","))]", items: items)
+        try await stage.advance()
+        var claimed = try await stage.claim(1_000)
+        #expect(claimed.map(\.mapElement) == items)
+        // One of them goes on with what it had recorded.
+        let (old, key) = (claimed[200], "s#0")
+        try await stage.store.write { transaction in
+            let steps = [old.dispatchID, old.dispatchID + 1_000].map {
+                StepRecord(
+                    taskInstanceID: old.taskInstanceID, dispatchID: $0, key: key, payload: "1",
+                    keepAcrossRetries: false)
+            }
+            #expect(try transaction.recordSteps(steps) == [true, false])
+            try transaction.requeue([(old.taskInstanceID, old.dispatchID)], asSuspects: false)
+        }
+        let again = try await stage.claim()
+        #expect(again.map(\.journal.count) == [1] && again.map(\.mapElement) == ["200"])
+        claimed[200] = again[0]
+        func report(_ task: ClaimedTask, _ outcome: TaskReport.Outcome) -> TaskReport {
+            TaskReport(taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID, outcome: outcome)
+        }
+        let reports =
+            [report(old, .skipped(message: "old"))]
+            + claimed.flatMap { task in
+                [
+                    report(task, .success(output: task.mapElement ?? "", items: nil)),
+                    report(task, .skipped(message: "2nd")),
+                ]
+            }
+        let accepted = try await stage.store.write { try $0.finish(reports) }
+        #expect(accepted == [false] + claimed.flatMap { _ in [true, false] })
+        #expect(try await stage.states(run).values.allSatisfy { $0 == .success })
+        #expect(try await stage.state(run) == .success)
+        #expect(try await stage.faults() == [])
+    }
+
     @Test("A failed task is tried again after its delay, and fails for good when its retries are spent")
     func retries() async throws {
         let stage = try await Stage()

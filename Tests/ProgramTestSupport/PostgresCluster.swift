@@ -10,6 +10,7 @@ public final class PostgresCluster {
     public let port: Int
     private let programs: String
     private let connections: Int
+    private let isDurable: Bool
     /// The server, while it runs.
     private var server: Process?
 
@@ -25,17 +26,22 @@ public final class PostgresCluster {
     /// Makes a cluster and starts its server.
     ///
     /// - Parameters:
+    ///   - directory: Where its folder is made; everybody has to be let through to it.
     ///   - trusting: Whether it asks nobody on this machine for a password, which takes some milliseconds each time.
     ///   - connections: How many it takes at once.
-    public init(trusting: Bool = false, connections: Int = 20) throws {
+    ///   - isDurable: Whether what it has committed outlives a power loss; tests need not wait for that.
+    public init(
+        in directory: String = "/tmp", trusting: Bool = false, connections: Int = 20, isDurable: Bool = false
+    ) throws {
         guard let programs = Self.programs else {
             throw RunningEngineError(
                 description: "there is no PostgreSQL server; install the Debian package postgresql")
         }
         self.programs = programs
         self.connections = connections
+        self.isDurable = isDurable
         port = try FreePort.find()
-        folder = "/tmp/pq-\(UUID().uuidString.prefix(8))"
+        folder = "\(directory)/pq-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         chmod(folder, 0o777)
         try password.write(toFile: "\(folder)/password", atomically: false, encoding: .utf8)
@@ -54,7 +60,7 @@ public final class PostgresCluster {
     public func start() throws {
         let process = try prepare(
             "postgres", "-D", "\(folder)/data", "-p", "\(port)", "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c",
-            "fsync=off", "-c", "max_connections=\(connections)")
+            "fsync=\(isDurable ? "on" : "off")", "-c", "max_connections=\(connections)")
         try process.run()
         server = process
         for _ in 0..<300 where process.isRunning {

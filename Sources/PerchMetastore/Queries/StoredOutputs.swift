@@ -47,15 +47,23 @@ extension Snapshot {
             return try first("SELECT cause FROM callback_cause WHERE ti_id = :1", instance.id) { $0.text(0) }
         }
         guard let source = task.mappedOver, instance.mapIndex >= 0 else { return nil }
-        let element = try first(
+        if let element = try elements(at: [(instance, source)])[0] { return element }
+        // Mapped over a mapped task: the element is the output of the instance at the same place.
+        return try elementOutput(runKey: instance.runKey, taskIndex: source, mapIndex: instance.mapIndex)
+    }
+
+    /// What mapped instances are for that are over the output of a task, which is their source, as JSON text. Nil where there
+    /// is no such element.
+    func elements(at places: [(instance: Instance, source: Int)]) throws -> [String?] {
+        try rows(
             """
             SELECT value FROM output_item WHERE position = :3 AND ti_id =
                 (SELECT ti_id FROM task_instance WHERE run_key = :1 AND task_index = :2 AND map_index = -1)
-            """, instance.runKey, source, instance.mapIndex
-        ) { $0.text(0) }
-        if let element { return element }
-        // Mapped over a mapped task: the element is the output of the instance at the same place.
-        return try elementOutput(runKey: instance.runKey, taskIndex: source, mapIndex: instance.mapIndex)
+            """,
+            forEach: places.map { instance, source in
+                [.integer(instance.runKey), .integer(Int64(source)), .integer(Int64(instance.mapIndex))]
+            }
+        ) { $0.text(0) }.map(\.first)
     }
 
     /// The output of one instance of a mapped task.

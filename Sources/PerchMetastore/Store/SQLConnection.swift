@@ -21,7 +21,11 @@ package protocol SQLConnection: AnyObject {
     func query(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
     /// The same for the first row alone: others are not looked for.
     func queryFirst(_ sql: StaticString, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
-    /// `query` for a text that was put together; prepared for this call alone.
+    /// Runs a query for each of several lists of values; `body` sees each row with the place of its list, and runs no
+    /// statement. Where the database is on another machine, the answers are waited for together.
+    func query(
+        _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void) throws
+    /// The same as `query` for a text that was put together; prepared for this call alone.
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws
     /// Runs statements without values or results, for schema and settings.
     func execute(script: String) throws
@@ -34,6 +38,11 @@ package protocol SQLConnection: AnyObject {
 extension SQLConnection {
     package func post(_ sql: StaticString, _ values: [SQLValue]) throws { _ = try run(sql, values) }
     package func settle() throws {}
+    package func query(
+        _ sql: StaticString, forEach lists: [[SQLValue]], _ body: (Int, borrowing SQLRow) throws -> Void
+    ) throws {
+        for (place, values) in lists.enumerated() { try query(sql, values) { row in try body(place, row) } }
+    }
 }
 
 /// By what a connection knows a statement that it has prepared: where the text of its literal lies, and how many rows of

@@ -32,6 +32,15 @@ public class Snapshot {
         return found
     }
 
+    /// The rows of a query for each of several lists of values, in their order. It is asked for all of them together.
+    func rows<Value>(
+        _ sql: StaticString, forEach lists: [[SQLValue]], as make: (borrowing SQLRow) throws -> Value
+    ) throws -> [[Value]] {
+        var found = [[Value]](repeating: [], count: lists.count)
+        try connection.query(sql, forEach: lists) { place, row in found[place].append(try make(row)) }
+        return found
+    }
+
     /// Hands over the rows of a query, one after the other.
     func each<each Input: SQLConvertible>(
         _ sql: StaticString, _ inputs: repeat each Input, do body: (borrowing SQLRow) throws -> Void

@@ -116,7 +116,7 @@ public final class Transaction: Snapshot {
         try storeSlotChanges()
         try storeFairShare()
         if let lastWaitID {
-            try run("UPDATE counter SET value = :1 WHERE name = 'wait_id'", lastWaitID)
+            try post("UPDATE counter SET value = :1 WHERE name = 'wait_id'", lastWaitID)
         }
         try connection.settle()
     }

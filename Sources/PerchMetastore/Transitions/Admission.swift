@@ -127,7 +127,7 @@ extension Transaction {
     /// - Throws: `invalid` where the name of a limit cannot be made: the instance's fault.
     private func admit(
         _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning?,
-        in settlement: Settlement
+        making pending: Int?, in settlement: Settlement
     ) throws {
         let facts = try facts(ofRun: instance.runKey)
         let fairAt = try nextTurn(of: facts.row.dagID)
@@ -143,12 +143,13 @@ extension Transaction {
             if beginning == nil, settlement.gathers {
                 try gather(instance, holding: holds, queueClass, fairAt: fairAt, in: settlement)
             } else {
-                try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning)
+                try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, making: pending)
             }
             return
         }
+        if let pending { try insertUnbegun(instance, task: task, pending: pending) }
         if let beginning { try store(beginning, of: instance) }
-        try run(
+        try post(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
                 queued_at = :4, fair_at = :5, pool = :6 WHERE ti_id = :1
@@ -157,32 +158,43 @@ extension Transaction {
 
     /// Puts an instance into the queue, before a gate that is full, or, where its limits cannot be named, to its end.
     ///
-    /// - Parameter beginning: Of a try that begins with this: what its row does not say yet.
+    /// - Parameters:
+    ///   - beginning: Of a try that begins with this: what its row does not say yet.
+    ///   - pending: How many tasks before it have not ended, where its row is made with this; else nil.
     func enqueue(
         _ instance: Instance, task: TaskDefinition, as queueClass: QueueClass, beginning: TryBeginning? = nil,
-        in settlement: Settlement
+        making pending: Int? = nil, in settlement: Settlement
     ) throws {
         if queueClass == .cancelling {
             try queue(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
             return
         }
         do {
-            try admit(instance, task: task, as: queueClass, beginning: beginning, in: settlement)
+            try admit(instance, task: task, as: queueClass, beginning: beginning, making: pending, in: settlement)
         } catch let error as PerchError where error.code == .invalid {
+            if let pending { try insertUnbegun(instance, task: task, pending: pending) }
             if let beginning { try store(beginning, of: instance) }
             try end(instance, as: .failed, message: error.message, in: settlement)
         }
     }
 
+    /// Makes the row of an instance whose first try begins with this, where that is not queued in one statement.
+    private func insertUnbegun(_ instance: Instance, task: TaskDefinition, pending: Int) throws {
+        var instance = instance
+        instance.tryNumber -= 1
+        try insert(instance, task: task, pending: pending)
+    }
+
     private func queue(
         _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil
+        beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
         let dispatchID = try nextID()
         guard let pool = holds.first else { return }
         try queue(
-            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning)
-        try run(
+            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning,
+            making: pending)
+        try post(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
             pool.gate, instance.id, pool.slots, holds.count - 1)
         try take(holds, for: dispatchID)
@@ -206,7 +218,7 @@ extension Transaction {
     /// Counts what a dispatch holds, and stores what it holds of limits.
     private func take(_ holds: [Hold], for dispatchID: Int64) throws {
         for limit in holds.dropFirst() {
-            try run("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
+            try post("INSERT INTO limit_slot (dispatch_id, name) VALUES (:1, :2)", dispatchID, limit.gate)
         }
         for hold in holds { count(hold) }
     }
@@ -219,11 +231,22 @@ extension Transaction {
 
     private func queue(
         _ instance: Instance, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil
+        beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
-        if let beginning {
+        if let beginning, let pending {
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            try post(
+                """
+                INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
+                    dispatch_id, pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held,
+                    is_suspect, is_callback, queued_at, fair_at, task_deadline, execution_left, queue)
+                VALUES (:1, :2, :3, :4, 'queued', :5, :5, :6, :7, 0, 0, :8, :9, :10, 0, 0, 0, :11, :12, :13, :14, :15)
+                """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, instance.tryNumber,
+                dispatchID, pending, pool, task.priority, queueClass, now, fairAt, beginning.deadline,
+                beginning.executionLeft, task.queue)
+        } else if let beginning {
             // One statement for both: a task instance has many columns, and each is written anew with every change.
-            try run(
+            try post(
                 """
                 UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
                     queued_at = :4, fair_at = :5, pool = :6, try_number = :7, start_date = NULL, end_date = NULL,
@@ -233,7 +256,7 @@ extension Transaction {
                 """, instance.id, dispatchID, queueClass, now, fairAt, pool, instance.tryNumber, beginning.deadline,
                 beginning.executionLeft)
         } else {
-            try run(
+            try post(
                 """
                 UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
                     queued_at = :4, fair_at = :5, pool = :6
@@ -242,62 +265,6 @@ extension Transaction {
         }
         tally.entered(.queued)
         ring(.queue)
-    }
-
-    /// Gives the slots of a dispatch back.
-    func releaseSlot(dispatchID: Int64) throws {
-        let held = try first(
-            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits", dispatchID
-        ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
-        guard let held else { return }
-        try freed(held.slots, of: held.pool)
-        if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
-    }
-
-    private func releaseLimits(dispatchID: Int64) throws {
-        let names = try rows("DELETE FROM limit_slot WHERE dispatch_id = :1 RETURNING name", dispatchID) { $0.text(0) }
-        for name in names.sorted() { try freed(1, of: name) }
-    }
-
-    func freed(_ slots: Int, of name: String) throws {
-        slotChanges[name, default: 0] -= slots
-        if gates[name] == nil {
-            // Read with the change: the slots are counted as free already.
-            _ = try gate(name)
-        } else {
-            gates[name]?.used -= slots
-        }
-        gates[name]?.freed += slots
-    }
-
-    /// Takes the slots of what a run has in the queue, but of clean-ups after a cancel.
-    func releaseQueuedSlots(runKey: Int64) throws {
-        let held = try rows(
-            """
-            SELECT dispatch_id FROM task_instance
-            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0 AND is_callback = 0
-            ORDER BY dispatch_id
-            """, runKey
-        ) { $0.int64(0) }
-        for dispatchID in held { try releaseSlot(dispatchID: dispatchID) }
-    }
-
-    /// Counts what the transaction has taken and given back of each gate.
-    func storeSlotChanges() throws {
-        for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
-            guard TaskDefinition.isLimit(name) else {
-                try run("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
-                continue
-            }
-            try run(
-                """
-                INSERT INTO task_limit (name, used) VALUES (:1, :2)
-                ON CONFLICT (name) DO UPDATE SET used = task_limit.used + excluded.used
-                """, name, change)
-            // Keys come and go; there is no end to them.
-            try run("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
-        }
-        slotChanges = [:]
     }
 
     /// What waits before a gate of which slots came free goes ahead, by class, priority and turn.

@@ -14,14 +14,14 @@ extension Transaction {
         while claimed.count < limit {
             let queued = try nextQueued(limit: limit - claimed.count, of: queues)
             let settlement = Settlement()
-            let before = claimed.count
-            for entry in queued {
+            let there = try queued.filter { entry in
                 let isGone =
                     try entry.cancel == nil
                     && endGone(entry.instance, dispatchID: entry.dispatchID, hasBegun: entry.hasBegun, in: settlement)
-                if !isGone { claimed.append(try claim(entry, worker: worker)) }
+                return !isGone
             }
-            let ended = queued.count - (claimed.count - before)
+            claimed += try claim(there, worker: worker)
+            let ended = queued.count - there.count
             if ended == 0 { break }
             try settle(settlement)
             gone += ended
@@ -34,9 +34,31 @@ extension Transaction {
         return claimed
     }
 
-    private func claim(_ entry: QueuedTask, worker: Int64) throws -> ClaimedTask {
+    private func claim(_ entries: [QueuedTask], worker: Int64) throws -> [ClaimedTask] {
+        let journals = try journals(of: entries.map { ($0.instance.id, $0.instance.tryNumber) })
+        let elements = try elements(of: entries.map(\.instance))
+        return try zip(entries, journals).map { entry, journal in
+            try claim(entry, worker: worker, journal: journal, element: elements[entry.instance.id])
+        }
+    }
+
+    /// What mapped instances are for that are over the output of a task, by their ids.
+    private func elements(of instances: [Instance]) throws -> [Int64: String] {
+        let places = try instances.compactMap { instance -> (instance: Instance, source: Int)? in
+            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            guard instance.mapIndex >= 0, task.callback == nil, let source = task.mappedOver else { return nil }
+            return (instance, source)
+        }
+        var elements: [Int64: String] = [:]
+        for (place, element) in zip(places, try self.elements(at: places)) { elements[place.instance.id] = element }
+        return elements
+    }
+
+    private func claim(
+        _ entry: QueuedTask, worker: Int64, journal: [JournalEntry], element: String?
+    ) throws -> ClaimedTask {
         let instance = entry.instance
-        try run(
+        try post(
             """
             UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
             WHERE ti_id = :1 AND state = 'queued'
@@ -52,9 +74,9 @@ extension Transaction {
                 dagID: facts.row.dagID, runID: facts.row.runID, taskID: task.taskID, mapIndex: instance.mapIndex),
             run: facts.row, taskIndex: instance.taskIndex, definition: task,
             tryNumber: instance.tryNumber,
-            journal: try journal(taskInstanceID: instance.id, tryNumber: instance.tryNumber),
+            journal: journal,
             inputs: try kept?.inputs ?? inputs(of: instance, task: task, facts.version),
-            mapElement: try kept.map(\.element) ?? mapElement(of: instance, task: task),
+            mapElement: try kept.map(\.element) ?? element ?? mapElement(of: instance, task: task),
             executionLeft: entry.executionLeft,
             cancel: entry.cancel, isSuspect: entry.isSuspect)
     }
@@ -62,31 +84,52 @@ extension Transaction {
     /// Ends dispatches. For each report, whether it was accepted; false: its dispatch is not the current one, and nothing
     /// has changed. What comes after is resolved, slots are freed and filled again, runs end, all in this transaction.
     public func finish(_ reports: [TaskReport]) throws -> [Bool] {
+        var found = try running(reports)
+        // The first report of a dispatch ends it.
+        var ended: Set<Int64> = []
+        for place in found.indices {
+            if let dispatch = found[place], !ended.insert(dispatch.instance.id).inserted { found[place] = nil }
+        }
+        try releaseSlots(dispatchIDs: zip(reports, found).compactMap { $1 == nil ? nil : $0.dispatchID })
         let settlement = Settlement()
-        let accepted = try reports.map { try finish($0, in: settlement) }
+        for (report, dispatch) in zip(reports, found) {
+            if let dispatch { try finish(report, of: dispatch, in: settlement) }
+        }
         try settle(settlement)
-        return accepted
+        return found.map { $0 != nil }
     }
 
-    private func finish(_ report: TaskReport, in settlement: Settlement) throws -> Bool {
-        let found = try first(
+    /// A dispatch that a worker has, as its row says.
+    private struct RunningDispatch {
+        var instance: Instance
+        var firstTry: Int
+        var cancel: TaskState?
+        var reason: String?
+    }
+
+    /// The dispatches that reports are of; nil where it is not the current one.
+    private func running(_ reports: [TaskReport]) throws -> [RunningDispatch?] {
+        let found = try rows(
             """
             SELECT run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason FROM task_instance
             WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
-            """, report.taskInstanceID, report.dispatchID
+            """, forEach: reports.map { [.integer($0.taskInstanceID), .integer($0.dispatchID)] }
         ) { row in
-            (
+            RunningDispatch(
                 instance: Instance(
-                    id: report.taskInstanceID, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2),
-                    tryNumber: row.int(3)),
-                firstTry: row.int(4), cancel: try row.optionalName(5, as: TaskState.self), reason: row.optionalText(6)
-            )
+                    id: 0, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2), tryNumber: row.int(3)),
+                firstTry: row.int(4), cancel: try row.optionalName(5, as: TaskState.self), reason: row.optionalText(6))
         }
-        guard let found else { return false }
-        try releaseSlot(dispatchID: report.dispatchID)
+        return zip(reports, found).map { report, found in
+            var dispatch = found.first
+            dispatch?.instance.id = report.taskInstanceID
+            return dispatch
+        }
+    }
+
+    private func finish(_ report: TaskReport, of found: RunningDispatch, in settlement: Settlement) throws {
         if let intended = found.cancel {
-            try endCancelled(found.instance, as: intended, reason: found.reason, in: settlement)
-            return true
+            return try endCancelled(found.instance, as: intended, reason: found.reason, in: settlement)
         }
         switch report.outcome {
         case .success(let reported, let items):
@@ -94,17 +137,15 @@ extension Transaction {
             do {
                 output = try inlined(reported, of: found.instance)
             } catch let error as PerchError where error.code == .unavailable {
-                try fail(
+                return try fail(
                     found.instance, message: "what it gave cannot be read: \(error.message)", isRetryable: true,
                     firstTry: found.firstTry, in: settlement)
-                return true
             }
-            if items != nil { try run("DELETE FROM output_item WHERE ti_id = :1", report.taskInstanceID) }
+            if items != nil { try post("DELETE FROM output_item WHERE ti_id = :1", report.taskInstanceID) }
             for (position, item) in (items ?? []).enumerated() {
-                try run(
+                try post(
                     "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID,
-                    position,
-                    item)
+                    position, item)
             }
             try succeed(found.instance, output: output, in: settlement)
         case .skipped(let message):
@@ -116,7 +157,6 @@ extension Transaction {
         case .cancelled:
             try end(found.instance, as: .failed, message: "cancelled by its worker", in: settlement)
         }
-        return true
     }
 
     /// An output as its row holds it: where it decides what comes next, the value itself, whatever its length.

@@ -42,9 +42,9 @@ extension Transaction {
     func storeFairShare() throws {
         guard let share = fairShare else { return }
         for (dagID, last) in share.last.sorted(by: { $0.key < $1.key }) {
-            try run("UPDATE dag SET fair_last = :2 WHERE dag_id = :1", dagID, last)
+            try post("UPDATE dag SET fair_last = :2 WHERE dag_id = :1", dagID, last)
         }
-        if share.isClockChanged { try run("UPDATE counter SET value = :1 WHERE name = 'fair_clock'", share.clock) }
+        if share.isClockChanged { try post("UPDATE counter SET value = :1 WHERE name = 'fair_clock'", share.clock) }
         fairShare = nil
     }
 }

@@ -6,14 +6,15 @@ extension Transaction {
     /// Journals step results. For each: whether its dispatch is the current one. A key that is recorded already stays as it
     /// is, and counts as accepted: the record came twice.
     public func recordSteps(_ records: [StepRecord]) throws -> [Bool] {
-        try records.map { record in
-            let tryNumber = try number(
-                """
-                SELECT try_number FROM task_instance
-                WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
-                """, record.taskInstanceID, record.dispatchID)
-            guard let tryNumber else { return false }
-            try run(
+        let tries = try rows(
+            """
+            SELECT try_number FROM task_instance
+            WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
+            """, forEach: records.map { [.integer($0.taskInstanceID), .integer($0.dispatchID)] }
+        ) { $0.int64(0) }
+        return try zip(records, tries).map { record, found in
+            guard let tryNumber = found.first else { return false }
+            try post(
                 """
                 INSERT INTO journal (ti_id, try_number, key, kind, position, payload, is_kept, dispatch_id, recorded_at)
                 SELECT :1, :2, :3, 'step', COALESCE(MAX(position), -1) + 1, :4, :5, :6, :7
@@ -29,11 +30,16 @@ extension Transaction {
 extension Snapshot {
     /// The journal of one try, in the order in which it was recorded.
     public func journal(taskInstanceID: Int64, tryNumber: Int) throws -> [JournalEntry] {
+        try journals(of: [(taskInstanceID, tryNumber)])[0]
+    }
+
+    /// The journals of several tries, each in the order in which it was recorded.
+    func journals(of tries: [(taskInstanceID: Int64, tryNumber: Int)]) throws -> [[JournalEntry]] {
         try rows(
             """
             SELECT key, kind, position, payload, outcome, recorded_at, fired_at, is_kept FROM journal
             WHERE ti_id = :1 AND try_number = :2 ORDER BY position, key
-            """, taskInstanceID, tryNumber
+            """, forEach: tries.map { [.integer($0.taskInstanceID), .integer(Int64($0.tryNumber))] }
         ) { row in
             JournalEntry(
                 key: row.text(0), kind: try row.name(1), position: row.int(2), payload: row.text(3),

@@ -69,6 +69,12 @@ extension Transaction {
                         id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
                         tryNumber: creating.tries)
                     if try begin(instance, task: task, with: sensor, pending: 0, among: &sensors) { continue }
+                } else if beginsAtOnce, task.isQueuedAtOnce {
+                    let instance = Instance(
+                        id: try nextID(), runKey: creating.runKey, taskIndex: creating.index, mapIndex: created,
+                        tryNumber: creating.tries)
+                    try beginCode(instance, task: task, pending: 0, in: settlement)
+                    continue
                 }
                 let instance = try insertInstance(
                     runKey: creating.runKey, taskIndex: creating.index, mapIndex: created, task: task,

@@ -54,9 +54,19 @@ extension Transaction {
         }
     }
 
+    /// Begins the first try of a task that is queued at once: its row is made as it begins, in one statement.
+    func beginCode(_ instance: Instance, task: TaskDefinition, pending: Int, in settlement: Settlement) throws {
+        var instance = instance
+        instance.tryNumber += 1
+        let beginning = TryBeginning(
+            deadline: task.taskTimeout.map { now + $0 }, executionLeft: task.executionTimeout)
+        try enqueue(
+            instance, task: task, as: .new, beginning: beginning, making: pending, in: settlement)
+    }
+
     /// Stores that a try has begun, where no other statement does.
     func store(_ beginning: TryBeginning, of instance: Instance) throws {
-        try run(
+        try post(
             """
             UPDATE task_instance SET try_number = :2, start_date = NULL, end_date = NULL, retry_at = NULL,
                 task_deadline = :3, execution_left = :4, message = NULL, output = NULL, is_suspect = 0
@@ -211,5 +221,12 @@ extension Transaction {
         guard let left else { return right }
         guard let right else { return left }
         return min(left, right)
+    }
+}
+
+extension TaskDefinition {
+    /// Whether a try of it begins in the queue, or before a gate, and says nothing else.
+    var isQueuedAtOnce: Bool {
+        if case .code = kind { start == nil && queuedTimeout == nil && callback == nil } else { false }
     }
 }

@@ -158,6 +158,12 @@ extension Transaction {
                         id: try nextID(), runKey: runKey, taskIndex: index, mapIndex: -1, tryNumber: 0)
                     if try begin(instance, task: task, with: sensor, pending: pending, among: &sensors) { continue }
                 }
+                if isReady, !isCancelled, facts.isNewest, task.isQueuedAtOnce, task.mappedOver == nil {
+                    let instance = Instance(
+                        id: try nextID(), runKey: runKey, taskIndex: index, mapIndex: -1, tryNumber: 0)
+                    try beginCode(instance, task: task, pending: pending, in: settlement)
+                    continue
+                }
                 let instance = try insertInstance(
                     runKey: runKey, taskIndex: index, mapIndex: -1, task: task, pending: pending)
                 if isCancelled {
@@ -178,14 +184,19 @@ extension Transaction {
     ) throws -> Instance {
         let instance = Instance(
             id: try nextID(), runKey: runKey, taskIndex: taskIndex, mapIndex: mapIndex, tryNumber: tryNumber)
-        try run(
+        try insert(instance, task: task, pending: pending)
+        return instance
+    }
+
+    /// Makes the row of an instance that has not begun.
+    func insert(_ instance: Instance, task: TaskDefinition, pending: Int) throws {
+        try post(
             """
             INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try, dispatch_id,
                 pending, upstream_failed, upstream_skipped, pool, priority, queue_class, is_held, is_suspect, is_callback,
                 queue)
             VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, :10, :11)
-            """, instance.id, runKey, taskIndex, mapIndex, tryNumber, tryNumber + 1, pending, task.pool, task.priority,
-            task.callback != nil, task.queue)
-        return instance
+            """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, instance.tryNumber,
+            instance.tryNumber + 1, pending, task.pool, task.priority, task.callback != nil, task.queue)
     }
 }

@@ -362,7 +362,7 @@ extension Transaction {
     func end(
         _ instance: Instance, as state: TaskState, message: String?, isCut: Bool = false, in settlement: Settlement
     ) throws {
-        try run(
+        try post(
             """
             UPDATE task_instance SET state = :2, dispatch_id = 0, worker = NULL, end_date = :3, message = :4,
                 cancel_state = NULL WHERE ti_id = :1
@@ -376,7 +376,7 @@ extension Transaction {
 
     /// Ends a try with what it gave.
     func succeed(_ instance: Instance, output: String?, in settlement: Settlement) throws {
-        try run(
+        try post(
             """
             UPDATE task_instance SET state = 'success', dispatch_id = 0, worker = NULL, end_date = :2, output = :3,
                 message = NULL, cancel_state = NULL WHERE ti_id = :1

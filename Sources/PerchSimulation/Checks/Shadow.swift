@@ -169,13 +169,13 @@ struct Shadow {
         return states.first { $0.place.mapIndex < 0 && $0.state.isFinished }?.state
     }
 
-    /// A sensor that may wait at once is added as one that does: the same as if it had been added, and then begun.
+    /// What may begin at once is added as one that has begun: the same as if it had been added, and then begun.
     private mutating func instanceAdded(_ row: AuditRow, on connection: any SQLConnection) throws {
         let place = place(row)
         if (byPlace[place.place] ?? []).contains(where: { instances[$0]?.place == place }) {
             violate("instance twice", "task instance \(row.id) is a second one at its place", row)
         }
-        let hasBegun = row.newState == "deferred" || row.newState == "scheduled"
+        let hasBegun = ["deferred", "scheduled", "queued"].contains(row.newState)
         let tries = hasBegun ? row.tryNumber - 1 : row.tryNumber
         instances[row.id] = Instance(
             place: place, state: .none, tryNumber: tries, dispatchID: 0, firstTry: tries + 1)

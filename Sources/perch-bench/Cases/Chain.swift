@@ -12,6 +12,6 @@ enum Chain {
         try engine.stop()
         guard let start = row.startDate, let end = row.endDate else { throw BenchError("the run has no dates") }
         let hop = Double((end - start).microseconds) / 1000 / Double(size)
-        return [Metric("hop", hop, "ms", goal: .atMost(1.5), limit: 2 * (try RawSQLite.commitTime(in: place.path)))]
+        return [Metric("hop", hop, "ms", goal: .atMost(1.5), limit: 2 * (try place.commitTime()))]
     }
 }

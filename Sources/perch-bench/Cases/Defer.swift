@@ -7,8 +7,8 @@ import PerchSDK
 /// where the triggerer hands them in.
 enum Defer {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
-        let limit = try RawSQLite.rates(in: place.path, rows: 100_000).insert
-        let intake = try await atIntake(place, size)
+        let limit = try place.rates().insert
+        let intake = try await atIntake(place.inner("intake"), size)
         let through = try await throughBundle(place, min(size, 50_000))
         return [
             Metric("rate", intake.defers, "per_s", goal: .atLeast(20_000), limit: limit),
@@ -20,10 +20,8 @@ enum Defer {
     /// Tasks that are running give up their worker, a thousand a transaction, as the executor hands them in; then they are
     /// fired, a thousand a transaction, as the triggerer does it.
     private static func atIntake(_ place: Place, _ size: Int) async throws -> (defers: Double, fires: Double) {
-        let home = place.path + "/intake"
-        _ = try Metastore.migrate(home: home, clock: WallClock())
-        try RawSQLite.widenPool(home: home, slots: size)
-        let metastore = try Metastore.open(home: home, access: .engine, clock: WallClock())
+        try place.makeMetastore(slots: size)
+        let metastore = try place.openMetastore(.engine)
         var definition = DAGDefinition(dagID: "intake")
         definition.maxActiveRuns = size
         definition.tasks = (0..<1000).map { TaskDefinition(taskID: "task_\($0)", kind: .code(operatorName: "closure")) }

@@ -23,7 +23,7 @@ enum Events {
         try await engine.until("all have fired", within: 300) { try $0.waitCount() == 0 }
         let fired = Monotonic.seconds - start
         try engine.stop()
-        let limit = try RawSQLite.rates(in: place.path, rows: 100_000).insert
+        let limit = try place.rates().insert
         return [
             Metric("rate", Double(lines.count) / accepted, "per_s", goal: .atLeast(20_000), limit: limit),
             Metric("fired", Double(lines.count) / fired, "per_s", goal: .none, limit: limit / 2),

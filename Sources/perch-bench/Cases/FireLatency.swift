@@ -26,7 +26,7 @@ enum FireLatency {
         try engine.stop()
         times.sort()
         // One durable commit and one hop to another process and back is what nobody can do without.
-        let limit = try RawSQLite.commitTime(in: place.path) + PipeHop.time()
+        let limit = try place.commitTime() + PipeHop.time()
         return [
             Metric("p50", times[times.count / 2], "ms", goal: .atMost(1), limit: limit),
             Metric("p99", times[min(times.count - 1, times.count * 99 / 100)], "ms", goal: .atMost(5), limit: limit),

@@ -34,7 +34,7 @@ enum History {
         }
         let hop = Double((last - first).microseconds) / Double(links - 1) / 1e3
         return [
-            Metric("hop", hop, "ms", goal: .atMost(1.5), limit: 2 * (try RawSQLite.commitTime(in: place.path))),
+            Metric("hop", hop, "ms", goal: .atMost(1.5), limit: 2 * (try place.commitTime())),
             Metric("rate", rate, "per_s", goal: .atLeast(10_000), limit: nil),
         ]
     }

@@ -15,7 +15,7 @@ enum Idle {
             Metric("resident", resident.all, "bytes", goal: .atMost(60e6), limit: empty.resident),
             Metric("resident_engine", resident.engine, "bytes", goal: .none, limit: empty.resident),
             Metric("cpu", share, "percent", goal: .atMost(0.1), limit: 0),
-            Metric("ready_after", engine.readyAfter * 1000, "ms", goal: .atMost(300), limit: empty.start),
+            Metric("ready_after", engine.first.readyAfter * 1000, "ms", goal: .atMost(300), limit: empty.start),
         ]
     }
 
@@ -31,7 +31,7 @@ enum Idle {
         try input.fileHandleForWriting.write(contentsOf: Data("x".utf8))
         _ = output.fileHandleForReading.availableData
         let time = (Monotonic.seconds - start) * 1000
-        let resident = try ProcessTree(root: process.processIdentifier).resident().all
+        let resident = try ProcessTree(roots: [process.processIdentifier]).resident().all
         try input.fileHandleForWriting.close()
         process.waitUntilExit()
         return (resident, time)

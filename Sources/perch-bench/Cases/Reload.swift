@@ -14,11 +14,10 @@ enum Reload {
         try first.kill()
         let second = try await EngineUnderTest(place, bench: "timers-hold", size: sensors, room: 128)
         try await second.untilArmed(runs * sensors, within: 120)
-        let armed = Monotonic.seconds - second.startedAt
+        let armed = Monotonic.seconds - second.first.startedAt
         try second.stop()
-        let limit = try RawSQLite.readTime(
-            "SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor FROM wait",
-            home: place.home)
+        let limit = try place.readTime(
+            "SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor FROM wait")
         // The goal is for a million; fewer have their share of it beside the start of a process.
         let goal = 0.3 + 4.7 * Double(size) / 1_000_000
         return [Metric("armed_after", armed, "s", goal: .atMost(goal), limit: limit)]

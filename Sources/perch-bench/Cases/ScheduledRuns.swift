@@ -10,7 +10,7 @@ enum ScheduledRuns {
 
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
         // Time enough to describe the DAGs, and to look at the idle engine for 20 seconds.
-        let ahead = 40 + Int64(size) / 1_000
+        let ahead = 40 + Int64(size) / (place.isOnServer ? 200 : 1_000)
         let due = Timestamp(
             microseconds: ((WallClock().now.microseconds / 1_000_000 + ahead) / 60 + 1) * 60_000_000)
         let engine = try await EngineUnderTest(
@@ -27,7 +27,7 @@ enum ScheduledRuns {
         }
         let created = Double((WallClock().now - due).microseconds) / 1e6
         try engine.stop()
-        let rate = try RawSQLite.rates(in: place.path, rows: 100_000).insert
+        let rate = try place.rates().insert
         return [
             Metric("idle_cpu", idle, "percent", goal: .atMost(0.1), limit: 0),
             Metric(

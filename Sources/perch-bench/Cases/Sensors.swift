@@ -13,7 +13,7 @@ enum Sensors {
         try engine.stop()
         guard let start = row.startDate, let end = row.endDate else { throw BenchError("the run has no dates") }
         let seconds = Double((end - start).microseconds) / 1e6
-        let limit = try RawSQLite.rates(in: place.path, rows: 200_000).update
+        let limit = try place.rates(rows: 200_000).update
         return [
             Metric("rate", Double(size) / seconds, "per_s", goal: .atLeast(50_000), limit: limit),
             Metric("resident", memory, "bytes", goal: .none),

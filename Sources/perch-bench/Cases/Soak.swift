@@ -21,7 +21,8 @@ import PerchSDK
 ///   10 bytes a cycle, less than the smallest object takes that could be left behind by each.
 /// - `database_growth`, the file and its write-ahead log: 4 MB, for free pages of the file, which are used again. Finished runs
 ///   and events that no run can ask for any more are removed meanwhile in the very transactions of the scheduler's cleaning,
-///   which this case calls by itself, because the least that `retention.runs_days` takes is a day.
+///   which this case calls by itself, because the least that `retention.runs_days` takes is a day. A server's database is
+///   only shown, for its rows are cleaned away when the server likes.
 enum Soak {
     static let perRun = 160
     private static let atOnce = 6
@@ -80,12 +81,7 @@ private struct Plateau {
             connections = min(connections, Double(server.connections))
             threads = min(threads, Double(holdings.threads))
             watches = min(watches, Double(holdings.watches))
-            let home = engine.place.home
-            let size = try ["perch.db", "perch.db-wal"].reduce(0.0) { sum, name in
-                let facts = try FileManager.default.attributesOfItem(atPath: home + "/" + name)
-                return sum + ((facts[.size] as? NSNumber)?.doubleValue ?? 0)
-            }
-            database = min(database, size)
+            database = min(database, try engine.place.metastoreSize())
         }
     }
 }

@@ -20,7 +20,7 @@ enum TimersBurst {
             guard let last = instances.compactMap(\.endDate).max() else { throw BenchError("no task has ended") }
             return Double((last - due).microseconds) / 1e6
         }
-        let rate = try RawSQLite.rates(in: place.path, rows: 100_000).update
+        let rate = try place.rates().update
         let share = Double(size) / 100_000
         return [
             Metric("queued_after", queued, "s", goal: .atMost(2 * share), limit: Double(size) / rate),
@@ -34,7 +34,9 @@ enum TimersBurst {
     ) async throws -> Double {
         // Time enough for all to fall asleep.
         let due = Timestamp(
-            microseconds: (WallClock().now.microseconds / 1_000_000 + 8 + Int64(size) / 5_000) * 1_000_000)
+            microseconds: (WallClock().now.microseconds / 1_000_000 + 8 + Int64(size)
+                / (place.isOnServer ? 1_000 : 5_000))
+                * 1_000_000)
         let engine = try await EngineUnderTest(
             place.inner(name), bench: "timers-burst", size: size, room: size,
             variables: [dueVariable: "\(due.microseconds)"])

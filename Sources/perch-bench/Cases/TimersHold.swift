@@ -30,7 +30,7 @@ enum TimersHold {
             Metric("idle_cpu", share, "percent", goal: .atMost(0.05), limit: 0),
             Metric(
                 "registered", rate, "per_s", goal: .none,
-                limit: try RawSQLite.rates(in: place.path, rows: 100_000).insert),
+                limit: try place.rates().insert),
         ]
     }
 }

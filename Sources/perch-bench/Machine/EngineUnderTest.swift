@@ -4,72 +4,66 @@ import Foundation
 import PerchCLI
 import PerchMetastore
 import PerchSDK
+import Synchronization
 
-/// A standalone, started from this same executable on a home of its own, and a metastore beside it to ask.
+/// An engine on a home of its own: a standalone, or its roles in processes of their own; and a metastore beside it to ask.
 final class EngineUnderTest: Sendable {
     let place: Place
     let metastore: Metastore
-    /// When the process was started, by `Monotonic`.
-    let startedAt: Double
-    /// From the start of the process until it said that it is ready, in seconds.
-    let readyAfter: Double
-    let tree: ProcessTree
-    private let process: Process
+    private let environment: [String: String]
+    /// In the order in which they were started.
+    private let crew: Mutex<[RoleProcess]>
 
-    var isRunning: Bool { process.isRunning }
+    /// The process that was started first.
+    let first: RoleProcess
+
+    var isRunning: Bool { crew.withLock { $0.allSatisfy(\.isRunning) } }
+    var tree: ProcessTree { ProcessTree(roots: crew.withLock { $0.map(\.pid) }) }
 
     /// - Parameters:
     ///   - bench: Which DAG of `BenchBundle`.
     ///   - size: How large that DAG is.
     ///   - room: How many slots the pool has and how many tasks may run at once.
     ///   - variables: What else stands in the engine's environment.
-    init(_ place: Place, bench: String, size: Int, room: Int, variables: [String: String] = [:]) async throws {
+    ///   - roles: The processes that it is made of.
+    init(
+        _ place: Place, bench: String, size: Int, room: Int, variables: [String: String] = [:],
+        roles: [String] = ["standalone"]
+    ) async throws {
         self.place = place
-        _ = try Metastore.migrate(home: place.home, clock: WallClock())
-        try RawSQLite.widenPool(home: place.home, slots: max(room, 128))
-        process = Process()
-        process.executableURL = URL(filePath: "/proc/self/exe")
-        process.arguments = ["standalone", "--home", place.home]
-        var environment = ProcessInfo.processInfo.environment
+        try place.makeMetastore(slots: room)
+        var environment = place.environment
         environment[BenchBundle.caseVariable] = bench
         environment[BenchBundle.sizeVariable] = "\(size)"
         environment[BenchBundle.reportVariable] = place.reportSocket
         environment["PERCH__CORE__PARALLELISM"] = "\(min(max(room, 32), 1_000_000))"
         environment["PERCH__LOG__LEVEL"] = "notice"
         environment.merge(variables) { $1 }
-        process.environment = environment
-        let errors = Pipe()
-        process.standardError = errors
-        startedAt = Monotonic.seconds
-        try process.run()
-        tree = ProcessTree(root: process.processIdentifier)
-        try Self.waitForReadiness(errors.fileHandleForReading)
-        readyAfter = Monotonic.seconds - startedAt
-        metastore = try Metastore.open(home: place.home, access: .command, clock: WallClock())
+        self.environment = environment
+        let processes = try roles.map {
+            try RoleProcess($0, ["--home", place.home], environment: environment)
+        }
+        guard let first = processes.first else { throw BenchError("an engine has a process") }
+        self.first = first
+        crew = Mutex(processes)
+        metastore = try place.openMetastore(.command)
         // A bundle describes its DAGs after the engine is ready.
         if !bench.isEmpty { try await until("the DAG is stored", within: 60) { try !$0.dags().isEmpty } }
     }
 
-    /// An engine of a case that went wrong does not live on.
-    deinit { if process.isRunning { process.terminate() } }
+    /// Starts a further process.
+    ///
+    /// - Parameter home: Another one than that of the rest; the metastore is the same where it lies on a server.
+    func start(_ role: String, _ arguments: [String] = [], home: String? = nil) throws -> RoleProcess {
+        let process = try RoleProcess(role, ["--home", home ?? place.home] + arguments, environment: environment)
+        crew.withLock { $0.append(process) }
+        return process
+    }
 
-    /// Reads the engine's messages until it is ready, and goes on reading so that it never blocks on them.
-    private static func waitForReadiness(_ errors: FileHandle) throws {
-        var text = ""
-        while !text.contains("ready") {
-            let chunk = errors.availableData
-            guard !chunk.isEmpty else { throw BenchError("the engine did not start: \(text)") }
-            text += String(decoding: chunk, as: UTF8.self)
-        }
-        Thread.detachNewThread {
-            while true {
-                let chunk = errors.availableData
-                if chunk.isEmpty { return }
-                for line in String(decoding: chunk, as: UTF8.self).split(separator: "\n") where line != "stopping" {
-                    FileHandle.standardError.write(Data("\(line)\n".utf8))
-                }
-            }
-        }
+    /// Ends one of its processes as a crash does.
+    func kill(_ process: RoleProcess) {
+        crew.withLock { $0.removeAll { $0 === process } }
+        process.kill()
     }
 
     /// Starts runs, and returns the first one's id when they are durable.
@@ -86,21 +80,32 @@ final class EngineUnderTest: Sendable {
         }
     }
 
-    /// Returns when a condition holds in the metastore; asks every 20 ms.
+    /// Returns when a condition holds in the metastore. Asks every 20 ms, or less often where an answer takes so long that
+    /// asking would be felt.
     func until(_ what: String, within seconds: Double, _ isReached: @escaping @Sendable (Snapshot) throws -> Bool)
         async throws
     {
         let end = Monotonic.seconds + seconds
-        while try await !metastore.read(isReached) {
-            guard process.isRunning else { throw BenchError("the engine ended before \(what)") }
-            guard Monotonic.seconds < end else { throw BenchError("not within \(Int(seconds)) s: \(what)") }
-            try await Task.sleep(for: .milliseconds(20))
+        while true {
+            let asked = Monotonic.seconds
+            if try await metastore.read(isReached) { return }
+            let now = Monotonic.seconds
+            if let ended = crew.withLock({ $0.first { !$0.isRunning } }) {
+                throw BenchError("the \(ended.role) ended before \(what)")
+            }
+            guard now < end else { throw BenchError("not within \(Int(seconds)) s: \(what)") }
+            try await Task.sleep(for: .seconds(max(0.02, 3 * (now - asked))))
         }
     }
 
     /// Returns when the triggerer holds so many waits in memory.
-    func untilArmed(_ count: Int, kind: String = "time", within seconds: Double) async throws {
-        let inspection = try LineSocket(path: place.home + "/inspect.sock")
+    ///
+    /// - Parameter triggerer: One in a process of its own; nil: the standalone's.
+    func untilArmed(
+        _ count: Int, kind: String = "time", by triggerer: RoleProcess? = nil, within seconds: Double
+    ) async throws {
+        let socket = triggerer.map { "inspect-\($0.pid).sock" } ?? "inspect.sock"
+        let inspection = try LineSocket(path: place.home + "/" + socket)
         let end = Monotonic.seconds + seconds
         while true {
             try inspection.send(#"{"summary":true}"#)
@@ -135,15 +140,13 @@ final class EngineUnderTest: Sendable {
 
     /// Ends the engine as a crash does.
     func kill() throws {
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        for process in crew.withLock({ $0 }) { process.kill() }
         try metastore.close()
     }
 
-    /// Ends the engine.
+    /// Ends the engine, whoever came last first.
     func stop() throws {
-        process.terminate()
-        process.waitUntilExit()
+        for process in crew.withLock({ $0 }).reversed() { process.stop() }
         try metastore.close()
     }
 }

@@ -2,11 +2,11 @@
 
 import Foundation
 
-/// What a process and everything under it takes from the machine.
+/// What some processes and everything under them take from the machine.
 struct ProcessTree: Sendable {
-    let root: Int32
+    let roots: [Int32]
 
-    /// The process and all its descendants.
+    /// The processes and all their descendants.
     var members: [Int32] {
         get throws {
             var parents: [Int32: Int32] = [:]
@@ -16,7 +16,7 @@ struct ProcessTree: Sendable {
                 }
                 parents[pid] = parent
             }
-            var found: Set<Int32> = [root]
+            var found: Set<Int32> = Set(roots)
             var isGrowing = true
             while isGrowing {
                 isGrowing = false
@@ -29,7 +29,7 @@ struct ProcessTree: Sendable {
         }
     }
 
-    /// The proportional set size in bytes: of the root, and of all.
+    /// The proportional set size in bytes: of the roots, and of all.
     func resident() throws -> (engine: Double, all: Double) {
         var engine = 0.0
         var all = 0.0
@@ -40,7 +40,7 @@ struct ProcessTree: Sendable {
             for line in text.split(separator: "\n") where line.hasPrefix("Pss:") {
                 let kilobytes = Double(line.split(separator: " ")[1]) ?? 0
                 all += kilobytes * 1024
-                if pid == root { engine += kilobytes * 1024 }
+                if roots.contains(pid) { engine += kilobytes * 1024 }
             }
         }
         return (engine, all)

@@ -98,11 +98,4 @@ struct RawSQLite {
         guard bytes > 0 else { throw BenchError("there are no rows to read") }
         return Monotonic.seconds - start
     }
-
-    /// Makes the default pool of a home so large that it limits nothing.
-    static func widenPool(home: String, slots: Int) throws {
-        let database = try RawSQLite(path: home + "/perch.db")
-        defer { database.close() }
-        try database.execute("UPDATE pool SET slots = \(slots)")
-    }
 }

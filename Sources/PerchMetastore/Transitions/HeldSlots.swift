@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchSDK
+
+/// What a dispatch holds of gates comes back, and what a transaction has taken and given back is counted at its end.
+extension Transaction {
+    /// Gives the slots of a dispatch back.
+    func releaseSlot(dispatchID: Int64) throws { try releaseSlots(dispatchIDs: [dispatchID]) }
+
+    /// Gives the slots of dispatches back.
+    func releaseSlots(dispatchIDs: [Int64]) throws {
+        let held = try rows(
+            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
+            forEach: dispatchIDs.map { [.integer($0)] }
+        ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
+        for (dispatchID, held) in zip(dispatchIDs, held) {
+            guard let held = held.first else { continue }
+            try freed(held.slots, of: held.pool)
+            if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
+        }
+    }
+
+    private func releaseLimits(dispatchID: Int64) throws {
+        let names = try rows("DELETE FROM limit_slot WHERE dispatch_id = :1 RETURNING name", dispatchID) { $0.text(0) }
+        for name in names.sorted() { try freed(1, of: name) }
+    }
+
+    func freed(_ slots: Int, of name: String) throws {
+        slotChanges[name, default: 0] -= slots
+        if gates[name] == nil {
+            // Read with the change: the slots are counted as free already.
+            _ = try gate(name)
+        } else {
+            gates[name]?.used -= slots
+        }
+        gates[name]?.freed += slots
+    }
+
+    /// Takes the slots of what a run has in the queue, but of clean-ups after a cancel.
+    func releaseQueuedSlots(runKey: Int64) throws {
+        let held = try rows(
+            """
+            SELECT dispatch_id FROM task_instance
+            WHERE run_key = :1 AND state = 'queued' AND queue_class > 0 AND is_callback = 0
+            ORDER BY dispatch_id
+            """, runKey
+        ) { $0.int64(0) }
+        for dispatchID in held { try releaseSlot(dispatchID: dispatchID) }
+    }
+
+    /// Counts what the transaction has taken and given back of each gate.
+    func storeSlotChanges() throws {
+        for (name, change) in slotChanges.sorted(by: { $0.key < $1.key }) where change != 0 {
+            guard TaskDefinition.isLimit(name) else {
+                try post("UPDATE pool SET used = used + :2 WHERE name = :1", name, change)
+                continue
+            }
+            try post(
+                """
+                INSERT INTO task_limit (name, used) VALUES (:1, :2)
+                ON CONFLICT (name) DO UPDATE SET used = task_limit.used + excluded.used
+                """, name, change)
+            // Keys come and go; there is no end to them.
+            try post("DELETE FROM task_limit WHERE name = :1 AND used = 0", name)
+        }
+        slotChanges = [:]
+    }
+}
