@@ -83,6 +83,7 @@ extension Executor {
 
     /// Tells the logs which attempts have nothing more to say, before the turn that reports it.
     private func tellEnds(_ turn: Turn) {
+        guard logs.hearsEnds else { return }
         func tell(_ dispatchID: Int64, isOver: Bool) {
             guard let attempt = core.attempts[dispatchID] else { return }
             logs.ended(attempt.loggedTry, by: worker, isOver: isOver)

@@ -30,6 +30,13 @@ package struct FileOutputStore: OutputStore {
         for folder in made { try Self.bringToDisk(folder) }
     }
 
+    /// Whether there is a file that reaches as far as a reference does; not whether it is the right one.
+    package func reaches(_ reference: OutputReference) -> Bool {
+        var status = stat()
+        guard lstat("\(directory)/\(reference.name)", &status) == 0 else { return false }
+        return reference.size <= Int(status.st_size) - reference.offset
+    }
+
     package func read(_ name: String, from offset: Int, count: Int) throws -> [UInt8] {
         let path = "\(directory)/\(name)"
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)

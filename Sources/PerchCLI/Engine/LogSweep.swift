@@ -63,10 +63,14 @@ final class LogSweep: Sendable {
             let folder = "\(directory)/dag_id=\(dag.encoded)"
             for run in try entries(of: folder, with: "run_id=") {
                 let path = "\(folder)/run_id=\(run.encoded)"
-                guard let dagID = dag.id, let runID = run.id, try lastChange(in: path) < instant else { continue }
-                guard try await metastore.read({ try $0.run(dagID: dagID, runID: runID) == nil }) else { continue }
-                try FileManager.default.removeItem(atPath: path)
-                count += 1
+                do {
+                    guard let dagID = dag.id, let runID = run.id, try lastChange(in: path) < instant else { continue }
+                    guard try await metastore.read({ try $0.run(dagID: dagID, runID: runID) == nil }) else { continue }
+                    try FileManager.default.removeItem(atPath: path)
+                    count += 1
+                } catch  where !FileManager.default.fileExists(atPath: path) {
+                    // Another process that looks after the same directory was faster.
+                }
             }
         }
         return count

@@ -12,6 +12,8 @@ package protocol AttemptLog: Sendable {
     /// A dispatch of the try, at this worker, has said all that it has to say; `isOver`: so has the try. Comes before that
     /// is reported.
     func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool)
+    /// Whether anybody is to be told of ends.
+    var hearsEnds: Bool { get }
     /// Returns once everything added before is where it belongs.
     func flush() async
 }
@@ -22,6 +24,8 @@ extension AttemptLog {
     }
 
     package func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool) {}
+
+    package var hearsEnds: Bool { false }
 }
 
 extension AttemptLogStore: AttemptLog {}

@@ -122,6 +122,8 @@ package final class SharedAttemptLog: AttemptLog {
         if mustSend { send() } else { lookForChores() }
     }
 
+    package var hearsEnds: Bool { true }
+
     package func flush() async {
         await local.flush()
         await withCheckedContinuation { waiter in

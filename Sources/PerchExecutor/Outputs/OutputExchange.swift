@@ -3,12 +3,16 @@
 package import PerchMetastore
 internal import PerchOutputs
 internal import PerchSDK
+internal import Synchronization
 
 /// Brings long outputs from the files of a home to where workers of other homes find them, and from there: through the
 /// metastore that they share.
-package struct OutputExchange: Sendable {
+package final class OutputExchange: Sendable {
     private let metastore: Metastore
     private let store: FileOutputStore
+    /// What was found to be right in this home, and is not read once more: many tasks may be given the same.
+    private let known = Mutex<Set<OutputReference>>([])
+    private static let mostKnown = 10_000
 
     /// What no second attempt mends.
     struct Fault: Error { var words: String }
@@ -62,8 +66,7 @@ package struct OutputExchange: Sendable {
         }
         for name in names {
             let references = wanted[name] ?? []
-            // Because one that is missing or damaged is fetched.
-            if references.allSatisfy({ (try? store.text(of: $0)) != nil }) { continue }
+            if references.allSatisfy(isHere) { continue }
             guard let file = try await metastore.read({ try $0.sharedOutput(name) }) else { continue }
             do {
                 for reference in references {
@@ -74,6 +77,17 @@ package struct OutputExchange: Sendable {
                 throw Fault(words: "what it is given cannot be fetched: \(Self.words(error))")
             }
         }
+    }
+
+    private func isHere(_ reference: OutputReference) -> Bool {
+        if known.withLock({ $0.contains(reference) }), store.reaches(reference) { return true }
+        // Because one that is missing or damaged is fetched.
+        guard (try? store.text(of: reference)) != nil else { return false }
+        known.withLock { known in
+            if known.count >= Self.mostKnown { known = [] }
+            known.insert(reference)
+        }
+        return true
     }
 
     private static func words(_ error: any Error) -> String { (error as? PerchError)?.message ?? "\(error)" }
