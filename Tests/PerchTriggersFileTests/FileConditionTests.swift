@@ -238,7 +238,8 @@ struct FileConditionTests {
     func skewed() async throws {
         let scratch = try Scratch()
         let bench = try await fileBench(
-            now: { ThreadReactor.wallClock() + TimeSpan.seconds(3 * 3_600).microseconds }, machineTime: ThreadReactor.wallClock)
+            now: { ThreadReactor.wallClock() + TimeSpan.seconds(3 * 3_600).microseconds },
+            machineTime: ThreadReactor.wallClock)
         defer { bench.end() }
         try scratch.write("old")
         try scratch.write("new")
