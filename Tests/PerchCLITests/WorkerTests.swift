@@ -211,4 +211,31 @@ struct WorkerTests {
         for role in [other, triggerer, scheduler] { #expect(role.stop() == 0, "\(role.text)") }
         #expect(try place.program("db", "check").code == 0)
     }
+
+    @Test("a worker that hears no doorbell any more finds its tasks when it looks by itself")
+    func deaf() throws {
+        let server = try PostgresCluster(trusting: true, connections: 60)
+        defer { server.stop() }
+        try server.execute("CREATE ROLE ear LOGIN")
+        let place = try Workplace(
+            """
+            id: work
+            tasks:
+            - {id: first, bash: "true"}
+            - {id: second, after: first, bash: "true"}
+            """, server: server)
+        defer { place.folder.remove() }
+        let scheduler = try place.start("scheduler")
+        let ear = "postgresql://ear@/postgres?host=\(server.folder)&port=\(server.port)"
+        let worker = try place.start("worker", "--set", "metastore.listen_url=\(ear)")
+        let hearing = "FROM pg_stat_activity WHERE usename = 'ear'"
+        #expect(try server.select("SELECT COUNT(*) \(hearing)") == "1")
+        // Its session is cut, and is not let in again; what it writes and reads goes on.
+        try server.execute("ALTER ROLE ear NOLOGIN")
+        try server.execute("SELECT pg_terminate_backend(pid) \(hearing)")
+        try place.trigger("r")
+        try place.until("all have succeeded") { try place.states("success") == 2 }
+        #expect(try server.select("SELECT COUNT(*) \(hearing)") == "0")
+        for role in [worker, scheduler] { #expect(role.stop() == 0, "\(role.text)") }
+    }
 }

@@ -91,4 +91,22 @@ struct MigrationTests {
         #expect(busy?.code == .conflict)
         try store.close()
     }
+
+    @Test("a schema is not led on under a triggerer or a worker of an earlier program")
+    func members() async throws {
+        let site = try Site(isEmpty: true)
+        _ = try site.migrate()
+        let member = try site.open(.member)
+        let earlier = String(Schema.current - 1)
+        _ = try await member.write {
+            try $0.run("UPDATE meta SET value = :1 WHERE key = 'schema_version'", earlier)
+        }
+        let busy = #expect(throws: PerchError.self) { try site.migrate() }
+        #expect(busy?.code == .conflict && busy?.message.contains("works on it") == true, "\(String(describing: busy))")
+        let found = try await member.read { snapshot in
+            try snapshot.first("SELECT value FROM meta WHERE key = 'schema_version'") { $0.text(0) }
+        }
+        #expect(found == earlier)
+        try member.close()
+    }
 }
