@@ -53,10 +53,12 @@ final class Workplace {
         return rows
     }
 
-    /// Looks again and again until something holds; each look takes as long as a command.
+    /// Looks again and again until something holds, for a minute and a half at most.
     func until(_ what: String, _ holds: () throws -> Bool) throws {
-        for _ in 0..<600 {
+        let end = ContinuousClock.now + .seconds(90)
+        while ContinuousClock.now < end {
             if try holds() { return }
+            usleep(10_000)  // because another process changes it, of which nobody tells this one
         }
         let states = try program("tasks", "states", "work", "r").output
         Issue.record("\(what): \(states)")

@@ -81,8 +81,8 @@ package final class OutputExchange: Sendable {
 
     private func isHere(_ reference: OutputReference) -> Bool {
         if known.withLock({ $0.contains(reference) }), store.reaches(reference) { return true }
-        // Because one that is missing or damaged is fetched.
-        guard (try? store.text(of: reference)) != nil else { return false }
+        guard (try? store.text(of: reference)) != nil  // because one that is missing or damaged is fetched
+        else { return false }
         known.withLock { known in
             if known.count >= Self.mostKnown { known = [] }
             known.insert(reference)
