@@ -9,8 +9,11 @@ internal import PerchSDK
 /// statement goes to the server and back twice, and one without any not at all.
 final class PostgresConnection: SQLConnection {
     let link: PostgresLink
-    /// What begins a transaction that writes.
-    private let beginning: [String]
+    /// How a transaction that writes waits for its turn.
+    private let turn: [String]
+    /// How long a transaction that writes may stand still between two statements before the server ends it and its session, in
+    /// milliseconds: a process that is stopped in the middle must not stop the others for long.
+    var longestStill = 1_000
     private let prepares: Bool
     /// Names of prepared statements, by the address of their text.
     private var prepared: [StatementKey: String] = [:]
@@ -54,12 +57,8 @@ final class PostgresConnection: SQLConnection {
     init(link: PostgresLink, lock: String, patience: Int? = nil, prepares: Bool) {
         self.link = link
         self.prepares = prepares
-        beginning =
-            [
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-                // A machine that stops in the middle must not stop the others for long.
-                "SET LOCAL idle_in_transaction_session_timeout = '30s'",
-            ] + (patience.map { ["SET LOCAL lock_timeout = \($0)"] } ?? []) + ["SELECT pg_advisory_xact_lock(\(lock))"]
+        turn =
+            (patience.map { ["SET LOCAL lock_timeout = \($0)"] } ?? []) + ["SELECT pg_advisory_xact_lock(\(lock))"]
     }
 
     func run(_ sql: StaticString, _ values: [SQLValue]) throws -> Int {
@@ -116,7 +115,11 @@ final class PostgresConnection: SQLConnection {
         switch step {
         case .begin:
             standing = .inside(isWriting: true)
-            waiting = beginning.map { .command($0) }
+            let beginning = [
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+                "SET LOCAL idle_in_transaction_session_timeout = \(longestStill)",
+            ]
+            waiting = (beginning + turn).map { .command($0) }
         case .beginReading:
             standing = .inside(isWriting: false)
             waiting = [.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]

@@ -58,6 +58,8 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
             writer = try reconnect()
         }
         guard let writer else { throw closed }
+        // What was lost may have stood still because there is much to work out, as of a DAG with a million tasks.
+        writer.longestStill = losses == 0 ? 1_000 : 60_000
         do {
             let result = try body(writer)
             losses = 0
