@@ -4,6 +4,7 @@ public import Logging
 public import PerchMetastore
 public import PerchReactor
 import PerchSDK
+import Synchronization
 
 /// Makes timetables into runs, starts runs, and sets retries and waiting tasks going again.
 ///
@@ -45,6 +46,8 @@ public actor Scheduler {
     private var plans: [String: (versionID: Int64, plan: SchedulePlan)] = [:]
     /// The DAGs that events start, and how far the inbox has been looked through for them.
     private var eventStarts = EventStarts()
+    /// Whether there are any.
+    private nonisolated let hearsEvents = Atomic(false)
     /// Those that `eventStarts` was made of, the ones that could not be read too.
     private var eventDAGs: [EventStartedDAG] = []
     private var eventCursor: Int64 = 0
@@ -81,6 +84,9 @@ public actor Scheduler {
         renew()
         metastore.doorbells.subscribe([.runs, .events]) { [weak self, reactor] bells in
             guard let self else { return }
+            // Most events start nothing: the thread is not woken by them, which others need just then.
+            let bells = hearsEvents.load(ordering: .acquiring) ? bells : bells.subtracting(.events)
+            if bells.isEmpty { return }
             reactor.submit { self.assumeIsolated { $0.rang(bells) } }
         }
         ring(Self.everything)
@@ -99,10 +105,7 @@ public actor Scheduler {
 
     private static let everything: DoorbellSet = [.runs, .events]
 
-    private func rang(_ bells: DoorbellSet) {
-        // Most events start nothing: they wake nobody here.
-        ringInTurn(eventStarts.floor == nil ? bells.subtracting(.events) : bells)
-    }
+    private func rang(_ bells: DoorbellSet) { ringInTurn(bells) }
 
     /// Something may have to be done.
     func ring(_ bells: DoorbellSet) {
@@ -186,6 +189,8 @@ public actor Scheduler {
         }
         eventStarts = starts
         eventDAGs = found.map(\.0)
+        // Events from here on ring; those before are looked for next.
+        hearsEvents.store(starts.floor != nil, ordering: .releasing)
     }
 
     /// Creates the runs that events start. How far it has looked is stored with them, and only with them: events that
