@@ -34,7 +34,7 @@ struct MultiNodeTests {
 
     @Test("a small one ends with everything done, and once, while its roles are killed")
     func small() throws {
-        let outcome = try run("120", "--runs", "3", "--schedulers", "1", "--limit", "240")
+        let outcome = try run("120", "--runs", "3", "--schedulers", "2", "--limit", "240")
         #expect(outcome.code == 0, "\(outcome.output) \(outcome.errors)")
         for line in ["tasks that ended as success: 243", "waits that were fired: 120", "the metastore is sound"] {
             #expect(outcome.output.contains(line), "\(outcome.output)")

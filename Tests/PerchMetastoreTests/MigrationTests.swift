@@ -84,11 +84,15 @@ struct MigrationTests {
             #expect(unknown?.code == .invalid && unknown?.message.contains("1 to \(Schema.current)") == true)
         }
         #expect(try site.migrate(to: 5) == (5, 5))
-        // Nor beside somebody who works on it.
+        // Nor beside the engine of a home. A server's engines may be many, and there is nothing to do.
         _ = try site.migrate()
         let store = try site.open(.engine)
-        let busy = #expect(throws: PerchError.self) { try site.migrate(to: Schema.current) }
-        #expect(busy?.code == .conflict)
+        if Ground.current == .postgres {
+            #expect(try site.migrate(to: Schema.current) == (Schema.current, Schema.current))
+        } else {
+            let busy = #expect(throws: PerchError.self) { try site.migrate(to: Schema.current) }
+            #expect(busy?.code == .conflict)
+        }
         try store.close()
     }
 
@@ -102,7 +106,7 @@ struct MigrationTests {
             try $0.run("UPDATE meta SET value = :1 WHERE key = 'schema_version'", earlier)
         }
         let busy = #expect(throws: PerchError.self) { try site.migrate() }
-        #expect(busy?.code == .conflict && busy?.message.contains("works on it") == true, "\(String(describing: busy))")
+        #expect(busy?.code == .conflict && busy?.message.contains("on it") == true, "\(String(describing: busy))")
         let found = try await member.read { snapshot in
             try snapshot.first("SELECT value FROM meta WHERE key = 'schema_version'") { $0.text(0) }
         }

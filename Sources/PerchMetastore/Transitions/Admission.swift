@@ -149,6 +149,8 @@ extension Transaction {
         }
         if let pending { try insertUnbegun(instance, task: task, pending: pending) }
         if let beginning { try store(beginning, of: instance) }
+        // How its wait has ended is journalled before its row says that it waits no more.
+        try store(settlement.takeWaits())
         try post(
             """
             UPDATE task_instance SET state = 'scheduled', dispatch_id = 0, worker = NULL, queue_class = :2, is_held = :3,
@@ -174,6 +176,7 @@ extension Transaction {
         } catch let error as PerchError where error.code == .invalid {
             if let pending { try insertUnbegun(instance, task: task, pending: pending) }
             if let beginning { try store(beginning, of: instance) }
+            try store(settlement.takeWaits())
             try end(instance, as: .failed, message: error.message, in: settlement)
         }
     }

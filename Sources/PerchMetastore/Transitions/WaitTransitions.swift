@@ -180,11 +180,12 @@ extension Transaction {
         } else {
             let end = EndedWait(
                 instance: instance, journalKey: gone.key, outcome: outcome, eventSeq: firing.eventSeq, by: firing.by)
-            switch firing.outcome {
-            case .event, .timeout: settlement.ended(end)
-            // What follows may look at it.
-            case .broken, .cancelled: try store([end])
-            }
+            let goesOn =
+                switch firing.outcome {
+                case .event, .timeout: true
+                case .broken, .cancelled: false
+                }
+            if goesOn, settlement.gathers { settlement.ended(end) } else { try store([end]) }
             let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
             switch firing.outcome {
             case .broken(let message):

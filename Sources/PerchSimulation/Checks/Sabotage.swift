@@ -65,8 +65,8 @@ package struct Sabotage: Sendable {
             "WHERE dispatch_id = :1", becomes: "WHERE dispatch_id = :1 AND 1 = 0"),
         statement(
             "pool-without-limit",
-            in: "SELECT slots, used, include_deferred, max_deferred FROM pool WHERE name = :1 {for_update}",
-            "used", becomes: "0 * used"),
+            in: "SELECT slots, used, include_deferred, max_deferred,\n    EXISTS", "slots, used,",
+            becomes: "slots, 0 * used,"),
         statement(
             "pending-counted-twice", in: "UPDATE task_instance SET pending = pending - :3, upstream_failed",
             "pending - :3", becomes: "pending - :3 - :3"),
