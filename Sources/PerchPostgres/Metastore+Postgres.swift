@@ -114,7 +114,10 @@ private final class PostgresOpening {
         }
         if access == .engine {
             _ = try migrate()
-            if isAlone, try !session.holdAlone() { throw try inUse(by: session, "is to be had alone") }
+            if isAlone {
+                guard try session.holdAlone() else { throw try inUse(by: session, "is to be had alone") }
+                driver.takeTime()
+            }
         } else {
             guard try session.share() else {
                 throw PerchError(

@@ -22,6 +22,8 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
     private var writer: PostgresConnection?
     /// How often the last transaction was taken back, one after the other.
     private var losses = 0
+    /// Whether nobody is held up by a transaction that stands still.
+    private var isAlone = false
     private static let mostReaders = 3
     private let places = DispatchSemaphore(value: mostReaders)
     private let room = Mutex(Room())
@@ -59,7 +61,7 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
         }
         guard let writer else { throw closed }
         // What was lost may have stood still because there is much to work out, as of a DAG with a million tasks.
-        writer.longestStill = losses == 0 ? 1_000 : 60_000
+        writer.longestStill = losses == 0 && !isAlone ? 1_000 : 60_000
         do {
             let result = try body(writer)
             losses = 0
@@ -71,6 +73,9 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
             throw lost
         }
     }
+
+    /// Nobody else works on the metastore: a transaction may take its time.
+    func takeTime() { turn.withLock { isAlone = true } }
 
     func read<Result>(_ body: (any SQLConnection) throws -> Result) throws -> Result {
         places.wait()
