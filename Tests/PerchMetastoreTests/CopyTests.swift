@@ -37,7 +37,8 @@ struct CopyTests {
     }
 
     private func open(_ database: TestDatabase, _ stage: Stage) throws -> Metastore {
-        try Metastore.open(postgres: database.settings, home: stage.home.path, access: .engine, clock: stage.clock)
+        try Metastore.open(
+            postgres: database.settings, home: stage.home.path, access: .engine, isAlone: true, clock: stage.clock)
     }
 
     @Test("runs, waits and journals are there, and go on") func everything() async throws {
