@@ -51,14 +51,7 @@ final class SQLiteDriver: MetastoreDriver, @unchecked Sendable {
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             // GRDB lowers it to NORMAL when it switches to WAL; what is acknowledged has to survive a power loss.
-            try pool.writeWithoutTransaction { database in
-                try database.execute(sql: "PRAGMA synchronous = EXTRA")
-                guard access == .engine else { return }
-                try database.execute(sql: "BEGIN IMMEDIATE")
-                let failure = Result { try SQLiteLog.fill(path + "-wal") }
-                try database.execute(sql: "ROLLBACK")
-                try failure.get()
-            }
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = EXTRA") }
         } catch let error as DatabaseError {
             throw Self.fault(error, path: path)
         }
