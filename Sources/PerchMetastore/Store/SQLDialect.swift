@@ -70,7 +70,7 @@ package struct SQLDialect: Sendable {
             numbers.append(number)
             rest = rest[digits.endIndex...]
         }
-        // because a row without values is refused above
+        // A row without placeholders is the same each time.
         let width = numbers.max() ?? 0
         let repeated = (0..<rows).map { row in
             zip(pieces, numbers).map { "\($0):\(row * width + $1)" }.joined() + rest

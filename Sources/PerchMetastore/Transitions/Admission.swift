@@ -140,12 +140,9 @@ extension Transaction {
         let obstacle =
             isPaused ? Obstacle(gate: task.pool) : try firstFull(holds, overtaking: queueClass == .resumed)
         guard let obstacle else {
-            if beginning == nil, settlement.gathers {
-                try gather(instance, holding: holds, queueClass, fairAt: fairAt, in: settlement)
-            } else {
-                try queue(instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, making: pending)
-            }
-            return
+            return try queue(
+                instance, holding: holds, queueClass, fairAt: fairAt, beginning: beginning, making: pending,
+                in: settlement)
         }
         if let pending { try insertUnbegun(instance, task: task, pending: pending) }
         if let beginning { try store(beginning, of: instance) }
@@ -168,7 +165,9 @@ extension Transaction {
         making pending: Int? = nil, in settlement: Settlement
     ) throws {
         if queueClass == .cancelling {
-            try queue(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
+            try storeQueued(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
+            tally.entered(.queued)
+            ring(.queue)
             return
         }
         do {
@@ -188,32 +187,24 @@ extension Transaction {
         try insert(instance, task: task, pending: pending)
     }
 
+    /// Puts an instance into the queue: at once or, where many go there together, when the settlement is settled.
     private func queue(
         _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64,
-        beginning: TryBeginning? = nil, making pending: Int? = nil
+        beginning: TryBeginning? = nil, making pending: Int? = nil, in settlement: Settlement
     ) throws {
-        let dispatchID = try nextID()
         guard let pool = holds.first else { return }
-        try queue(
-            instance, pool: pool.gate, dispatchID: dispatchID, queueClass, fairAt: fairAt, beginning: beginning,
-            making: pending)
-        try post(
-            "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", dispatchID,
-            pool.gate, instance.id, pool.slots, holds.count - 1)
-        try take(holds, for: dispatchID)
-    }
-
-    /// Puts an instance into the queue with others, when the settlement is settled.
-    private func gather(
-        _ instance: Instance, holding holds: [Hold], _ queueClass: QueueClass, fairAt: Int64, in settlement: Settlement
-    ) throws {
-        let dispatchID = try nextID()
-        guard let pool = holds.first else { return }
-        settlement.queue(
-            Queueing(
-                instance: instance, dispatchID: dispatchID, queueClass: queueClass, fairAt: fairAt, pool: pool,
-                limits: holds.count - 1))
-        try take(holds, for: dispatchID)
+        let row = Queueing(
+            instance: instance, dispatchID: try nextID(), queueClass: queueClass, fairAt: fairAt, pool: pool,
+            limits: holds.count - 1)
+        if beginning == nil, settlement.gathers {
+            settlement.queue(row)
+        } else {
+            try storeQueued(
+                instance, pool: pool.gate, dispatchID: row.dispatchID, queueClass, fairAt: fairAt,
+                beginning: beginning, making: pending)
+            try storeSlots(of: [row])
+        }
+        try take(holds, for: row.dispatchID)
         tally.entered(.queued)
         ring(.queue)
     }
@@ -232,7 +223,8 @@ extension Transaction {
         gates[hold.gate]?.used += hold.slots
     }
 
-    private func queue(
+    /// Has the row of an instance say that it is in the queue.
+    func storeQueued(
         _ instance: Instance, pool: String, dispatchID: Int64, _ queueClass: QueueClass, fairAt: Int64,
         beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
@@ -266,8 +258,6 @@ extension Transaction {
                 WHERE ti_id = :1
                 """, instance.id, dispatchID, queueClass, now, fairAt, pool)
         }
-        tally.entered(.queued)
-        ring(.queue)
     }
 
     /// What waits before a gate of which slots came free goes ahead, by class, priority and turn.
@@ -322,7 +312,7 @@ extension Transaction {
                     try goOnWaiting(instance, task: task, in: settlement)
                     hasBegun = true
                 } else {
-                    try queue(instance, holding: holds, queueClass, fairAt: fairAt)
+                    try queue(instance, holding: holds, queueClass, fairAt: fairAt, in: settlement)
                 }
                 left -= 1
             }

@@ -45,7 +45,7 @@ extension Transaction {
             ORDER BY dispatch_id
             """, runKey
         ) { $0.int64(0) }
-        for dispatchID in held { try releaseSlot(dispatchID: dispatchID) }
+        try releaseSlots(dispatchIDs: held)
     }
 
     /// Counts what the transaction has taken and given back of each gate.

@@ -101,14 +101,17 @@ extension Transaction {
             WHERE ti_id = v.column1
             """, values, width: 6)
         for row in queued[many...] {
-            try run(
-                """
-                UPDATE task_instance SET state = 'queued', dispatch_id = :2, worker = NULL, queue_class = :3,
-                    queued_at = :4, fair_at = :5, pool = :6
-                WHERE ti_id = :1
-                """, row.instance.id, row.dispatchID, row.queueClass, now, row.fairAt, row.pool.gate)
+            try storeQueued(
+                row.instance, pool: row.pool.gate, dispatchID: row.dispatchID, row.queueClass, fairAt: row.fairAt)
         }
-        values.removeAll(keepingCapacity: true)
+        try storeSlots(of: queued)
+    }
+
+    /// Stores what dispatches hold of their pools.
+    func storeSlots(of queued: [Queueing]) throws {
+        let width = 5
+        var values: [SQLValue] = []
+        values.reserveCapacity(queued.count * width)
         for row in queued {
             values.append(.integer(row.dispatchID))
             values.append(.text(row.pool.gate))
@@ -118,6 +121,6 @@ extension Transaction {
         }
         try runMany(
             "INSERT INTO pool_slot (dispatch_id, pool, ti_id, slots, limits) VALUES (:1, :2, :3, :4, :5)", values,
-            width: 5)
+            width: width)
     }
 }
