@@ -94,6 +94,32 @@ struct SharedLogTests {
         #expect(try await text() == before + "last\n")
     }
 
+    @Test("of a log that several homes have spoken in, none takes all for its own, tidied or archived")
+    func origins() async throws {
+        for (worker, home) in [(Int64(7), "h:/a"), (8, "h:/b"), (7, "h:/a")] {
+            let start = try await parts().count
+            let pieces = (1...5).map { piece(Int64(start + $0), "\(home) \($0)\n", by: worker) }
+            try await stage.store.write { try $0.appendLogs(pieces, origin: home) }
+        }
+        let (log, before) = (log, try await text())
+        #expect(try await stage.store.write { try $0.tidyLog(log) } == false)
+        #expect(try await parts().map(\.origin) == ["h:/a", "h:/b", "h:/a"])
+        #expect(try await text() == before)
+        let ownEnd = Int64(before.utf8.count / 3)
+        #expect(try await stage.store.read { try $0.firstByte(of: log, notFrom: "h:/a") } == ownEnd)
+        #expect(try await stage.store.read { try $0.firstByte(of: log, notFrom: "h:/b") } == 0)
+        // What was sent once is known after the rows were joined.
+        let again = (1...5).map { piece(Int64($0), "h:/a \($0)\n") }
+        try await stage.store.write { try $0.appendLogs(again, origin: "h:/a") }
+        #expect(try await text() == before)
+        let end = Int64(before.utf8.count)
+        for _ in 1...2 {
+            #expect(try await stage.store.write { try $0.archiveLog(log, through: end) })
+            let found = try await stage.store.read { try $0.logOrigins(log) }
+            #expect(found == ["h:/a, h:/b"])
+        }
+    }
+
     @Test("what stands in the archive leaves the metastore, once or twice, and what comes later goes on behind it")
     func archive() async throws {
         try await append(piece(1, "one\n"), piece(2, "two\n"))

@@ -124,8 +124,13 @@ struct Engine {
         }
         scheduler.reactor.start()
         await scheduler.start()
-        try await triggerer.start()
-        try await events.start()
+        do {
+            try await triggerer.start()
+            try await events.start()
+        } catch {
+            try? await stop()  // because what hindered the start is what is to be told
+            throw error
+        }
         for sweep in sweeps { sweep.start() }
         if let listing { folder?.start(from: listing) }
         await api?.open()
@@ -271,7 +276,10 @@ struct Engine {
                     reactor: reactor, log: log.logger("logs")))
         }
         if !isTest {
-            if !isWorker, let archive = try SharedLogs.archive(of: configuration) {
+            // Without a server nothing was archived from here: what lies there is another metastore's.
+            if !isWorker, try home.postgres(configuration) != nil,
+                let archive = try SharedLogs.archive(of: configuration)
+            {
                 sweeps.append(
                     LogSweep(
                         metastore: metastore, directory: archive.directory, keep: .seconds(3_600), reactor: reactor,

@@ -54,11 +54,15 @@ struct SharedLog: LogSource {
     private static let most = 1 << 20
 
     mutating func next() async throws -> [UInt8] {
-        let (log, from) = (log, offset)
+        let log = log
         if !isElsewhere {
-            let origins = try await logs.metastore.read { try $0.logOrigins(log) }
-            isElsewhere = !origins.isSubset(of: [logs.origin]) || access(path, R_OK) != 0
+            let own = logs.origin
+            let foreign = try await logs.metastore.read { try $0.firstByte(of: log, notFrom: own) }
+            isElsewhere = foreign != nil || access(path, R_OK) != 0
+            // The file may have had more than was sent of it: what others say begins where they say it.
+            if let foreign { offset = min(offset, foreign) }
         }
+        let from = offset
         let bytes: [UInt8]
         if isElsewhere {
             let part = try await logs.metastore.read { try $0.logParts(log, from: from, limit: 1).first }

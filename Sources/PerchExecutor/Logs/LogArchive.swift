@@ -124,6 +124,10 @@ private final class PartFile {
     /// Brings it to the disk and to its place.
     func finish(as place: String) throws {
         guard fsync(descriptor) == 0 else { throw LogArchive.fault("bring to the disk", path) }
+        // One that stood still before this has less than another has brought there meanwhile.
+        var (own, there) = (stat(), stat())
+        guard fstat(descriptor, &own) == 0 else { throw LogArchive.fault("look at", path) }
+        if stat(place, &there) == 0, there.st_size > own.st_size { return }
         guard rename(path, place) == 0 else { throw LogArchive.fault("rename", path) }
         close(descriptor)
         descriptor = -1

@@ -115,8 +115,9 @@ struct LogQueue {
             }
             counts[log, default: 0] += texts.count
         }
-        make(entry.past ?? [], .first)
+        // Of a log that is new the past tells it.
         make(entry.ifThere, .later)
+        make(entry.past ?? [], .first)
         make(entry.always, .always)
         bytes += made - before
         // What ends without an end here is not worth remembering for long.

@@ -10,7 +10,8 @@ internal import Synchronization
 /// The logs of attempts where workers have homes of their own: files of the home, and what others read, in the metastore.
 ///
 /// Nobody waits for the metastore. What a try says goes there about once a second; the last of it is given to the metastore
-/// before the end of its dispatch is, so that who sees the end finds a log that is whole.
+/// before the end of its dispatch is, unless other lines are on their way: so who sees the end mostly finds a log that is whole,
+/// and else a moment later.
 package final class SharedAttemptLog: AttemptLog {
     private let local: AttemptLogStore
     private let metastore: Metastore
@@ -34,6 +35,8 @@ package final class SharedAttemptLog: AttemptLog {
         /// What is to be done with logs that have ended, and the piece behind which it is.
         var chores: [(after: Int64, chore: Chore)] = []
         var isAtChores = false
+        /// More logs have ended than wait: that was said.
+        var isOverfull = false
         /// The last piece that is stored, or given up.
         var stored: Int64 = 0
 
@@ -66,6 +69,12 @@ package final class SharedAttemptLog: AttemptLog {
     private static let fewRows = 4
     /// So many logs wait for the archive; more stay where they are.
     private static let mostChores = 10_000
+
+    private func tellOfTooMany() {
+        logger.warning(
+            "more logs have ended than can be moved or tidied; those beyond it stay as they are in the metastore",
+            metadata: ["waiting": "\(Self.mostChores)"])
+    }
 
     /// - Parameters:
     ///   - local: The files of the home.
@@ -110,15 +119,23 @@ package final class SharedAttemptLog: AttemptLog {
     }
 
     package func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool) {
-        let mustSend = state.withLock { state in
+        let (mustSend, isTooMuch) = state.withLock { state in
             let count = state.queue.end(logged.log)
             let archives = isOver && archive != nil && (count > 0 || logged.hasPast)
-            if archives || count > Self.fewRows, state.chores.count < Self.mostChores {
-                let chore = Chore(logged: logged, worker: worker, archives: archives)
-                state.chores.append((state.queue.lastPosition, chore))
+            var isTooMuch = false
+            if archives || count > Self.fewRows {
+                if state.chores.count < Self.mostChores {
+                    let chore = Chore(logged: logged, worker: worker, archives: archives)
+                    state.chores.append((state.queue.lastPosition, chore))
+                    state.isOverfull = false
+                } else {
+                    isTooMuch = !state.isOverfull
+                    state.isOverfull = true
+                }
             }
-            return state.mustSend()
+            return (state.mustSend(), isTooMuch)
         }
+        if isTooMuch { tellOfTooMany() }
         if mustSend { send() } else { lookForChores() }
     }
 

@@ -48,6 +48,9 @@ extension Executor {
                 return
             } catch let fault as OutputExchange.Fault {
                 return fail(exchange, fault.words)
+            } catch let error as PerchError where error.code != .unavailable && failures >= Self.mostRefusals {
+                // What is refused for good must not hold up what comes after it.
+                return fail(exchange, "its long output cannot be exchanged: \(error.message)")
             } catch {
                 failures += 1
                 let seconds = Int64(1) << Int64(min(failures - 1, 5))
@@ -58,6 +61,9 @@ extension Executor {
             }
         }
     }
+
+    /// So often is tried what is refused for another reason than that nobody is there.
+    private static var mostRefusals: Int { 4 }
 
     private func isWanted(_ exchange: Exchange) -> Bool {
         guard life == .running || life == .draining else { return false }
