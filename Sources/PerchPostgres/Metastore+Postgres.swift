@@ -90,7 +90,7 @@ private final class PostgresOpening {
     /// Leads the schema forward where that is needed. The session works on the metastore afterwards, as others may.
     func migrate(to target: Int? = nil) throws -> (from: Int, to: Int) {
         guard let session else { throw PerchError(.metastore, "a command does not migrate") }
-        let wanted = target ?? Migrations.current
+        let wanted = try Migrations.checked(target)
         for look in 0..<Self.looks {
             if look > 0 { usleep(100_000) }
             guard try session.share() else { continue }

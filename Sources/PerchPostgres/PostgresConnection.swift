@@ -127,7 +127,12 @@ final class PostgresConnection: SQLConnection {
         case .rollback: try rollBack()
         case .restart:
             if case .lost(let fault) = standing { throw Self.loss(fault) }
-            try rollBack()
+            do {
+                try rollBack()
+            } catch let error as PerchError {
+                // Nothing was to be committed yet: all of it is made again.
+                throw LostTransaction(cause: error)
+            }
             try perform(.begin)
         case .beginPart: waiting.append(.command(Self.savepoint))
         case .endPart: try endPart()
@@ -189,7 +194,7 @@ final class PostgresConnection: SQLConnection {
         } catch {
             guard case .lost(let fault) = standing else { throw error }
             // An answer that says no is one; a connection that breaks leaves it open.
-            if link.isAlive { throw Self.loss(fault) }
+            if link.isAlive || link.hasStoodStill { throw Self.loss(fault) }
             guard case .inside(true) = before else { throw Self.loss(fault) }
             throw PerchError(
                 .unavailable,

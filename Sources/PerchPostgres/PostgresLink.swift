@@ -12,6 +12,8 @@ final class PostgresLink {
     let address: PostgresAddress
     /// Cleared when the server is gone, or what it says makes no sense any more.
     private(set) var isAlive = true
+    /// The server has ended the session because a transaction stood still, which it has undone with that.
+    private(set) var hasStoodStill = false
 
     /// What is used where the URI says nothing of it.
     private static let defaults = [
@@ -103,6 +105,8 @@ final class PostgresLink {
                 guard answers.count == wanted else { throw broken() }
                 return .rows(answers)
             case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE:
+                // idle_in_transaction_session_timeout: it runs only while the server waits for a command.
+                if cpq_state(result).map({ String(cString: $0) }) == "25P03" { hasStoodStill = true }
                 if failure == nil {
                     let text = index >= count - wanted ? statement() : "what comes before \(statement())"
                     failure = PostgresResultFault(index: index, state: PostgresFault(result, statement: text, address))

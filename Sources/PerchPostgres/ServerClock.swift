@@ -35,7 +35,8 @@ package final class ServerClock: PerchClock {
             measuredAt = reading.answered
         }
 
-        /// What its error has grown to: two clocks drift apart by 500 microseconds a second at most, for more is not corrected.
+        /// What its error has grown to: two clocks drift apart by less than 500 microseconds a second. Where one
+        /// is being led back to the right time faster than that, it is followed as one that was set.
         func error(at uptime: Int64) -> Int64 { error + max(0, uptime - measuredAt) / 2_000 }
     }
 
@@ -62,7 +63,7 @@ package final class ServerClock: PerchClock {
     }
 
     /// What has to be added to this machine's uptime at this moment.
-    package var offset: Int64 { now.microseconds - uptime() }
+    package var offset: Int64 { state.withLock { $0.estimate.offset } }
 
     /// Takes in another measurement.
     ///
@@ -75,9 +76,10 @@ package final class ServerClock: PerchClock {
             let distance = new.offset - state.estimate.offset
             let isMoved = abs(distance) > new.error + keptError
             guard isMoved || isNewServer || new.error <= keptError else { return false }
-            let told = max(state.told, uptime() + state.estimate.offset)
+            let present = uptime()
+            let told = max(state.told, present + state.estimate.offset)
             state.estimate = new
-            state.told = distance < -Self.longestStand ? .min : told
+            state.told = told - (present + new.offset) > Self.longestStand ? .min : told
             return isMoved
         }
     }

@@ -9,8 +9,10 @@ extension Scheduler {
     /// A wait is bounded even where no triggerer serves its queue: its deadline is minded here then, for want of better
     /// without a last probe.
     func timeOutUnwatched() async throws {
-        guard reactor.loop.now >= nextLook else { return }
-        nextLook = reactor.loop.now + configuration.slowPoll.microseconds
+        // A clock that was set back must not stop the watch for as long.
+        let (present, pause) = (reactor.loop.now, configuration.slowPoll.microseconds)
+        guard present >= nextLook || nextLook > present + pause else { return }
+        nextLook = present + pause
         let (queues, now) = try await metastore.read { (try $0.unservedQueues(), $0.now) }
         let grace = configuration.unwatchedGrace
         let (alone, new) = unwatched.look(queues, at: now, grace: grace)

@@ -322,8 +322,10 @@ struct PostgresDriverTests {
         try store.close()
     }
 
-    @Test("Who stands still in a transaction does not stop the others: it is taken back, and made again with more time")
-    func stillness() async throws {
+    @Test(
+        "Who stands still in a transaction does not stop the others: it is taken back, and made again with more time",
+        arguments: [true, false])
+    func stillness(beforeTheEnd: Bool) async throws {
         let store = try open()
         let second = try TemporaryHome()
         let other = try open(home: second)
@@ -332,6 +334,7 @@ struct PostgresDriverTests {
         let attempts = Mutex(0)
         async let slow = store.write { transaction in
             _ = try transaction.emit([NewEvent(name: "slow", eventID: "1")])
+            if beforeTheEnd { _ = try transaction.emit([NewEvent(name: "slow", eventID: "2")]) }
             let attempt = attempts.withLock { attempts in
                 attempts += 1
                 return attempts
@@ -340,12 +343,12 @@ struct PostgresDriverTests {
             if attempt == 1, isOver.wait(timeout: .now() + 20) == .timedOut {
                 throw PerchError(.invalid, "the other one had to wait")
             }
-            return try transaction.emit([NewEvent(name: "slow", eventID: "2")])
+            if !beforeTheEnd { _ = try transaction.emit([NewEvent(name: "slow", eventID: "2")]) }
         }
         for await _ in began { break }
         _ = try await other.write { try $0.emit([NewEvent(name: "quick", eventID: "3")]) }
         isOver.signal()
-        _ = try await slow
+        try await slow
         let events = try await store.read { try $0.events(after: 0, limit: 10) }
         #expect(events.map(\.eventID) == ["3", "1", "2"])
         #expect(attempts.withLock { $0 } == 2)

@@ -29,7 +29,7 @@ extension Metastore {
             let tables = try file.write { source in
                 try source.perform(.begin)
                 let tables = Result { try copySound(source, copied) }
-                try source.perform(.rollback)
+                try? source.perform(.rollback)  // because what the copy says comes first, and nothing was written
                 return try tables.get()
             }
             try file.close()

@@ -34,7 +34,7 @@ package enum Migrations {
     }
 
     /// - Throws: `invalid` for a schema that this program does not know.
-    private static func checked(_ target: Int?) throws -> Int {
+    package static func checked(_ target: Int?) throws -> Int {
         let target = target ?? Schema.current
         guard (1...Schema.current).contains(target) else {
             throw PerchError(
@@ -48,8 +48,8 @@ package enum Migrations {
     static func migrateAlone(
         _ driver: any MetastoreDriver, _ paths: HomePaths, to target: Int? = nil
     ) throws -> (from: Int, to: Int) {
-        let found = try version(driver, path: paths.database)
-        let isThere = found == target ?? Schema.current
+        let wanted = try checked(target)
+        let isThere = try version(driver, path: paths.database) == wanted
         let lock = try isThere ? nil : MemberLock(path: paths.members, isAlone: true)
         defer { lock?.release() }
         return try migrate(driver, path: paths.database, to: target)
