@@ -47,6 +47,7 @@ struct TriggererRunCommand: AsyncParsableCommand {
                     do {
                         try await role.start()
                     } catch {
+                        await role.stop()
                         try metastore.close()
                         throw error
                     }

@@ -49,7 +49,7 @@ final class HealthQuestion: Sendable {
 
     private func standing() async -> HealthDesk.Standing {
         do {
-            // It writes nothing; but where nothing could be written, it fails.
+            // It writes nothing; but where nobody gets a turn to write, it fails. A full disk is seen by the lease.
             try await metastore.write { _ in }
             let (rows, drained, now) = try await metastore.read { snapshot in
                 let drained = try snapshot.triggerers().filter(\.isDraining).map(\.process.processID)

@@ -66,11 +66,16 @@ struct RoleProcess {
 
     private func live(_ role: Opened, _ listener: APIServer?) async throws {
         let words = try await role.start()
-        let question = HealthQuestion(role, log: EngineLog(level: configuration.logLevel, clock: role.metastore.clock))
+        let question = HealthQuestion(role, log: EngineLog(level: configuration.logLevel, clock: SystemClock()))
         health.attach(metrics: role.metrics) { question.ask($0) }
         await listener?.open()
         Console.shared.say("ready: \(words), home \(home.path), process \(getpid())")
-        try await StopSignals.first(on: role.reactor)
+        do {
+            try await StopSignals.first(on: role.reactor)
+        } catch {
+            try? await role.stop()  // because why nobody can end it by a signal is what is to be told
+            throw error
+        }
         Console.shared.say("stopping")
         await listener?.drain()
         try await role.stop()

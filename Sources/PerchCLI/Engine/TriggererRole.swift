@@ -79,6 +79,7 @@ struct TriggererRole {
     /// The thread on which everything happens.
     var reactor: any Reactor { triggerer.reactor }
 
+    /// Begins to work. Where that fails it is to be stopped, as one that works.
     func start() async throws {
         reactor.start()
         await triggerer.start()
