@@ -101,17 +101,26 @@ struct DeployTests {
             try Data(text.utf8).write(to: URL(filePath: path))
             return path
         }
+        // What is wrong with the units of this machine is none of ours.
+        let said = try Self.verify(paths, in: place)
+        #expect(!said.contains(place.path), "\(said)")
+        // It does look: a unit with a fault in it is told.
+        let wrong = place.path + "/wrong.service"
+        try Data("[Service]\nExecStart=/bin/true\nNoSuchKey=1\n".utf8).write(to: URL(filePath: wrong))
+        let told = try Self.verify([wrong], in: place)
+        #expect(told.contains(wrong) && told.contains("NoSuchKey"), "\(told)")
+    }
+
+    private static func verify(_ units: [String], in place: Folder) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/systemd-analyze")
-        process.arguments = ["verify", "--man=no"] + paths
+        process.arguments = ["verify", "--man=no"] + units
         let log = place.path + "/log"
         try Data().write(to: URL(filePath: log))
         process.standardError = try FileHandle(forWritingTo: URL(filePath: log))
         try process.run()
         process.waitUntilExit()
-        let said = try String(contentsOfFile: log, encoding: .utf8)
-        // What is wrong with the units of this machine is none of ours.
-        #expect(!said.contains(place.path), "\(said)")
+        return try String(contentsOfFile: log, encoding: .utf8)
     }
 
     @Test("every setting of the environment files is one that there is")

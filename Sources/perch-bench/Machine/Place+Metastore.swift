@@ -21,10 +21,10 @@ extension Place {
         try RawPostgres(url).execute(widening)
     }
 
+    /// What is due there is so by the clock that its roles go by.
     func openMetastore(_ access: Metastore.Access) throws -> Metastore {
         guard let url else { return try Metastore.open(home: home, access: access, clock: WallClock()) }
-        return try Metastore.open(
-            postgres: PostgresSettings(url: url), home: home, access: access, clock: WallClock())
+        return try Metastore.open(postgres: PostgresSettings(url: url), home: home, access: access)
     }
 
     /// The variables that tell an engine where its metastore is: those of this process, and that one. Arguments can be read
