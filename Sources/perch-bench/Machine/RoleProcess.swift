@@ -36,7 +36,7 @@ final class RoleProcess: Sendable {
     }
 
     /// One of a case that went wrong does not live on.
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+    deinit { if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) } }
 
     /// Reads its messages until it is ready, and goes on reading so that it never blocks on them.
     private static func waitForReadiness(_ errors: FileHandle, _ role: String) throws {
