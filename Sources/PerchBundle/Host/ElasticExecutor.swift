@@ -40,7 +40,10 @@ final class ElasticExecutor: TaskExecutor {
         private var head = 0
         private let base: Int
         private var threads = 0
+        /// Threads that sleep and have not been called.
         private var idle = 0
+        /// Threads that have been called and have not heard it yet.
+        private var called = 0
         private var taken: UInt64 = 0
         private var hasMonitor = false
         private var isOver = false
@@ -58,8 +61,10 @@ final class ElasticExecutor: TaskExecutor {
         func add(_ job: UnownedJob, executor: UnownedTaskExecutor, meter: TriggerExecutor?) {
             pthread_mutex_lock(mutex)
             queue.append((job, executor, meter))
-            if idle > 0 {
-                pthread_cond_signal(wanted)
+            let isAwaited = idle > 0
+            if isAwaited {
+                idle -= 1
+                called += 1
             } else if threads < base {
                 startThread()
             } else {
@@ -70,6 +75,8 @@ final class ElasticExecutor: TaskExecutor {
                 pthread_cond_signal(trouble)
             }
             pthread_mutex_unlock(mutex)
+            // Only now: who is woken needs the mutex at once.
+            if isAwaited { pthread_cond_signal(wanted) }
         }
 
         func shutDown() {
@@ -142,7 +149,7 @@ final class ElasticExecutor: TaskExecutor {
                 } else {
                     pthread_cond_wait(wanted, mutex)
                 }
-                idle -= 1
+                if called > 0 { called -= 1 } else { idle -= 1 }
                 if isLate, head == queue.count, threads > base { break }
             }
             threads -= 1

@@ -114,13 +114,11 @@ struct JournalReplay {
     }
 
     private func check(_ trigger: TriggerSpec, against recorded: RecordedEntry) throws {
-        let requested = "a '\(trigger.kind)' wait for \(trigger.target)"
-        guard recorded.kind == .wait else {
-            throw JournalMismatch(key: recorded.key, recorded: Self.words(recorded), requested: requested)
-        }
-        let (kind, target) = Self.kindAndTarget(of: recorded)
-        guard kind == trigger.kind, target == trigger.target else {
-            throw JournalMismatch(key: recorded.key, recorded: Self.words(recorded), requested: requested)
+        let isSame = recorded.kind == .wait && Self.kindAndTarget(of: recorded) == (trigger.kind, trigger.target)
+        guard isSame else {
+            throw JournalMismatch(
+                key: recorded.key, recorded: Self.words(recorded),
+                requested: "a '\(trigger.kind)' wait for \(trigger.target)")
         }
     }
 
