@@ -62,7 +62,10 @@ package struct KeyRing: Sealer {
                     + keyIDs.joined(separator: ", "))
         }
         do {
-            guard let bytes = Data(base64Encoded: value.text) else { throw CryptoKitError.incorrectParameterSize }
+            // The last character before the padding has bits that say nothing: they are part of what is sealed, too.
+            guard let bytes = Data(base64Encoded: value.text), bytes.base64EncodedString() == value.text else {
+                throw CryptoKitError.incorrectParameterSize
+            }
             let plain = try AES.GCM.open(
                 AES.GCM.SealedBox(combined: bytes), using: key, authenticating: Self.place(of: name))
             guard let text = String(validating: plain, as: UTF8.self) else {
