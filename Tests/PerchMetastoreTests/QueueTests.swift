@@ -2,6 +2,7 @@
 
 import PerchMetastore
 import PerchSDK
+import Synchronization
 import Testing
 
 @Suite("Queues of tasks", .onEveryGround)
@@ -40,6 +41,29 @@ struct QueueTests {
         let counts = try await stage.store.read { try $0.openTaskCounts() }
         #expect(counts.first { $0.state == .queued }?.count == 0)
         #expect(try await stage.faults() == [])
+    }
+
+    @Test("a worker wakes others for what it leaves in the queue, and for nothing else")
+    func bells() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.code("a"), .code("b")]))
+        let rings = Mutex(0)
+        stage.store.doorbells.subscribe(.queue) { _ in rings.withLock { $0 += 1 } }
+        let worker = stage.worker
+        func claims(_ limit: Int, _ queues: [String]?, _ runID: String) async throws -> Int {
+            rings.withLock { $0 = 0 }
+            let request = RunRequest(dagID: "d", runID: runID)
+            try await stage.store.write { transaction in
+                _ = try transaction.createRun(request)
+                while try transaction.advanceRuns(budget: 1_000) {}
+                _ = try transaction.claim(limit: limit, worker: worker, queues: queues)
+            }
+            return rings.withLock { $0 }
+        }
+        #expect(try await claims(3, nil, "all") == 0)
+        #expect(try await claims(2, nil, "perhaps all") == 1)
+        #expect(try await claims(1, nil, "one") == 1)
+        #expect(try await claims(9, ["default"], "those of one queue") == 1)
     }
 
     @Test("what dead workers held is queued again, what others took meanwhile is not")

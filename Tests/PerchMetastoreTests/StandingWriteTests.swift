@@ -72,6 +72,26 @@ struct StandingWriteTests {
         #expect(commits.groups.withLock { $0 } == [1, 3, 1])
     }
 
+    @Test("what it answers rings no more, what rings after it does; it is told before any bell")
+    func answersTheBell() async throws {
+        let heard = Mutex<[String]>([])
+        store.doorbells.subscribe([.queue, .cancels, .runs]) { bells in
+            heard.withLock { $0.append("\(bells.rawValue)") }
+        }
+        let write = store.write(
+            onNext: .queue,
+            {
+                $0.answer([.queue, .runs])
+                $0.ring(.runs)
+            }, answer: { _ in heard.withLock { $0.append("answer") } })
+        try await store.write { $0.ring([.queue, .cancels]) }
+        try await store.write { $0.ring(.queue) }
+        try store.close()
+        #expect(!write.withdraw())
+        let told = DoorbellSet([.cancels, .runs]).rawValue
+        #expect(heard.withLock { $0 } == ["answer", "\(told)", "\(DoorbellSet.queue.rawValue)"])
+    }
+
     @Test("withdrawn it never comes")
     func withdrawn() async throws {
         let (write, answers) = standing(.events) { _ in 1 }

@@ -202,12 +202,12 @@ final class GroupCommitWriter: @unchecked Sendable {
             return refused
         }
         let took = (meter?.uptime ?? 0) - beganAt
+        // What stood for the group's news goes first: somebody waits for it, and need not be woken by the bell before.
+        for end in calledEnds { end.afterCommit(nil) }
         doorbells(bells)
-        // What stood for the group's news goes first: somebody waits for it.
-        ends = calledEnds + ends
         for end in ends { end.afterCommit(nil) }
         // Nobody waits for the figures.
-        meter?.committed(members: ends.count { $0.isDone }, took: took, tally, now: clock.now)
+        meter?.committed(members: (calledEnds + ends).count { $0.isDone }, took: took, tally, now: clock.now)
         return position
     }
 
@@ -220,6 +220,7 @@ final class GroupCommitWriter: @unchecked Sendable {
         let end = member.run(transaction)
         if end.isDone {
             if !isFirst { try connection.perform(.endPart) }
+            bells.subtract(transaction.answered)
             bells.formUnion(transaction.doorbells)
             if meter != nil { tally.add(transaction.tally) }
         } else {

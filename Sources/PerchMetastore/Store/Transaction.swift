@@ -8,6 +8,8 @@ import PerchSDK
 public final class Transaction: Snapshot {
     let ids: IDAllocator
     private(set) var doorbells: DoorbellSet = []
+    /// What those before it in its group have rung, and nobody need hear any more.
+    private(set) var answered: DoorbellSet = []
     /// What was changed, for figures.
     var tally = TransactionTally()
     /// What the member has read or changed and will need again; thrown away with it.
@@ -39,6 +41,12 @@ public final class Transaction: Snapshot {
     /// Takes back what was rung: for who does himself, next, what the bells ask for.
     public func silence(_ bells: DoorbellSet) {
         doorbells.subtract(bells)
+    }
+
+    /// Takes back what was rung until now, by this member or by others of its group: all that the bells told of is done.
+    func answer(_ bells: DoorbellSet) {
+        doorbells.subtract(bells)
+        answered.formUnion(bells)
     }
 
     /// Runs a statement and gives the number of rows that it changed.

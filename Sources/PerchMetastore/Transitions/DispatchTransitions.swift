@@ -28,9 +28,11 @@ extension Transaction {
             // The rest is left to another transaction.
             if gone > 2_000 {
                 ring(.queue)
-                break
+                return claimed
             }
         }
+        // Who takes from every queue, and could have taken more, has left nothing that another worker is to be woken for.
+        if queues == nil, claimed.count < limit { answer(.queue) }
         return claimed
     }
 
