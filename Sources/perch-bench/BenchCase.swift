@@ -29,7 +29,7 @@ struct BenchCase: Sendable {
             name: "events", size: 100_000, summary: "events through the socket, each waking one wait",
             measure: Events.measure),
         BenchCase(
-            name: "fire-latency", size: 200, summary: "events, one after another, each waking a waiting task",
+            name: "fire-latency", size: 1_000, summary: "events, one after another, each waking a waiting task",
             measure: FireLatency.measure),
         BenchCase(
             name: "claim-latency", size: 200, summary: "tasks, one after another, claimed by a worker of its own",

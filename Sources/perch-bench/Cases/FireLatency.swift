@@ -3,7 +3,8 @@
 import PerchMetastore
 import PerchSDK
 
-/// From the moment an event is sent until the waiting task's code runs again, on an idle system.
+/// From the moment an event is sent until the waiting task's code runs again, on an idle system. Many enough that most come
+/// when the log of the metastore has its length: before, each commit pays for a file that grows.
 enum FireLatency {
     static func measure(_ place: Place, _ size: Int) async throws -> [Metric] {
         let report = try ReportSocket(path: place.reportSocket)
