@@ -103,6 +103,7 @@ extension Executor {
                 "the bundle speaks version \(version) of the protocol, this engine version \(BundleProtocol.version); "
                     + "build both from one version of Perch")
         }
+        bundle.protocolVersion = version
         var description: BundleDescription?
         if describes {
             guard case .described(let answer) = await ask(bundle, .describe) else {

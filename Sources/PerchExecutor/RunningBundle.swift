@@ -17,6 +17,8 @@ final class RunningBundle {
     /// Whether a timer looks for its silence.
     var isWatched = false
     var bundleVersion = ""
+    /// The version of the protocol that it speaks; 0 before it has said.
+    var protocolVersion = 0
     /// Periods in which nothing was heard of it although code runs in it.
     var silentPeriods = 0
     var greeting: CheckedContinuation<Greeting?, Never>?

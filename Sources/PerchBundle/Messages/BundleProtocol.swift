@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The protocol between the engine and a bundle process, version 3. Any language can speak it.
+/// The protocol between the engine and a bundle process, version 4. Any language can speak it.
 ///
 /// **Transport.** A stream socket, which is the bundle's standard input when it starts. Each frame is its length in
 /// four bytes, most significant first, and then so many bytes of UTF-8: one JSON object whose member `type` names the
@@ -27,7 +27,9 @@
 ///   `map_element`? (JSON text; both may be references to stored outputs, which begin with a space), `cancel`? {`final_state`, `reason`, `by`}: the dispatch is only there to clean up.
 ///   `payload` is a step's result, or a wait's trigger {`kind`, `target`, …}, as JSON text. `outcome` is how a wait
 ///   ended: {`type`: `event`, `payload`: JSON text}, {`type`: `timeout`}, {`type`: `cancelled`, `final_state`,
-///   `reason`, `by`} or {`type`: `broken`, `message`}.
+///   `reason`, `by`} or {`type`: `broken`, `message`}. With `held` (4) it is sent before it is durable that the dispatch is
+///   this process's: its code does not run before `begin`, and never after `refused`.
+/// - `begin` (4): `dispatch_id`: the code of a dispatch that was `held` is to run.
 /// - `recorded`: `dispatch_id`, `key`: the step's result is durable.
 /// - `refused`: `dispatch_id`: the dispatch is not the current one any more; its code is to be stopped.
 /// - `looked-up` (3): `dispatch_id`, `number`, and what was found: `connection` {`conn_type`, `host`, …}, or `variable`
@@ -77,13 +79,15 @@
 /// - `unknown`: `message_type`: what the bundle did not understand.
 public enum BundleProtocol {
     /// The version that this build speaks.
-    public static let version = 3
+    public static let version = 4
     /// The oldest version that this build still speaks with a bundle.
     public static let oldestVersion = 1
     /// The first version whose bundles host triggers.
     public static let hostingVersion = 2
     /// The first version whose engines look up connections, variables and secrets.
     public static let secretsVersion = 3
+    /// The first version whose bundles hold what they are to run back until they are told to begin.
+    public static let holdingVersion = 4
     /// The longest frame, in bytes, its length not counted.
     public static let longestFrame = 16 << 20
     /// How much of definitions goes into one frame, in bytes of their text.

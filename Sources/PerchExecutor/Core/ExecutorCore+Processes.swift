@@ -19,13 +19,17 @@ extension ExecutorCore {
     }
 
     /// A process is wanted or being started, and nothing can be told to it yet.
-    mutating func unready(_ place: Place) { isReady[place] = false }
+    mutating func unready(_ place: Place) {
+        isReady[place] = false
+        forgetForeseen(in: place)
+    }
 
     /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
     /// nobody knows, and all of them run again, each in a process of its own.
     mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
         let blamed = offenders.removeValue(forKey: place)
         isReady[place] = nil
+        forgetForeseen(in: place)
         let lost = attempts.values.filter { $0.place == place && $0.isInProcess }
             .sorted { $0.dispatchID < $1.dispatchID }
         let hasOneCulprit = blamed == nil && lost.count == 1
@@ -73,6 +77,7 @@ extension ExecutorCore {
         waiting = [:]
         offenders = [:]
         suspectLine = []
+        foreseen = []
         admitted = [:]
         occupied = 0
         turn = Turn()
