@@ -31,6 +31,8 @@ struct RESTFrameTests {
             ("GET", "dags/orders/dagRuns?state=happy", nil, 400, "invalid_parameter", "state"),
             ("GET", "dags/orders/dagRuns?logical_date_gte=soon", nil, 400, "invalid_parameter", "logical_date_gte"),
             ("GET", "deferred?older_than=long", nil, 400, "invalid_parameter", "older_than"),
+            ("GET", "deferred?older_than=-9223372036854775808us", nil, 400, "invalid_parameter", "older_than"),
+            ("GET", "deferred?due_within=-1s", nil, 400, "invalid_parameter", "due_within"),
             ("PATCH", "dags/orders", "{}", 400, "invalid_field", "#/is_paused"),
             ("PATCH", "dags/orders", #"{"is_paused": 1}"#, 400, "invalid_field", "#/is_paused"),
             ("PATCH", "dags/orders", #"{"is_paused": true, "colour": 1}"#, 400, "invalid_field", "#/colour"),
@@ -104,6 +106,51 @@ struct RESTFrameTests {
         // Those of another size of page go on from it.
         let next = try await bench.get("dags/orders/dagRuns?limit=3&state=queued&cursor=\(cursor)")
         #expect(next.status == 200 && next.json["dag_runs"]?[2] != nil && next.json["dag_runs"]?[3] == nil)
+        try await bench.end()
+    }
+
+    @Test("Whatever stands in a cursor that was made up, the answer is a page or a refusal")
+    func forgedCursors() async throws {
+        let bench = try await RESTBench()
+        for number in 0..<3 {
+            let body: JSONValue = ["dag_run_id": .string("n\(number)")]
+            #expect(try await bench.send("POST", "dags/orders/dagRuns", body).status == 201)
+        }
+        try await bench.advance()
+        let place = "dags/orders/dagRuns/r1/taskInstances"
+        let lists = [
+            "dags", "dags/orders/tasks", "dags/orders/dagRuns", "dags/~/dagRuns", place, "deferred",
+            "deferred?sort=target", "deferred?sort=due&older_than=1s", "events", "pools", "variables",
+        ]
+        var tried = 0
+        for path in lists {
+            let mark = path.contains("?") ? "&" : "?"
+            let first = try await bench.get("\(path)\(mark)limit=1")
+            guard case .string(let cursor)? = first.json["next_cursor"] else {
+                #expect(path.contains("older_than"), "\(path) has one page: \(first)")
+                continue
+            }
+            let digits = Array(cursor)
+            let bytes = stride(from: 0, to: digits.count, by: 2).map {
+                UInt8(String(digits[$0...($0 + 1)]), radix: 16)!
+            }
+            guard case .array(let parts) = try JSONValue(parsing: bytes), case .string(let listing)? = parts.first
+            else {
+                Issue.record("\(path): another kind of cursor")
+                continue
+            }
+            for index in parts.indices.dropFirst() {
+                for value: JSONValue in [.integer(.max), .integer(.min), -1, nil, "x", [], 0.5] {
+                    var forged = parts
+                    forged[index] = value
+                    let text = Cursor.text(of: Array(forged.dropFirst()), listing)
+                    let answer = try await bench.get("\(path)\(mark)limit=2&cursor=\(text)")
+                    #expect([200, 400].contains(answer.status), "\(path) \(value.text): \(answer)")
+                    tried += 1
+                }
+            }
+        }
+        #expect(tried > 100)
         try await bench.end()
     }
 

@@ -24,7 +24,12 @@ extension Schema {
             }
             return nil
         case (.span, .string(let text)):
-            do throws(PerchError) { _ = try TimeSpan(parsing: text) } catch {
+            do throws(PerchError) {
+                // What lies in the past has no length; and the longest of them cannot be turned round.
+                guard try TimeSpan(parsing: text).microseconds >= 0 else {
+                    return Fault(pointer: pointer, message: "\(Self.name(pointer)) is to be \(words), and not negative")
+                }
+            } catch {
                 return Fault(pointer: pointer, message: "\(Self.name(pointer)): \(error.message)")
             }
             return nil

@@ -120,10 +120,10 @@ extension Endpoint {
             try await call.read { snapshot in
                 let row = try snapshot.knownDAG(call.name("dag_id"))
                 let definition = try snapshot.definition(ofVersion: row.versionID)
-                let first = Int(try call.placeNumber().map { $0 + 1 } ?? 0)
-                let last = min(definition.tasks.count, first + call.limit + 1)
-                let tasks = (first..<max(first, last)).map { TaskView(definition: definition, index: $0) }
-                return Page(tasks, limit: call.limit) { [.integer(Int64($0.index))] }
+                let last = try call.placeNumber() ?? -1
+                let rest = definition.tasks.indices.lazy.filter { Int64($0) > last }.prefix(call.limit + 1)
+                let tasks = rest.map { TaskView(definition: definition, index: $0) }
+                return Page(Array(tasks), limit: call.limit) { [.integer(Int64($0.index))] }
             }
         },
     ]

@@ -119,6 +119,9 @@ extension Endpoint {
         return (began, after)
     }
 
+    /// How far a forecast may look.
+    private static let mostAhead = TimeSpan.seconds(100 * 365 * 86_400)
+
     static let waits: [Endpoint] = [
         .list(
             "deferred", "Everything that waits; if nothing else is said, the oldest first.", of: WaitView.resource,
@@ -155,8 +158,8 @@ extension Endpoint {
             ]
         ) { call in
             let span = try call.span("within") ?? .seconds(86_400)
-            guard span.microseconds > 0 else {
-                throw Refusal.parameter("within", "'within' is a length of time such as 2h")
+            guard (1...mostAhead.microseconds).contains(span.microseconds) else {
+                throw Refusal.parameter("within", "'within' is a length of time such as 2h, and at most \(mostAhead)")
             }
             let buckets = Int(call.integer("buckets") ?? 24)
             return try await call.read { try $0.forecast(within: span, buckets: buckets) }
