@@ -51,7 +51,7 @@ final class APIBench: Sendable {
 
     init(
         tokens: [String] = [], secrets: [String] = [], isOpen: Bool = true,
-        _ change: (inout APILimits) -> Void = { _ in }
+        surroundings: APISurroundings = APISurroundings(), _ change: (inout APILimits) -> Void = { _ in }
     ) async throws {
         folder = try Folder()
         metastore = try Metastore.open(home: folder.path, access: .engine, clock: clock)
@@ -62,7 +62,7 @@ final class APIBench: Sendable {
         let kept = log
         server = APIServer(
             configuration, metastore: metastore, log: Logger(label: "api", factory: { _ in kept }),
-            metrics: { "perch_slots 32\n" })
+            metrics: { "perch_slots 32\n" }, surroundings: surroundings)
         port = try await server.start().port
         if isOpen { await server.open() }
     }
@@ -84,6 +84,19 @@ final class APIBench: Sendable {
 }
 
 extension WebClient.Answer {
+    /// What is to blame, where it is a problem as RFC 9457 has it; nil where it is none.
+    var problem: (code: String, blamed: String?)? {
+        guard fields["content-type"] == "application/problem+json", json["status"] == .integer(Int64(status)),
+            json["type"] == "about:blank", case .string(let code)? = json["code"], case .string? = json["detail"],
+            case .string? = json["title"]
+        else { return nil }
+        var blamed: String?
+        if case .array(let errors)? = json["errors"], let error = errors.first {
+            for name in ["pointer", "parameter"] { if case .string(let text)? = error[name] { blamed = text } }
+        }
+        return (code, blamed)
+    }
+
     var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }  // because a test says what it wanted
     /// An error is an object of a code and a sentence, whatever it is about.
     var isError: Bool {

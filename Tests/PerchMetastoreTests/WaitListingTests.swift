@@ -29,7 +29,7 @@ struct WaitListingTests {
             let page = try await stage.store.read { [filter] in try $0.waits(filter) }
             found += page
             guard page.count == size else { break }
-            filter.after = page.last
+            filter.after = page.last.map(WaitPlace.init)
         }
         return found
     }

@@ -61,6 +61,20 @@ struct AccessControl: Sendable {
         }
     }
 
+    /// Looks at the head of a request that reads or steers behind `/api/v2`. A signature is none of its keys: it signs a body, and
+    /// not what is to be done with it.
+    /// - Parameter host: What the sender calls this server.
+    /// - Throws: `Refusal`: 401 without a right token; 403 for a page in a browser, also where it has this machine's address
+    ///   pass for its own.
+    func admitOwner(_ fields: HTTPFields, host: String?) throws(Refusal) {
+        try admitReader(fields)
+        guard isOpen, !ListenAddress.isAddress(host ?? "") else { return }
+        throw Refusal(
+            .forbidden, "forbidden",
+            "while the API has no token it is asked by an IP address or as localhost, not as '\((host ?? "").shown(60))'"
+        )
+    }
+
     /// Looks at the signature, where there is one and a secret to check it with.
     /// - Throws: `Refusal`: 401 where it is wrong or too old.
     func verify(_ fields: HTTPFields, body: some Collection<UInt8>, now: Timestamp) throws(Refusal) {

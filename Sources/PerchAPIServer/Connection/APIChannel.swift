@@ -29,7 +29,7 @@ struct APIChannel: HTTPChannelHandler {
                 answer = try await api.respond(to: request.head, body: body, on: channel.eventLoop)
             } catch {
                 api.refusals.note(error, from: channel.sender)
-                answer = error.answer
+                answer = error.answer(at: request.head.path)
             }
             if request.method == .head { answer.body = [] }
             try await writer.write(

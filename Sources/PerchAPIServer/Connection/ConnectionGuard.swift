@@ -25,6 +25,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var timer: (at: Int64, scheduled: Scheduled<Void>)?
     /// The request that is being gathered.
     private var head: HTTPRequest?
+    /// Where it goes, also when it is refused.
+    private var path: String?
     private var body = ByteBuffer()
     private var mostBytes = 0
     private var held = 0
@@ -153,6 +155,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
             .contains { $0.filter { $0 != " " } == "close" }
         state.begin(closes: closes, now: Self.now)
         watchDeadline(context)
+        path = head.path
         do throws(Refusal) {
             mostBytes = try api.admit(head)
             if let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length > mostBytes {
@@ -235,7 +238,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         head = nil
         body = ByteBuffer()
         release()
-        let answer = refusal.answer
+        let answer = refusal.answer(at: path)
         api.refusals.note(refusal, from: context.channel.sender)
         var fields = answer.head(at: api.clock.now)
         fields.headerFields[.connection] = "close"

@@ -8,8 +8,9 @@ import NIOPosix
 package import PerchMetastore
 package import PerchSDK
 
-/// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; and says at `GET /health` and
-/// `GET /ready` how the process stands, and at `GET /metrics` what it counts and measures. Or does only the latter.
+/// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; shows and steers work behind
+/// `/api/v2`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics` what it counts and
+/// measures. Or does only the last.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -54,32 +55,39 @@ package actor APIServer {
     /// - Parameters:
     ///   - metrics: the text of Prometheus.
     ///   - health: who knows how the role stands.
+    ///   - surroundings: what `/api/v2` needs beside the metastore.
     package init(
         _ configuration: Configuration, metastore: Metastore, log: Logger,
-        metrics: (@Sendable () async -> String)? = nil, health: HealthDesk = HealthDesk()
+        metrics: (@Sendable () async -> String)? = nil, health: HealthDesk = HealthDesk(),
+        surroundings: APISurroundings = APISurroundings()
     ) {
         let intake = EventIntake(metastore: metastore, log: log, patience: configuration.limits.commitTime)
-        self.init(configuration, intake, health, metrics: { await metrics?() }, metastore.clock, log)
+        let rest = RESTAPI(
+            metastore: metastore, surroundings: surroundings, limits: configuration.limits,
+            access: Self.access(configuration), log: log)
+        self.init(configuration, intake, rest, health, metrics: { await metrics?() }, metastore.clock, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
-        self.init(configuration, nil, health, metrics: { await health.metrics() }, clock, log)
+        self.init(configuration, nil, nil, health, metrics: { await health.metrics() }, clock, log)
     }
 
     private init(
-        _ configuration: Configuration, _ intake: EventIntake?, _ health: HealthDesk,
+        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ health: HealthDesk,
         metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
-        let limits = configuration.limits
-        let access = AccessControl(
-            configuration.credentials, signatureTime: limits.signatureTime,
-            isReachable: !configuration.address.isLoopback)
         api = EventAPI(
-            limits: limits, access: access, intake: intake, desk: health, metrics: metrics, clock: clock,
-            refusals: RefusalLog(clock: clock, log: log))
+            limits: configuration.limits, access: Self.access(configuration), intake: intake, rest: rest, desk: health,
+            metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
+    }
+
+    private static func access(_ configuration: Configuration) -> AccessControl {
+        AccessControl(
+            configuration.credentials, signatureTime: configuration.limits.signatureTime,
+            isReachable: !configuration.address.isLoopback)
     }
 
     /// Listens. Until `open` it answers that the engine is starting, and takes nothing.

@@ -19,16 +19,19 @@ final class EventAPI: Sendable {
     private let access: AccessControl
     /// Nil where no events are taken.
     private let intake: EventIntake?
+    /// Nil where nothing is served behind `/api/v2`.
+    private let rest: RESTAPI?
     private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake?, desk: HealthDesk,
+        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, desk: HealthDesk,
         metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
+        self.rest = rest
         self.desk = desk
         self.metrics = metrics
         self.clock = clock
@@ -59,18 +62,28 @@ final class EventAPI: Sendable {
         case .metrics:
             try access.admitReader(head.headerFields)
             return 0
+        case .rest(let match):
+            guard let rest else { return 0 }
+            let wanted = try rest.admit(head, match, target)
+            try checkStanding(isRead: match.endpoint.method == .get)
+            return wanted
         case .events(let named): name = named
         }
         try access.admit(head.headerFields)
-        guard stage != .starting else {
-            throw .unavailable("the engine is starting; nothing was taken", after: 1)
-        }
-        guard !isBehind else {
-            throw .unavailable("the metastore is behind; nothing was taken", after: 5)
-        }
+        try checkStanding(isRead: false)
         let form = try EventForm(head.headerFields, name: name)
         _ = try EventReader(name: name, form: form, target: target, fields: head.headerFields, limits: limits)
         return form == .lines ? limits.batchBytes : limits.eventBytes
+    }
+
+    /// - Throws: `Refusal` while the engine starts, and, for what would be stored, while the metastore is behind.
+    private func checkStanding(isRead: Bool) throws(Refusal) {
+        guard stage != .starting else {
+            throw .unavailable("the engine is starting; nothing was taken", after: 1)
+        }
+        guard isRead || !isBehind else {
+            throw .unavailable("the metastore is behind; nothing was taken", after: 5)
+        }
     }
 
     /// Serves a whole request, of a connection on `loop`.
@@ -82,6 +95,9 @@ final class EventAPI: Sendable {
         case .metrics:
             guard let text = await metrics() else { throw .unavailable("there are no metrics here yet", after: 1) }
             return APIAnswer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
+        case .rest(let match):
+            guard let rest else { throw .unavailable("nothing is served here behind /api/v2", after: 60) }
+            return try await rest.respond(to: head, match, target, body: body)
         case .events(let name):
             guard let intake else { throw .unavailable("no events are taken here", after: 60) }
             try body.withUnsafeReadableBytes { bytes throws(Refusal) in

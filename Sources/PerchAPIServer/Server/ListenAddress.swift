@@ -38,6 +38,17 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         self.port = Int(port)
     }
 
+    /// Whether a text, with a port or without, is an IP address or this machine's name for itself.
+    static func isAddress(_ text: String) -> Bool {
+        var four = in_addr()
+        var six = in6_addr()
+        if text.hasPrefix("["), let end = text.firstIndex(of: "]") {
+            return inet_pton(AF_INET6, String(text[text.index(after: text.startIndex)..<end]), &six) == 1
+        }
+        let host = String(text.prefix { $0 != ":" })
+        return host.lowercased() == "localhost" || inet_pton(AF_INET, host, &four) == 1
+    }
+
     /// As it is written.
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

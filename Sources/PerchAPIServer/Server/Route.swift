@@ -4,7 +4,7 @@ import HTTPTypes
 import PerchSDK
 
 /// What a request asks for.
-enum Route: Equatable {
+enum Route {
     /// `POST /events/{name}`, or `POST /events`, where every line names its event.
     case events(name: String?)
     /// `GET /health`.
@@ -13,6 +13,8 @@ enum Route: Equatable {
     case ready
     /// `GET /metrics`.
     case metrics
+    /// What is served behind `/api/v2`.
+    case rest(EndpointMatch)
 
     /// - Parameter takesEvents: Whether there are paths for events.
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.
@@ -27,6 +29,13 @@ enum Route: Equatable {
         case ["metrics"]:
             try Self.require(method, [.get, .head])
             self = .metrics
+        case let path where takesEvents && path.starts(with: RESTAPI.root):
+            let match = try EndpointTable.match(method, Array(path.dropFirst(RESTAPI.root.count)))
+            if case .events = match.endpoint.service {
+                self = .events(name: match.names["name"])
+            } else {
+                self = .rest(match)
+            }
         case ["events"] where takesEvents:
             try Self.require(method, [.post])
             self = .events(name: nil)
@@ -37,7 +46,7 @@ enum Route: Equatable {
             let shown = "/" + target.path.joined(separator: "/")
             let isEvents = target.path.first == "events"
             let hint = isEvents && takesEvents ? " (a '/' in an event's name is written %2F)" : ""
-            let ways = takesEvents ? "POST /events/{name}, POST /events, " : ""
+            let ways = takesEvents ? "POST /events/{name}, POST /events, what GET /api/v2/openapi.json tells, " : ""
             let more = isEvents && !takesEvents ? "; events are taken where api.listen says" : ""
             throw Refusal(
                 .notFound, "not_found",

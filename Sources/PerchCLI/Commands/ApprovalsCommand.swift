@@ -40,7 +40,7 @@ struct ApprovalsListCommand: AsyncParsableCommand {
                 let waits = try await metastore.read { try $0.waits(page) }
                 try listing.add(waits.map { OpenApproval.summary($0) })
                 guard let last = waits.last, waits.count == page.limit else { break }
-                filter.after = last
+                filter.after = WaitPlace(last)
                 left -= waits.count
             }
             if listing.isEmpty { try await metastore.read { try $0.checkNames(dag: dag, run: run) } }

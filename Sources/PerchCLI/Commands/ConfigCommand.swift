@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchMetastore
 internal import PerchSDK
 
 struct ConfigCommand: ParsableCommand {

@@ -8,7 +8,7 @@ enum DAGRecords {
     static func summary(_ row: DAGRow, _ definition: DAGDefinition) -> Record {
         [
             "dag_id": .text(row.dagID),
-            "schedule": .text(schedule(definition.schedule)),
+            "schedule": .text(definition.schedule.summary),
             "is_paused": .flag(row.isPaused),
             "is_active": .flag(row.isActive),
             "next_run_at": .instant(row.nextRunAt),
@@ -23,7 +23,7 @@ enum DAGRecords {
             "dag_id": .text(row.dagID),
             "description": .text(definition.description),
             "tags": .list(definition.tags.map { .text($0) }),
-            "schedule": .text(schedule(definition.schedule)),
+            "schedule": .text(definition.schedule.summary),
             "time_zone": .text(timeZone(definition.schedule)),
             "calendar": .value(definition.calendar?.json ?? .null),
             "jitter": .seconds(definition.jitter),
@@ -59,18 +59,6 @@ enum DAGRecords {
             "target": .text(target),
             "location": .text(task.location),
         ]
-    }
-
-    static func schedule(_ schedule: ScheduleDefinition) -> String? {
-        switch schedule {
-        case .none: nil
-        case .once: "@once"
-        case .continuous: "@continuous"
-        case .cron(let expression, _): expression
-        case .every(let span): "every \(span)"
-        case .events(let events): events.description
-        case .timetable(let summary): summary
-        }
     }
 
     private static func timeZone(_ schedule: ScheduleDefinition) -> String? {

@@ -42,7 +42,7 @@ struct DAGsNextExecutionCommand: AsyncParsableCommand {
         var listing = Listing(output.format)
         try listing.add(records)
         if case .events = schedule {
-            try listing.finish(empty: "runs of \(id) are started by \(DAGRecords.schedule(schedule) ?? "events")")
+            try listing.finish(empty: "runs of \(id) are started by \(schedule.summary ?? "events")")
         } else if case .timetable = schedule, records.isEmpty {
             try listing.finish(
                 empty: "no tick of the timetable of \(id) is known: its bundle tells them when an engine runs")

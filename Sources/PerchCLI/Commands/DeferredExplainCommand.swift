@@ -47,37 +47,10 @@ enum LiveExplanation {
     }
 }
 
-/// What the metastore has to say about a wait.
-struct StoredExplanation: Sendable {
-    let wait: WaitRow
-    let explanation: WaitExplanation
-    let asOf: Timestamp?
-    let owner: String?
-    /// How the run that is waited for stands, or the code that watches.
-    let runSentences: [String]
-    private let now: Timestamp
-
+/// What the metastore has to say about a wait, as commands show it.
+extension StoredExplanation {
     init(_ waitID: Int64, _ snapshot: Snapshot) throws {
-        wait = try snapshot.knownWait(waitID)
-        now = snapshot.now
-        runSentences = try snapshot.runWaitSentences(wait) + snapshot.hostedSentences(wait)
-        let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
-        owner = try snapshot.owner(ofShard: wait.shard, queue: wait.queue)?.name
-        asOf = probe?.asOf
-        let sharing = wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
-        var sentences: [String] = []
-        if let due = wait.due { sentences.append("It is due at \(due).") }
-        if let probe {
-            let last = probe.state.lastProbeAt.map { " at \($0)" } ?? ""
-            sentences.append(
-                "The last probe\(last) said: \(probe.state.lastResult). Probes so far: \(probe.state.probes).")
-            if let next = probe.state.nextProbeAt { sentences.append("The next probe was planned for \(next).") }
-            sentences.append("Stored at \(probe.asOf).")
-        } else if wait.due == nil, runSentences.isEmpty {
-            sentences.append("Nothing was stored about it yet.")
-        }
-        if sharing > 1 { sentences.append("\(sharing) waits share it.") }
-        explanation = WaitExplanation(sentences: sentences, probe: probe?.state, sharing: sharing)
+        self = try snapshot.storedExplanation(of: try snapshot.knownWait(waitID))
     }
 
     /// Why it is not the triggerer that explains.
@@ -126,7 +99,7 @@ struct StoredExplanation: Sendable {
             "sharing": .number(explanation.sharing),
             "owner": .text(owner),
             "live": .flag(isLive),
-            "as_of": .instant(isLive ? now : asOf),
+            "as_of": .instant(isLive ? readAt : asOf),
         ]
     }
 }

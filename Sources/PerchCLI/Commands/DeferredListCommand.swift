@@ -37,7 +37,7 @@ struct DeferredListCommand: AsyncParsableCommand {
             var left = limit
             while left > 0 {
                 var filter = try choice.filter(at: now)
-                filter.after = after
+                filter.after = after.map(WaitPlace.init)
                 filter.limit = min(pageSize, left)
                 let page = filter
                 let (records, last) = try await metastore.read { snapshot in

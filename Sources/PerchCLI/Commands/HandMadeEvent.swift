@@ -49,7 +49,7 @@ enum HandMadeEvent {
                     state: aim.allowed.first ?? .success, endedAt: now))
         default:
             guard let payload else {
-                throw PerchError(.invalid, "what is the event of a '\(wait.kind)' wait? Give it with --payload")
+                throw PerchError(.invalid, "what is the event of a '\(wait.kind)' wait? Give it as the payload")
             }
             return payload
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchMetastore
 
 /// The command that arguments name, as far as they name one.
 struct NamedCommand {

@@ -120,12 +120,3 @@ struct LiveTriggerer {
         return found
     }
 }
-
-extension TriggererRow {
-    /// `active`, `draining`, `drained`, or `dead` where its lease has ended.
-    fileprivate func state(at now: Timestamp) -> String {
-        if process.leaseUntil <= now { return "dead" }
-        guard isDraining else { return "active" }
-        return shards == 0 ? "drained" : "draining"
-    }
-}

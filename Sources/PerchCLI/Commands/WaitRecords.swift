@@ -3,18 +3,21 @@
 internal import PerchMetastore
 internal import PerchSDK
 
-/// Waits as commands show them. Reads the probe of a target once, however many waits share it.
+/// Waits as commands show them.
 struct WaitRecords {
-    private let owners: ShardOwners
-    private var probes: [String: (probe: ProbeRow?, sharing: Int)] = [:]
+    private var book: WaitBook
 
     init(_ snapshot: Snapshot) throws {
-        owners = try snapshot.shardOwners()
+        book = try WaitBook(snapshot)
     }
 
     /// The fields of `deferred list`.
     mutating func summary(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
-        let (probe, sharing) = try probe(of: wait, snapshot)
+        Self.summary(try book.view(wait, snapshot))
+    }
+
+    private static func summary(_ view: PerchMetastore.WaitView) -> Record {
+        let wait = view.wait
         return [
             "wait_id": .number(wait.waitID),
             "dag_id": .text(wait.key.dagID),
@@ -26,21 +29,21 @@ struct WaitRecords {
             "target": .text(wait.target),
             "since": .instant(wait.since),
             "deadline": .instant(wait.deadline),
-            "next_probe_at": .instant(probe?.state.nextProbeAt ?? wait.due),
-            "last_probe_at": .instant(probe?.state.lastProbeAt),
-            "last_result": .text(probe.flatMap { $0.state.lastResult.isEmpty ? nil : $0.state.lastResult }),
-            "probes": .number(probe?.state.probes ?? 0),
-            "sharing": .number(sharing),
-            "owner": .text(owners.name(of: wait)),
+            "next_probe_at": .instant(view.nextProbeAt),
+            "last_probe_at": .instant(view.probe?.state.lastProbeAt),
+            "last_result": .text(view.lastResult),
+            "probes": .number(view.probe?.state.probes ?? 0),
+            "sharing": .number(view.sharing),
+            "owner": .text(view.owner),
         ]
     }
 
     /// Everything that the metastore has about a wait.
     mutating func details(_ wait: WaitRow, _ snapshot: Snapshot) throws -> Record {
-        var record = try summary(wait, snapshot)
-        let probe = try self.probe(of: wait, snapshot).probe
+        let view = try book.view(wait, snapshot)
+        var record = Self.summary(view)
         record.fields += [
-            Record.Field(name: "as_of", value: .instant(probe?.asOf)),
+            Record.Field(name: "as_of", value: .instant(view.probe?.asOf)),
             Record.Field(name: "is_sensor", value: .flag(wait.isSensor)),
             Record.Field(name: "journal_key", value: .text(wait.journalKey)),
             Record.Field(name: "due", value: .instant(wait.due)),
@@ -52,20 +55,6 @@ struct WaitRecords {
             Record.Field(name: "queue", value: .text(wait.queue)),
         ]
         return record
-    }
-
-    private mutating func probe(
-        of wait: WaitRow, _ snapshot: Snapshot
-    ) throws -> (probe: ProbeRow?, sharing: Int) {
-        let key = "\(wait.kind) \(wait.target)"
-        if let known = probes[key] { return known }
-        let probe = try snapshot.probe(kind: wait.kind, target: wait.target)
-        let found = (
-            probe: probe,
-            sharing: wait.kind == "time" ? 1 : try snapshot.sharing(kind: wait.kind, target: wait.target)
-        )
-        probes[key] = found
-        return found
     }
 
     private static func json(_ text: String?) -> Document {

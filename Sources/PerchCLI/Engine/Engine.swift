@@ -89,7 +89,8 @@ struct Engine {
             api = apiSettings.map {
                 APIServer(
                     $0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher),
-                    health: health)
+                    health: health,
+                    surroundings: APISurroundings(home: home, metastore: metastore, keys: places?.keys))
             }
             sweeps = try Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
         } catch {

@@ -48,6 +48,12 @@ final class LogReader {
 
     init(_ source: any LogSource) { self.source = source }
 
+    /// Reads the log of an attempt; nil where there is none by now.
+    static func of(_ attempt: AttemptView, _ path: String, _ shared: SharedLogs?) async throws -> LogReader? {
+        guard let shared else { return try LogFile(path: path).map { LogReader($0) } }
+        return try await shared.source(attempt.row.key, attempt.log, file: path).map { LogReader($0) }
+    }
+
     private func next() async throws -> [UInt8] {
         guard !ahead.isEmpty else { return try await source.next() }
         defer { ahead = [] }
@@ -77,6 +83,28 @@ final class LogReader {
             bytes += more
         }
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    /// Some lines, after so many of them. What comes before and behind is not kept.
+    func lines(after: Int, most: Int) async throws -> [String] {
+        var found: [String] = []
+        var number = 0
+        var line: [UInt8] = []
+        while true {
+            let more = try await next()
+            for byte in more {
+                guard byte == UInt8(ascii: "\n") else {
+                    if number >= after { line.append(byte) }
+                    continue
+                }
+                number += 1
+                guard number > after else { continue }
+                found.append(String(decoding: line, as: UTF8.self))
+                line.removeAll(keepingCapacity: true)
+                if found.count == most { return found }
+            }
+            if more.isEmpty { return line.isEmpty ? found : found + [String(decoding: line, as: UTF8.self)] }
+        }
     }
 
     /// Copies what has been added since the last time. On a terminal, what it would obey is made visible.

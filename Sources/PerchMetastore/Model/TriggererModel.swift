@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import PerchSDK
+
 /// What a triggerer takes on.
 public struct TriggererTerms: Sendable, Hashable {
     /// The queues whose waits it watches; nil: every queue.
@@ -27,6 +29,15 @@ public struct TriggererRow: Sendable, Hashable {
     public var waits: Int64
     /// How many shards it holds.
     public var shards: Int
+}
+
+extension TriggererRow {
+    /// `active`, `draining`, `drained`, or `dead` where its lease has ended.
+    package func state(at now: Timestamp) -> String {
+        if process.leaseUntil <= now { return "dead" }
+        guard isDraining else { return "active" }
+        return shards == 0 ? "drained" : "draining"
+    }
 }
 
 /// How the shards stand for one triggerer.

@@ -106,6 +106,29 @@ public enum WaitSort: String, Sendable, Hashable, CaseIterable {
     case id, since, due, deadline, target
 }
 
+/// Where a wait stands in the orders of a listing.
+public struct WaitPlace: Sendable, Hashable {
+    public var waitID: Int64
+    public var since: Timestamp
+    public var due: Timestamp?
+    public var deadline: Timestamp?
+    public var target: String
+
+    /// The place of a wait.
+    public init(_ wait: WaitRow) {
+        self.init(waitID: wait.waitID, since: wait.since, due: wait.due, deadline: wait.deadline, target: wait.target)
+    }
+
+    /// A place from its parts.
+    public init(waitID: Int64, since: Timestamp, due: Timestamp?, deadline: Timestamp?, target: String) {
+        self.waitID = waitID
+        self.since = since
+        self.due = due
+        self.deadline = deadline
+        self.target = target
+    }
+}
+
 /// Which waits a listing shows.
 public struct WaitFilter: Sendable {
     public var dagID: String?
@@ -122,8 +145,8 @@ public struct WaitFilter: Sendable {
     public var sort = WaitSort.id
     /// Whether the order is turned round. What has no due instant or deadline comes last either way.
     public var isReversed = false
-    /// Page after this wait.
-    public var after: WaitRow?
+    /// Page after this wait, whether it is still there or not.
+    public var after: WaitPlace?
     public var limit = 1000
 
     /// Every wait, a page at a time.

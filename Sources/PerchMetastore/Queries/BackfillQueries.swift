@@ -3,8 +3,10 @@
 import PerchSDK
 
 extension Snapshot {
-    /// Backfills, the newest first; of one DAG or all, those that are not completed or all.
-    public func backfills(dagID: String? = nil, onlyOpen: Bool = false, limit: Int) throws -> [BackfillRow] {
+    /// Backfills, the newest first; of one DAG or all, those that are not completed or all, only those before an id.
+    public func backfills(
+        dagID: String? = nil, onlyOpen: Bool = false, before backfillID: Int64 = .max, limit: Int
+    ) throws -> [BackfillRow] {
         try rows(
             """
             SELECT b.backfill_id, b.dag_id, b.from_date, b.to_date, b.is_reverse, b.reprocess, b.max_active_runs, b.params,
@@ -12,9 +14,10 @@ extension Snapshot {
                 b.cancelled_by, b.completed_at,
                 (SELECT COUNT(*) FROM dag_run r WHERE r.backfill_id = b.backfill_id AND r.end_date IS NULL)
             FROM backfill b
-            WHERE (CAST(:1 AS TEXT) IS NULL OR b.dag_id = :1) AND (:2 = 0 OR b.completed_at IS NULL)
-            ORDER BY b.backfill_id DESC LIMIT :3
-            """, dagID, onlyOpen, limit
+            WHERE b.backfill_id < :3 AND (CAST(:1 AS TEXT) IS NULL OR b.dag_id = :1)
+                AND (:2 = 0 OR b.completed_at IS NULL)
+            ORDER BY b.backfill_id DESC LIMIT :4
+            """, dagID, onlyOpen, backfillID, limit
         ) { try BackfillRow($0) }
     }
 

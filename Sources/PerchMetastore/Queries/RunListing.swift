@@ -4,17 +4,32 @@ public import PerchSDK
 
 /// Which runs a listing shows.
 public struct RunFilter: Sendable {
-    public var dagID: String
+    /// Nil: of every DAG.
+    public var dagID: String?
     public var state: RunState?
     public var type: RunType?
     /// The first logical date.
     public var from: Timestamp?
     /// The last logical date.
     public var to: Timestamp?
+    /// Page after this run, whether it is still there or not.
+    public var after: RunPlace?
     public var limit = 100
 
-    /// Runs of a DAG.
-    public init(dagID: String) { self.dagID = dagID }
+    /// Runs of a DAG, or of all.
+    public init(dagID: String? = nil) { self.dagID = dagID }
+}
+
+/// Where a run stands in a listing.
+public struct RunPlace: Sendable, Hashable {
+    public var runKey: Int64
+    public var logicalDate: Timestamp
+
+    /// A place from its parts.
+    public init(runKey: Int64, logicalDate: Timestamp) {
+        self.runKey = runKey
+        self.logicalDate = logicalDate
+    }
 }
 
 /// What can be said of all runs of a DAG.
@@ -37,20 +52,35 @@ public struct RunReportRow: Sendable, Hashable {
 }
 
 extension Snapshot {
-    /// Runs of a DAG, the newest logical date first.
+    /// Runs, a page at a time: those of one DAG by their logical dates, the newest first; those of all by their creation, the
+    /// newest first. A page costs no more than the rows that are looked at to fill it.
     public func runs(_ filter: RunFilter) throws -> [RunRow] {
-        try rows(
-            """
-            SELECT run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end, params,
-                queued_at, start_date, end_date, event_floor
-            FROM dag_run
-            WHERE dag_id = :1 AND (CAST(:2 AS TEXT) IS NULL OR state = :2)
-                AND (CAST(:3 AS TEXT) IS NULL OR run_type = :3)
-                AND (CAST(:4 AS BIGINT) IS NULL OR logical_date >= :4)
-                AND (CAST(:5 AS BIGINT) IS NULL OR logical_date <= :5)
-            ORDER BY logical_date DESC, run_key DESC LIMIT :6
-            """, filter.dagID, filter.state, filter.type, filter.from, filter.to, filter.limit
-        ) { try RunRow($0) }
+        var conditions = QueryConditions()
+        conditions.add("dag_id =", filter.dagID)
+        conditions.add("state =", filter.state)
+        conditions.add("run_type =", filter.type)
+        conditions.add("logical_date >=", filter.from)
+        conditions.add("logical_date <=", filter.to)
+        let order: String
+        if filter.dagID == nil {
+            conditions.add("run_key <", filter.after?.runKey)
+            order = "run_key DESC"
+        } else {
+            if let after = filter.after {
+                let place = "(\(conditions.place(after.logicalDate)), \(conditions.place(after.runKey)))"
+                conditions.texts.append("(logical_date, run_key) < \(place)")
+            }
+            order = "logical_date DESC, run_key DESC"
+        }
+        var found: [RunRow] = []
+        try connection.query(
+            text: """
+                SELECT run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end,
+                    params, queued_at, start_date, end_date, event_floor
+                FROM dag_run WHERE \(conditions.text) ORDER BY \(order) LIMIT \(conditions.place(filter.limit))
+                """, conditions.values
+        ) { row in found.append(try RunRow(row)) }
+        return found
     }
 
     /// How many instances of each task of a run are in each state; tasks of which none are created are not there.

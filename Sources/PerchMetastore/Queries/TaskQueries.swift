@@ -15,6 +15,39 @@ extension Snapshot {
         ) { try taskInstance($0) }
     }
 
+    /// The task instances of a run, a page at a time, in the order of its tasks.
+    ///
+    /// - Parameters:
+    ///   - after: The place of the last one of the page before.
+    ///   - taskID: nil means every task of the run.
+    public func taskInstances(
+        of run: RunRow, taskID: String? = nil, state: TaskState? = nil,
+        after place: (taskIndex: Int, mapIndex: Int)?, limit: Int
+    ) throws -> [TaskInstanceRow] {
+        var conditions = QueryConditions()
+        conditions.add("t.run_key =", run.runKey)
+        if let taskID {
+            let index = try version(run.versionID).tasks.firstIndex { $0.taskID == taskID }
+            conditions.add("t.task_index =", index ?? -1)
+        }
+        conditions.add("t.state =", state)
+        if let place {
+            let values = "(\(conditions.place(place.taskIndex)), \(conditions.place(place.mapIndex)))"
+            conditions.texts.append("(t.task_index, t.map_index) > \(values)")
+        }
+        var found: [TaskInstanceRow] = []
+        try connection.query(
+            text: """
+                SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
+                    t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id,
+                    r.version_id
+                FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
+                WHERE \(conditions.text) ORDER BY t.task_index, t.map_index LIMIT \(conditions.place(limit))
+                """, conditions.values
+        ) { row in found.append(try taskInstance(row)) }
+        return found
+    }
+
     /// The instances of one task of a run.
     func taskInstances(runKey: Int64, taskIndex: Int) throws -> [TaskInstanceRow] {
         try rows(

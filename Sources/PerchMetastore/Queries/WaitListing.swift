@@ -2,32 +2,13 @@
 
 internal import PerchSDK
 
-/// A query on waits as it is put together from a filter.
-private struct WaitConditions {
-    var texts: [String] = []
-    var values: [SQLValue] = []
-
-    /// A placeholder for a value.
-    mutating func place(_ value: some SQLConvertible) -> String {
-        values.append(value.sqlValue)
-        return ":\(values.count)"
-    }
-
-    mutating func add(_ condition: String, _ value: (some SQLConvertible)?) {
-        guard let value else { return }
-        texts.append("\(condition) \(place(value))")
-    }
-
-    var text: String { texts.isEmpty ? "1 = 1" : texts.joined(separator: " AND ") }
-}
-
 extension Snapshot {
     /// Waits for people: filtered, in an order, a page at a time.
     ///
     /// By id a page costs no more than the rows that are looked at to fill it. Every other order looks at all of them and
     /// keeps a page.
     public func waits(_ filter: WaitFilter) throws -> [WaitRow] {
-        var conditions = WaitConditions()
+        var conditions = QueryConditions()
         conditions.add("r.dag_id =", filter.dagID)
         conditions.add("r.run_id =", filter.runID)
         conditions.add("w.kind =", filter.kind)
@@ -68,11 +49,11 @@ extension Snapshot {
     }
 
     /// The order of a listing, and the condition that its page comes after the last one.
-    private static func order(_ filter: WaitFilter, _ conditions: inout WaitConditions) -> String {
+    private static func order(_ filter: WaitFilter, _ conditions: inout QueryConditions) -> String {
         let direction = filter.isReversed ? "DESC" : "ASC"
         let comparison = filter.isReversed ? "<" : ">"
         let last = filter.isReversed ? Int64.min : .max
-        func add(_ key: String, _ value: (WaitRow) -> some SQLConvertible) -> String {
+        func add(_ key: String, _ value: (WaitPlace) -> some SQLConvertible) -> String {
             if let after = filter.after {
                 let place = "(\(conditions.place(value(after))), \(conditions.place(after.waitID)))"
                 conditions.texts.append("(\(key), w.wait_id) \(comparison) \(place)")

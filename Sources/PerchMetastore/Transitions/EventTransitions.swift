@@ -68,14 +68,16 @@ extension Snapshot {
         ) { try InboxEvent($0) }
     }
 
-    /// The newest events first, for people.
-    public func latestEvents(name: String?, key: String?, limit: Int) throws -> [InboxEvent] {
+    /// The newest events first, for people; only those before a `seq`.
+    public func latestEvents(
+        name: String?, key: String?, before seq: Int64 = .max, limit: Int
+    ) throws -> [InboxEvent] {
         try rows(
             """
             SELECT seq, event_id, name, key, payload, received_at FROM event
-            WHERE (CAST(:1 AS TEXT) IS NULL OR name = :1) AND (CAST(:2 AS TEXT) IS NULL OR key = :2)
-            ORDER BY seq DESC LIMIT :3
-            """, name, key, limit
+            WHERE seq < :3 AND (CAST(:1 AS TEXT) IS NULL OR name = :1) AND (CAST(:2 AS TEXT) IS NULL OR key = :2)
+            ORDER BY seq DESC LIMIT :4
+            """, name, key, seq, limit
         ) { try InboxEvent($0) }
     }
 }

@@ -62,7 +62,8 @@ extension Transaction {
         "\(type.rawValue)__\(logicalDate.description)"
     }
 
-    private static func checkRunID(_ runID: String) throws {
+    /// - Throws: `PerchError` (`invalid`) for an id that no run may have.
+    package static func checkRunID(_ runID: String) throws {
         let isPlain = runID.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control && $0 != "/" }
         guard !runID.isEmpty, runID.utf8.count <= 250, isPlain, runID != ".", runID != ".." else {
             throw PerchError(

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import PerchMetastore
+package import PerchSDK
+
+/// What the API needs beside the metastore: told by whoever starts the server, for the API server knows no other part.
+package struct APISurroundings: Sendable {
+    /// Some lines of a log, and whether more follow.
+    package struct LogPage: Sendable {
+        package var lines: [String]
+        package var hasMore: Bool
+
+        /// A page from its parts.
+        package init(lines: [String], hasMore: Bool) {
+            self.lines = lines
+            self.hasMore = hasMore
+        }
+    }
+
+    /// The version of the program.
+    package var version = "unknown"
+    /// What the triggerer that watches a wait says of it at this moment; nil where none answers.
+    package var explain: @Sendable (_ waitID: Int64) async throws -> WaitExplanation? = { _ in nil }
+    /// The event that a wait gets which is fired by hand, given what the person says has come.
+    package var handMadeEvent:
+        @Sendable (_ wait: WaitRow, _ payload: JSONValue?, _ now: Timestamp) throws -> JSONValue =
+            { _, payload, _ in payload ?? .null }
+    /// Lines of the log of a try, after so many of them; nil where the try has no log.
+    package var log:
+        @Sendable (_ key: TaskInstanceKey, _ tryNumber: Int, _ after: Int, _ limit: Int) async throws -> LogPage? =
+            { _, _, _, _ in nil }
+    /// Seals what is secret; nil where there is no key.
+    package var seal: (@Sendable (_ text: String, _ name: SecretName) throws -> SealedValue)?
+
+    /// Where nothing is known.
+    package init() {}
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import PerchSDK
+
+/// One thing that can be asked of `/api/v2`: the table of them is what the server serves, and what it says of itself.
+struct Endpoint: Sendable {
+    /// What one has to be allowed to do.
+    enum Right: String, Sendable {
+        /// To look at everything but secrets.
+        case read
+        /// To start, end and repeat work.
+        case operate
+        /// To change what all work goes by.
+        case admin
+    }
+
+    /// A part of the path.
+    enum Segment: Sendable, Hashable {
+        case fixed(String)
+        case name(String)
+    }
+
+    /// What may stand behind the question mark.
+    struct Parameter: Sendable {
+        var name: String
+        var schema: Schema
+        var about: String
+    }
+
+    /// Who answers.
+    enum Service: Sendable {
+        case call(@Sendable (RESTCall) async throws -> RESTReply)
+        /// What takes events in wherever they come from.
+        case events
+    }
+
+    let method: HTTPRequest.Method
+    /// Behind `/api/v2/`.
+    let path: String
+    let segments: [Segment]
+    let right: Right
+    let summary: String
+    var parameters: [Parameter] = []
+    /// What the body is; nil: there is none.
+    var body: Schema?
+    /// Whether the body may be as long as a batch of events.
+    var isBulk = false
+    var status: HTTPResponse.Status = .ok
+    /// Others with which the same is answered.
+    var otherStatuses: [HTTPResponse.Status] = []
+    /// What is answered; nil: nothing.
+    var answer: Schema?
+    /// The members that `fields` may name.
+    var selectable: [String] = []
+    var service: Service
+
+    init(
+        _ method: HTTPRequest.Method, _ path: String, _ right: Right, _ summary: String, answer: Schema?,
+        service: Service
+    ) {
+        self.method = method
+        self.path = path
+        self.right = right
+        self.summary = summary
+        self.answer = answer
+        self.service = service
+        segments = path.split(separator: "/").map { part in
+            part.hasPrefix("{") ? .name(String(part.dropFirst().dropLast())) : .fixed(String(part))
+        }
+    }
+
+    /// The names in a path, where it is one of this endpoint.
+    func names(in path: some Collection<String>) -> [String: String]? {
+        guard path.count == segments.count else { return nil }
+        var names: [String: String] = [:]
+        for (part, segment) in zip(path, segments) {
+            switch segment {
+            case .fixed(let text): guard part == text else { return nil }
+            case .name(let name):
+                guard !part.isEmpty else { return nil }
+                names[name] = part
+            }
+        }
+        return names
+    }
+}
+
+// MARK: the usual shapes
+
+extension Endpoint {
+    /// `GET` of one thing.
+    static func one<Row>(
+        _ path: String, _ summary: String, of resource: Resource<Row>, _ parameters: [Parameter] = [],
+        find: @escaping @Sendable (RESTCall) async throws -> Row
+    ) -> Endpoint {
+        var endpoint = Endpoint(
+            .get, path, .read, summary, answer: resource.schema,
+            service: .call { call in
+                RESTReply(resource.document(try await find(call), only: try call.selection))
+            })
+        endpoint.selectable = resource.members.map(\.field.name)
+        endpoint.parameters = parameters + [.fields]
+        return endpoint
+    }
+
+    /// `GET` of many things of a kind, a page at a time.
+    static func list<Row>(
+        _ path: String, _ summary: String, of resource: Resource<Row>, as member: String,
+        _ parameters: [Parameter] = [],
+        find: @escaping @Sendable (RESTCall) async throws -> Page<Row>
+    ) -> Endpoint {
+        let answer = Schema.object([
+            Schema.Field(name: member, schema: .list(resource.schema, most: .max), about: "A page of them, in order."),
+            Schema.Field(
+                name: "next_cursor", schema: .optional(.text),
+                about: "The `cursor` of the next page; null: there is none."),
+        ])
+        var endpoint = Endpoint(
+            .get, path, .read, summary, answer: answer,
+            service: .call { call in
+                let selection = try call.selection
+                let page = try await find(call)
+                let cursor = page.next.map { JSONValue.string(Cursor.text(of: $0, call.listing)) }
+                return RESTReply(
+                    .object([
+                        member: .array(page.rows.map { resource.document($0, only: selection) }),
+                        "next_cursor": cursor ?? .null,
+                    ]))
+            })
+        endpoint.selectable = resource.members.map(\.field.name)
+        endpoint.parameters = parameters + [.limit, .cursor, .fields]
+        return endpoint
+    }
+
+    /// What changes something and answers with how it stands then.
+    static func change<Row>(
+        _ method: HTTPRequest.Method, _ path: String, _ right: Right, _ summary: String, of resource: Resource<Row>,
+        body: [Schema.Field]? = nil, _ parameters: [Parameter] = [],
+        make: @escaping @Sendable (RESTCall) async throws -> Row
+    ) -> Endpoint {
+        var endpoint = Endpoint(
+            method, path, right, summary, answer: resource.schema,
+            service: .call { call in RESTReply(resource.document(try await make(call))) })
+        endpoint.body = body.map { .object($0) }
+        endpoint.parameters = parameters
+        return endpoint
+    }
+}
+
+extension Endpoint.Parameter {
+    static let most: Int64 = 1_000
+    static let limit = Self(
+        name: "limit", schema: .integer(1...most), about: "At most so many; 100 if nothing is said.")
+    static let cursor = Self(
+        name: "cursor", schema: .text, about: "The `next_cursor` of the page before, with the same parameters.")
+    static let fields = Self(
+        name: "fields", schema: .text,
+        about: "Only these fields of each, separated by commas; the others, though required, are not there then.")
+    static let mapIndex = Self(
+        name: "map_index", schema: .integer(-1...Int64(Int32.max)),
+        about: "The instance of a mapped task; -1, as if nothing is said: of one that is not mapped.")
+
+    static func text(_ name: String, _ about: String) -> Self { Self(name: name, schema: .text, about: about) }
+    static func choice(_ name: String, _ names: [String], _ about: String) -> Self {
+        Self(name: name, schema: .choice(names), about: about)
+    }
+    static func flag(_ name: String, _ about: String) -> Self { Self(name: name, schema: .flag, about: about) }
+    static func span(_ name: String, _ about: String) -> Self { Self(name: name, schema: .span, about: about) }
+    static func instant(_ name: String, _ about: String) -> Self { Self(name: name, schema: .instant, about: about) }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import PerchSDK
+
+/// What `/api/v2` says of itself, made from the table by which it serves.
+enum OpenAPIDocument {
+    static func text(_ version: String) -> JSONValue {
+        var schemas: [String: JSONValue] = ["Problem": problem.document]
+        var paths: [String: [String: JSONValue]] = [:]
+        for endpoint in EndpointTable.all {
+            for schema in [endpoint.answer, endpoint.body].compactMap(\.self) { schema.collect(into: &schemas) }
+            paths["/api/v2/" + endpoint.path, default: [:]][endpoint.method.rawValue.lowercased()] = operation(endpoint)
+        }
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "Perch", "version": .string(version),
+                "description":
+                    "What runs, what waits and why; starting and steering it. Lists are read a page at a time.",
+            ],
+            "paths": .object(paths.mapValues { .object($0) }),
+            "components": [
+                "schemas": .object(schemas), "securitySchemes": ["token": ["type": "http", "scheme": "bearer"]],
+            ],
+            "security": [["token": []]],
+        ]
+    }
+
+    private static func operation(_ endpoint: Endpoint) -> JSONValue {
+        var parameters: [JSONValue] = endpoint.segments.compactMap { segment in
+            guard case .name(let name) = segment else { return nil }
+            return ["name": .string(name), "in": "path", "required": true, "schema": Schema.text.document]
+        }
+        parameters += endpoint.parameters.map { parameter in
+            [
+                "name": .string(parameter.name), "in": "query", "schema": parameter.schema.document,
+                "description": .string(parameter.about),
+            ]
+        }
+        var operation: [String: JSONValue] = [
+            "summary": .string(endpoint.summary), "tags": [.string(tag(of: endpoint))],
+            "operationId": .string(name(of: endpoint)), "parameters": .array(parameters),
+            "x-perch-right": .string(endpoint.right.rawValue),
+            "responses": .object(responses(of: endpoint)),
+        ]
+        if let body = endpoint.body {
+            operation["requestBody"] = [
+                "required": .bool(body.fields.contains(where: \.isRequired)),
+                "content": ["application/json": ["schema": body.document]],
+            ]
+        }
+        return .object(operation)
+    }
+
+    private static func responses(of endpoint: Endpoint) -> [String: JSONValue] {
+        var success: [String: JSONValue] = ["description": "Done."]
+        if let answer = endpoint.answer { success["content"] = ["application/json": ["schema": answer.document]] }
+        let problem: JSONValue = ["$ref": "#/components/schemas/Problem"]
+        var responses: [String: JSONValue] = [
+            "default": ["description": "Why not.", "content": ["application/problem+json": ["schema": problem]]]
+        ]
+        for status in [endpoint.status] + endpoint.otherStatuses { responses["\(status.code)"] = .object(success) }
+        if endpoint.method == .get { responses["304"] = ["description": "Nothing has changed."] }
+        return responses
+    }
+
+    private static func tag(of endpoint: Endpoint) -> String {
+        let words = endpoint.segments.compactMap { if case .fixed(let text) = $0 { text } else { nil } }
+        for word in ["taskInstances", "clearTaskInstances", "dagRuns"] where words.contains(word) { return word }
+        return words.first ?? ""
+    }
+
+    /// `get_dags_dagRuns_by_dag_run_id`.
+    private static func name(of endpoint: Endpoint) -> String {
+        let words = endpoint.segments.map { segment in
+            switch segment {
+            case .fixed(let text): text.replacing(".", with: "_")
+            case .name(let name): "by_" + name
+            }
+        }
+        return ([endpoint.method.rawValue.lowercased()] + words).joined(separator: "_")
+    }
+
+    private static let problem = Schema.object([
+        Schema.Field(name: "type", schema: .text, about: "about:blank: the status says what kind it is."),
+        Schema.Field(name: "title", schema: .text, about: "The name of the status."),
+        Schema.Field(name: "status", schema: .integer(400...599), about: "The status."),
+        Schema.Field(name: "code", schema: .text, about: "The kind, for programs."),
+        Schema.Field(name: "detail", schema: .text, about: "What is wrong, and what would be right."),
+        Schema.Field(name: "line", schema: .count, about: "The line of a batch that is to blame.", isRequired: false),
+        Schema.Field(
+            name: "errors",
+            schema: .list(
+                .object([
+                    Schema.Field(name: "detail", schema: .text, about: "What is wrong with it."),
+                    Schema.Field(
+                        name: "pointer", schema: .text, about: "The field of the body, as a JSON pointer.",
+                        isRequired: false),
+                    Schema.Field(
+                        name: "parameter", schema: .text, about: "The parameter of the query.", isRequired: false),
+                ]), most: .max), about: "What is to blame.", isRequired: false),
+    ])
+}
+
+extension Schema {
+    /// As JSON Schema 2020-12 has it.
+    var document: JSONValue {
+        switch self {
+        case .text: return ["type": "string"]
+        case .instant: return ["type": "string", "format": "date-time"]
+        case .span: return ["type": "string", "examples": ["1h30m"]]
+        case .integer(let range):
+            var members: [String: JSONValue] = ["type": "integer"]
+            if range.lowerBound != .min { members["minimum"] = .integer(range.lowerBound) }
+            if range.upperBound != .max { members["maximum"] = .integer(range.upperBound) }
+            return .object(members)
+        case .number: return ["type": "number"]
+        case .flag: return ["type": "boolean"]
+        case .choice(let names): return ["type": "string", "enum": .array(names.map { .string($0) })]
+        case .any: return [:]
+        case .map: return ["type": "object"]
+        case .list(let element, let most):
+            var members: [String: JSONValue] = ["type": "array", "items": element.document]
+            if most != .max { members["maxItems"] = .integer(Int64(most)) }
+            return .object(members)
+        case .object(let fields):
+            var properties: [String: JSONValue] = [:]
+            for field in fields { properties[field.name] = field.described }
+            return [
+                "type": "object", "properties": .object(properties), "additionalProperties": false,
+                "required": .array(fields.filter(\.isRequired).map { .string($0.name) }),
+            ]
+        case .optional(let schema): return ["anyOf": [schema.document, ["type": "null"]]]
+        case .named(let name, _): return ["$ref": .string("#/components/schemas/" + name)]
+        }
+    }
+
+    /// Gathers the schemas that have names, in all depth.
+    func collect(into schemas: inout [String: JSONValue]) {
+        switch self {
+        case .named(let name, let schema):
+            guard schemas.updateValue(schema.document, forKey: name) == nil else { return }
+            schema.collect(into: &schemas)
+        case .list(let schema, _), .optional(let schema): schema.collect(into: &schemas)
+        case .object(let fields): for field in fields { field.schema.collect(into: &schemas) }
+        default: break
+        }
+    }
+}
+
+extension Schema.Field {
+    fileprivate var described: JSONValue {
+        guard case .object(var members) = schema.document else { return schema.document }
+        members["description"] = .string(about)
+        return .object(members)
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import HTTPTypes
+import Logging
+import NIOCore
+import PerchMetastore
+import PerchSDK
+
+/// Serves `/api/v2`: checks a request against the table of endpoints, and has the right one answer it.
+struct RESTAPI: Sendable {
+    let metastore: Metastore
+    let surroundings: APISurroundings
+    let limits: APILimits
+    let access: AccessControl
+    let log: Logger
+
+    /// Where everything of this begins.
+    static let root = ["api", "v2"]
+
+    /// Whether what is refused at a path is told as RFC 9457 has it.
+    static func speaks(at path: String?) -> Bool {
+        guard let path else { return false }
+        return path == "/api/v2" || path.hasPrefix("/api/v2/") || path.hasPrefix("/api/v2?")
+    }
+
+    /// So many bytes of a body are wanted.
+    /// - Throws: `Refusal` where no body would change the answer.
+    func admit(_ head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget) throws(Refusal) -> Int {
+        try access.admitOwner(head.headerFields, host: head.authority)
+        _ = try parameters(match.endpoint, target)
+        guard match.endpoint.body != nil else { return 0 }
+        try checkForm(head.headerFields)
+        return match.endpoint.isBulk ? limits.batchBytes : limits.eventBytes
+    }
+
+    func respond(
+        to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer
+    ) async throws(Refusal) -> APIAnswer {
+        guard case .call(let serve) = match.endpoint.service else { throw .unavailable("not here", after: 1) }
+        let call = RESTCall(
+            endpoint: match.endpoint, names: match.names, parameters: try parameters(match.endpoint, target),
+            body: try document(body, match.endpoint), fields: head.headerFields, metastore: metastore,
+            surroundings: surroundings)
+        let reply: RESTReply
+        do {
+            reply = try await serve(call)
+        } catch {
+            throw refusal(for: error, call)
+        }
+        let isRead = match.endpoint.method == .get
+        var answer: APIAnswer
+        if let document = reply.document {
+            answer = APIAnswer(reply.status ?? match.endpoint.status, document)
+        } else {
+            answer = APIAnswer(reply.status ?? match.endpoint.status, type: "application/json", body: [])
+            answer.fields[.contentType] = nil
+        }
+        for field in reply.fields { answer.fields[field.name] = field.value }
+        return isRead ? Self.tagged(answer, head.headerFields) : answer
+    }
+
+    /// The answer with its tag, or that nothing has changed since the one that the sender has.
+    private static func tagged(_ answer: APIAnswer, _ fields: HTTPFields) -> APIAnswer {
+        var answer = answer
+        let digest = SHA256.hash(data: answer.body).prefix(16)
+        let tag = "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
+        answer.fields[.eTag] = tag
+        answer.fields[.cacheControl] = "private, no-cache"
+        let known = (fields[.ifNoneMatch] ?? "").split(separator: ",").map { part in
+            let text = part.filter { $0 != " " && $0 != "\t" }
+            return text.hasPrefix("W/") ? String(text.dropFirst(2)) : text
+        }
+        guard known.contains(tag) || known == ["*"] else { return answer }
+        answer.status = .notModified
+        answer.body = []
+        answer.fields[.contentType] = nil
+        answer.fields[.contentLength] = nil
+        return answer
+    }
+
+    // MARK: what was sent
+
+    private func parameters(_ endpoint: Endpoint, _ target: RequestTarget) throws(Refusal) -> [String: JSONValue] {
+        var given: [String: JSONValue] = [:]
+        for (name, text) in target.parameters {
+            guard let parameter = endpoint.parameters.first(where: { $0.name == name }) else {
+                let names = endpoint.parameters.map(\.name)
+                throw .parameter(
+                    name,
+                    names.isEmpty
+                        ? "there is no parameter '\(name.shown(40))', nor any other here"
+                        : "there is no parameter '\(name.shown(40))'; \(NearName.hint(name, names))")
+            }
+            let value = parameter.schema.value(ofText: text)
+            if let fault = parameter.schema.fault(in: value, at: "/" + name) { throw .parameter(name, fault.message) }
+            guard given.updateValue(value, forKey: name) == nil else {
+                throw .parameter(name, "the parameter '\(name)' stands there twice")
+            }
+        }
+        return given
+    }
+
+    private func checkForm(_ fields: HTTPFields) throws(Refusal) {
+        let coding = fields[.contentEncoding]?.lowercased() ?? "identity"
+        let type = fields[.contentType].map { text in
+            String(text.lowercased().prefix { $0 != ";" }).filter { $0 != " " && $0 != "\t" }
+        }
+        let isEmpty = fields[.transferEncoding] == nil && (fields[.contentLength] ?? "0") == "0"
+        guard coding == "identity", type == "application/json" || (type == nil && isEmpty) else {
+            throw Refusal(
+                .unsupportedMediaType, "unsupported_type",
+                "the body is JSON as it is: Content-Type: application/json, without Content-Encoding",
+                [.accept: "application/json"])
+        }
+    }
+
+    private func document(_ body: ByteBuffer, _ endpoint: Endpoint) throws(Refusal) -> JSONValue {
+        guard let schema = endpoint.body else { return .null }
+        let document: JSONValue
+        if body.readableBytes == 0 {
+            document = .object([:])
+        } else {
+            do {
+                document = try body.withUnsafeReadableBytes { try JSONValue(parsing: $0) }
+            } catch {
+                throw .field("", "\(error)")
+            }
+        }
+        if let fault = schema.fault(in: document) { throw .field(fault.pointer, fault.message) }
+        return document
+    }
+
+    // MARK: what went wrong
+
+    private func refusal(for error: any Error, _ call: RESTCall) -> Refusal {
+        if let refusal = error as? Refusal { return refusal }
+        guard let error = error as? PerchError, error.code != .metastore else {
+            log.error(
+                "a request could not be answered",
+                metadata: ["endpoint": "\(call.endpoint.method) \(call.endpoint.path)", "error": "\(error)"])
+            return .unavailable("the metastore refused, as the engine's log says", after: 5)
+        }
+        switch error.code {
+        case .notFound: return Refusal(.notFound, "not_found", error.message)
+        case .conflict: return Refusal(.conflict, "conflict", error.message)
+        case .unavailable: return .unavailable(error.message, after: 5)
+        default: return Refusal(.badRequest, "invalid_request", error.message)
+        }
+    }
+}
+
+/// An endpoint that is asked for, with what stands in its path.
+struct EndpointMatch: Sendable {
+    var endpoint: Endpoint
+    var names: [String: String]
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import PerchMetastore
+import PerchSDK
+
+/// A run that somebody asks for, and by which key he would ask for it again.
+private struct WantedRun: Sendable {
+    var request: RunRequest
+    /// Nil: asking again would be for another run.
+    var key: String?
+    /// Where it stands in the body.
+    var pointer: String
+
+    static let fields: [Schema.Field] = [
+        Schema.Field(
+            name: "dag_run_id", schema: .optional(.text), about: "Its id; null: made from the moment, or from the key.",
+            isRequired: false),
+        Schema.Field(
+            name: "logical_date", schema: .optional(.instant), about: "The date that it is for; null: now.",
+            isRequired: false),
+        Schema.Field(
+            name: "conf", schema: .optional(.map), about: "Values over the params of the DAG.", isRequired: false),
+    ]
+
+    init(_ body: JSONValue, dagID: String, key: String?, at pointer: String = "") throws {
+        request = RunRequest(dagID: dagID, runID: body.text("dag_run_id"), params: .object(body.object("conf") ?? [:]))
+        request.logicalDate = try body.instant("logical_date")
+        self.key = key
+        self.pointer = pointer
+        if let runID = request.runID {
+            do {
+                try Transaction.checkRunID(runID)
+            } catch let error as PerchError {
+                throw Refusal.field(pointer + "/dag_run_id", error.message)
+            }
+        } else if let key {
+            // The key itself is no name that any run may have.
+            var hash = StableHash128()
+            hash.combine(key)
+            request.runID = "manual__key_\(hash.text)"
+        }
+    }
+
+    /// Creates the run, or finds the one that was created for the same key.
+    func run(in transaction: Transaction) throws -> (run: RunRow, isNew: Bool) {
+        if key != nil, let runID = request.runID,
+            let known = try transaction.run(dagID: request.dagID, runID: runID)
+        {
+            guard try isFor(known, transaction) else {
+                throw Refusal(
+                    .conflict, "conflict",
+                    "the run '\(runID)' was asked for with this Idempotency-Key before, but with another conf or date")
+            }
+            return (known, false)
+        }
+        let row = try transaction.knownDAG(request.dagID)
+        guard row.isActive else {
+            throw PerchError(.notFound, "the DAG '\(request.dagID)' is not in the current bundle any more")
+        }
+        do {
+            return (try transaction.createRun(request), true)
+        } catch let error as PerchError where error.code == .invalid {
+            throw Refusal.field(pointer + "/conf", error.message)
+        } catch let error as PerchError where error.code == .conflict {
+            throw Refusal(.conflict, "conflict", (pointer.isEmpty ? "" : "#\(pointer): ") + error.message)
+        }
+    }
+
+    private func isFor(_ run: RunRow, _ snapshot: Snapshot) throws -> Bool {
+        guard case .object(let given) = request.params, request.logicalDate ?? run.logicalDate == run.logicalDate
+        else { return false }
+        let defaults = try snapshot.definition(ofVersion: run.versionID).params
+        return run.params == .object(defaults.merging(given) { _, new in new })
+    }
+}
+
+/// What was asked for at once.
+private struct BulkRuns: Sendable {
+    var runs: [RunRow]
+    var created: Int
+
+    static let resource = Resource<BulkRuns>(
+        "BulkRuns",
+        [
+            .list("dag_runs", of: RunRow.resource, "The runs, in the order in which they were asked for.") { $0.runs },
+            .count("created", "How many of them are new; the others were created for the same key before.") {
+                $0.created
+            },
+        ])
+}
+
+extension RESTCall {
+    /// The key of the header; nil where there is none.
+    /// - Throws: `Refusal` for one that cannot be.
+    fileprivate func idempotencyKey() throws(Refusal) -> String? {
+        guard let text = fields[.idempotencyKey] else { return nil }
+        let isQuoted = text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
+        let key = isQuoted ? String(text.dropFirst().dropLast()) : text
+        guard (1...255).contains(key.utf8.count) else {
+            throw Refusal(.badRequest, "invalid_header", "Idempotency-Key is 1 to 255 bytes, not \(key.utf8.count)")
+        }
+        return key
+    }
+}
+
+extension Endpoint {
+    private static let mostRuns = 1_000
+
+    private static let trigger: Endpoint = {
+        var endpoint = Endpoint(
+            .post, "dags/{dag_id}/dagRuns", .operate,
+            "Starts a run. With an Idempotency-Key, asking again gives the same run.", answer: RunRow.resource.schema,
+            service: .call { call in
+                let wanted = try WantedRun(call.body, dagID: call.name("dag_id"), key: try call.idempotencyKey())
+                try await call.read { try $0.prepareRun(ofDAG: wanted.request.dagID) }
+                let (run, isNew) = try await call.write { try wanted.run(in: $0) }
+                return RESTReply(RunRow.resource.document(run), status: isNew ? .created : .ok)
+            })
+        endpoint.body = .object(WantedRun.fields)
+        endpoint.status = .created
+        endpoint.otherStatuses = [.ok]
+        return endpoint
+    }()
+
+    private static let bulk: Endpoint = {
+        let own = Schema.Field(
+            name: "dag_id", schema: .text, about: "The DAG, where the path does not name it.", isRequired: false)
+        var endpoint = Endpoint.change(
+            .post, "dags/{dag_id}/dagRuns/bulk", .operate,
+            "Starts up to 1,000 runs, all of them or none; of any DAGs where dag_id is ~.", of: BulkRuns.resource,
+            body: [
+                Schema.Field(
+                    name: "dag_runs",
+                    schema: .list(.named("WantedRun", .object([own] + WantedRun.fields)), most: mostRuns),
+                    about: "What is wanted of each.")
+            ]
+        ) { call in
+            let key = try call.idempotencyKey()
+            let wanted = try (call.body.list("dag_runs") ?? []).enumerated().map { place, body in
+                let pointer = "/dag_runs/\(place)"
+                let given = call.name("dag_id") == "~" ? nil : call.name("dag_id")
+                guard let dagID = body.text("dag_id") ?? given else {
+                    throw Refusal.field(pointer + "/dag_id", "which DAG? The path names none, so each run has to")
+                }
+                guard given == nil || given == dagID else {
+                    throw Refusal.field(pointer + "/dag_id", "it is another DAG than that of the path")
+                }
+                return try WantedRun(body, dagID: dagID, key: key.map { "\($0)/\(place)" }, at: pointer)
+            }
+            for dagID in Set(wanted.map(\.request.dagID)).sorted() {
+                try await call.read { try $0.prepareRun(ofDAG: dagID) }
+            }
+            return try await call.write { transaction in
+                let made = try wanted.map { try $0.run(in: transaction) }
+                return BulkRuns(runs: made.map(\.run), created: made.count { $0.isNew })
+            }
+        }
+        endpoint.isBulk = true
+        return endpoint
+    }()
+
+    static let steeredRuns: [Endpoint] = [
+        trigger, bulk,
+        .change(
+            .patch, "dags/{dag_id}/dagRuns/{dag_run_id}", .operate,
+            "Ends a run: what waits or has not begun ends at once, what runs cleans up first.", of: RunRow.resource,
+            body: [Schema.Field(name: "state", schema: .choice(["failed"]), about: "What it is to end as.")]
+        ) { call in
+            try await call.write { transaction in
+                let run = try transaction.knownRun(of: call)
+                guard try transaction.cancelRun(dagID: run.dagID, runID: run.runID, by: RESTCall.person) else {
+                    throw PerchError(.conflict, "the run '\(run.runID)' has ended already: \(run.state.rawValue)")
+                }
+                return try transaction.knownRun(of: call)
+            }
+        },
+    ]
+}
