@@ -37,6 +37,24 @@ struct RESTAccessTests {
         try await bench.end()
     }
 
+    @Test("A token does what stands behind it, and what is less; one that was given for events steers nothing")
+    func rights() async throws {
+        let rights = APIRight.allCases
+        let api = try await APIBench(tokens: rights.map { "to-\($0) \($0)" } + ["alone"])
+        let bench = RESTBench(of: api)
+        for endpoint in EndpointTable.all {
+            let body: JSONValue? = endpoint.body == nil ? nil : [:]
+            let line = (endpoint.method.rawValue, Self.path(endpoint))
+            for (token, right) in rights.map({ ("to-\($0)", $0) }) + [("alone", .events)] {
+                let answer = try await bench.send(line.0, line.1, body, ["Authorization": "Bearer \(token)"])
+                #expect((answer.status == 403) == (right < endpoint.right), "\(line) \(token): \(answer)")
+                guard answer.status == 403 else { continue }
+                #expect(answer.problem?.code == "forbidden" && answer.body.contains("'\(endpoint.right)'"))
+            }
+        }
+        try await api.end()
+    }
+
     @Test("A signature lets events in, and steers nothing: it signs a body, and not what is to be done with it")
     func signatures() async throws {
         let bench = try await RESTBench(secrets: ["s"])

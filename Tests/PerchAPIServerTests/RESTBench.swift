@@ -15,7 +15,7 @@ final class RESTBench: Sendable {
 
     init(tokens: [String] = [], secrets: [String] = [], surroundings: APISurroundings = APISurroundings()) async throws
     {
-        api = try await APIBench(tokens: tokens, secrets: secrets, surroundings: surroundings)
+        api = try await APIBench(tokens: tokens.map { "\($0) admin" }, secrets: secrets, surroundings: surroundings)
         token = tokens.first
         let lease = TimeSpan.seconds(1_000)
         let identity = ProcessIdentity(pid: 7, startTime: 1, bootID: "b", host: "h")
@@ -57,6 +57,12 @@ final class RESTBench: Sendable {
             }
         }
         try await advance()
+    }
+
+    /// A home with nothing in it.
+    init(of api: APIBench) {
+        self.api = api
+        token = nil
     }
 
     func advance() async throws {

@@ -7,7 +7,7 @@ import PerchSDK
 /// Decides who may send: by token before the body is read, by signature once it is there. Everything secret is compared in a
 /// time that does not depend on it.
 struct AccessControl: Sendable {
-    private let tokens: [SHA256Digest]
+    private let tokens: [(digest: SHA256Digest, right: APIRight)]
     private let keys: [SymmetricKey]
     private let signatureTime: TimeSpan
     private let isReachable: Bool
@@ -15,7 +15,7 @@ struct AccessControl: Sendable {
     /// - Parameter isReachable: Whether other machines can reach the server.
     init(_ credentials: Credentials, signatureTime: TimeSpan, isReachable: Bool = false) {
         self.isReachable = isReachable
-        tokens = credentials.tokens.map { SHA256.hash(data: Array($0.utf8)) }
+        tokens = credentials.tokens.map { (SHA256.hash(data: Array($0.text.utf8)), $0.right) }
         keys = credentials.secrets.map { SymmetricKey(data: Array($0.utf8)) }
         self.signatureTime = signatureTime
     }
@@ -34,7 +34,7 @@ struct AccessControl: Sendable {
             return
         }
         if fields[.authorization] != nil {
-            guard hasToken(fields) else { throw refusal("the token is wrong") }
+            guard right(in: fields) != nil else { throw refusal("the token is wrong") }
             return
         }
         guard !keys.isEmpty, Self.signature(in: fields) != nil else {
@@ -53,7 +53,7 @@ struct AccessControl: Sendable {
             }
             return try admit(fields)
         }
-        guard hasToken(fields) else {
+        guard right(in: fields) != nil else {
             throw refusal(
                 tokens.isEmpty
                     ? "a signature is for what is sent, and what is read needs a token: set api.token"
@@ -63,11 +63,19 @@ struct AccessControl: Sendable {
 
     /// Looks at the head of a request that reads or steers behind `/api/v2`. A signature is none of its keys: it signs a body, and
     /// not what is to be done with it.
-    /// - Parameter host: What the sender calls this server.
-    /// - Throws: `Refusal`: 401 without a right token; 403 for a page in a browser, also where it has this machine's address
-    ///   pass for its own.
-    func admitOwner(_ fields: HTTPFields, host: String?) throws(Refusal) {
+    /// - Parameters:
+    ///   - needed: What the token has to let do.
+    ///   - host: What the sender calls this server.
+    /// - Throws: `Refusal`: 401 without a token, 403 where it lets do less; 403 for a page in a browser, also where it has this
+    ///   machine's address pass for its own.
+    func admitOwner(_ fields: HTTPFields, to needed: APIRight, host: String?) throws(Refusal) {
         try admitReader(fields)
+        if let given = right(in: fields), given < needed {
+            throw Refusal(
+                .forbidden, "forbidden",
+                "this token may \(given.words); for this it would have to be one that may \(needed.words): "
+                    + "write '\(needed.rawValue)' behind a token in api.token_file")
+        }
         guard isOpen, !ListenAddress.isAddress(host ?? "") else { return }
         throw Refusal(
             .forbidden, "forbidden",
@@ -101,12 +109,13 @@ struct AccessControl: Sendable {
         guard isRight else { throw refusal("the signature is wrong") }
     }
 
-    private func hasToken(_ fields: HTTPFields) -> Bool {
+    /// What the sender's token lets do; nil where there is none, or a wrong one.
+    private func right(in fields: HTTPFields) -> APIRight? {
         let parts = (fields[.authorization] ?? "").split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         let given = SHA256.hash(data: Array(parts[1].utf8))
         // Digests are compared, which takes the same time wherever they differ, and whatever the lengths of the tokens.
-        return tokens.reduce(false) { isRight, token in token == given || isRight }
+        return tokens.reduce(nil) { right, token in token.digest == given ? max(right ?? .events, token.right) : right }
     }
 
     /// Perch's own header, else the one that GitHub sends.

@@ -5,16 +5,6 @@ import PerchSDK
 
 /// One thing that can be asked of `/api/v2`: the table of them is what the server serves, and what it says of itself.
 struct Endpoint: Sendable {
-    /// What one has to be allowed to do.
-    enum Right: String, Sendable {
-        /// To look at everything but secrets.
-        case read
-        /// To start, end and repeat work.
-        case operate
-        /// To change what all work goes by.
-        case admin
-    }
-
     /// A part of the path.
     enum Segment: Sendable, Hashable {
         case fixed(String)
@@ -39,7 +29,8 @@ struct Endpoint: Sendable {
     /// Behind `/api/v2/`.
     let path: String
     let segments: [Segment]
-    let right: Right
+    /// What one has to be allowed to do.
+    let right: APIRight
     let summary: String
     var parameters: [Parameter] = []
     /// What the body is; nil: there is none.
@@ -56,7 +47,7 @@ struct Endpoint: Sendable {
     var service: Service
 
     init(
-        _ method: HTTPRequest.Method, _ path: String, _ right: Right, _ summary: String, answer: Schema?,
+        _ method: HTTPRequest.Method, _ path: String, _ right: APIRight, _ summary: String, answer: Schema?,
         service: Service
     ) {
         self.method = method
@@ -135,7 +126,7 @@ extension Endpoint {
 
     /// What changes something and answers with how it stands then.
     static func change<Row>(
-        _ method: HTTPRequest.Method, _ path: String, _ right: Right, _ summary: String, of resource: Resource<Row>,
+        _ method: HTTPRequest.Method, _ path: String, _ right: APIRight, _ summary: String, of resource: Resource<Row>,
         body: [Schema.Field]? = nil, _ parameters: [Parameter] = [],
         make: @escaping @Sendable (RESTCall) async throws -> Row
     ) -> Endpoint {

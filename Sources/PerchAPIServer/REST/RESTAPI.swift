@@ -27,7 +27,7 @@ struct RESTAPI: Sendable {
     /// So many bytes of a body are wanted.
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget) throws(Refusal) -> Int {
-        try access.admitOwner(head.headerFields, host: head.authority)
+        try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
         _ = try parameters(match.endpoint, target)
         guard match.endpoint.body != nil else { return 0 }
         try checkForm(head.headerFields)

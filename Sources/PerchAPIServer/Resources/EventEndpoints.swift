@@ -53,7 +53,7 @@ extension Endpoint {
     /// Answered by what takes events in, and here only to be spoken of.
     private static let emit: Endpoint = {
         var endpoint = Endpoint(
-            .post, "events/{name}", .operate,
+            .post, "events/{name}", .events,
             "Takes an event, whose payload the body is; or, as application/x-ndjson, one on each line.",
             answer: AcceptedEvent.resource.schema, service: .events)
         endpoint.body = .any
