@@ -33,7 +33,7 @@ struct SchedulingBatch: Sendable {
         for member in members {
             do {
                 outcome.created += try schedule(member, limit: runLimit - outcome.created, in: transaction)
-            } catch let error as PerchError where error.code == .invalid || error.code == .notFound {
+            } catch let error as PerchError where Self.isOfTheDAG(error) {
                 outcome.failures.append((member.row.dagID, error))
                 try giveUp(member.row, in: transaction)
             }
@@ -57,9 +57,20 @@ struct SchedulingBatch: Sendable {
         guard isFirst else { return 0 }
         if let instant = step.wantedAfter { try transaction.wantTicks(of: row.dagID, after: instant) }
         var created = 0
-        for run in step.runs where try create(run, of: row.dagID, in: transaction) { created += 1 }
+        do {
+            for run in step.runs where try create(run, of: row.dagID, in: transaction) { created += 1 }
+        } catch let error as PerchError where Self.isOfTheDAG(error) {
+            // The row is again what it was when it was read: by that it is given up.
+            var stored = row
+            (stored.nextRunAt, stored.lastScheduled) = (step.next, step.lastScheduled)
+            _ = try transaction.setNextRun(of: stored, to: row.nextRunAt, lastScheduled: row.lastScheduled)
+            throw error
+        }
         return created
     }
+
+    /// Whether an error is the fault of the DAG alone, and no reason to take back what the transaction did for others.
+    private static func isOfTheDAG(_ error: PerchError) -> Bool { error.code == .invalid || error.code == .notFound }
 
     private func create(_ run: PlannedRun, of dagID: String, in transaction: Transaction) throws -> Bool {
         var request = RunRequest(dagID: dagID, type: .scheduled)

@@ -118,6 +118,27 @@ struct SchedulerTests {
         try await bench.end()
     }
 
+    @Test("A DAG whose run cannot be created is given up as it was, and has its run once it is corrected")
+    func runThatCannotBe() async throws {
+        let bench = try SchedulerBench(at: "2026-03-01T05:30:00Z")
+        var broken = dag("a", "0 * * * *")
+        broken.start = bench.clock.now
+        broken.paramSchemas = ["size": ParamSchema(.integer)]
+        try await bench.store(broken)
+        await bench.scheduler.start()
+        let planned = try await bench.row(of: "a") { $0.nextRunAt != nil }
+        #expect(planned?.nextRunAt?.description == "2026-03-01T06:00:00Z")
+        try bench.move(to: "2026-03-01T06:00:00Z")
+        let given = try await bench.row(of: "a") { $0.nextRunAt?.description != "2026-03-01T06:00:00Z" }
+        #expect(given?.nextRunAt == nil && given?.lastScheduled == nil)
+        #expect(try await bench.metastore.read { try $0.dagsToSchedule(limit: 10) }.isEmpty)
+        broken.params = ["size": .integer(1)]
+        try await bench.store(broken)
+        let runs = try await bench.runs(of: "a") { !$0.isEmpty }
+        #expect(runs.map(\.logicalDate.description) == ["2026-03-01T06:00:00Z"])
+        try await bench.end()
+    }
+
     @Test("A paused DAG creates nothing; unpaused it runs the latest missed tick")
     func pause() async throws {
         let bench = try SchedulerBench(at: "2026-03-01T05:30:00Z")

@@ -64,10 +64,12 @@ extension Transaction {
                 && previous.end == definition.end && previous.catchup == definition.catchup
             let versionID = try storeVersion(
                 definition, text: text, hash: hash, number: known.number + 1, bundleVersion: bundleVersion)
+            // One without a next run may have been given up, and be right by now.
             try run(
                 """
                 UPDATE dag SET is_active = 1, version_id = :2, version_number = :3, bundle_version = :4,
-                    max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 AND is_scheduled = 1 THEN 1 ELSE 0 END,
+                    max_active_runs = :5, is_scheduled = CASE WHEN :6 = 1 AND is_scheduled = 1
+                        AND next_run_at IS NOT NULL THEN 1 ELSE 0 END,
                     next_run_at = CASE WHEN :6 = 1 THEN next_run_at ELSE NULL END
                 WHERE dag_id = :1
                 """, definition.dagID, versionID, known.number + 1, bundleVersion, definition.maxActiveRuns,
