@@ -125,10 +125,19 @@ private final class PostgresOpening {
             }
             try Migrations.requireCurrent(driver, path: settings.address.name)
         }
+        let watch = PlaceWatch()
+        // Who has it alone needs no fence, and would meet itself at it.
+        if !isAlone {
+            driver.fence(PostgresFence(place, name: settings.address.name)) { watch.tell(.fenced($0)) }
+        }
         return MetastoreGround(
             driver: driver, ring: { session.ring($0) },
-            listen: { heard in session.start(heard: heard, ousted: { driver.forbidWriting($0) }) },
-            release: { session.close() })
+            listen: { heard in
+                session.start(heard: heard) { news in
+                    if case .fenced(let reason) = news { driver.forbidWriting(reason) }
+                    watch.tell(news)
+                }
+            }, release: { session.close() }, place: watch)
     }
 
     private func inUse(by session: PostgresSession, _ what: String) throws -> PerchError {

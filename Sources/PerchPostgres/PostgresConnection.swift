@@ -14,6 +14,10 @@ final class PostgresConnection: SQLConnection {
     /// How long a transaction that writes may stand still between two statements before the server ends it and its session, in
     /// milliseconds: a process that is stopped in the middle must not stop the others for long.
     var longestStill = 1_000
+    /// What a transaction that writes asks first; nil: nothing.
+    var fence: PostgresFence?
+    /// Whether its answer was that this process may write no more.
+    private(set) var isFenced = false
     private let prepares: Bool
     /// Names of prepared statements, by the address of their text.
     private var prepared: [StatementKey: String] = [:]
@@ -27,6 +31,8 @@ final class PostgresConnection: SQLConnection {
 
     private enum Waiting {
         case command(String)
+        /// What a transaction asks before anything else.
+        case question(StaticString, PostgresValues)
         case post(StaticString, rows: Int, PostgresValues)
 
         func isCommand(_ text: String) -> Bool { if case .command(text) = self { true } else { false } }
@@ -119,7 +125,9 @@ final class PostgresConnection: SQLConnection {
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
                 "SET LOCAL idle_in_transaction_session_timeout = \(longestStill)",
             ]
-            waiting = (beginning + turn).map { .command($0) }
+            let question = fence.map { [Waiting.question(PostgresFence.question, PostgresValues($0.values))] } ?? []
+            // It is asked before the turn comes, in which others would wait for its answer.
+            waiting = beginning.map { .command($0) } + question + turn.map { .command($0) }
         case .beginReading:
             standing = .inside(isWriting: false)
             waiting = [.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
@@ -179,7 +187,7 @@ final class PostgresConnection: SQLConnection {
         case .inside: break
         }
         // A transaction that holds no statement.
-        let isEmpty = waiting.allSatisfy { if case .command = $0 { true } else { false } }
+        let isEmpty = waiting.allSatisfy { if case .post = $0 { false } else { true } }
         if isUnsent, isEmpty {
             waiting = []
             standing = .outside
@@ -281,8 +289,9 @@ final class PostgresConnection: SQLConnection {
         waiting = []
         isFresh = []
         var count = 0
-        // How many answers come before those of the part that is under way.
+        // How many answers come before those of the part that is under way, and which is the fence's.
         var outside = 0
+        var fencing: Int?
         let answer: PostgresLink.Answer
         do {
             for item in before {
@@ -292,6 +301,10 @@ final class PostgresConnection: SQLConnection {
                     count += 1
                     // What comes of the part itself comes after its savepoint.
                     outside = count
+                case .question(let sql, let values):
+                    count += try self.send(sql, values)
+                    outside = count
+                    fencing = count - 1
                 case .post(let sql, let rows, let values): count += try self.send(sql, rows: rows, values)
                 }
             }
@@ -306,6 +319,7 @@ final class PostgresConnection: SQLConnection {
         case .failed(let failure):
             // Whether they were prepared before it failed is not known.
             for key in isFresh { prepared[key] = nil }
+            isFenced = isFenced || failure.index == fencing && failure.state.sqlState == PostgresFence.failure
             note(failure, isOwn: failure.index >= outside)
             throw failure.state.error
         }

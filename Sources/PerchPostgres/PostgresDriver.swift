@@ -27,6 +27,8 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
     private static let mostReaders = 3
     private let places = DispatchSemaphore(value: mostReaders)
     private let room = Mutex(Room())
+    /// What every transaction that writes asks first, and who is told where it may not.
+    private var fence: (question: PostgresFence, fenced: @Sendable (PerchError) -> Void)?
     /// Why nothing may be written any more.
     private let ban = Mutex<PerchError?>(nil)
 
@@ -62,16 +64,40 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
         guard let writer else { throw closed }
         // What was lost may have stood still because there is much to work out, as of a DAG with a million tasks.
         writer.longestStill = losses == 0 && !isAlone ? 1_000 : 60_000
+        writer.fence = fence?.question
         do {
             let result = try body(writer)
             losses = 0
             return result
+        } catch  where writer.isFenced {
+            throw banned(error)
         } catch let lost as LostTransaction {
             // Whom it met gets ahead before it is made again.
             losses = min(losses + 1, 7)
             usleep(1_000 << UInt32(losses))
             throw lost
         }
+    }
+
+    /// From now on every transaction that writes asks whether this process may.
+    ///
+    /// - Parameter fenced: Is told, once, where it may not.
+    func fence(_ question: PostgresFence, fenced: @escaping @Sendable (PerchError) -> Void) {
+        turn.withLock { fence = (question, fenced) }
+    }
+
+    /// Finds out why it may not, and never writes again.
+    private func banned(_ error: any Error) -> any Error {
+        guard let fence else { return error }
+        var reason = fence.question.hadAlone(by: [])
+        do {
+            reason = try read { try fence.question.reason($0) } ?? reason
+        } catch {
+            // Why it is, is not to be had; that it is so is known.
+        }
+        forbidWriting(reason)
+        fence.fenced(reason)
+        return reason
     }
 
     /// Nobody else works on the metastore: a transaction may take its time.

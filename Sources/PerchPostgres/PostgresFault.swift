@@ -8,12 +8,15 @@ struct PostgresFault {
     var error: PerchError
     /// The same transaction may go through if it is made again: it met another one, or the server was not there.
     var mayPass: Bool
+    /// What the server calls it; nil where it said nothing.
+    private(set) var sqlState: String?
 
     /// What a result says.
     init(_ result: OpaquePointer, statement: String, _ address: PostgresAddress) {
         let state = cpq_state(result).map { String(cString: $0) } ?? ""
         let words = cpq_message(result).map { String(cString: $0) } ?? String(cString: PQresultErrorMessage(result))
         self = Self.fault(state: state, address.cleaned(words), statement: statement, address.name)
+        sqlState = state
     }
 
     /// The connection is gone.

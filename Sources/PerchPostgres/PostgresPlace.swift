@@ -59,6 +59,24 @@ struct PostgresPlace: Sendable {
     /// The key of an advisory lock, as two numbers.
     func key(_ lock: Lock) -> String { "\(lock.rawValue), \(number)" }
 
+    /// Who holds one of these locks beside the connection that asks, as the server's administrator sees it; five at most.
+    ///
+    /// - Parameter alone: Only who lets nobody else have it.
+    func holders(of locks: [Lock], alone: Bool = false, _ connection: any SQLConnection) throws -> [String] {
+        let classes = locks.map { "CAST(CAST(\($0.rawValue) AS BIGINT) AS OID)" }.joined(separator: ", ")
+        var names: [String] = []
+        try connection.query(
+            text: """
+                SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND l.classid IN (\(classes)) AND l.objid = CAST(CAST(\(number) AS BIGINT) & 4294967295 AS OID)
+                    AND l.mode IN ('ExclusiveLock'\(alone ? "" : ", 'ShareLock'")) ORDER BY 1 LIMIT 5
+                """, []
+        ) { names.append($0.text(0).shown()) }
+        return names
+    }
+
     /// Where doorbells are rung.
     var channel: String { "perch_\(number)" }
 }

@@ -54,11 +54,11 @@ final class PostgresSession: @unchecked Sendable {
 
     deinit { Glibc.close(wake) }
 
-    /// Hears from now on. `ousted` is told when the metastore was migrated while the session was lost.
-    func start(heard: @escaping @Sendable (DoorbellSet) -> Void, ousted: @escaping @Sendable (PerchError) -> Void) {
+    /// Hears from now on. `told` is what becomes of the session; it is over where this process is fenced.
+    func start(heard: @escaping @Sendable (DoorbellSet) -> Void, told: @escaping @Sendable (PlaceNews) -> Void) {
         isStarted = true
         let thread = Thread { [self] in
-            work(heard, ousted)
+            work(heard, told)
             finished.signal()
         }
         thread.name = "perch-postgres"
@@ -123,18 +123,7 @@ final class PostgresSession: @unchecked Sendable {
     /// Who works on the metastore beside this session, as the server's administrator sees it.
     func others() throws -> [String] {
         guard let connection else { return [] }
-        let (first, number) = (PostgresPlace.Lock.engine.rawValue, place.number)
-        var names: [String] = []
-        try connection.query(
-            text: """
-                SELECT DISTINCT a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
-                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND l.classid IN (CAST(CAST(\(first) AS BIGINT) AS OID), CAST(CAST(\(first + 1) AS BIGINT) AS OID))
-                    AND l.objid = CAST(CAST(\(number) AS BIGINT) & 4294967295 AS OID) ORDER BY 1 LIMIT 5
-                """, []
-        ) { names.append($0.text(0).shown()) }
-        return names
+        return try place.holders(of: [.engine, .members], connection)
     }
 
     private func free(_ connection: PostgresConnection, _ hold: Hold) throws {
@@ -166,7 +155,7 @@ final class PostgresSession: @unchecked Sendable {
 
     /// Connects once more, and holds again what was held.
     ///
-    /// - Throws: `conflict` where the metastore was migrated meanwhile; anything else may pass.
+    /// - Throws: `conflict` where somebody else has the metastore alone, or has migrated it; anything else may pass.
     private func reconnect() throws {
         let connection = try connect()
         let held = hold
@@ -176,20 +165,18 @@ final class PostgresSession: @unchecked Sendable {
             switch held {
             case .nothing: break
             case .shared:
-                guard try share() else {
-                    throw PerchError(.unavailable, "the metastore in \(settings.direct.name) is being migrated")
-                }
-                let found = try Migrations.version(of: connection, path: settings.direct.name)
-                guard found == Migrations.current else {
-                    throw PerchError(
-                        .conflict,
-                        "the metastore in \(settings.direct.name) was brought to schema \(found) meanwhile, this program "
-                            + "works with \(Migrations.current): start one of its version")
-                }
+                let isShared = try share()
+                let fence = PostgresFence(place, name: settings.direct.name)
+                if let reason = try fence.reason(connection) { throw reason }
+                guard isShared else { throw fence.hadAlone(by: []) }
             case .alone:
-                // The server may be slow to miss the session that broke.
                 guard try holdAlone() else {
-                    throw PerchError(.unavailable, "others work on the metastore in \(settings.direct.name)")
+                    // The server may be slow to miss the session that broke.
+                    let others = try others().filter { $0 != purpose }
+                    throw PerchError(
+                        others.isEmpty ? .unavailable : .conflict,
+                        "the session that had the metastore in \(settings.direct.name) alone was lost, and others work on it: "
+                            + others.map { "'\($0)'" }.joined(separator: ", "))
                 }
             }
             _ = clock?.take(try connection.readClock(), isNewServer: true)
@@ -209,7 +196,7 @@ final class PostgresSession: @unchecked Sendable {
     // MARK: The thread
 
     private func work(
-        _ heard: @escaping @Sendable (DoorbellSet) -> Void, _ ousted: @escaping @Sendable (PerchError) -> Void
+        _ heard: @escaping @Sendable (DoorbellSet) -> Void, _ told: @escaping @Sendable (PlaceNews) -> Void
     ) {
         var pause: Int32 = 100
         while true {
@@ -219,11 +206,13 @@ final class PostgresSession: @unchecked Sendable {
                 do {
                     try reconnect()
                     pause = 100
+                    told(.regained)
                     // Whatever was rung meanwhile was not heard.
                     heard(Self.everything)
                 } catch let error as PerchError where error.code == .conflict {
-                    return ousted(error)
+                    return told(.fenced(error))
                 } catch {
+                    // It is tried again, and that it is gone was told.
                     continue
                 }
             }
@@ -231,6 +220,7 @@ final class PostgresSession: @unchecked Sendable {
                 if try !turn(heard) { return }
             } catch {
                 connection = nil
+                told(.lost("\(error)"))
             }
         }
     }

@@ -144,6 +144,24 @@ struct SchedulersTests {
         for role in [other, frozen] { #expect(role.stop() == 0, "\(role.text)") }
     }
 
+    @Test("one whose session is cut says so and goes on; one whose metastore was migrated meanwhile ends, and says why")
+    func fenced() throws {
+        let place = try Offices()
+        defer { place.end() }
+        let scheduler = try place.start("scheduler")
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1885696102"
+        try place.server.execute(cut)
+        try place.until("it has a session again") {
+            scheduler.text.contains("has a session at the metastore's server again")
+        }
+        #expect(scheduler.text.contains("holds this process's place at the metastore's server is lost"))
+        #expect(try place.schedulers() == [Int64(scheduler.pid): "active"])
+        try place.server.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'; " + cut)
+        try place.until("it has ended") { scheduler.code != nil }
+        #expect(scheduler.code == 1)
+        #expect(scheduler.text.contains("was brought to schema 99"), "\(scheduler.text)")
+    }
+
     @Test("on machines whose clock is hours behind the server's, nobody is fenced, and no wait is early or late")
     func hoursBehind() throws {
         let place = try Offices(search: "public,pg_catalog")

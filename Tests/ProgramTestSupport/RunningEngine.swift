@@ -33,6 +33,9 @@ public final class RunningEngine: Sendable {
         (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""  // because a cut character reads later
     }
 
+    /// The code with which it has ended; nil while it lives.
+    public var code: Int32? { process.isRunning ? nil : process.terminationStatus }
+
     /// Kills it as a power cut would.
     public func kill() {
         Glibc.kill(pid, SIGKILL)

@@ -7,6 +7,7 @@ internal import PerchMetastore
 internal import PerchMetrics
 internal import PerchReactor
 internal import PerchSDK
+internal import Synchronization
 
 /// A process whose whole life is one role, from its start to the signal that ends it. It is the same for every role.
 struct RoleProcess {
@@ -42,6 +43,7 @@ struct RoleProcess {
     }
 
     /// Opens the role, starts it, says when it is ready, and ends it at the first signal. What is said goes to standard error.
+    /// - Throws: `conflict` where another process has taken the metastore meanwhile, and whatever the role throws.
     func run(_ open: (RoleProcess) throws -> Opened) async throws {
         ProcessLimits.allowManyDescriptors()
         try StopSignals.listen()
@@ -65,19 +67,38 @@ struct RoleProcess {
     }
 
     private func live(_ role: Opened, _ listener: APIServer?) async throws {
+        let log = EngineLog(level: configuration.logLevel, clock: SystemClock())
+        let place = PlaceReport(of: role.metastore, log: log)
         let words = try await role.start()
-        let question = HealthQuestion(role, log: EngineLog(level: configuration.logLevel, clock: SystemClock()))
+        let question = HealthQuestion(role, log: log)
         health.attach(metrics: role.metrics) { question.ask($0) }
         await listener?.open()
         Console.shared.say("ready: \(words), home \(home.path), process \(getpid())")
         do {
-            try await StopSignals.first(on: role.reactor)
+            try await Self.end(on: role.reactor, or: place)
         } catch {
-            try? await role.stop()  // because why nobody can end it by a signal is what is to be told
+            try? await role.stop()  // because why it cannot live on is what is to be told
             throw error
         }
         Console.shared.say("stopping")
         await listener?.drain()
         try await role.stop()
+    }
+    /// Returns after the first signal. Throws where the process has no place at its metastore any more, or signals cannot be
+    /// heard.
+    private static func end(on reactor: any Reactor, or place: PlaceReport) async throws {
+        let isOver = Mutex(false)
+        let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
+            let end = { @Sendable (result: Result<Void, any Error>) in
+                let isFirst = isOver.withLock { isOver in
+                    defer { isOver = true }
+                    return !isOver
+                }
+                if isFirst { continuation.resume(returning: result) }
+            }
+            StopSignals.watch(on: reactor, end)
+            place.whenFenced { end(.failure($0)) }
+        }
+        try answer.get()
     }
 }

@@ -29,14 +29,6 @@ enum StopSignals {
         }
     }
 
-    /// Returns after the first signal.
-    static func first(on reactor: any Reactor) async throws {
-        let answer: Result<Void, any Error> = await withCheckedContinuation { continuation in
-            watch(on: reactor) { continuation.resume(returning: $0) }
-        }
-        try answer.get()
-    }
-
     /// Calls back on the reactor after the first signal, or where signals cannot be watched there. Never, if the reactor
     /// stops before.
     static func watch(on reactor: any Reactor, _ action: @escaping @Sendable (Result<Void, any Error>) -> Void) {

@@ -24,6 +24,8 @@ public final class Metastore: Sendable {
     /// The directory that holds the metastore, the sockets and the logs.
     public let home: String
 
+    /// Tells what becomes of this process's place at the server, where the metastore is on one.
+    package let place: PlaceWatch
     package let driver: any MetastoreDriver
     let catalog: DAGCatalog
     private let writer: GroupCommitWriter
@@ -36,7 +38,7 @@ public final class Metastore: Sendable {
         home: String, clock: any PerchClock, driver: any MetastoreDriver, runner: any MetastoreRunner,
         doorbells: Doorbells, ring: @escaping @Sendable (DoorbellSet) -> Void, bell: DoorbellSocket? = nil,
         meter: (any MetastoreMeter)? = nil, outputs: (any OutputStore)? = nil,
-        release: @escaping @Sendable () -> Void = {}
+        release: @escaping @Sendable () -> Void = {}, place: PlaceWatch = PlaceWatch()
     ) {
         self.home = home
         self.clock = clock
@@ -45,6 +47,7 @@ public final class Metastore: Sendable {
         self.doorbells = doorbells
         self.bell = bell
         self.release = release
+        self.place = place
         catalog = DAGCatalog(outputs: outputs ?? FileOutputStore(directory: HomePaths(home).outputs))
         writer = GroupCommitWriter(
             driver: driver, catalog: catalog, clock: clock, runner: runner, meter: meter, doorbells: ring)

@@ -12,16 +12,19 @@ package struct MetastoreGround: Sendable {
     let listen: @Sendable (@escaping @Sendable (DoorbellSet) -> Void) -> Void
     /// Gives up what is held, once the driver is closed.
     let release: @Sendable () -> Void
+    /// Is told what becomes of this process's place there.
+    let place: PlaceWatch
 
     package init(
         driver: any MetastoreDriver, ring: @escaping @Sendable (DoorbellSet) -> Void,
         listen: @escaping @Sendable (@escaping @Sendable (DoorbellSet) -> Void) -> Void,
-        release: @escaping @Sendable () -> Void
+        release: @escaping @Sendable () -> Void, place: PlaceWatch = PlaceWatch()
     ) {
         self.driver = driver
         self.ring = ring
         self.listen = listen
         self.release = release
+        self.place = place
     }
 }
 
@@ -69,7 +72,7 @@ extension Metastore {
             release: {
                 ground.release()
                 release()
-            })
+            }, place: ground.place)
         bell.listen { doorbells.ring($0) }
         ground.listen { doorbells.ring($0) }
         return metastore
