@@ -207,6 +207,7 @@ public actor Executor {
             let definitions = try await startMainBundle()
             try requireNotStopped()
             life = .running
+            logs.began(by: worker)
             let rows = deadRows
             deadRows = []
             for row in rows { forget(row) }

@@ -13,21 +13,9 @@ package struct FileOutputStore: OutputStore {
 
     package func write(_ bytes: [UInt8], as name: String) throws {
         let path = "\(directory)/\(name)"
-        let made = try makeFolders(of: path)
-        let part = path + ".part"
-        let file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw Self.fault("create", part) }
-        do {
-            try Self.fill(file, bytes, part)
-            guard fsync(file) == 0 else { throw Self.fault("bring to the disk", part) }
-        } catch {
-            close(file)
-            unlink(part)
-            throw error
-        }
-        guard close(file) == 0 else { throw Self.fault("close", part) }
-        guard rename(part, path) == 0 else { throw Self.fault("rename", part) }
-        for folder in made { try Self.bringToDisk(folder) }
+        let file = try WholeFile(path, writtenAs: path + ".part", mode: 0o600, folderMode: 0o700)
+        try file.write(bytes[...])
+        try file.finish()
     }
 
     /// Whether there is a file that reaches as far as a reference does; not whether it is the right one.
@@ -45,7 +33,7 @@ package struct FileOutputStore: OutputStore {
                 throw PerchError(
                     .unavailable, "the output in \(path) is missing; clear the task that gave it, or put the file back")
             }
-            throw Self.fault("open", path)
+            throw WholeFile.fault("open", path)
         }
         defer { close(file) }
         var failure: PerchError?
@@ -54,53 +42,12 @@ package struct FileOutputStore: OutputStore {
             while filled < count {
                 let found = pread(file, buffer.baseAddress! + filled, count - filled, offset + filled)
                 if found < 0, errno == EINTR { continue }
-                if found < 0 { failure = Self.fault("read", path) }
+                if found < 0 { failure = WholeFile.fault("read", path) }
                 guard found > 0 else { return }
                 filled += found
             }
         }
         if let failure { throw failure }
         return bytes
-    }
-
-    /// Makes the folders of a path. Gives those whose entries have changed, or will by the file itself.
-    private func makeFolders(of path: String) throws -> [String] {
-        var missing: [String] = []
-        var folder = Self.parent(of: path)
-        var changed = [folder]
-        while !folder.isEmpty, access(folder, F_OK) != 0 {
-            missing.append(folder)
-            folder = Self.parent(of: folder)
-            changed.append(folder)
-        }
-        for folder in missing.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
-            throw Self.fault("create", folder)
-        }
-        return changed
-    }
-
-    private static func parent(of path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
-    }
-
-    private static func fill(_ file: Int32, _ bytes: [UInt8], _ path: String) throws {
-        var written = 0
-        while written < bytes.count {
-            let count = bytes[written...].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw fault("write", path) }
-            written += count
-        }
-    }
-
-    private static func bringToDisk(_ folder: String) throws {
-        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard file >= 0 else { throw fault("open", folder) }
-        defer { close(file) }
-        guard fsync(file) == 0 else { throw fault("bring to the disk", folder) }
-    }
-
-    private static func fault(_ what: String, _ path: String) -> PerchError {
-        PerchError(.unavailable, "cannot \(what) \(path): \(String(cString: strerror(errno)))")
     }
 }

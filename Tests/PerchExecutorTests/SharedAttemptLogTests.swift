@@ -118,6 +118,48 @@ struct SharedAttemptLogTests {
         try homes.close()
     }
 
+    @Test("an archive that does not answer holds up neither the executor's thread nor its end") func hung() async throws {
+        let homes = try await SharedHomes()
+        let logs = homes.logs(of: "a", isArchived: true, patience: TimeSpan(microseconds: 500_000))
+        let path = homes.archive.path(of: homes.task.key, tryNumber: 1)
+        try FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        // Whoever opens a pipe for writing waits for somebody who reads.
+        #expect(mkfifo(path + ".part-1", 0o600) == 0)
+        logs.append([.said("one")], to: homes.logged, by: 1, worth: .always(past: []))
+        logs.ended(homes.logged, by: 1, isOver: true)
+        await logs.flush()
+        #expect(SharedHomes.messages(try await homes.text()) == ["one"])
+        #expect(!FileManager.default.fileExists(atPath: path))
+        let reader = open(path + ".part-1", O_RDONLY | O_NONBLOCK)
+        #expect(reader >= 0)
+        // Of a pipe nothing can be brought to the disk: the log stays, and what was begun goes.
+        await logs.flush()
+        close(reader)
+        #expect(SharedHomes.messages(try await homes.text()) == ["one"])
+        try homes.close()
+    }
+
+    @Test("a log whose worker died before it was moved is moved by another one") func left() async throws {
+        let homes = try await SharedHomes()
+        let dead = homes.logs(of: "a")
+        dead.append([.said("one")], to: homes.logged, by: 1, worth: .always(past: []))
+        await dead.flush()
+        let logs = homes.logs(of: "b", isArchived: true)
+        let path = homes.archive.path(of: homes.task.key, tryNumber: 1)
+        // Its task runs.
+        #expect(try await logs.takeLeft(for: .seconds(-60), by: 2).isEmpty)
+        try await homes.succeed()
+        // It may be that its worker is just about it.
+        #expect(try await logs.takeLeft(by: 2).isEmpty)
+        #expect(try await logs.takeLeft(for: .seconds(-60), by: 2).map(\.key) == [homes.task.key])
+        await logs.flush()
+        #expect(SharedHomes.messages(try String(contentsOfFile: path, encoding: .utf8)) == ["one"])
+        #expect(try await homes.text() == "-")
+        #expect(try await logs.takeLeft(for: .seconds(-60), by: 2).isEmpty)
+        try homes.close()
+    }
+
     @Test("a metastore that cannot be reached holds nobody up, and the file of the home has every line")
     func unreachable() async throws {
         let homes = try await SharedHomes()

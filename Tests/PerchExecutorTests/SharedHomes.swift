@@ -38,12 +38,23 @@ final class SharedHomes: Sendable {
     }
 
     /// The logs of a worker on a machine of its own.
-    func logs(of machine: String, isArchived: Bool = false, most: Int = 16 << 20) -> SharedAttemptLog {
+    func logs(
+        of machine: String, isArchived: Bool = false, most: Int = 16 << 20, patience: TimeSpan = .seconds(30)
+    ) -> SharedAttemptLog {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         return SharedAttemptLog(
             local: AttemptLogStore(directory: "\(folder)/\(machine)/logs"), metastore: store, reactor: reactor,
-            origin: machine, archive: isArchived ? archive : nil, logger: logger, most: most)
+            origin: machine, archive: isArchived ? archive : nil, logger: logger, most: most,
+            patience: patience)
+    }
+
+    /// The task has ended.
+    func succeed() async throws {
+        let report = TaskReport(
+            taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID,
+            outcome: .success(output: "null", items: nil))
+        #expect(try await store.write { try $0.finish([report]) } == [true])
     }
 
     var archive: LogArchive { LogArchive(directory: folder + "/archive") }

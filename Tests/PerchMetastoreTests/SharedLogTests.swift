@@ -141,6 +141,37 @@ struct SharedLogTests {
         #expect(try await stage.store.write { try $0.archiveLog(nothing, through: 5) } == false)
     }
 
+    @Test("logs of tries that are over are found until they are in the archive; those of tries that go on are not")
+    func left() async throws {
+        try await append(piece(1, "one\n"), piece(2, "two\n"))
+        _ = try await stage.trigger("d")
+        let running = try #require(try await stage.claim().first)
+        let other = LogID(taskInstanceID: running.taskInstanceID, tryNumber: 1)
+        let more = [
+            LogPiece(log: other, writer: 7, position: 3, place: .always, text: "three\n"),
+            LogPiece(
+                log: LogID(taskInstanceID: running.taskInstanceID, tryNumber: 0), writer: 7, position: 4,
+                place: .always, text: "an earlier try\n"),
+        ]
+        try await stage.store.write { try $0.appendLogs(more, origin: "h:/home") }
+        let end = stage.clock.now
+        func left(_ before: Timestamp, after last: LogID? = nil, limit: Int = 9) async throws -> [LeftLog] {
+            try await stage.store.read { try $0.leftLogs(endedBefore: before, after: last, limit: limit) }
+        }
+        let earlier = LogID(taskInstanceID: running.taskInstanceID, tryNumber: 0)
+        #expect(try await left(end).map(\.log) == [earlier])
+        let found = try await left(end + .seconds(1))
+        #expect(found.map(\.log) == [log, earlier])
+        #expect(found.last?.key == running.key)
+        #expect(try await left(end + .seconds(1), limit: 1).map(\.log) == [log])
+        #expect(try await left(end + .seconds(1), after: log).map(\.log) == [earlier])
+        let moved = log
+        #expect(try await stage.store.write { try $0.archiveLog(moved, through: 8) })
+        #expect(try await left(end + .seconds(1)).map(\.log) == [earlier])
+        try await stage.succeed(running)
+        #expect(try await left(end + .seconds(1)).map(\.log) == [earlier, other])
+    }
+
     @Test("a log goes with its run, whether that is cleaned away or its DAG is deleted", arguments: [true, false])
     func goes(isCleaned: Bool) async throws {
         try await append(piece(1, "one\n"), piece(2, "two\n"))

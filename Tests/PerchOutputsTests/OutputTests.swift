@@ -143,6 +143,31 @@ private final class Shelf: OutputStore, @unchecked Sendable {  // because a test
         #expect(error.message.contains("is missing"))
     }
 
+    @Test("a file that is not finished leaves nothing, and one that is longer may stay") func unfinished() throws {
+        let folder = NSTemporaryDirectory() + "outputs-\(ProcessInfo.processInfo.globallyUniqueString)"
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: folder) } }
+        let place = folder + "/a/b/file"
+        func begin(_ text: String) throws -> WholeFile {
+            let file = try WholeFile(place, writtenAs: place + ".part", mode: 0o600, folderMode: 0o700)
+            try file.write(Array(text.utf8)[...])
+            return file
+        }
+        func found() throws -> [String: String] {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/a/b")
+            return try Dictionary(
+                uniqueKeysWithValues: names.map { ($0, try String(contentsOfFile: "\(folder)/a/b/\($0)", encoding: .utf8)) })
+        }
+        _ = try begin("forgotten")
+        #expect(try found() == [:])
+        try begin("one and two").finish()
+        try begin("one").finish(keepingLonger: true)
+        #expect(try found() == ["file": "one and two"])
+        try begin("one").finish()
+        #expect(try found() == ["file": "one"])
+        let attributes = try FileManager.default.attributesOfItem(atPath: folder + "/a")
+        #expect(attributes[.posixPermissions] as? Int == 0o700)
+    }
+
     @Test("where nothing can be written, the error says where, and nothing is left") func unwritable() throws {
         let file = NSTemporaryDirectory() + "outputs-\(ProcessInfo.processInfo.globallyUniqueString)"
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(atPath: file) } }

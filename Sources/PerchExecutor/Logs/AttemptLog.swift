@@ -12,6 +12,8 @@ package protocol AttemptLog: Sendable {
     /// A dispatch of the try, at this worker, has said all that it has to say; `isOver`: so has the try. Comes before that
     /// is reported.
     func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool)
+    /// This worker, by its number, begins to work.
+    func began(by worker: Int64)
     /// Whether anybody is to be told of ends.
     var hearsEnds: Bool { get }
     /// Returns once everything added before is where it belongs.
@@ -24,6 +26,8 @@ extension AttemptLog {
     }
 
     package func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool) {}
+
+    package func began(by worker: Int64) {}
 
     package var hearsEnds: Bool { false }
 }

@@ -4,7 +4,7 @@ package import Logging
 package import PerchBundle
 package import PerchMetastore
 package import PerchReactor
-internal import PerchSDK
+package import PerchSDK
 internal import Synchronization
 
 /// The logs of attempts where workers have homes of their own: files of the home, and what others read, in the metastore.
@@ -20,6 +20,8 @@ package final class SharedAttemptLog: AttemptLog {
     private let origin: String
     private let archive: LogArchive?
     private let logger: Logger
+    /// How long a flush waits for logs that have ended.
+    private let patience: TimeSpan
     private let state: Mutex<State>
 
     private struct State {
@@ -37,6 +39,9 @@ package final class SharedAttemptLog: AttemptLog {
         var isAtChores = false
         /// More logs have ended than wait: that was said.
         var isOverfull = false
+        /// How often was flushed, and whether that waits for the chores no more.
+        var flushes = 0
+        var hasGivenUp = false
         /// The last piece that is stored, or given up.
         var stored: Int64 = 0
 
@@ -47,7 +52,9 @@ package final class SharedAttemptLog: AttemptLog {
             return true
         }
 
-        var isIdle: Bool { queue.isEmpty && !isSending && !isAtChores && chores.isEmpty }
+        var isIdle: Bool {
+            queue.isEmpty && !isSending && (hasGivenUp || !isAtChores && chores.isEmpty)
+        }
 
         mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
             guard isIdle else { return [] }
@@ -82,9 +89,10 @@ package final class SharedAttemptLog: AttemptLog {
     ///   - origin: What others are told of where the home is.
     ///   - archive: Where logs go that have ended; nil: they stay in the metastore.
     ///   - most: What waits for the metastore at most, in bytes.
+    ///   - patience: How long a flush waits for logs that have ended to be moved or tidied.
     package init(
         local: AttemptLogStore, metastore: Metastore, reactor: any Reactor, origin: String, archive: LogArchive?,
-        logger: Logger, most: Int = 16 << 20
+        logger: Logger, most: Int = 16 << 20, patience: TimeSpan = .seconds(5)
     ) {
         self.local = local
         self.metastore = metastore
@@ -92,6 +100,7 @@ package final class SharedAttemptLog: AttemptLog {
         self.origin = origin
         self.archive = archive
         self.logger = logger
+        self.patience = patience
         state = Mutex(State(queue: LogQueue(most: most)))
     }
 
@@ -144,18 +153,39 @@ package final class SharedAttemptLog: AttemptLog {
     package func flush() async {
         await local.flush()
         await withCheckedContinuation { waiter in
-            let (mustSend, pause) = state.withLock { state in
+            let (mustSend, pause, number) = state.withLock { state in
                 state.isFlushing = true
+                state.flushes += 1
+                state.hasGivenUp = false
                 state.waiters.append(waiter)
                 state.queue.freeze(at: 0, all: true)
                 defer { state.pause = nil }
-                return (state.mustSend(), state.pause)
+                return (state.mustSend(), state.pause, state.flushes)
             }
             pause?.resume()
             if mustSend { send() }
             lookForChores()
+            reactor.submit { [self] in
+                let loop = reactor.loop
+                _ = loop.schedule(at: loop.now + patience.microseconds) { [self] in giveUpChores(ofFlush: number) }
+            }
             wakeWaiters()
         }
+    }
+
+    /// A directory that does not answer holds nobody up for longer: what is left stays where it is until a worker looks for it.
+    private func giveUpChores(ofFlush number: Int) {
+        let left = state.withLock { state in
+            guard state.isFlushing, state.flushes == number, state.isAtChores else { return 0 }
+            defer { state.chores = [] }
+            state.hasGivenUp = true
+            return state.chores.count + 1
+        }
+        guard left > 0 else { return }
+        logger.warning(
+            "logs that have ended stay as they are in the metastore, for moving or tidying them takes too long",
+            metadata: ["logs": "\(left)"])
+        wakeWaiters()
     }
 
     // MARK: Sending
@@ -297,6 +327,57 @@ package final class SharedAttemptLog: AttemptLog {
             }
         }
         wakeWaiters()
+    }
+
+    // MARK: Logs that were left behind
+
+    /// How long a try is over before its log is taken for one that nobody moves, when it is looked first, and how often.
+    static let leftFor = TimeSpan.seconds(300)
+    private static let firstLook = TimeSpan.seconds(10)
+    private static let looks = TimeSpan.seconds(3_600)
+    /// So many are found at a time.
+    private static let mostFound = 1_000
+
+    package func began(by worker: Int64) {
+        if archive != nil { planLook(after: Self.firstLook, behind: nil, by: worker) }
+    }
+
+    private func planLook(after span: TimeSpan, behind last: LogID?, by worker: Int64) {
+        reactor.submit { [self] in
+            _ = reactor.loop.schedule(at: reactor.loop.now + span.microseconds) { [self] in
+                Task(executorPreference: reactor) { await self.lookForLeft(behind: last, by: worker) }
+            }
+        }
+    }
+
+    private func lookForLeft(behind last: LogID?, by worker: Int64) async {
+        do {
+            let found = try await takeLeft(behind: last, by: worker)
+            let isMore = found.count == Self.mostFound
+            planLook(after: isMore ? .seconds(60) : Self.looks, behind: isMore ? found.last?.log : nil, by: worker)
+        } catch {
+            logger.warning("logs that were left behind could not be looked for", metadata: ["error": "\(error)"])
+            planLook(after: Self.looks, behind: nil, by: worker)
+        }
+    }
+
+    /// Has logs moved whose workers died before they did it, or that ended without one. Gives those of one look.
+    @discardableResult
+    func takeLeft(
+        for span: TimeSpan = SharedAttemptLog.leftFor, behind last: LogID? = nil, by worker: Int64
+    ) async throws -> [LeftLog] {
+        let found = try await metastore.read { snapshot in
+            let before = snapshot.now + TimeSpan(microseconds: -span.microseconds)
+            return try snapshot.leftLogs(endedBefore: before, after: last, limit: Self.mostFound)
+        }
+        state.withLock { state in
+            for left in found where state.chores.count < Self.mostChores {
+                let chore = Chore(logged: LoggedTry(log: left.log, key: left.key), worker: worker, archives: true)
+                state.chores.append((state.queue.lastPosition, chore))
+            }
+        }
+        lookForChores()
+        return found
     }
 
     private func carryOut(_ chore: Chore) async throws {
