@@ -38,8 +38,18 @@ extension Executor {
         }
         guard !turn.isEmpty else { return }
         isCommittingHosted = true
+        tellEnds(turn)
         let worker = worker
         Task(executorPreference: reactor) { await self.commitHosted(turn, worker: worker) }
+    }
+
+    /// Tells the log what has nothing more to say, before the end of the wait is stored. With it a sensor's try is over.
+    private func tellEnds(_ turn: HostedTurn) {
+        guard logs.hearsEnds else { return }
+        for firing in turn.firings {
+            guard let trigger = hosted.hosted[firing.waitID], trigger.hasSpoken else { continue }
+            logs.ended(trigger.loggedTry, by: worker, isOver: trigger.wait.isSensor)
+        }
     }
 
     private func commitHosted(_ turn: HostedTurn, worker: Int64) async {
@@ -98,10 +108,9 @@ extension Executor {
             touched.insert(place)
             send(message, to: place)
         case .log(let trigger, let lines):
-            let wait = trigger.wait
-            let logged = LoggedTry(
-                log: LogID(taskInstanceID: wait.taskInstanceID, tryNumber: wait.tryNumber), key: wait.key)
-            logs.append(lines, to: logged, by: worker, worth: .always(past: trigger.past))
+            logs.append(lines, to: trigger.loggedTry, by: worker, worth: .always(past: trigger.past))
+        case .ended(let trigger):
+            if logs.hearsEnds { logs.ended(trigger.loggedTry, by: worker, isOver: false) }
         case .report(let trigger, let words):
             logger.warning(
                 "\(words)",

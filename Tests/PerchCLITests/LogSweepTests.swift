@@ -6,9 +6,19 @@ import PerchMetastore
 import PerchReactor
 import PerchSDK
 import ProgramTestSupport
+import Synchronization
 import Testing
 
 @testable import PerchCLI
+
+/// The machine's clock, and what has passed since by the test's word.
+private final class LaterClock: PerchClock {
+    private let passed = Mutex<Int64>(0)
+
+    var now: Timestamp { SystemClock().now + TimeSpan(microseconds: passed.withLock { $0 }) }
+
+    func pass(_ span: TimeSpan) { passed.withLock { $0 += span.microseconds } }
+}
 
 @Suite("Old logs")
 struct LogSweepTests {
@@ -27,12 +37,13 @@ struct LogSweepTests {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             try Data("x\n".utf8).write(to: URL(filePath: path + "/attempt=1.log"))
         }
+        let clock = LaterClock()
         let sweep = LogSweep(
-            metastore: metastore, directory: logs, keep: .seconds(1), reactor: try ThreadReactor(name: "test"),
-            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let now = SystemClock().now
-        #expect(try await sweep.sweep(before: now + .seconds(-60)) == 0)
-        #expect(try await sweep.sweep(before: now + .seconds(60)) == 2)
+            metastore: metastore, directory: logs, keep: .seconds(60), reactor: try ThreadReactor(name: "test"),
+            clock: clock, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        #expect(try await sweep.sweep() == 0)
+        clock.pass(.seconds(120))
+        #expect(try await sweep.sweep() == 2)
         #expect(try FileManager.default.contentsOfDirectory(atPath: logs + "/dag_id=orders") == ["run_id=known"])
         try metastore.close()
     }

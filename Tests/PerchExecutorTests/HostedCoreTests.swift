@@ -19,6 +19,8 @@ private struct Bench {
     var killed: [Int] = []
     var retired: [Int] = []
     var fired: [Int64: WaitOutcome] = [:]
+    /// Those whose logs are at their end.
+    var quiet: [Int64] = []
 
     mutating func claim(_ waitIDs: ClosedRange<Int64>) {
         let waits = waitIDs.map { id in
@@ -44,6 +46,7 @@ private struct Bench {
             case .send(_, .triggerWoken(let run, _)): woken.append(run.waitID)
             case .kill(.hosting(let group)): killed.append(group)
             case .retire(.hosting(let group)): retired.append(group)
+            case .ended(let trigger): quiet.append(trigger.wait.waitID)
             default: break
             }
         }
@@ -98,6 +101,25 @@ struct HostedCoreTests {
         bench.commit()
         #expect(bench.fired == [2: .event(1)])
         #expect(bench.core.hosted.count == 2)
+    }
+
+    @Test("the log of one that has said something is told to be at its end, however its wait has ended")
+    func quiet() {
+        var bench = Bench()
+        bench.claim(1...4)
+        bench.bringUp()
+        for waitID in [1, 2] as [Int64] { bench.say(.log([LogLine(at: bench.now, level: .info, message: "x")]), waitID) }
+        bench.say(.event("1"), 1)
+        bench.say(.event("1"), 3)
+        #expect(bench.quiet.isEmpty)
+        bench.commit()
+        #expect(bench.quiet == [1])
+        // The others were cancelled, or are another worker's.
+        var outcome = HostedOutcome()
+        outcome.own = []
+        bench.core.committed(HostedTurn(), outcome, now: bench.now)
+        bench.perform()
+        #expect(bench.quiet == [1, 2])
     }
 
     @Test("a sleep is over at its instant, and that of a run that has ended is not")

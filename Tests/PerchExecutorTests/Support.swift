@@ -3,9 +3,11 @@
 import CLinux
 import Foundation
 import Logging
+import PerchBundle
 import PerchMetastore
 import PerchReactor
 import PerchSDK
+import Synchronization
 import Testing
 
 @testable import PerchExecutor
@@ -22,12 +24,39 @@ let fixture: String = {
     return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("bundle-fixture").path
 }()
 
+/// Files of logs, and what was said of their ends.
+final class EndsHeard: AttemptLog {
+    private let files: AttemptLogStore
+    private let heard = Mutex<[(logged: LoggedTry, isOver: Bool)]>([])
+
+    init(_ files: AttemptLogStore) { self.files = files }
+
+    /// Whether an end of a task's log was told, and with it the end of its try.
+    func isOver(_ taskID: String) -> [Bool] {
+        heard.withLock { $0.filter { $0.logged.key.taskID == taskID }.map(\.isOver) }
+    }
+
+    func append(_ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int, worth: LogWorth) {
+        files.append(lines, to: key, tryNumber: tryNumber, worth: worth)
+    }
+
+    func ended(_ logged: LoggedTry, by worker: Int64, isOver: Bool) {
+        heard.withLock { $0.append((logged, isOver)) }
+    }
+
+    var hearsEnds: Bool { true }
+
+    func flush() async { await files.flush() }
+}
+
 /// A home with a metastore and an executor on it, removed afterwards.
 final class Engine: Sendable {
     let home: String
     let store: Metastore
     let executor: Executor
     let logs: AttemptLogStore
+    /// Which logs the executor has told to be at their end.
+    let ends: EndsHeard
     private let bells: AsyncStream<Void>
 
     init(
@@ -39,6 +68,7 @@ final class Engine: Sendable {
         self.home = home
         store = try await Self.open(home)
         logs = AttemptLogStore(directory: home + "/logs")
+        ends = EndsHeard(logs)
         var configuration = Executor.Configuration()
         configuration.killGrace = TimeSpan(microseconds: 200_000)
         configuration.drainTimeout = TimeSpan(microseconds: 200_000)
@@ -52,7 +82,7 @@ final class Engine: Sendable {
             processes: SystemProcesses(),
             launcher: launcher?(home)
                 ?? ProcessLauncher(home: home, executable: fixture, arguments: [], memoryLimit: memoryLimit),
-            logs: logs, configuration: configuration, logger: logger, secrets: secrets)
+            logs: ends, configuration: configuration, logger: logger, secrets: secrets)
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         bells = stream
         store.doorbells.subscribe([.finished, .waits, .queue, .runs, .cancels]) { _ in continuation.yield() }

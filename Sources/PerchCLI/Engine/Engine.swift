@@ -274,7 +274,7 @@ struct Engine {
             sweeps.append(
                 LogSweep(
                     metastore: metastore, directory: home.paths.logs, keep: TimeSpan.seconds(days * 86_400),
-                    reactor: reactor, log: log.logger("logs")))
+                    reactor: reactor, clock: log.clock, log: log.logger("logs")))
         }
         if !isTest {
             // Without a server nothing was archived from here: what lies there is another metastore's.
@@ -284,12 +284,12 @@ struct Engine {
                 sweeps.append(
                     LogSweep(
                         metastore: metastore, directory: archive.directory, keep: .seconds(3_600), reactor: reactor,
-                        log: log.logger("logs"), what: "archived logs"))
+                        clock: log.clock, log: log.logger("logs"), what: "archived logs"))
             }
             sweeps.append(
                 LogSweep(
                     metastore: metastore, directory: home.paths.outputs, keep: .seconds(3_600), reactor: reactor,
-                    log: log.logger("outputs"), what: "outputs"))
+                    clock: log.clock, log: log.logger("outputs"), what: "outputs"))
         }
         return sweeps
     }

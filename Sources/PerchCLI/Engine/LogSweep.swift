@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Logging
+internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
@@ -18,12 +19,17 @@ final class LogSweep: Sendable {
     private let reactor: any Reactor
     private let log: Logger
     private let what: String
+    private let clock: any PerchClock
+    /// The directory may be another machine's, and not answer.
+    private let files = FileThread(name: "perch-sweep")
     private static let period = TimeSpan.seconds(3_600)
 
+    /// - Parameter clock: That by which the files are stamped: this machine's.
     init(
-        metastore: Metastore, directory: String, keep: TimeSpan, reactor: any Reactor, log: Logger,
-        what: String = "logs"
+        metastore: Metastore, directory: String, keep: TimeSpan, reactor: any Reactor, clock: any PerchClock,
+        log: Logger, what: String = "logs"
     ) {
+        self.clock = clock
         self.what = what
         self.metastore = metastore
         self.directory = directory
@@ -40,12 +46,9 @@ final class LogSweep: Sendable {
     private func plan(after span: TimeSpan) {
         reactor.submit { [self] in
             _ = reactor.loop.schedule(at: reactor.loop.now + span.microseconds) { [self] in
-                // Not on the reactor: removing files blocks.
                 Task { @concurrent in
                     do {
-                        // By this machine's clock, as its files are.
-                        let now = SystemClock().now
-                        let count = try await sweep(before: now + TimeSpan(microseconds: -keep.microseconds))
+                        let count = try await sweep()
                         if count > 0 { log.info("\(what) of forgotten runs removed", metadata: ["runs": "\(count)"]) }
                     } catch {
                         log.warning("\(what) could not be removed; tried again later", metadata: ["error": "\(error)"])
@@ -56,24 +59,51 @@ final class LogSweep: Sendable {
         }
     }
 
-    /// Removes what is older than an instant and belongs to no run. Gives the number of runs.
-    func sweep(before instant: Timestamp) async throws -> Int {
+    /// Removes what is old enough and belongs to no run. Gives the number of runs.
+    func sweep() async throws -> Int {
+        let instant = clock.now + TimeSpan(microseconds: -keep.microseconds)
         var count = 0
+        for run in try await files.run({ try self.runs(before: instant) }) {
+            guard try await metastore.read({ try $0.run(dagID: run.dagID, runID: run.runID) == nil }) else { continue }
+            if try await files.run({ try Self.ifThere(run.path) { try FileManager.default.removeItem(atPath: run.path) } })
+                != nil
+            {
+                count += 1
+            }
+        }
+        return count
+    }
+
+    /// The directory of a run.
+    private struct Found: Sendable {
+        var dagID: String
+        var runID: String
+        var path: String
+    }
+
+    /// Those in which nothing has changed since an instant.
+    private func runs(before instant: Timestamp) throws -> [Found] {
+        var found: [Found] = []
         for dag in try entries(of: directory, with: "dag_id=") {
             let folder = "\(directory)/dag_id=\(dag.encoded)"
             for run in try entries(of: folder, with: "run_id=") {
                 let path = "\(folder)/run_id=\(run.encoded)"
-                do {
-                    guard let dagID = dag.id, let runID = run.id, try lastChange(in: path) < instant else { continue }
-                    guard try await metastore.read({ try $0.run(dagID: dagID, runID: runID) == nil }) else { continue }
-                    try FileManager.default.removeItem(atPath: path)
-                    count += 1
-                } catch  where !FileManager.default.fileExists(atPath: path) {
-                    // Another process that looks after the same directory was faster.
-                }
+                guard let dagID = dag.id, let runID = run.id,
+                    let last = try Self.ifThere(path, { try lastChange(in: path) }), last < instant
+                else { continue }
+                found.append(Found(dagID: dagID, runID: runID, path: path))
             }
         }
-        return count
+        return found
+    }
+
+    /// What is done with a directory; nil where it is gone: another process that looks after the same ones was faster.
+    private static func ifThere<Result>(_ path: String, _ body: () throws -> Result) throws -> Result? {
+        do {
+            return try body()
+        } catch  where !FileManager.default.fileExists(atPath: path) {
+            return nil
+        }
     }
 
     /// The directories `<prefix><id>`, with the id where it can be read back.

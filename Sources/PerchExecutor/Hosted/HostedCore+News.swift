@@ -40,7 +40,7 @@ extension HostedCore {
         case .failed(.unknown, let message): missing(trigger, message, now)
         case .failed(.broken, let message): fire(trigger, .broken(message), now)
         case .held(let span): held(trigger, span, now)
-        case .log(let lines): actions.append(.log(trigger, lines))
+        case .log(let lines): say(trigger, lines)
         }
     }
 

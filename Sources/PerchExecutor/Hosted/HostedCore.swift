@@ -16,6 +16,8 @@ struct HostedCore {
     enum Action {
         case send(Place, EngineMessage)
         case log(HostedTrigger, [LogLine])
+        /// It says nothing more here.
+        case ended(HostedTrigger)
         /// For the engine's own log.
         case report(HostedTrigger, String)
         case kill(Place)
@@ -214,6 +216,7 @@ struct HostedCore {
         line.removeAll { $0 == trigger.wait.waitID }
         trigger.phase = .over
         hosted[trigger.wait.waitID] = nil
+        if trigger.hasSpoken { actions.append(.ended(trigger)) }
     }
 
     /// It runs no more in its process.
@@ -279,7 +282,11 @@ struct HostedCore {
     }
 
     mutating func note(_ trigger: HostedTrigger, _ message: String, _ level: AttemptLogLevel, _ now: Timestamp) {
-        actions.append(
-            .log(trigger, [LogLine(at: now, level: level, message: "trigger '\(trigger.name)': \(message)")]))
+        say(trigger, [LogLine(at: now, level: level, message: "trigger '\(trigger.name)': \(message)")])
+    }
+
+    mutating func say(_ trigger: HostedTrigger, _ lines: [LogLine]) {
+        trigger.hasSpoken = true
+        actions.append(.log(trigger, lines))
     }
 }

@@ -21,6 +21,8 @@ final class HostedTrigger {
     let wait: WaitRow
     /// What the log of the try begins with, where the trigger is the first to say something.
     let past: [LogLine]
+    /// Whether there is something in the log of the try by it.
+    var hasSpoken = false
     var phase = Phase.pausing
     var failures: Int
     var offences: Int
@@ -37,6 +39,12 @@ final class HostedTrigger {
         past = (try? AttemptPast.lines(hosted.journal)) ?? []  // because such a journal fails the attempt that resumes
         failures = hosted.failures
         offences = hosted.offences
+    }
+
+    var loggedTry: LoggedTry {
+        LoggedTry(
+            log: LogID(taskInstanceID: wait.taskInstanceID, tryNumber: wait.tryNumber), key: wait.key,
+            hasPast: hasSpoken)
     }
 
     var name: String { HostedKind.name(of: wait.kind) }
