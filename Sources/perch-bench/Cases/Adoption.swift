@@ -60,8 +60,7 @@ enum Adoption {
         let fired = instances.count { $0.state == .success }
         try engine.stop()
 
-        let reading = try place.readTime(
-            "SELECT wait_id, kind, target, due_at, deadline, since, definition, progress, event_floor FROM wait")
+        let reading = try place.readTime(Reload.reading)
         return [
             Metric(
                 "after_kill", afterKill, "s", goal: .atMost(10), onServer: .atMost(10), limit: reading),
@@ -79,7 +78,7 @@ enum Adoption {
     }
 
     /// Returns when a triggerer has just renewed its lease: it is in no transaction for a while.
-    private static func renewal(_ engine: EngineUnderTest, of triggerer: RoleProcess) async throws {
+    private static func renewal(_ engine: EngineUnderTest, of triggerer: RoleUnderTest) async throws {
         let pid = triggerer.pid
         let before = try await engine.metastore.read { try leaseEnd($0, of: pid) }
         try await engine.until("the triggerer renews its lease", within: Double(lease)) {

@@ -12,10 +12,10 @@ final class EngineUnderTest: Sendable {
     let metastore: Metastore
     private let environment: [String: String]
     /// In the order in which they were started.
-    private let crew: Mutex<[RoleProcess]>
+    private let crew: Mutex<[RoleUnderTest]>
 
     /// The process that was started first.
-    let first: RoleProcess
+    let first: RoleUnderTest
 
     var isRunning: Bool { crew.withLock { $0.allSatisfy(\.isRunning) } }
     var tree: ProcessTree { ProcessTree(roots: crew.withLock { $0.map(\.pid) }) }
@@ -41,7 +41,7 @@ final class EngineUnderTest: Sendable {
         environment.merge(variables) { $1 }
         self.environment = environment
         let processes = try roles.map {
-            try RoleProcess($0, ["--home", place.home], environment: environment)
+            try RoleUnderTest($0, ["--home", place.home], environment: environment)
         }
         guard let first = processes.first else { throw BenchError("an engine has a process") }
         self.first = first
@@ -54,14 +54,14 @@ final class EngineUnderTest: Sendable {
     /// Starts a further process.
     ///
     /// - Parameter home: Another one than that of the rest; the metastore is the same where it lies on a server.
-    func start(_ role: String, _ arguments: [String] = [], home: String? = nil) throws -> RoleProcess {
-        let process = try RoleProcess(role, ["--home", home ?? place.home] + arguments, environment: environment)
+    func start(_ role: String, _ arguments: [String] = [], home: String? = nil) throws -> RoleUnderTest {
+        let process = try RoleUnderTest(role, ["--home", home ?? place.home] + arguments, environment: environment)
         crew.withLock { $0.append(process) }
         return process
     }
 
     /// Ends one of its processes as a crash does.
-    func kill(_ process: RoleProcess) {
+    func kill(_ process: RoleUnderTest) {
         crew.withLock { $0.removeAll { $0 === process } }
         process.kill()
     }
@@ -102,7 +102,7 @@ final class EngineUnderTest: Sendable {
     ///
     /// - Parameter triggerer: One in a process of its own; nil: the standalone's.
     func untilArmed(
-        _ count: Int, kind: String = "time", by triggerer: RoleProcess? = nil, within seconds: Double
+        _ count: Int, kind: String = "time", by triggerer: RoleUnderTest? = nil, within seconds: Double
     ) async throws {
         let socket = triggerer.map { "inspect-\($0.pid).sock" } ?? "inspect.sock"
         let inspection = try LineSocket(path: place.home + "/" + socket)

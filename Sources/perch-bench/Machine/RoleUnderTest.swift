@@ -3,7 +3,7 @@
 import Foundation
 
 /// A process of the engine under test, started from this same executable.
-final class RoleProcess: Sendable {
+final class RoleUnderTest: Sendable {
     /// `standalone`, `scheduler`, `worker`, `triggerer`.
     let role: String
     /// When it was started, by `Monotonic`.
