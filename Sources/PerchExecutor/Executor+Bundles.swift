@@ -206,6 +206,7 @@ extension Executor {
             case .described(let description): bundles[place]?.greet(description)
             case .ticks(let told): take(told)
             case .lookUp(let question): lookUp(question, for: place, number)
+            case .unknown("clock"): bundles[place]?.knowsClock = false
             case .unknown(let type):
                 logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
             case .unrecognized(let type):

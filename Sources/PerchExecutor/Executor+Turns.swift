@@ -26,7 +26,11 @@ extension Executor {
     private func rang(_ bells: DoorbellSet) {
         guard life == .running || life == .draining else { return }
         if bells.contains(.hosted) { lookForHosted(orphans: false) }
-        if bells.contains(.timetables) { askForTicks(again: false) }
+        if bells.contains(.timetables) {
+            askForTicks(again: false)
+            // Where the clock was moved, everything rings.
+            tellClock()
+        }
         if bells.contains(.owners) { lookForDeadWorkers() }
         if bells.isSubset(of: [.hosted, .timetables, .owners]) { return }
         if bells.contains(.queue) {
@@ -52,6 +56,7 @@ extension Executor {
                 executor.lookForDeadWorkers()
                 executor.askForDescription()
                 executor.askForTicks(again: false)
+                executor.tellClock()
                 executor.poll()
             }
         }

@@ -29,6 +29,9 @@ public actor Executor {
         public var startAttempts = 5
         /// How long a bundle has to say hello and to describe itself.
         public var startTimeout = TimeSpan.seconds(30)
+        /// What is to be added to the time since this machine was started, in microseconds, where bundles do not go by the
+        /// machine's clock; nil: they do.
+        package var clockOffset: (@Sendable () -> Int64)?
         /// How long the code of a hosted trigger may hold its thread; zero: for ever.
         public var triggerBudget = TimeSpan.seconds(1)
         /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.

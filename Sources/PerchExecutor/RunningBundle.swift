@@ -23,6 +23,9 @@ final class RunningBundle {
     var silentPeriods = 0
     var greeting: CheckedContinuation<Greeting?, Never>?
     var whenEnded: [CheckedContinuation<Void, Never>] = []
+    /// Whether it may be told of the clock, and what it was told last.
+    var knowsClock = true
+    var toldOffset: Int64?
 
     /// DAGs that were too long for the description, and the pieces so far of the next one.
     private var definitions: [String] = []

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Glibc
-internal import PerchSDK
+package import PerchSDK
 
 /// A file that appears with its whole content or not at all: it is written beside its place, brought to the disk and renamed,
 /// and the folders that have changed by it are brought to the disk, too. Where it does not get there, nothing is left of it.

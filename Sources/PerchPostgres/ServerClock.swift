@@ -111,13 +111,3 @@ extension PostgresConnection {
         return ServerClock.Reading(server: server, asked: asked, answered: uptime())
     }
 }
-
-/// A server's clock in a process that does not measure it: the one that started it has.
-package struct UptimeClock: PerchClock {
-    private let offset: Int64
-
-    /// - Parameter offset: The server's instant less this machine's uptime, in microseconds.
-    package init(offset: Int64) { self.offset = offset }
-
-    package var now: Timestamp { Timestamp(microseconds: ServerClock.uptime() + offset) }
-}

@@ -90,6 +90,7 @@ struct MessageFuzzTests {
         case 4: return .recorded(dispatchID: id, key: source.text())
         case 5: return .refused(dispatchID: id)
         case 6: return .cancel(dispatchID: id, notice(), isLast: source.one(in: 2))
+        case 7 where source.one(in: 3): return .clock(offset: id)
         default: return source.one(in: 2) ? .drain : .unknown(messageType: source.text())
         }
     }

@@ -47,7 +47,7 @@ struct MessageTests {
         .lookedUp(LookUpAnswer(dispatchID: 1, number: 6, outcome: .absent)),
         .lookedUp(LookUpAnswer(dispatchID: 1, number: 7, outcome: .problem(code: "unavailable", message: "away"))),
         .cancel(dispatchID: 3, CancelNotice(finalState: "failed", reason: "timeout", by: "perch"), isLast: true),
-        .drain,
+        .clock(offset: -1_767_225_600_000_000), .drain,
         .hostTrigger(
             TriggerOrder(
                 run: run, kind: "async:Depth", definition: ["queue": "a"],

@@ -108,7 +108,9 @@ struct HostedCoreTests {
         var bench = Bench()
         bench.claim(1...4)
         bench.bringUp()
-        for waitID in [1, 2] as [Int64] { bench.say(.log([LogLine(at: bench.now, level: .info, message: "x")]), waitID) }
+        for waitID in [1, 2] as [Int64] {
+            bench.say(.log([LogLine(at: bench.now, level: .info, message: "x")]), waitID)
+        }
         bench.say(.event("1"), 1)
         bench.say(.event("1"), 3)
         #expect(bench.quiet.isEmpty)

@@ -30,6 +30,8 @@ struct HostedTriggerTests {
         #expect(end.state == .success && end.output == "40")
         #expect(Self.counts(engine.notes, of: "ticker") == Array(1...40))
         #expect(await engine.executor.bundleProcesses.count == 2)
+        let worker = await engine.executor.worker
+        #expect(engine.ends.begun == [worker])
         try await engine.stop()
     }
 

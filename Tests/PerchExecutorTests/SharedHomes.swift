@@ -5,10 +5,20 @@ import Logging
 import PerchMetastore
 import PerchReactor
 import PerchSDK
+import Synchronization
 import Testing
 
 @testable import PerchBundle
 @testable import PerchExecutor
+
+/// The system's clock, and what has passed since by the test's word.
+final class LaterClock: PerchClock {
+    private let passed = Mutex<Int64>(0)
+
+    var now: Timestamp { WallClock().now + TimeSpan(microseconds: passed.withLock { $0 }) }
+
+    func pass(_ span: TimeSpan) { passed.withLock { $0 += span.microseconds } }
+}
 
 /// A metastore with one claimed task, and folders of several machines beside it.
 final class SharedHomes: Sendable {
@@ -16,10 +26,13 @@ final class SharedHomes: Sendable {
     let store: Metastore
     let task: ClaimedTask
     private let reactor: ThreadReactor
+    private let clock: LaterClock
 
     init() async throws {
+        let clock = LaterClock()
+        self.clock = clock
         folder = NSTemporaryDirectory() + "perch-shared-\(UUID().uuidString.prefix(8))"
-        store = try Metastore.open(home: folder + "/home", access: .engine, clock: WallClock())
+        store = try Metastore.open(home: folder + "/home", access: .engine, clock: clock)
         let claimed = try await store.write { transaction in
             let task = TaskDefinition(taskID: "t", kind: .code(operatorName: "closure"))
             try transaction.storeDAGs(
@@ -29,7 +42,7 @@ final class SharedHomes: Sendable {
             return try transaction.claim(limit: 1, worker: 1)
         }
         task = try #require(claimed.first)
-        reactor = try ThreadReactor(name: "perch-test")
+        reactor = try ThreadReactor(name: "perch-test", now: { clock.now.microseconds })
         reactor.start()
     }
 
@@ -47,6 +60,13 @@ final class SharedHomes: Sendable {
             local: AttemptLogStore(directory: "\(folder)/\(machine)/logs"), metastore: store, reactor: reactor,
             origin: machine, archive: isArchived ? archive : nil, logger: logger, most: most,
             patience: patience)
+    }
+
+    /// Time passes, once the reactor has done what it was told before.
+    func pass(_ span: TimeSpan) async {
+        await withCheckedContinuation { continuation in reactor.submit { continuation.resume() } }
+        clock.pass(span)
+        reactor.submit {}
     }
 
     /// The task has ended.

@@ -28,6 +28,7 @@ let fixture: String = {
 final class EndsHeard: AttemptLog {
     private let files: AttemptLogStore
     private let heard = Mutex<[(logged: LoggedTry, isOver: Bool)]>([])
+    private let workers = Mutex<[Int64]>([])
 
     init(_ files: AttemptLogStore) { self.files = files }
 
@@ -35,6 +36,11 @@ final class EndsHeard: AttemptLog {
     func isOver(_ taskID: String) -> [Bool] {
         heard.withLock { $0.filter { $0.logged.key.taskID == taskID }.map(\.isOver) }
     }
+
+    /// Who has begun to work.
+    var begun: [Int64] { workers.withLock { $0 } }
+
+    func began(by worker: Int64) { workers.withLock { $0.append(worker) } }
 
     func append(_ lines: [LogLine], to key: TaskInstanceKey, tryNumber: Int, worth: LogWorth) {
         files.append(lines, to: key, tryNumber: tryNumber, worth: worth)

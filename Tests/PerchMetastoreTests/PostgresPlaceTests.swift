@@ -94,7 +94,8 @@ struct PostgresPlaceTests {
         try store.close()
     }
 
-    @Test("What was migrated meanwhile is not written to, not even before the loss is noticed", arguments: [true, false])
+    @Test(
+        "What was migrated meanwhile is not written to, not even before the loss is noticed", arguments: [true, false])
     func unnoticed(prepares: Bool) async throws {
         let (store, stream) = try open(prepares: prepares)
         var news = stream.makeAsyncIterator()
@@ -102,7 +103,8 @@ struct PostgresPlaceTests {
         try pretend(schema: Migrations.current + 1)
         for _ in 0..<2 {
             let error = await #expect(throws: PerchError.self) { try await emit(store) }
-            #expect(error?.code == .conflict && error?.message.contains("was brought to schema") == true, "\(error as Any)")
+            #expect(
+                error?.code == .conflict && error?.message.contains("was brought to schema") == true, "\(error as Any)")
         }
         guard case .fenced = await news.next() else { throw PerchError(.invalid, "nothing was told") }
         // What was planned before it was locked out is not done afterwards either.

@@ -144,7 +144,7 @@ struct SharedLogTests {
     @Test("logs of tries that are over are found until they are in the archive; those of tries that go on are not")
     func left() async throws {
         try await append(piece(1, "one\n"), piece(2, "two\n"))
-        _ = try await stage.trigger("d")
+        _ = try await stage.trigger("d", runID: "r2")
         let running = try #require(try await stage.claim().first)
         let other = LogID(taskInstanceID: running.taskInstanceID, tryNumber: 1)
         let more = [

@@ -155,7 +155,9 @@ private final class Shelf: OutputStore, @unchecked Sendable {  // because a test
         func found() throws -> [String: String] {
             let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/a/b")
             return try Dictionary(
-                uniqueKeysWithValues: names.map { ($0, try String(contentsOfFile: "\(folder)/a/b/\($0)", encoding: .utf8)) })
+                uniqueKeysWithValues: names.map {
+                    ($0, try String(contentsOfFile: "\(folder)/a/b/\($0)", encoding: .utf8))
+                })
         }
         _ = try begin("forgotten")
         #expect(try found() == [:])

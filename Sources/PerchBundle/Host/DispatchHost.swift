@@ -170,6 +170,8 @@ package final class DispatchHost: Sendable {
             state.withLock { $0.hosted[run] }?.answered(number)
         case .endTrigger(let run):
             state.withLock { $0.hosted[run] }?.end()
+        case .clock(let offset):
+            (clock as? UptimeClock)?.follow(offset: offset)
         case .drain:
             state.withLock { $0.isDraining = true }
         case .unknown(let type):

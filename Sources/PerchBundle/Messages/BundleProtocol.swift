@@ -42,6 +42,9 @@
 /// - `trigger-woken` (2): `wait_id`, `run`, `number`: the sleep of this number is over.
 /// - `trigger-stored` (2): `wait_id`, `run`, `number`: the checkpoint of this number is durable.
 /// - `end-trigger` (2): `wait_id`, `run`: cancel the code; nothing that it says counts any more.
+/// - `clock`: `offset`: the engine's instant less the time since the machine was started (`CLOCK_BOOTTIME`), where the engine
+///   goes by another clock than its machine's. Said again when that clock was moved. A bundle that does not know the message
+///   answers `unknown`, and is told no more.
 /// - `drain`: no more `run` will come; the bundle ends when its dispatches have.
 /// - `unknown`: `message_type`: what the engine did not understand.
 ///

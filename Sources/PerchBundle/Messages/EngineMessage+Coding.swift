@@ -42,6 +42,7 @@ extension FrameWriter {
                 $0.field("number", number)
             }
         case .endTrigger(let run): try frame("end-trigger") { $0.fields(of: run) }
+        case .clock(let offset): try frame("clock") { $0.field("offset", offset) }
         case .drain: try frame("drain") { _ in }
         case .unknown(let type), .unrecognized(let type): try frame("unknown") { $0.field("message_type", type) }
         }
@@ -128,6 +129,7 @@ extension EngineMessage {
         case "trigger-woken": self = .triggerWoken(try TriggerRun(fields), number: try fields.integer("number"))
         case "trigger-stored": self = .triggerStored(try TriggerRun(fields), number: try fields.integer("number"))
         case "end-trigger": self = .endTrigger(try TriggerRun(fields))
+        case "clock": self = .clock(offset: try fields.integer("offset"))
         case "drain": self = .drain
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))
         default: self = .unrecognized(messageType: fields.type)

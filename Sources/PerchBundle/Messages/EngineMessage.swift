@@ -17,6 +17,7 @@ public enum EngineMessage: Sendable, Hashable {
     case triggerWoken(TriggerRun, number: Int64)
     case triggerStored(TriggerRun, number: Int64)
     case endTrigger(TriggerRun)
+    case clock(offset: Int64)
     case drain
     /// What this side did not understand.
     case unknown(messageType: String)

@@ -3,7 +3,6 @@
 internal import ArgumentParser
 internal import PerchBundle
 internal import PerchOutputs
-internal import PerchPostgres
 internal import PerchSDK
 internal import PerchYAML
 

@@ -194,6 +194,7 @@ struct Engine {
         var settings = Executor.Configuration()
         settings.slots = terms?.slots ?? Int(configuration.number("core.parallelism") ?? 32)
         settings.queues = terms?.queues
+        if let clock = metastore.clock as? ServerClock { settings.clockOffset = { clock.offset } }
         if let lease = configuration.number("worker.lease") {
             settings.pollPeriod = TimeSpan(microseconds: max(1, lease / 3))
         }

@@ -65,7 +65,9 @@ final class LogSweep: Sendable {
         var count = 0
         for run in try await files.run({ try self.runs(before: instant) }) {
             guard try await metastore.read({ try $0.run(dagID: run.dagID, runID: run.runID) == nil }) else { continue }
-            if try await files.run({ try Self.ifThere(run.path) { try FileManager.default.removeItem(atPath: run.path) } })
+            if try await files.run({
+                try Self.ifThere(run.path) { try FileManager.default.removeItem(atPath: run.path) }
+            })
                 != nil
             {
                 count += 1
