@@ -59,8 +59,9 @@ private final class PostgresOpening {
     init(_ settings: PostgresSettings, access: Metastore.Access, clock: (any PerchClock)?) throws {
         self.settings = settings
         let purpose = Self.purpose(access)
+        let patience = access == .command ? PostgresDriver.commandPatience : nil
         let first = PostgresConnection(
-            link: try PostgresLink(settings.address, purpose: purpose), lock: "0", prepares: false)
+            link: try PostgresDriver.link(settings, purpose: purpose, patience: patience), lock: "0", prepares: false)
         place = try PostgresPlace(first, settings.address)
         let server: ServerClock?
         if let clock {
@@ -75,8 +76,7 @@ private final class PostgresOpening {
             case .command: nil
             }
         driver = PostgresDriver(
-            settings, purpose: purpose, lock: place.key(.writer), patience: access == .command ? 5_000 : nil,
-            first: first.link)
+            settings, purpose: purpose, lock: place.key(.writer), patience: patience, first: first.link)
     }
 
     func close() {

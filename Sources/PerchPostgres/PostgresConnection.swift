@@ -13,7 +13,7 @@ final class PostgresConnection: SQLConnection {
     private let turn: [String]
     /// How long a transaction that writes may stand still between two statements before the server ends it and its session, in
     /// milliseconds: a process that is stopped in the middle must not stop the others for long.
-    var longestStill = 1_000
+    var longestStill = 500
     /// What a transaction that writes asks first; nil: nothing.
     var fence: PostgresFence?
     /// Whether its answer was that this process may write no more.
@@ -24,8 +24,9 @@ final class PostgresConnection: SQLConnection {
     private var lastName = 0
     /// Those of the batch under way that were not prepared before it.
     private var isFresh: [StatementKey] = []
-    /// What is still to be sent.
+    /// What is still to be sent, and how many of the first ones begin a transaction.
     private var waiting: [Waiting] = []
+    private var beginning = 0
     private var standing = Standing.outside
     private(set) var totalChanges = 0
 
@@ -36,6 +37,13 @@ final class PostgresConnection: SQLConnection {
         case post(StaticString, rows: Int, PostgresValues)
 
         func isCommand(_ text: String) -> Bool { if case .command(text) = self { true } else { false } }
+
+        var size: Int {
+            switch self {
+            case .command(let text): text.utf8.count
+            case .post(let sql, _, let values): sql.utf8CodeUnitCount + values.size
+            }
+        }
     }
 
     private enum Standing {
@@ -95,17 +103,17 @@ final class PostgresConnection: SQLConnection {
     ) throws {
         for start in stride(from: 0, to: lists.count, by: Self.mostWaiting) {
             let values = lists[start..<min(start + Self.mostWaiting, lists.count)].map { PostgresValues($0) }
-            let answers = try batch("\(sql)", answers: values.count) { try values.reduce(0) { try $0 + send(sql, $1) } }
+            let answers = try batch("\(sql)", answers: values.count, size: values.reduce(0) { $0 + $1.size }) {
+                try values.reduce(0) { try $0 + send(sql, $1, inSteps: false) }
+            }
             for (place, rows) in answers.enumerated() { try rows.forEach { row in try body(start + place, row) } }
         }
     }
 
     func query(text sql: String, _ values: [SQLValue], _ body: (borrowing SQLRow) throws -> Void) throws {
         let text = SQLDialect.postgres.translate(sql)
-        let rows = try batch(sql) {
-            try link.send(text, PostgresValues(values))
-            return 1
-        }
+        let values = PostgresValues(values)
+        let rows = try batch(sql, size: values.size) { try link.send(text, values) }
         try rows.forEach(body)
     }
 
@@ -121,16 +129,18 @@ final class PostgresConnection: SQLConnection {
         switch step {
         case .begin:
             standing = .inside(isWriting: true)
-            let beginning = [
+            let first = [
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
                 "SET LOCAL idle_in_transaction_session_timeout = \(longestStill)",
             ]
             let question = fence.map { [Waiting.question(PostgresFence.question, PostgresValues($0.values))] } ?? []
             // It is asked before the turn comes, in which others would wait for its answer.
-            waiting = beginning.map { .command($0) } + question + turn.map { .command($0) }
+            waiting = first.map { .command($0) } + question + turn.map { .command($0) }
+            beginning = waiting.count
         case .beginReading:
             standing = .inside(isWriting: false)
             waiting = [.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")]
+            beginning = 1
         case .commit: try commit()
         case .rollback: try rollBack()
         case .restart:
@@ -241,6 +251,14 @@ final class PostgresConnection: SQLConnection {
     /// Sends what waits.
     private func flush() throws { _ = try command("SELECT 1") }
 
+    /// Begins the transaction ahead of a long batch, and waits for its turn.
+    private func open() throws {
+        let later = waiting.dropFirst(beginning)
+        waiting.removeSubrange(beginning...)
+        try flush()
+        waiting.append(contentsOf: later)
+    }
+
     private func command(_ text: String) throws -> PostgresRows {
         try batch(text) {
             try link.send(text)
@@ -250,21 +268,20 @@ final class PostgresConnection: SQLConnection {
 
     private func ask(_ sql: StaticString, _ values: [SQLValue]) throws -> PostgresRows {
         let values = PostgresValues(values)
-        return try batch("\(sql)") { try send(sql, values) }
+        return try batch("\(sql)", size: values.size) { try send(sql, values) }
     }
 
     /// Sends a statement, prepared before where it is new here. Gives how many answers come of it.
-    private func send(_ sql: StaticString, rows: Int = 1, _ values: PostgresValues) throws -> Int {
+    private func send(
+        _ sql: StaticString, rows: Int = 1, _ values: PostgresValues, inSteps: Bool = true
+    ) throws -> Int {
         let key = StatementKey(sql, rows: rows)
         if let name = prepared[key] {
             try link.send(prepared: name, values)
             return 1
         }
         let text = SQLDialect.postgres.translate(SQLDialect.repeating(sql, rows: rows))
-        guard prepares else {
-            try link.send(text, values)
-            return 1
-        }
+        guard prepares else { return try link.send(text, values, inSteps: inSteps) }
         // A name is used once: what was prepared stays, even where the statement behind it fails.
         lastName += 1
         let name = "perch_\(lastName)"
@@ -276,15 +293,20 @@ final class PostgresConnection: SQLConnection {
     }
 
     /// Sends what waits and one statement more, and gives the rows of that.
-    private func batch(_ statement: @autoclosure () -> String, _ send: () throws -> Int) throws -> PostgresRows {
-        try batch(statement(), answers: 1, send)[0]
+    private func batch(
+        _ statement: @autoclosure () -> String, size: Int = 0, _ send: () throws -> Int
+    ) throws -> PostgresRows {
+        try batch(statement(), answers: 1, size: size, send)[0]
     }
 
     /// Sends what waits and more statements, and gives the rows of the last ones, as many as are wanted.
     private func batch(
-        _ statement: @autoclosure () -> String, answers wanted: Int, _ send: () throws -> Int
+        _ statement: @autoclosure () -> String, answers wanted: Int, size: Int, _ send: () throws -> Int
     ) throws -> [PostgresRows] {
         try requireSound()
+        if isUnsent, waiting.reduce(size, { $0 + $1.size }) > PostgresLink.most { try open() }
+        // What follows a BEGIN that has failed must not be done by itself.
+        link.mayPause = isInside && !isUnsent
         let before = waiting
         waiting = []
         isFresh = []

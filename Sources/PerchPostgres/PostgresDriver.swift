@@ -20,8 +20,9 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
     private let patience: Int?
     private let turn = NSLock()
     private var writer: PostgresConnection?
-    /// How often the last transaction was taken back, one after the other.
+    /// How often the last transaction was taken back, one after the other, and how often because it stood still.
     private var losses = 0
+    private var stills = 0
     /// Whether nobody is held up by a transaction that stands still.
     private var isAlone = false
     private static let mostReaders = 3
@@ -39,6 +40,11 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
 
     /// How long a broken connection is replaced before those who wait are told, in milliseconds.
     private static let longestAbsence = 10_000
+    /// How long a command waits for its turn, or for the server.
+    static let commandPatience = 5_000
+    /// How long a transaction that writes may stand still, in milliseconds. Others wait for its lock meanwhile. One that was ended
+    /// for that may have stood still because there is much to work out, as of a DAG with a million tasks.
+    private static let longestStills = [500, 2_000, 10_000, 60_000]
     private static let reads = 5
 
     /// - Parameters:
@@ -62,16 +68,17 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
             writer = try reconnect()
         }
         guard let writer else { throw closed }
-        // What was lost may have stood still because there is much to work out, as of a DAG with a million tasks.
-        writer.longestStill = losses == 0 && !isAlone ? 1_000 : 60_000
+        let last = Self.longestStills.count - 1
+        writer.longestStill = Self.longestStills[isAlone ? last : min(stills, last)]
         writer.fence = fence?.question
         do {
             let result = try body(writer)
-            losses = 0
+            (losses, stills) = (0, 0)
             return result
-        } catch  where writer.isFenced {
+        } catch let error where writer.isFenced {
             throw banned(error)
         } catch let lost as LostTransaction {
+            if writer.link.hasStoodStill { stills += 1 }
             // Whom it met gets ahead before it is made again.
             losses = min(losses + 1, 7)
             usleep(1_000 << UInt32(losses))
@@ -185,24 +192,34 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
 
     private var closed: PerchError { PerchError(.unavailable, "the metastore in \(settings.address.name) is closed") }
 
+    /// Connects for statements.
+    ///
+    /// - Parameter patience: How long who waits for it has, in milliseconds; nil: as long as it takes.
+    static func link(_ settings: PostgresSettings, purpose: String, patience: Int?) throws -> PostgresLink {
+        // libpq takes two seconds at least.
+        try PostgresLink(
+            settings.address, purpose: purpose, isSession: settings.isDirect,
+            patience: max(2, (patience ?? longestAbsence) / 1_000))
+    }
+
     private func connect() throws -> PostgresConnection {
         PostgresConnection(
-            link: try PostgresLink(settings.address, purpose: purpose), lock: lock, patience: patience,
+            link: try Self.link(settings, purpose: purpose, patience: patience), lock: lock, patience: patience,
             prepares: settings.prepares)
     }
 
     /// Connects, and tries again after a while that grows where that fails.
     private func reconnect() throws -> PostgresConnection {
+        // Where nobody answers at all, an attempt takes long, too.
+        let deadline = ContinuousClock.now + .milliseconds(patience ?? Self.longestAbsence)
         var pause = 50
-        var waited = 0
         while true {
             if room.withLock({ $0.isClosed }) { throw closed }
             do {
                 return try connect()
             } catch {
-                guard waited + pause <= patience ?? Self.longestAbsence else { throw error }
+                guard ContinuousClock.now + .milliseconds(pause) <= deadline else { throw error }
                 usleep(UInt32(pause) * 1_000)
-                waited += pause
                 pause = min(pause * 2, 1_000)
             }
         }

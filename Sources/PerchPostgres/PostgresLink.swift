@@ -14,23 +14,43 @@ final class PostgresLink {
     private(set) var isAlive = true
     /// The server has ended the session because a transaction stood still, which it has undone with that.
     private(set) var hasStoodStill = false
+    /// Whether a transaction is known to be open, so that it goes on after an end of a pipeline's part.
+    var mayPause = false
+    /// What libpq has of statements since the last such end, in bytes, and how many ends are to be awaited.
+    private var kept = 0
+    private var pauses = 0
 
-    /// What is used where the URI says nothing of it.
+    /// libpq sends what it has, however little of a batch that is, when it is 8 KiB.
+    static let most = 7_000
+
+    /// What is used where the URI says nothing of it. A link that is cut tells nobody, and leases do not last for ever: who
+    /// hears nothing from the other machine's kernel for ten seconds gives the connection up.
     private static let defaults = [
-        ("connect_timeout", "10"), ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
-        ("tcp_user_timeout", "60000"),
+        ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
+        ("tcp_user_timeout", "10000"),
     ]
+
+    /// The same for the server's side. Its own default is two hours, for which a machine that is gone would hold a place among
+    /// its connections, and what its session has locked.
+    private static let serverSettings = """
+        SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+        SET tcp_user_timeout = 10000
+        """
 
     /// Connects.
     ///
-    /// - Parameter purpose: What it is for, as the server's administrator sees it.
+    /// - Parameters:
+    ///   - purpose: What it is for, as the server's administrator sees it.
+    ///   - isSession: Whether it goes to the server itself, which may be told for how long an other side is missed.
+    ///   - patience: How long each host may take to answer, in seconds, where the URI says nothing of it.
     /// - Throws: `unavailable` with why that failed.
-    init(_ address: PostgresAddress, purpose: String) throws {
+    init(_ address: PostgresAddress, purpose: String, isSession: Bool = false, patience: Int = 10) throws {
         self.address = address
         // Those behind the URI overrule it.
         let settings =
             Self.defaults + [
-                ("dbname", address.uri), ("client_encoding", "UTF8"), ("fallback_application_name", purpose),
+                ("connect_timeout", "\(patience)"), ("dbname", address.uri), ("client_encoding", "UTF8"),
+                ("fallback_application_name", purpose),
             ]
         var names: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
         var values: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
@@ -43,6 +63,9 @@ final class PostgresLink {
         guard PQstatus(connection) == CONNECTION_OK, PQenterPipelineMode(connection) == 1 else {
             throw PostgresFault(lost: String(cString: PQerrorMessage(connection)), address).error
         }
+        // A socket of this machine is not cut.
+        let host = PQhost(connection).map { String(cString: $0) } ?? ""
+        if isSession, !host.hasPrefix("/") { try execute(Self.serverSettings) }
     }
 
     deinit { PQfinish(connection) }
@@ -50,24 +73,54 @@ final class PostgresLink {
     var socket: Int32 { PQsocket(connection) }
     var serverProcess: Int32 { PQbackendPID(connection) }
 
+    /// Makes room for a statement. The server counts for how long a transaction stands still only where a part of a pipeline
+    /// has ended: who is stopped while half a batch is sent would keep its locks for as long. So a part goes off in one piece.
+    private func makeRoom(_ size: Int) throws {
+        guard mayPause, kept > 0, kept + size > Self.most else {
+            kept += size
+            return
+        }
+        guard PQpipelineSync(connection) == 1 else { throw broken() }
+        pauses += 1
+        kept = size
+    }
+
     /// Sends a statement without values whose answer is awaited together with that of the next one.
     func send(_ command: String) throws {
+        try makeRoom(command.utf8.count + Self.frame)
         guard PQsendQueryParams(connection, command, 0, nil, nil, nil, nil, 0) == 1 else { throw broken() }
     }
 
     func sendPrepare(_ name: String, _ text: String) throws {
+        try makeRoom(text.utf8.count + Self.frame)
         guard PQsendPrepare(connection, name, text, 0, nil) == 1 else { throw broken() }
     }
 
     func send(prepared name: String, _ values: PostgresValues) throws {
+        try makeRoom(values.size + Self.frame)
         let isSent = values.withPointers { PQsendQueryPrepared(connection, name, $0, $1, nil, nil, 0) }
         guard isSent == 1 else { throw broken() }
     }
 
-    func send(_ text: String, _ values: PostgresValues) throws {
+    /// Sends a statement, in two steps where it is long and may be.
+    ///
+    /// - Returns: How many answers come of it, the last of which is the statement's.
+    func send(_ text: String, _ values: PostgresValues, inSteps: Bool = true) throws -> Int {
+        let size = text.utf8.count + values.size + Self.frame
+        if inSteps, mayPause, size > Self.most {
+            // What begins a part may be cut anywhere: the server is still counting.
+            try sendPrepare("", text)
+            try send(prepared: "", values)
+            return 2
+        }
+        try makeRoom(size)
         let isSent = values.withPointers { PQsendQueryParams(connection, text, $0, nil, $1, nil, nil, 0) }
         guard isSent == 1 else { throw broken() }
+        return 1
     }
+
+    /// What a statement takes beside its text and its values.
+    private static let frame = 64
 
     /// How a batch ended: the rows of its last statements, or the first one that failed.
     enum Answer {
@@ -89,6 +142,7 @@ final class PostgresLink {
     /// - Throws: Where the connection is gone.
     func answer(to count: Int, last wanted: Int, statement: () -> String) throws -> Answer {
         guard PQpipelineSync(connection) == 1 else { throw broken() }
+        kept = 0
         var index = 0
         var answers: [PostgresRows] = []
         var failure: PostgresResultFault?
@@ -101,6 +155,10 @@ final class PostgresLink {
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
+                if pauses > 0 {
+                    pauses -= 1
+                    continue
+                }
                 if let failure { return .failed(failure) }
                 guard answers.count == wanted else { throw broken() }
                 return .rows(answers)

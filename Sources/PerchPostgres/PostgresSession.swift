@@ -140,7 +140,7 @@ final class PostgresSession: @unchecked Sendable {
     // MARK: Connecting
 
     private func connect() throws -> PostgresConnection {
-        let link = try PostgresLink(settings.direct, purpose: purpose)
+        let link = try PostgresLink(settings.direct, purpose: purpose, isSession: true)
         let connection = PostgresConnection(link: link, lock: place.key(.writer), prepares: false)
         let found = try PostgresPlace(connection, settings.direct)
         guard found.channel == place.channel else {

@@ -6,6 +6,8 @@ package struct PostgresSettings: Sendable {
     package var address: PostgresAddress
     /// Where locks are held and doorbells heard: a connection of its own to the server itself.
     package var direct: PostgresAddress
+    /// Whether statements go to the server itself.
+    var isDirect: Bool { address.uri == direct.uri }
     /// Whether statements are prepared once, under a name; false for a pooler that forgets names.
     package var prepares: Bool
 

@@ -35,6 +35,9 @@ struct PostgresValues {
         bytes.replaceSubrange(start..., with: text.utf8.flatMap { $0 == 0 ? [0xE2, 0x90, 0x80] : [$0] })
     }
 
+    /// About so many bytes they take on the way.
+    var size: Int { bytes.count + 4 * places.count }
+
     func withPointers<Result>(
         _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) throws -> Result
     ) rethrows -> Result {

@@ -13,6 +13,8 @@ import Testing
 final class TestDatabase: Sendable {
     let name: String
     let url: String
+    /// The same over TCP.
+    let tcpURL: String
     private let isReused: Bool
 
     /// - Parameter isReused: Whether another test gets it afterwards; not one that breaks connections and leaves tables.
@@ -21,6 +23,7 @@ final class TestDatabase: Sendable {
         let cluster = try SharedCluster.shared.get()
         name = try cluster.takeDatabase()
         url = cluster.url(name)
+        tcpURL = "postgresql://perch@127.0.0.1:\(cluster.port)/\(name)"
     }
 
     var settings: PostgresSettings { get throws { try PostgresSettings(url: url) } }
@@ -46,7 +49,7 @@ final class SharedCluster: Sendable {
     /// Kept until the process ends. Nonisolated, because only `init` writes it, once.
     private nonisolated(unsafe) static var cluster: PostgresCluster?
 
-    private let port: Int
+    let port: Int
     private let folder: String
     private let databases = Mutex(Databases())
 

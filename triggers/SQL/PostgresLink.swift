@@ -58,6 +58,9 @@ final class PostgresLink {
             ("sslmode", server.tls.rawValue), ("application_name", "perch"), ("client_encoding", "UTF8"),
             // Its library blocks.
             ("gssencmode", "disable"),
+            // A link that is cut tells nobody, and who only listens would never ask.
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
             ("options", "-c default_transaction_read_only=on"),
         ]
         if !addresses.isEmpty { settings.append(("hostaddr", addresses.joined(separator: ","))) }

@@ -34,6 +34,9 @@ struct PostgresServerSettings: Sendable {
         }
         parameters = [
             ("host", host), ("port", "\(port)"), ("client_encoding", "UTF8"), ("gssencmode", "disable"),
+            // A link that is cut tells nobody, and a statement may have no limit of its own.
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
         ]
         if let login = connection.login { parameters.append(("user", login)) }
         if let database = connection.schema { parameters.append(("dbname", database)) }
