@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The protocol between the engine and a bundle process, version 3. Any language can speak it.
+/// The protocol between the engine and a bundle process, version 3. Any language can speak it. The page "The bundle
+/// protocol" of the documentation says more about versions, limits and the journal.
 ///
 /// **Transport.** A stream socket, which is the bundle's standard input when it starts. Each frame is its length in
 /// four bytes, most significant first, and then so many bytes of UTF-8: one JSON object whose member `type` names the
@@ -10,14 +11,15 @@
 /// **Values.** Instants and spans are whole microseconds, instants since 1970 in UTC. What only travels through the
 /// engine (outputs, results of steps, events) is JSON text inside a string, which the engine does not look into.
 ///
-/// **Order.** The engine says `hello`, the bundle answers `hello`. After that the engine sends `describe`, `run`,
+/// **Order.** The engine says `hello`, the bundle answers `hello`; the lower one of their two newest versions is spoken.
+/// After that the engine sends `describe`, `run`,
 /// `cancel` and `drain` at will; any number of dispatches run at once. Every message about a dispatch carries its
 /// `dispatch_id`. Each side says its version in `hello`. A bundle of an older version is spoken to as before: one of
 /// version 1 hosts no triggers, and one that does not ask for connections is told of none. A dispatch ends with one `deferred` or one `result`; nothing more is said about it afterwards. When the
 /// socket hangs up, the bundle process ends at once, with everything that it has started.
 ///
 /// **Engine to bundle**
-/// - `hello`: `protocol_version`.
+/// - `hello`: `protocol_version`, the newest that it speaks, and `oldest_version`? (1).
 /// - `describe`: answered by `described`.
 /// - `tell-ticks` (2): `dag_id`, `after` (an instant), `count`: answered by `ticks`. Asked of DAGs whose schedule is a
 ///   `timetable`, any time; the same question is asked again after a crash, and where the bundle's version is another.
@@ -44,7 +46,7 @@
 /// - `unknown`: `message_type`: what the engine did not understand.
 ///
 /// **Bundle to engine**
-/// - `hello`: `protocol_version`, `bundle_version` (changes with every build), `pid`.
+/// - `hello`: `protocol_version`, `oldest_version`? (the same), `bundle_version` (changes with every build), `pid`?.
 /// - `described`: `bundle_version`, `dags` [the DAG's definition as JSON text], `problems` [one line each],
 ///   `import_errors`? [{`file`, `line`, `column`?, `message`}]: what is wrong in files from which the bundle reads DAGs,
 ///   which are left out or as they were before. The version is another one whenever the DAGs may be.
