@@ -132,7 +132,7 @@ let package = Package(
             [
                 "PerchSDK", "PerchBundle", "PerchOutputs", "PerchYAML", "PerchOperators", "PerchMetastore",
                 "PerchScheduler", "PerchExecutor", "PerchTriggerer", "PerchReactor", "PerchAPIServer", "PerchGraph",
-                "PerchMetrics", "PerchPostgres", "PerchVault", "CLinux", arguments, log,
+                "PerchMetrics", "PerchPostgres", "PerchProcess", "PerchVault", "CLinux", arguments, log,
                 metrics,
             ] + triggers),
         room("Perch", ["PerchSDK", "PerchOperators", "PerchCLI"] + triggers),

@@ -124,6 +124,19 @@ int clinux_process_times(pid_t pid, int64_t *start, pid_t *session, char *state)
     return 0;
 }
 
+int64_t clinux_resident_memory(pid_t pid) {
+    char text[256];
+    int file = open_of(pid, "/statm");
+    if (file < 0) return -1;
+    ssize_t count = read(file, text, sizeof text - 1);
+    close(file);
+    if (count <= 0) return -1;
+    text[count] = 0;
+    // Pages: all that is mapped, and what of it is in memory.
+    char *resident = strchr(text, ' ');
+    return resident ? strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE) : -1;
+}
+
 /// Whether `mark` is one of the variables in the environment of a process.
 static int is_marked(pid_t pid, const char *mark) {
     char text[4096];

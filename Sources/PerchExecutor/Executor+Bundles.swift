@@ -38,7 +38,8 @@ extension Executor {
 
     /// Starts a bundle until one has come up; more and more time lies between the attempts. While the executor starts,
     /// the attempts are bounded.
-    private func bringUp(_ place: Place, describes: Bool) async throws -> BundleDescription? {
+    @discardableResult
+    func bringUp(_ place: Place, describes: Bool) async throws -> BundleDescription? {
         var failures = 0
         while true {
             let words: String
@@ -67,12 +68,15 @@ extension Executor {
         bundlesStarted += 1
         let number = bundlesStarted
         let link: any BundleLink
+        // Before the start: what comes meanwhile is taken for another one, and not for this one.
+        let revision = launcher.revision
         do {
             link = try launcher.launch(loop: reactor.loop, callbacks: callbacks(place, number))
         } catch {
             throw StartFailure(words: "\(error)")
         }
-        let bundle = RunningBundle(link, number: number)
+        let bundle = RunningBundle(link, number: number, place: place)
+        bundle.revision = revision
         living[number] = bundle
         bundles[place] = bundle
         // Recorded before its first use, so that whoever comes after a crash can end it.
@@ -92,16 +96,16 @@ extension Executor {
             bundle.link.terminate()
         }
         defer { reactor.loop.cancel(timer) }
-        guard case .hello(let version) = await ask(bundle, .hello(protocolVersion: BundleProtocol.version)) else {
+        guard case .hello(let versions) = await ask(bundle, .hello(protocolVersion: BundleProtocol.version)) else {
             throw StartFailure(words: startWords(bundle))
         }
-        guard (BundleProtocol.oldestVersion...BundleProtocol.version).contains(version) else {
+        guard let version = BundleProtocol.spoken.common(with: versions) else {
             bundle.isRetired = true
             bundle.link.terminate()
-            throw PerchError(
-                .invalid,
-                "the bundle speaks version \(version) of the protocol, this engine version \(BundleProtocol.version); "
-                    + "build both from one version of Perch")
+            let words = BundleProtocol.mismatch(bundle: versions, engine: BundleProtocol.spoken)
+            // Later on it may be replaced by one that fits.
+            guard life == .starting else { throw StartFailure(words: words) }
+            throw PerchError(.invalid, words)
         }
         bundle.protocolVersion = version
         var description: BundleDescription?
@@ -112,10 +116,11 @@ extension Executor {
             description = answer
         }
         bundle.isReady = true
-        if case .hosting(let group) = place {
-            hosted.ready(group, version: version, now: now)
-        } else {
-            core.ready(place, now: now)
+        bundle.readyAt = reactor.loop.now
+        switch place {
+        case .hosting(let group): hosted.ready(group, version: version, now: now)
+        case .successor: succeed(by: bundle)
+        default: core.ready(place, now: now)
         }
         return description
     }
@@ -166,11 +171,15 @@ extension Executor {
         } catch {
             logger.error("no bundle process", metadata: ["error": "\(error)"])
         }
-        // It may have read other files than the one before it.
-        if place == .main, let version = bundles[place]?.bundleVersion, version != storedVersion { mustDescribe = true }
-        askForDescription()
-        if place == .main { askForTicks(again: true) }
+        if place == .main { askAgain() }
         if case .hosting = place { pumpHosted() } else { pump() }
+    }
+
+    /// Asks a new main process what only it knows: it may have read other files than the one before it.
+    func askAgain() {
+        if let version = bundles[.main]?.bundleVersion, version != storedVersion { mustDescribe = true }
+        askForDescription()
+        askForTicks(again: true)
     }
 
     // MARK: Events
@@ -179,7 +188,7 @@ extension Executor {
         BundleCallbacks(
             messages: { [weak self] messages in
                 guard let self else { return }
-                self.assumeIsolated { $0.received(messages, from: place, number) }
+                self.assumeIsolated { $0.received(messages, from: number) }
             },
             printed: { [weak self] lines, isError in
                 guard let self else { return }
@@ -187,26 +196,25 @@ extension Executor {
             },
             ended: { [weak self] words in
                 guard let self else { return }
-                self.assumeIsolated { $0.ended(place, number, words) }
+                self.assumeIsolated { $0.ended(number, words) }
             })
     }
 
-    private func received(_ messages: [BundleMessage], from place: Place, _ number: Int) {
+    private func received(_ messages: [BundleMessage], from number: Int) {
         // One that was retired has nothing to say any more.
-        guard bundles[place]?.number == number else { return }
+        guard let place = living[number]?.place, bundles[place]?.number == number else { return }
         let now = now
         let mask = secrets.mask
         for message in mask.hidesNothing ? messages : messages.map({ $0.masked(by: mask) }) {
             switch message {
-            case .hello(let version, let bundleVersion, _):
+            case .hello(let newest, let bundleVersion, _, let oldest):
                 bundles[place]?.bundleVersion = bundleVersion
-                bundles[place]?.greet(.hello(version: version))
+                bundles[place]?.greet(.hello(ProtocolVersions(newest: newest, oldest: oldest)))
             case .definition(let text, let isLast):
                 bundles[place]?.take(definition: text, isLast: isLast)
             case .described(let description): bundles[place]?.greet(description)
             case .ticks(let told): take(told)
             case .lookUp(let question): lookUp(question, for: place, number)
-            case .unknown("clock"): bundles[place]?.knowsClock = false
             case .unknown(let type):
                 logger.warning("the bundle did not understand a message", metadata: ["type": "\(type)"])
             case .unrecognized(let type):
@@ -232,6 +240,7 @@ extension Executor {
     }
 
     private func printed(_ lines: [String], isError: Bool, in place: Place, _ number: Int) {
+        let place = living[number]?.place ?? place
         let lines = lines.map(secrets.mask.masked)
         if bundles[place]?.number == number, let attempt = core.speaker(in: place) {
             let level: AttemptLogLevel = isError ? .warning : .info
@@ -242,8 +251,9 @@ extension Executor {
         }
     }
 
-    private func ended(_ place: Place, _ number: Int, _ words: String) {
+    private func ended(_ number: Int, _ words: String) {
         guard let bundle = living.removeValue(forKey: number) else { return }
+        let place = bundle.place
         bundle.endWords = words
         lookUps[number] = nil
         let isCurrent = bundles[place]?.number == number
@@ -312,94 +322,5 @@ extension Executor {
 
     private func isRunning(in place: Place) -> Bool {
         if case .hosting(let group) = place { hosted.isAwake(in: group) } else { core.isRunning(in: place) }
-    }
-
-    // MARK: Stopping
-
-    /// Ends all bundles and waits until they are gone.
-    func endBundles() async {
-        for number in living.keys.sorted() {
-            guard let bundle = living[number] else { continue }
-            bundle.isRetired = true
-            await withCheckedContinuation { continuation in
-                guard bundle.endWords == nil else { return continuation.resume() }
-                bundle.whenEnded.append(continuation)
-                bundle.link.terminate()
-            }
-        }
-    }
-
-    /// Stops taking tasks, lets running code end for a while, gives the rest back.
-    func drain() async {
-        if isStarting {
-            // It finds that it was stopped, and ends what it has begun.
-            endPauses()
-            for number in living.keys.sorted() { living[number]?.link.terminate() }
-            await withCheckedContinuation { if isStarting { whenStarted.append($0) } else { $0.resume() } }
-        }
-        guard life == .running else { return await shutDown() }
-        life = .draining
-        withdrawClaim()
-        // What is being claimed comes still, and is given back like the rest.
-        if !core.attempts.isEmpty || isCommitting {
-            let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.drainTimeout.microseconds) {
-                [weak self] in
-                guard let self else { return }
-                self.assumeIsolated { executor in
-                    executor.core.giveBack(now: executor.now)
-                    executor.pump()
-                }
-            }
-            // Where not even that can be recorded, the next start finds what is left.
-            let limit = reactor.loop.now + 2 * configuration.drainTimeout.microseconds + 5_000_000
-            let lastTimer = reactor.loop.schedule(at: limit) { [weak self] in
-                guard let self else { return }
-                self.assumeIsolated { $0.wakeDrain() }
-            }
-            await withCheckedContinuation { continuation in
-                whenIdle.append(continuation)
-                pump()
-            }
-            reactor.loop.cancel(timer)
-            reactor.loop.cancel(lastTimer)
-        }
-        await shutDown()
-    }
-
-    /// Whoever pauses goes on now, and finds what there is.
-    private func endPauses() {
-        for number in pauses.keys.sorted() { pauses.removeValue(forKey: number)?.resume() }
-    }
-
-    /// Wakes whoever waits for the last attempt.
-    func checkIdle() {
-        guard core.attempts.isEmpty, !isCommitting else { return }
-        wakeDrain()
-    }
-
-    private func wakeDrain() {
-        let waiting = whenIdle
-        whenIdle = []
-        for continuation in waiting { continuation.resume() }
-    }
-
-    /// Ends the bundles, forgets this worker.
-    func shutDown() async {
-        guard life != .stopped else { return }
-        life = .stopped
-        for timer in [pollTimer, deadlineTimer?.timer, lookTimer, hostedTimer?.timer] {
-            if let timer { reactor.loop.cancel(timer) }
-        }
-        endPauses()
-        peers.watch([]) { _ in nil }
-        await endBundles()
-        let rows = deadRows + (worker == 0 ? [] : [worker])
-        guard !rows.isEmpty else { return }
-        do {
-            try await store.releaseHosted(worker: worker)
-            try await store.remove(processes: rows)
-        } catch {
-            logger.warning("this worker's row stays until the next start", metadata: ["error": "\(error)"])
-        }
     }
 }

@@ -11,7 +11,8 @@ extension Executor {
     /// Tells each bundle how the clock goes on, where it does not know that.
     func tellClock() {
         guard let offset = configuration.clockOffset?() else { return }
-        for (_, bundle) in living.sorted(by: { $0.key < $1.key }) where bundle.isReady && bundle.knowsClock {
+        for (_, bundle) in living.sorted(by: { $0.key < $1.key })
+        where bundle.isReady && bundle.protocolVersion >= BundleProtocol.clockVersion {
             if let told = bundle.toldOffset, abs(offset - told) < Self.smallestMove { continue }
             do {
                 try bundle.link.send(.clock(offset: offset))

@@ -32,12 +32,12 @@ extension Executor {
                 question, .problem(code: PerchError.Code.unavailable.rawValue, message: words), in: place)
         }
         lookUps[number, default: 0] += 1
-        Task(executorPreference: reactor) { await self.find(question, at: desk, for: place, number) }
+        Task(executorPreference: reactor) { await self.find(question, at: desk, for: number) }
     }
 
     private static var stale: String { "this dispatch is not the current one any more" }
 
-    private func find(_ question: LookUp, at desk: any SecretDesk, for place: Place, _ number: Int) async {
+    private func find(_ question: LookUp, at desk: any SecretDesk, for number: Int) async {
         let outcome: LookUpAnswer.Outcome
         do {
             outcome = try await desk.find(question.name).map { .found($0) } ?? .absent
@@ -49,7 +49,9 @@ extension Executor {
         }
         // Before the code has it, so that no line of it comes first.
         if case .found(let found) = outcome { secrets.mask.add(found.secrets) }
-        guard let count = lookUps[number], bundles[place]?.number == number else { return }
+        guard let count = lookUps[number], let place = living[number]?.place, bundles[place]?.number == number else {
+            return
+        }
         lookUps[number] = count > 1 ? count - 1 : nil
         answer(question, outcome, in: place)
     }

@@ -16,7 +16,7 @@ extension Executor {
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels, .hosted, .timetables, .owners]) { [weak self] bells in
+        store.subscribe([.queue, .cancels, .hosted, .timetables, .owners, .bundles]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -32,6 +32,7 @@ extension Executor {
             tellClock()
         }
         if bells.contains(.owners) { lookForDeadWorkers() }
+        if bells.contains(.bundles) { mustLookAtRevision = true }
         if bells.isSubset(of: [.hosted, .timetables, .owners]) { return }
         if bells.contains(.queue) {
             hasWork = true
@@ -49,6 +50,7 @@ extension Executor {
             self.assumeIsolated { executor in
                 guard executor.life == .running || executor.life == .draining else { return }
                 executor.hasWork = true
+                executor.mustLookAtRevision = true
                 executor.core.askForLease(executor.lease)
                 if !executor.core.attempts.isEmpty { executor.core.askForCancels() }
                 executor.pump()
@@ -66,6 +68,7 @@ extension Executor {
     func pump() {
         perform()
         slots.store(core.attempts.count, ordering: .relaxed)
+        if mustLookAtRevision || configuration.recycling.isOn { recycleWhereDue() }
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
         let mayClaim = life == .running && core.freeSlots > 0 && bundles[.main]?.isReady == true
         let claims = mayClaim && hasWork && (!mayWaitToLook || core.turn.hasReports)
@@ -283,6 +286,8 @@ extension Executor {
             bundles[place]?.link.terminate()
         case .retire(let place):
             retire(place)
+        case .dismiss(let place):
+            dismiss(place)
         case .launch(let place):
             launch(place)
         case .publish(let report): exchange(.publish(report))

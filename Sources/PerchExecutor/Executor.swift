@@ -37,6 +37,9 @@ public actor Executor {
         /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.
         public var triggerPause = TimeSpan.seconds(1)
 
+        /// When the process in which tasks run is replaced by a new one.
+        public var recycling = BundleRecycling()
+
         /// The defaults.
         public init() {}
     }
@@ -83,6 +86,13 @@ public actor Executor {
     /// Rows of bundles that ended while the executor stopped.
     var deadRows: [Int64] = []
     var isRejoining = false
+    /// Whether a process is coming up that takes the place of the main one.
+    var isRecycling = false
+    /// Whether the executable may have been replaced.
+    var mustLookAtRevision = false
+    /// When the memory of the main process is looked at next, and whether it was told that too many are outgoing.
+    var nextMemoryLook: Int64 = 0
+    var hasToldOfOutgoing = false
     var isLookingForDead = false
     var mustLookForDead = false
     /// The other workers of this machine.

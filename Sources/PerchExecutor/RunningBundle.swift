@@ -7,6 +7,12 @@ final class RunningBundle {
     let link: any BundleLink
     /// Which start of a bundle it is.
     let number: Int
+    /// What it is there for; changes where another one succeeds it.
+    var place: Place
+    /// When it could be given work for the first time.
+    var readyAt: Int64 = 0
+    /// What was started.
+    var revision: String?
     /// Its row in the metastore; 0 where it is no process of its own.
     var processID: Int64 = 0
     var isReady = false
@@ -23,8 +29,7 @@ final class RunningBundle {
     var silentPeriods = 0
     var greeting: CheckedContinuation<Greeting?, Never>?
     var whenEnded: [CheckedContinuation<Void, Never>] = []
-    /// Whether it may be told of the clock, and what it was told last.
-    var knowsClock = true
+    /// What it was told last of the clock.
     var toldOffset: Int64?
 
     /// DAGs that were too long for the description, and the pieces so far of the next one.
@@ -32,13 +37,14 @@ final class RunningBundle {
     private var pieces = ""
 
     enum Greeting: Sendable {
-        case hello(version: Int)
+        case hello(ProtocolVersions)
         case described(BundleDescription)
     }
 
-    init(_ link: any BundleLink, number: Int) {
+    init(_ link: any BundleLink, number: Int, place: Place) {
         self.link = link
         self.number = number
+        self.place = place
     }
 
     func take(definition text: String, isLast: Bool) {

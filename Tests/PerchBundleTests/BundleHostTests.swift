@@ -112,7 +112,9 @@ struct BundleHostTests {
         try engine.send(.hello(protocolVersion: 1), .describe)
         #expect(
             try await engine.next()
-                == .hello(protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: getpid()))
+                == .hello(
+                    protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: getpid(),
+                    oldestVersion: BundleProtocol.oldestVersion))
         guard case .described(let description) = try await engine.next() else {
             Issue.record("no description")
             return

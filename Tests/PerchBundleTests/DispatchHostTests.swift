@@ -184,7 +184,12 @@ struct DispatchHostTests {
         let desk = Desk(DAG("d") { dag in dag.task("t") { try await $0.step("s") { 1 } } })
         desk.host.handle(.hello(protocolVersion: 1))
         desk.host.handle(Desk.order("t"))
-        #expect(desk.paper.take() == [.hello(protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: 77)])
+        #expect(
+            desk.paper.take() == [
+                .hello(
+                    protocolVersion: BundleProtocol.version, bundleVersion: "v1", pid: 77,
+                    oldestVersion: BundleProtocol.oldestVersion)
+            ])
         #expect(desk.host.isBusy)
         #expect(desk.tell() == [.step(dispatchID: 1, key: "s#0", payload: "1", keep: false)])
         #expect(

@@ -31,7 +31,7 @@ struct MessageTests {
     }()
 
     static let engine: [EngineMessage] = [
-        .hello(protocolVersion: 1), .describe,
+        .hello(protocolVersion: 1), .hello(protocolVersion: 9, oldestVersion: 4), .describe,
         .tellTicks(dagID: "d", after: Timestamp(microseconds: 7), count: 3), .run(order),
         .recorded(dispatchID: 1, key: "a#0"),
         .refused(dispatchID: 2), .run(held), .begin(dispatchID: 1),
@@ -66,7 +66,13 @@ struct MessageTests {
 
     static let bundle: [BundleMessage] = [
         .hello(protocolVersion: 1, bundleVersion: "v", pid: 12),
+        .hello(protocolVersion: 9, bundleVersion: "v", pid: 12, oldestVersion: 4),
+        .definition(text: "{", isLast: false),
         .described(BundleDescription(bundleVersion: "v", dags: ["{}"], problems: ["a:1: no"])),
+        .described(
+            BundleDescription(
+                bundleVersion: "v", dags: [], problems: [],
+                importErrors: [DeclarationProblem(file: "a.yaml", line: 1, column: 2, message: "no")])),
         .ticks(
             ToldTicks(
                 dagID: "d", after: Timestamp(microseconds: 1),
@@ -97,6 +103,7 @@ struct MessageTests {
         .result(dispatchID: 1, .success(output: "1", items: ["1", "2"])),
         .result(dispatchID: 1, .success(output: "1", items: nil)),
         .result(dispatchID: 1, .failure(message: "no", retryable: false)),
+        .result(dispatchID: 1, .failure(message: "no", retryable: true, retryAfter: .seconds(2))),
         .result(dispatchID: 1, .skipped(message: "why")), .result(dispatchID: 1, .cancelled),
         .trigger(run, .sleep(number: 1, until: Timestamp(microseconds: 8))),
         .trigger(run, .checkpoint(number: 2, value: "[1]")), .trigger(run, .event("{}")),
@@ -157,6 +164,25 @@ struct MessageTests {
         for wrong in ["[]", "no", #"{"kind":1}"#, #"{"type":"step","dispatch_id":"x","key":"k","payload":"1"}"#] {
             #expect(throws: BundleProtocolError.self) { try read(wrong) }
         }
+    }
+
+    @Test("the newest version that both sides speak is spoken, and where there is none it is said which would fit")
+    func versions() {
+        let engine = ProtocolVersions(newest: 5, oldest: 3)
+        let fitting: [(Int, Int?, Int)] = [(5, 1, 5), (4, 2, 4), (9, 4, 5), (9, 5, 5), (3, nil, 3)]
+        for (newest, oldest, common) in fitting {
+            #expect(engine.common(with: ProtocolVersions(newest: newest, oldest: oldest)) == common)
+        }
+        let others: [(Int, Int?)] = [(2, 1), (9, 6), (6, nil), (0, 0), (Int.min, nil)]
+        for (newest, oldest) in others {
+            #expect(engine.common(with: ProtocolVersions(newest: newest, oldest: oldest)) == nil)
+        }
+        // Who says that its oldest version is newer than its newest speaks that one.
+        #expect(ProtocolVersions(newest: 3, oldest: 7) == ProtocolVersions(newest: 3))
+        let old = BundleProtocol.mismatch(bundle: ProtocolVersions(newest: 2, oldest: 1), engine: engine)
+        #expect(old.contains("versions 1 to 2") && old.contains("build the bundle anew for one of versions 3 to 5"))
+        let new = BundleProtocol.mismatch(bundle: ProtocolVersions(newest: 6), engine: engine)
+        #expect(new.contains("version 6 of") && new.contains("run an engine that speaks one of version 6"))
     }
 
     @Test("a frame that is too long is refused on both sides, and leaves nothing behind")

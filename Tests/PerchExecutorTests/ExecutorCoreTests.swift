@@ -109,6 +109,52 @@ struct ExecutorCoreTests {
         #expect(turn.suspects.isEmpty)
     }
 
+    @Test("a process that is succeeded ends what it has begun, and is let go with the last of it") func succession()
+        async throws
+    {
+        var (core, ids) = try await core(3) { $0.killTimeout = .seconds(10) }
+        _ = sent(&core)
+        #expect(core.begun == 3)
+        core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: .main, now: t0)
+        core.succeed(main: 7, now: t0)
+        #expect(core.begun == 0 && core.takeActions().isEmpty)
+        let old = Place.outgoing(number: 7)
+        // The new one knows nothing of them.
+        core.receive(.result(dispatchID: ids[1], .success(output: "2", items: nil)), from: .main, now: t0)
+        #expect(core.takeTurn(claims: false).reports.map(\.dispatchID) == [ids[0]])
+        core.receive(.step(dispatchID: ids[1], key: "a#0", payload: "1", keep: false), from: old, now: t0)
+        core.committed(core.takeTurn(claims: false), TurnOutcome(steps: [true]), now: t0)
+        guard case .send(old, .recorded(ids[1], "a#0")) = core.takeActions().first else {
+            Issue.record("the old one is not answered")
+            return
+        }
+        core.receive(.result(dispatchID: ids[1], .success(output: "2", items: nil)), from: old, now: t0)
+        #expect(core.takeActions().allSatisfy { if case .dismiss = $0 { false } else { true } })
+        let intent = CancelIntent(finalState: .skipped, reason: "user", by: "ann")
+        core.committed(Turn(), TurnOutcome(cancels: [CancelOrder(dispatchID: ids[2], intent: intent)]), now: t0)
+        guard case .send(old, .cancel) = core.takeActions().last else {
+            Issue.record("the old one hears of no cancel")
+            return
+        }
+        core.receive(.result(dispatchID: ids[2], .cancelled), from: old, now: t0)
+        #expect(core.takeActions().count { if case .dismiss(old) = $0 { true } else { false } } == 1)
+        #expect(core.takeTurn(claims: false).reports.map(\.dispatchID) == [ids[1], ids[2]])
+    }
+
+    @Test("a process that dies when it is succeeded costs what was in it, as any") func deathAfterSuccession()
+        async throws
+    {
+        var (core, ids) = try await core(2)
+        core.succeed(main: 7, now: t0)
+        _ = core.takeActions()
+        core.died(.outgoing(number: 7), .init(words: "died of signal 4"), now: t0)
+        #expect(core.takeTurn(claims: false).suspects.map(\.dispatchID) == ids)
+        // The main one is there, and no other is wanted.
+        #expect(core.takeActions().allSatisfy { if case .launch = $0 { false } else { true } })
+        core.succeed(main: 8, now: t0)
+        #expect(core.takeActions().count { if case .dismiss(.outgoing(number: 8)) = $0 { true } else { false } } == 1)
+    }
+
     @Test("an execution timeout fails the try, whatever the code returns then")
     func timeout() async throws {
         var (core, ids) = try await core(1) { $0.executionTimeout = .seconds(5) }

@@ -13,18 +13,21 @@ import Testing
 private final class Listener: BundleLauncher {
     let name = "default"
     let mark = "PERCH_BUNDLE_MARK="
-    private let knowsClock: Bool
+    private let version: Int
     private let heard: AsyncStream<Int64>.Continuation
     /// What it was told, in order.
     let offsets: AsyncStream<Int64>
 
-    init(knowsClock: Bool) {
-        self.knowsClock = knowsClock
+    init(version: Int) {
+        self.version = version
         (offsets, heard) = AsyncStream.makeStream(of: Int64.self)
     }
 
+    /// Nothing more will be told.
+    func end() { heard.finish() }
+
     func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink {
-        Link(loop, callbacks, heard, knowsClock: knowsClock)
+        Link(loop, callbacks, heard, version: version)
     }
 
     private final class Link: BundleLink {
@@ -34,22 +37,20 @@ private final class Listener: BundleLauncher {
         private let loop: any EventLoop
         private let callbacks: BundleCallbacks
         private let heard: AsyncStream<Int64>.Continuation
-        private let knowsClock: Bool
+        private let version: Int
 
         init(
             _ loop: any EventLoop, _ callbacks: BundleCallbacks, _ heard: AsyncStream<Int64>.Continuation,
-            knowsClock: Bool
+            version: Int
         ) {
-            (self.loop, self.callbacks, self.heard, self.knowsClock) = (loop, callbacks, heard, knowsClock)
+            (self.loop, self.callbacks, self.heard, self.version) = (loop, callbacks, heard, version)
         }
 
         func send(_ message: EngineMessage) throws(BundleProtocolError) {
             switch message {
-            case .hello: answer(.hello(protocolVersion: BundleProtocol.version, bundleVersion: "v", pid: 1))
+            case .hello: answer(.hello(protocolVersion: version, bundleVersion: "v", pid: 1))
             case .describe: answer(.described(BundleDescription(bundleVersion: "v", dags: [], problems: [])))
-            case .clock(let offset):
-                heard.yield(offset)
-                if !knowsClock { answer(.unknown(messageType: "clock")) }
+            case .clock(let offset): heard.yield(offset)
             default: break
             }
         }
@@ -92,7 +93,7 @@ struct ToldClockTests {
 
     @Test("one is told at first, and again after a move of more than some milliseconds")
     func moves() async throws {
-        let bundle = Listener(knowsClock: true)
+        let bundle = Listener(version: BundleProtocol.version)
         let offset = SharedNumber(1_000_000)
         let engine = try await engine(bundle, offset)
         var offsets = bundle.offsets.makeAsyncIterator()
@@ -109,25 +110,15 @@ struct ToldClockTests {
         try await engine.stop()
     }
 
-    @Test("one that does not know the message is told once, and no more")
-    func unknown() async throws {
-        let bundle = Listener(knowsClock: false)
-        let offset = SharedNumber(1_000_000)
-        let engine = try await engine(bundle, offset)
-        var offsets = bundle.offsets.makeAsyncIterator()
+    @Test("one of a version before is told nothing")
+    func older() async throws {
+        let bundle = Listener(version: BundleProtocol.clockVersion - 1)
+        let engine = try await engine(bundle, SharedNumber(1_000_000))
         engine.store.doorbells.ring(.timetables)
-        #expect(await offsets.next() == 1_000_000)
-        var isTold = true
-        for _ in 0..<1_000_000 where isTold {
-            isTold = await engine.executor.tellsOfClock
-            await Task.yield()
-        }
-        #expect(!isTold)
+        _ = await engine.executor.held
         try await engine.stop()
+        bundle.end()
+        var offsets = bundle.offsets.makeAsyncIterator()
+        #expect(await offsets.next() == nil)
     }
-}
-
-extension Executor {
-    /// Whether any bundle is told of the clock.
-    fileprivate var tellsOfClock: Bool { living.values.contains { $0.knowsClock } }
 }

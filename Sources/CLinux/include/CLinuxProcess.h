@@ -32,6 +32,9 @@ int clinux_process_times(pid_t pid, int64_t *start, pid_t *session, char *state)
 /// Who started a process; -1 where there is no such process.
 int clinux_parent(pid_t pid, pid_t *parent);
 
+/// How many bytes of a process are in memory; -1 where there is no such process.
+int64_t clinux_resident_memory(pid_t pid);
+
 /// Kills every process of a session but `except`; returns how many it found. With `mark`, only those in whose environment
 /// `mark` (`NAME=value`) stands.
 int clinux_kill_session(pid_t session, pid_t except, const char *mark);

@@ -137,9 +137,8 @@ package final class DispatchHost: Sendable {
     /// Does what a message of the engine says.
     package func handle(_ message: EngineMessage) {
         switch message {
-        case .hello(let version):
-            engineVersion.store(version, ordering: .relaxed)
-            say(.hello(protocolVersion: BundleProtocol.version, bundleVersion: self.version, pid: pid))
+        case .hello(let newest, let oldest):
+            greet(ProtocolVersions(newest: newest, oldest: oldest))
         case .describe:
             guard let reading else { return describe() }
             // Not here: who reads files hears no messages meanwhile.
@@ -179,6 +178,18 @@ package final class DispatchHost: Sendable {
         case .unrecognized(let type):
             say(.unknown(messageType: type))
         }
+    }
+
+    private func greet(_ engine: ProtocolVersions) {
+        let spoken = BundleProtocol.spoken
+        // The engine is told all the same: it knows what fits, and says so to those who read its log.
+        if spoken.common(with: engine) == nil {
+            write(to: 2, "perch: \(BundleProtocol.mismatch(bundle: spoken, engine: engine))\n")
+        }
+        engineVersion.store(engine.newest, ordering: .relaxed)
+        say(
+            .hello(
+                protocolVersion: spoken.newest, bundleVersion: version, pid: pid, oldestVersion: spoken.oldest))
     }
 
     private func attempt(_ dispatchID: Int64) -> JournaledAttempt? {

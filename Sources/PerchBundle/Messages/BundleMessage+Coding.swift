@@ -7,9 +7,10 @@ extension FrameWriter {
     /// - Throws: `BundleProtocolError` where it is longer than a frame may be; nothing is added then.
     public mutating func append(_ message: BundleMessage) throws(BundleProtocolError) {
         switch message {
-        case .hello(let version, let bundleVersion, let pid):
+        case .hello(let newest, let bundleVersion, let pid, let oldest):
             try frame("hello") {
-                $0.field("protocol_version", version)
+                $0.field("protocol_version", newest)
+                if let oldest { $0.field("oldest_version", oldest) }
                 $0.field("bundle_version", bundleVersion)
                 $0.field("pid", Int(pid))
             }
@@ -135,7 +136,7 @@ extension BundleMessage {
             self = .hello(
                 protocolVersion: Int(try fields.integer("protocol_version")),
                 bundleVersion: try fields.optionalString("bundle_version") ?? "",
-                pid: pid)
+                pid: pid, oldestVersion: try fields.optionalInteger("oldest_version").map { Int($0) })
         case "definition":
             self = .definition(text: try fields.string("text"), isLast: try fields.bool("is_last", default: true))
         case "described":

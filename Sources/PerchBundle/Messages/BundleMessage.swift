@@ -28,7 +28,8 @@ public struct ToldTicks: Sendable, Hashable {
 
 /// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
 public enum BundleMessage: Sendable, Hashable {
-    case hello(protocolVersion: Int, bundleVersion: String, pid: Int32)
+    /// The versions from the oldest, where it is said, to `protocolVersion` are spoken.
+    case hello(protocolVersion: Int, bundleVersion: String, pid: Int32, oldestVersion: Int? = nil)
     /// A piece of the JSON text of one DAG that is too long for `described`; the pieces of a text come one after
     /// another.
     case definition(text: String, isLast: Bool)

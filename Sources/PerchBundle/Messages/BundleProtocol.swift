@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The protocol between the engine and a bundle process, version 4. Any language can speak it.
+/// The protocol between the engine and a bundle process, version 4. Any language can speak it. The page "The bundle
+/// protocol" of the documentation says more about versions, limits and the journal.
 ///
 /// **Transport.** A stream socket, which is the bundle's standard input when it starts. Each frame is its length in
 /// four bytes, most significant first, and then so many bytes of UTF-8: one JSON object whose member `type` names the
@@ -10,14 +11,15 @@
 /// **Values.** Instants and spans are whole microseconds, instants since 1970 in UTC. What only travels through the
 /// engine (outputs, results of steps, events) is JSON text inside a string, which the engine does not look into.
 ///
-/// **Order.** The engine says `hello`, the bundle answers `hello`. After that the engine sends `describe`, `run`,
+/// **Order.** The engine says `hello`, the bundle answers `hello`; the lower one of their two newest versions is spoken.
+/// After that the engine sends `describe`, `run`,
 /// `cancel` and `drain` at will; any number of dispatches run at once. Every message about a dispatch carries its
 /// `dispatch_id`. Each side says its version in `hello`. A bundle of an older version is spoken to as before: one of
 /// version 1 hosts no triggers, and one that does not ask for connections is told of none. A dispatch ends with one `deferred` or one `result`; nothing more is said about it afterwards. When the
 /// socket hangs up, the bundle process ends at once, with everything that it has started.
 ///
 /// **Engine to bundle**
-/// - `hello`: `protocol_version`.
+/// - `hello`: `protocol_version`, the newest that it speaks, and `oldest_version`? (1).
 /// - `describe`: answered by `described`.
 /// - `tell-ticks` (2): `dag_id`, `after` (an instant), `count`: answered by `ticks`. Asked of DAGs whose schedule is a
 ///   `timetable`, any time; the same question is asked again after a crash, and where the bundle's version is another.
@@ -42,14 +44,13 @@
 /// - `trigger-woken` (2): `wait_id`, `run`, `number`: the sleep of this number is over.
 /// - `trigger-stored` (2): `wait_id`, `run`, `number`: the checkpoint of this number is durable.
 /// - `end-trigger` (2): `wait_id`, `run`: cancel the code; nothing that it says counts any more.
-/// - `clock`: `offset`: the engine's instant less the time since the machine was started (`CLOCK_BOOTTIME`), where the engine
-///   goes by another clock than its machine's. Said again when that clock was moved. A bundle that does not know the message
-///   answers `unknown`, and is told no more.
+/// - `clock` (4): `offset`: the engine's instant less the time since the machine was started (`CLOCK_BOOTTIME`), where the engine
+///   goes by another clock than its machine's. Said again when that clock was moved.
 /// - `drain`: no more `run` will come; the bundle ends when its dispatches have.
 /// - `unknown`: `message_type`: what the engine did not understand.
 ///
 /// **Bundle to engine**
-/// - `hello`: `protocol_version`, `bundle_version` (changes with every build), `pid`.
+/// - `hello`: `protocol_version`, `oldest_version`? (the same), `bundle_version` (changes with every build), `pid`?.
 /// - `described`: `bundle_version`, `dags` [the DAG's definition as JSON text], `problems` [one line each],
 ///   `import_errors`? [{`file`, `line`, `column`?, `message`}]: what is wrong in files from which the bundle reads DAGs,
 ///   which are left out or as they were before. The version is another one whenever the DAGs may be.
@@ -91,6 +92,8 @@ public enum BundleProtocol {
     public static let secretsVersion = 3
     /// The first version whose bundles hold what they are to run back until they are told to begin.
     public static let holdingVersion = 4
+    /// The first version whose bundles are told of the engine's clock.
+    public static let clockVersion = 4
     /// The longest frame, in bytes, its length not counted.
     public static let longestFrame = 16 << 20
     /// How much of definitions goes into one frame, in bytes of their text.

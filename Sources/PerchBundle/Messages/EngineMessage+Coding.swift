@@ -7,7 +7,11 @@ extension FrameWriter {
     /// - Throws: `BundleProtocolError` where it is longer than a frame may be; nothing is added then.
     public mutating func append(_ message: EngineMessage) throws(BundleProtocolError) {
         switch message {
-        case .hello(let version): try frame("hello") { $0.field("protocol_version", version) }
+        case .hello(let newest, let oldest):
+            try frame("hello") {
+                $0.field("protocol_version", newest)
+                $0.field("oldest_version", oldest)
+            }
         case .describe: try frame("describe") { _ in }
         case .tellTicks(let dagID, let after, let count):
             try frame("tell-ticks") {
@@ -109,7 +113,11 @@ extension EngineMessage {
     /// - Throws: `BundleProtocolError` that names the member that is wrong.
     public init(_ fields: MessageFields) throws(BundleProtocolError) {
         switch fields.type {
-        case "hello": self = .hello(protocolVersion: Int(try fields.integer("protocol_version")))
+        case "hello":
+            // An engine that does not say it is of a time when there was nothing older to refuse.
+            self = .hello(
+                protocolVersion: Int(try fields.integer("protocol_version")),
+                oldestVersion: Int(try fields.integer("oldest_version", default: 1)))
         case "describe": self = .describe
         case "tell-ticks":
             self = .tellTicks(

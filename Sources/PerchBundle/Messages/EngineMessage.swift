@@ -4,7 +4,8 @@ public import PerchSDK
 
 /// What the engine says to a bundle. `BundleProtocol` has the meaning of each.
 public enum EngineMessage: Sendable, Hashable {
-    case hello(protocolVersion: Int)
+    /// The versions from the oldest to `protocolVersion` are spoken.
+    case hello(protocolVersion: Int, oldestVersion: Int = BundleProtocol.oldestVersion)
     case describe
     case tellTicks(dagID: String, after: Timestamp, count: Int)
     case run(RunOrder)

@@ -18,7 +18,7 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 DeferredCommand.self, ApprovalsCommand.self,
                 EventsCommand.self, AssetsCommand.self, PoolsCommand.self, VariablesCommand.self,
                 ConnectionsCommand.self, SecretsCommandGroup.self,
-                DatabaseCommand.self, ConfigCommand.self,
+                DatabaseCommand.self, ConfigCommand.self, BundlesCommand.self,
                 InitCommand.self, MetricsCommand.self,
                 InfoCommand.self,
                 CompletionCommand<Bundle>.self, VersionCommand.self, BundleHostCommand<Bundle>.self,

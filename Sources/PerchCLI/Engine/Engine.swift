@@ -205,6 +205,9 @@ struct Engine {
             settings.drainTimeout = .seconds(1)
             if let lease = edges.lease { settings.pollPeriod = lease }
         }
+        settings.recycling = recycling(configuration)
+        let executable = try configuration.text("bundle.executable").map { try BundleExecutable($0).path }
+        let deployed = DeployedBundle(home)
         metrics?.slots(of: settings.slots)
         let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
         let reactor = try Self.reactor("perch-executor", metastore.clock, metrics)
@@ -221,10 +224,20 @@ struct Engine {
             metastore: metastore, reactor: reactor, processes: SystemProcesses(),
             launcher: edges?.launcher
                 ?? ProcessLauncher(
-                    home: home.path, arguments: hostArguments(dags, outputs(home, configuration)),
+                    home: home.path, executable: executable ?? deployed.executable ?? ProcessLauncher.thisProgram,
+                    arguments: hostArguments(dags, outputs(home, configuration)),
                     more: { clockArguments(metastore.clock) }, memoryLimit: memoryLimit),
             logs: edges?.logs ?? logs, configuration: settings, logger: logger, secrets: secrets,
             outputs: isShared ? OutputExchange(metastore: metastore, directory: home.paths.outputs) : nil)
+    }
+
+    /// When a bundle process is replaced although it works.
+    private static func recycling(_ configuration: Configuration) -> BundleRecycling {
+        var recycling = BundleRecycling()
+        recycling.maxAttempts = configuration.number("bundle.max_attempts").map { Int($0) }
+        recycling.maxAge = configuration.number("bundle.max_age").map { TimeSpan(microseconds: $0) }
+        recycling.maxMemory = configuration.number("bundle.max_memory")
+        return recycling
     }
 
     private static func hostArguments(_ dags: DAGFolderPlace?, _ outputs: Outputs) -> [String] {

@@ -52,6 +52,18 @@ struct ConfigurationKey: Sendable {
             name: "api.token_file", kind: .path, fallback: nil,
             summary: "a file with the bearer tokens that let senders in, one a line"),
         ConfigurationKey(
+            name: "bundle.executable", kind: .path, fallback: nil,
+            summary: "the executable that is the bundle, in any language; without it this program itself"),
+        ConfigurationKey(
+            name: "bundle.max_age", kind: .span, fallback: nil,
+            summary: "how long a bundle process runs before another takes its place; without it for ever"),
+        ConfigurationKey(
+            name: "bundle.max_attempts", kind: .integer(1...1_000_000_000), fallback: nil,
+            summary: "dispatches that a bundle process is given before another takes its place; without it all"),
+        ConfigurationKey(
+            name: "bundle.max_memory", kind: .bytes, fallback: nil,
+            summary: "resident memory of a bundle process at which another takes its place; its tasks end in it"),
+        ConfigurationKey(
             name: "bundle.memory_limit", kind: .bytes, fallback: nil,
             summary: "memory that a bundle process may use; without it only the machine is the limit"),
         ConfigurationKey(

@@ -15,9 +15,21 @@ struct DAGFolderPlace: Sendable {
     let kept: String?
 
     /// Of a bundle and a home; nil where the bundle reads no files.
+    /// - Throws: `PerchError` where the bundle is another executable that is not there, or a folder is set beside it.
     static func of(_ bundle: any DAGBundle.Type, _ home: Home, _ configuration: Configuration) throws -> DAGFolderPlace?
     {
         let given = configuration.text("core.dags_folder")
+        if let executable = configuration.text("bundle.executable") {
+            // Before anything is made.
+            _ = try BundleExecutable(executable)
+            guard given == nil else {
+                throw PerchError(
+                    .invalid,
+                    "both bundle.executable and core.dags_folder are set: the DAGs are those of the executable, or those of "
+                        + "the folder; leave one out")
+            }
+            return nil
+        }
         guard bundle.readsDAGFolder else {
             if let given {
                 Console.shared.say("note: core.dags_folder is '\(given)', but this executable reads no files")

@@ -13,6 +13,10 @@ enum Place: Sendable, Hashable, Comparable {
     case quarantine(dispatchID: Int64)
     /// One that runs triggers, and no task.
     case hosting(group: Int)
+    /// One that is coming up to take the place of the main one.
+    case successor
+    /// One that was the main one: it ends what it has begun, and is given nothing more.
+    case outgoing(number: Int)
 
     var isQuarantine: Bool { if case .quarantine = self { true } else { false } }
 }
@@ -34,7 +38,8 @@ final class Attempt {
     }
 
     let task: ClaimedTask
-    let place: Place
+    /// Changes only where its process is succeeded by another.
+    var place: Place
     var phase = Phase.waiting
     var startedAt: Timestamp
     /// When the next thing has to be done about it: its time is over, its clean-up's time is over, its process has to

@@ -10,6 +10,7 @@ extension ExecutorCore {
     /// A process is there and has said hello.
     mutating func ready(_ place: Place, now: Timestamp) {
         isReady[place] = true
+        if place == .main { begun = 0 }
         if place.isQuarantine, waiting[place] == nil {
             // Its attempt was cancelled while the process came up.
             isReady[place] = nil
@@ -56,6 +57,24 @@ extension ExecutorCore {
         admitSuspects(now: now)
     }
 
+    /// Another process has taken the place of the main one: that one ends what it has begun, and all that waits begins in
+    /// the new one.
+    mutating func succeed(main number: Int, now: Timestamp) {
+        let old = Place.outgoing(number: number)
+        for attempt in attempts.values where attempt.place == .main && attempt.isInProcess { attempt.place = old }
+        if let blamed = offenders.removeValue(forKey: .main) { offenders[old] = blamed }
+        isReady[old] = true
+        ready(.main, now: now)
+        dismissIfDone(old)
+    }
+
+    /// Lets an outgoing process go once nothing runs in it.
+    mutating func dismissIfDone(_ place: Place) {
+        guard case .outgoing = place, isReady[place] == true, !isRunning(in: place) else { return }
+        isReady[place] = nil
+        actions.append(.dismiss(place))
+    }
+
     /// Gives everything back that is still held, for a worker that stops.
     mutating func giveBack(now: Timestamp) {
         for attempt in attempts.values.sorted(by: { $0.dispatchID < $1.dispatchID }) where !attempt.isOver {
@@ -80,6 +99,7 @@ extension ExecutorCore {
         foreseen = []
         admitted = [:]
         occupied = 0
+        begun = 0
         turn = Turn()
         isReady = [:]
     }

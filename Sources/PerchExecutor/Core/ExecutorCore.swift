@@ -17,6 +17,8 @@ struct ExecutorCore {
         case launch(Place)
         /// The process there has nothing more to do.
         case retire(Place)
+        /// The process there, which was told to end when it has nothing more to do, has come to that.
+        case dismiss(Place)
         /// The output of this success lies in a file of the home: others have to find it before it is reported.
         case publish(TaskReport)
         /// What this attempt is given may lie in files of other homes: it begins when they are here.
@@ -49,6 +51,8 @@ struct ExecutorCore {
     var actions: [Action] = []
     var occupied = 0
     var isReady: [Place: Bool] = [:]
+    /// How many dispatches the main process was given.
+    var begun = 0
     /// Attempts that wait for their process, in the order of claims.
     var waiting: [Place: [Int64]] = [:]
     /// Attempts that are the reason why a process is being ended.
@@ -182,6 +186,7 @@ struct ExecutorCore {
             return report(attempt, .failure(message: "its journal cannot be read: \(error)", retryable: false), now)
         }
         attempt.startedAt = now
+        if attempt.place == .main { begun += 1 }
         if let intent = attempt.task.cancel {
             attempt.phase = .cancelling(intent)
             setDeadline(attempt, now + attempt.task.definition.killTimeout)
@@ -286,6 +291,7 @@ struct ExecutorCore {
         setDeadline(attempt, nil)
         occupied -= 1
         release(attempt)
+        dismissIfDone(attempt.place)
     }
 
     mutating func drop(_ attempt: Attempt) {

@@ -8,24 +8,31 @@ package protocol BundleLauncher: Sendable {
     var name: String { get }
     /// What stands in the environment of everything that a bundle starts: `NAME=value`.
     var mark: String { get }
+    /// Tells what would be started now from what would be started after it was replaced; nil where that is not known at
+    /// this moment.
+    var revision: String? { get }
     /// Starts one, on the thread of the loop.
     /// - Throws: `PerchError` (`unavailable`) where it cannot be started.
     func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink
 }
 
+extension BundleLauncher {
+    package var revision: String? { nil }
+}
+
 /// The descriptors of a bundle that has just been started; its connection closes them.
-struct LaunchedBundle: Sendable {
+package struct LaunchedBundle: Sendable {
     /// The engine's end of the socket.
-    var socket: Int32
+    package var socket: Int32
     /// Nil where it is no process of its own.
-    var process: Process?
+    package var process: Process?
 
     /// What only a process has.
-    struct Process: Sendable {
-        var pid: Int32
+    package struct Process: Sendable {
+        package var pid: Int32
         /// Readable once the process has ended.
-        var pidDescriptor: Int32
-        var output: Int32
-        var error: Int32
+        package var pidDescriptor: Int32
+        package var output: Int32
+        package var error: Int32
     }
 }

@@ -13,22 +13,27 @@ internal import PerchSDK
 package struct ProcessLauncher: BundleLauncher {
     package let name: String
     package let mark: String
-    private let executable: String
+    private let executable: @Sendable () -> String
     private let arguments: [String]
     private let more: @Sendable () -> [String]
     private let memoryLimit: UInt64?
+
+    /// The file of this program, even where it was replaced meanwhile.
+    package static let thisProgram = "/proc/self/exe"
 
     /// A launcher of one executable.
     ///
     /// - Parameters:
     ///   - home: The engine's home; it marks what the bundle starts.
-    ///   - executable: The path; this program itself unless given, even where its file was replaced meanwhile.
+    ///   - executable: The path, asked for at each start; this program itself unless given, even where its file was
+    ///     replaced meanwhile.
     ///   - arguments: What makes it serve as a bundle.
     ///   - more: Arguments that are another at each start.
     ///   - name: The name under which its DAGs are stored.
     ///   - memoryLimit: Bytes of private memory that a bundle process may use; nil: as much as there is.
     package init(
-        home: String, executable: String = "/proc/self/exe", arguments: [String] = ["bundle-host"],
+        home: String, executable: @autoclosure @escaping @Sendable () -> String = ProcessLauncher.thisProgram,
+        arguments: [String] = ["bundle-host"],
         more: @escaping @Sendable () -> [String] = { [] }, name: String = "default", memoryLimit: UInt64? = nil
     ) {
         self.name = name
@@ -44,8 +49,10 @@ package struct ProcessLauncher: BundleLauncher {
         try BundleConnection(start(), loop: loop, callbacks: callbacks)
     }
 
-    func start() throws -> LaunchedBundle {
+    /// Starts the executable; the descriptors are the caller's to close, and the process to collect.
+    package func start() throws -> LaunchedBundle {
         var sockets: [Int32] = [-1, -1]
+        let executable = executable()
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else {
             throw PerchError(.unavailable, "no socket for a bundle: \(String(cString: strerror(errno)))")
@@ -54,7 +61,7 @@ package struct ProcessLauncher: BundleLauncher {
         setNonblocking(sockets[0])
         do {
             let child = try ChildProcess.start(
-                path: executable, arguments: [programName] + arguments + more(), environment: environment(),
+                path: executable, arguments: [programName(executable)] + arguments + more(), environment: environment(),
                 input: sockets[1],
                 leadsSession: true)
             return LaunchedBundle(
@@ -67,8 +74,18 @@ package struct ProcessLauncher: BundleLauncher {
         }
     }
 
-    private var programName: String {
-        executable == "/proc/self/exe" ? (CommandLine.arguments.first ?? executable) : executable
+    /// The file, and the state in which it is.
+    package var revision: String? {
+        let path = executable()
+        if path == Self.thisProgram { return path }
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        let time = "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        return "\(path) \(status.st_dev) \(status.st_ino) \(status.st_size) \(time)"
+    }
+
+    private func programName(_ executable: String) -> String {
+        executable == Self.thisProgram ? (CommandLine.arguments.first ?? executable) : executable
     }
 
     private func environment() -> [String] {

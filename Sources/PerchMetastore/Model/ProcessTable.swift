@@ -19,12 +19,15 @@ package protocol ProcessTable: Sendable {
     /// A descriptor that can be read when a process of this machine has ended, the caller's to close; nil where there is
     /// none to be had.
     func exitDescriptor(of row: ProcessRow) -> Int32?
+    /// How many bytes of memory a process has at this moment; nil where that is not known.
+    func residentMemory(of pid: Int32) -> Int64?
     /// Ends a recorded bundle whose engine is gone, and what it started. Returns whether there was anything to end.
     func end(_ row: ProcessRow, mark: String) -> Bool
 }
 
 extension ProcessTable {
     package func exitDescriptor(of row: ProcessRow) -> Int32? { nil }
+    package func residentMemory(of pid: Int32) -> Int64? { nil }
 
     /// Whether the process that was recorded is the one that runs under its id now.
     package func isAlive(_ row: ProcessRow) -> Bool {
@@ -50,6 +53,11 @@ public struct SystemProcesses: ProcessTable {
     package func parent(of pid: Int32) -> Int32? {
         var parent: pid_t = 0
         return clinux_parent(pid, &parent) == 0 ? parent : nil
+    }
+
+    package func residentMemory(of pid: Int32) -> Int64? {
+        let bytes = clinux_resident_memory(pid)
+        return bytes < 0 ? nil : bytes
     }
 
     package func isOfThisHost(_ row: ProcessRow) -> Bool { row.host == ProcessIdentity.thisHost }

@@ -29,6 +29,8 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let hosted = DoorbellSet(rawValue: 256)
     /// Ticks of timetables in code are wanted: workers ask their bundle.
     public static let timetables = DoorbellSet(rawValue: 512)
+    /// A bundle was deployed, or rolled back: workers look what they are to start now.
+    public static let bundles = DoorbellSet(rawValue: 1_024)
 }
 
 /// The doorbells of one process. A transaction rings those of its doings after its COMMIT has returned.

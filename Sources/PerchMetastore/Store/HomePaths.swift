@@ -45,6 +45,8 @@ public struct HomePaths: Sendable, Hashable {
     public var dags: String { home + "/dags" }
     /// Where the last good state of such files is kept.
     public var keptDAGs: String { home + "/dags.kept" }
+    /// The versions of the bundle that were deployed.
+    public var bundle: String { home + "/bundle" }
     /// The key that seals connections and secret variables, where the settings name no other place.
     public var key: String { home + "/secret.key" }
     /// The configuration file, if there is one.

@@ -38,6 +38,9 @@ public final class Transaction: Snapshot {
         doorbells.formUnion(bells)
     }
 
+    /// Tells workers that what they are to start as their bundle may be another one now.
+    public func ringBundles() { ring(.bundles) }
+
     /// Takes back what was rung: for who does himself, next, what the bells ask for.
     public func silence(_ bells: DoorbellSet) {
         doorbells.subtract(bells)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import Glibc
+internal import PerchMetastore
+internal import PerchSDK
+
+/// The versions of a home's bundle that were deployed.
+///
+/// Each is a directory with a number, that never changes: what was deployed, and a link `run` to the executable in it.
+/// The link `current` names the one in use, and is replaced in one step.
+struct DeployedBundle: Sendable {
+    /// One version.
+    struct Version {
+        var number: Int
+        /// The executable, as a path in what was deployed.
+        var executable: String
+        /// What the bundle says of itself.
+        var bundleVersion: String
+        var deployedAt: Timestamp
+        var by: String
+    }
+
+    let directory: String
+
+    init(_ home: Home) { directory = home.paths.bundle }
+
+    private var link: String { directory + "/current" }
+    private func place(_ number: Int) -> String { "\(directory)/\(number)" }
+
+    /// The number in use; nil where nothing was deployed.
+    var current: Int? { Self.target(of: link).flatMap { Int($0) } }
+
+    /// The executable in use, by a path that means this version whatever is deployed later; nil where there is none.
+    var executable: String? {
+        guard let current, let file = Self.target(of: place(current) + "/run") else { return nil }
+        return "\(place(current))/\(file)"
+    }
+
+    /// Those that are kept, the newest first.
+    func versions() throws -> [Version] {
+        try numbers().sorted(by: >).map { number in
+            let path = place(number) + "/version.json"
+            guard let text = try TextFile.readIfPresent(path) else {
+                throw PerchError(.notFound, "\(path) is missing: the version \(number) is damaged; deploy it again")
+            }
+            let fields = try JSONValue(parsing: text)
+            func member(_ name: String) -> String {
+                if case .string(let member)? = fields[name] { member } else { "" }
+            }
+            var deployedAt: Int64 = 0
+            if case .integer(let time)? = fields["deployed_at"] { deployedAt = time }
+            return Version(
+                number: number, executable: member("executable"), bundleVersion: member("bundle_version"),
+                deployedAt: Timestamp(microseconds: deployedAt), by: member("by"))
+        }
+    }
+
+    private func numbers() throws -> [Int] {
+        guard FileManager.default.fileExists(atPath: directory) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: directory).compactMap { Int($0) }.filter { $0 > 0 }
+    }
+
+    // MARK: Changes
+
+    /// Puts a copy beside the versions that there are. Nothing uses it yet.
+    ///
+    /// - Parameters:
+    ///   - source: A file, or a directory.
+    ///   - name: The executable in a directory.
+    /// - Returns: The copy, for whoever wants to try it before it is `added`.
+    func stage(_ source: String, executable name: String?) throws -> (path: String, executable: BundleExecutable) {
+        let source = try Home.absolute(source)
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory) else {
+            throw PerchError(.notFound, "there is no file or directory \(source.shown(200)) to deploy")
+        }
+        let file: String
+        if isDirectory.boolValue {
+            file = name ?? "bundle"
+            guard !file.hasPrefix("/"), !file.split(separator: "/").contains("..") else {
+                throw PerchError(.invalid, "--executable is '\(file.shown())'; it is a path within the directory")
+            }
+            _ = try BundleExecutable("\(source)/\(file)")
+        } else {
+            guard name == nil else {
+                throw PerchError(
+                    .invalid, "--executable names a file in a directory, and \(source.shown(200)) is a file")
+            }
+            _ = try BundleExecutable(source)
+            file = String(source[source.index(after: source.lastIndex(of: "/") ?? source.startIndex)...])
+        }
+        let staged = "\(directory)/.staged-\(getpid())"
+        let files = isDirectory.boolValue ? "\(staged)/files" : "\(staged)/files/\(file)"
+        do {
+            if FileManager.default.fileExists(atPath: staged) { try FileManager.default.removeItem(atPath: staged) }
+            try FileManager.default.createDirectory(
+                atPath: isDirectory.boolValue ? staged : "\(staged)/files", withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+            try FileManager.default.copyItem(atPath: source, toPath: files)
+            try FileManager.default.createSymbolicLink(atPath: "\(staged)/run", withDestinationPath: "files/\(file)")
+        } catch {
+            throw PerchError(.unavailable, "\(source.shown(200)) cannot be copied into \(directory)", cause: error)
+        }
+        return (staged, try BundleExecutable("\(staged)/files/\(file)"))
+    }
+
+    /// Takes a copy back that is not to be used.
+    func takeBack(_ staged: String) {
+        try? FileManager.default.removeItem(atPath: staged)  // because the next one replaces what is left
+    }
+
+    /// Makes a copy the newest version, durably. It is not used yet.
+    func add(_ staged: String, bundleVersion: String, now: Timestamp) throws -> Int {
+        let file = Self.target(of: staged + "/run").map { String($0.dropFirst("files/".count)) } ?? ""
+        let record = JSONValue.object([
+            "executable": .string(file), "bundle_version": .string(bundleVersion),
+            "deployed_at": .integer(now.microseconds), "by": .string(Person.name),
+        ])
+        try TextFile.create(staged + "/version.json", record.text + "\n")
+        for path in try FileManager.default.subpathsOfDirectory(atPath: staged).sorted() {
+            try Self.flush("\(staged)/\(path)")
+        }
+        try Self.flush(staged)
+        // Others may deploy at this moment, too.
+        for _ in 0..<100 {
+            let number = (try numbers().max() ?? 0) + 1
+            if rename(staged, place(number)) == 0 {
+                try Self.flush(directory)
+                return number
+            }
+            guard errno == EEXIST || errno == ENOTEMPTY else { throw TextFile.fault("make", place(number)) }
+        }
+        throw PerchError(.conflict, "others deploy to \(directory) all the time; try again")
+    }
+
+    /// Makes a version the one in use, in one step.
+    func use(_ number: Int) throws {
+        let known = try numbers().sorted()
+        guard known.contains(number) else {
+            throw PerchError(
+                .notFound,
+                known.isEmpty
+                    ? "nothing was deployed to this home"
+                    : "there is no version \(number); there are \(known.map(String.init).joined(separator: ", "))")
+        }
+        let next = "\(directory)/.current-\(getpid())"
+        unlink(next)
+        guard symlink("\(number)", next) == 0 else { throw TextFile.fault("make", next) }
+        guard rename(next, link) == 0 else { throw TextFile.fault("replace", link) }
+        try Self.flush(directory)
+    }
+
+    /// Removes all but the newest ones and the one in use. Gives how many went.
+    func prune(keeping count: Int) throws -> Int {
+        let current = current
+        let old = try numbers().sorted(by: >).dropFirst(count).filter { $0 != current }
+        for number in old { try FileManager.default.removeItem(atPath: place(number)) }
+        return old.count
+    }
+
+    /// Where a link leads; nil where there is none.
+    private static func target(of link: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = readlink(link, &buffer, buffer.count - 1)
+        return count > 0 ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+    }
+
+    /// Returns when a file, or what stands in a directory, survives a loss of power. A link goes with its directory.
+    private static func flush(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        if descriptor < 0, errno == ELOOP { return }
+        guard descriptor >= 0 else { throw TextFile.fault("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw TextFile.fault("flush", path) }
+    }
+}

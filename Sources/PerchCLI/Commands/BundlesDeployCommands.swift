@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import ArgumentParser
+internal import PerchMetastore
+internal import PerchSDK
+
+struct BundlesDeployCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deploy", abstract: "Put a new version of a home's bundle beside the others, and use it.",
+        discussion: """
+            PATH is an executable, or a directory with one. It is copied into the home, tried (its hello and its DAGs), \
+            and then put into use in one step: a running engine starts a process of it, in which everything begins from \
+            then on; what runs ends in the old process, and what sleeps goes on with the new one. `bundles rollback` is \
+            the way back.
+            """)
+
+    @Argument(help: "An executable, or a directory with one.", completion: .file()) var path: String
+    @Option(
+        name: .long, help: ArgumentHelp("The executable in a directory. Default: bundle.", valueName: "file"))
+    var executable: String?
+    @Option(name: .long, help: "How many versions are kept, beside the one in use.") var keep = 10
+    @OptionGroup var home: HomeOption
+    @OptionGroup var settings: SettingsOption
+
+    func validate() throws {
+        if path.isEmpty { throw ValidationError("the path is empty; name an executable, or a directory with one") }
+        if executable?.isEmpty == true { throw ValidationError("--executable is empty; name a file in the directory") }
+        try checkedLimit(keep, "--keep")
+    }
+
+    func run() async throws {
+        let home = try home.resolve()
+        try BundleUse.requireDeployed(try settings.read(home))
+        let bundle = DeployedBundle(home)
+        let staged = try bundle.stage(path, executable: executable)
+        let number: Int
+        do {
+            var checks = BundleChecks(staged.executable, patience: .seconds(30), clock: SystemClock())
+            let said = try checks.runFirst()
+            number = try bundle.add(staged.path, bundleVersion: said, now: SystemClock().now)
+        } catch {
+            bundle.takeBack(staged.path)
+            guard let fault = error as? BundleFault else { throw error }
+            throw PerchError(
+                .invalid, "\(path.shown(200)) is not deployed: it \(fault.words); `bundles check` tries all of it")
+        }
+        try bundle.use(number)
+        let gone = try bundle.prune(keeping: keep)
+        try await BundleUse.tell(home, self.home)
+        try Console.shared.line("version \(number) is in use")
+        if gone > 0 { Console.shared.say("note: \(BundleChecks.count(gone, "older version")) removed") }
+        try Console.shared.flush()
+    }
+}
+
+struct BundlesRollbackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Use the version before the one in use, or another one that is kept.")
+
+    @Argument(help: "The version, as `bundles versions` shows it. Default: the one before.") var version: Int?
+    @OptionGroup var home: HomeOption
+    @OptionGroup var settings: SettingsOption
+
+    func run() async throws {
+        let home = try home.resolve()
+        try BundleUse.requireDeployed(try settings.read(home))
+        let bundle = DeployedBundle(home)
+        guard let current = bundle.current else {
+            throw PerchError(.notFound, "nothing was deployed to \(home.path); `bundles deploy PATH` does it")
+        }
+        let earlier = try bundle.versions().map(\.number).first { $0 < current }
+        guard let number = version ?? earlier else {
+            throw PerchError(.notFound, "version \(current) is the oldest one that is kept; there is none before it")
+        }
+        try bundle.use(number)
+        try await BundleUse.tell(home, self.home)
+        try Console.shared.line("version \(number) is in use, \(current) was")
+        try Console.shared.flush()
+    }
+}
+
+struct BundlesVersionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "versions", abstract: "The versions of a home's bundle that are kept, the newest first.")
+
+    @OptionGroup var home: HomeOption
+    @OptionGroup var output: FormatOption
+
+    func run() throws {
+        let bundle = DeployedBundle(try home.resolve())
+        let current = bundle.current
+        var listing = Listing(output.format)
+        try listing.add(
+            bundle.versions().map { version in
+                [
+                    "version": .number(version.number),
+                    "state": .text(version.number == current ? "in use" : "kept"),
+                    "executable": .text(version.executable), "bundle_version": .text(version.bundleVersion),
+                    "deployed_at": .instant(version.deployedAt), "by": .text(version.by),
+                ]
+            })
+        try listing.finish(empty: "nothing was deployed to this home")
+    }
+}
+
+struct BundlesListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "The bundle of a home: what is started, and where that is settled.")
+
+    @OptionGroup var home: HomeOption
+    @OptionGroup var settings: SettingsOption
+    @OptionGroup var output: FormatOption
+
+    func run() throws {
+        let home = try home.resolve()
+        let bundle = DeployedBundle(home)
+        let set = try settings.read(home).text("bundle.executable")
+        var listing = Listing(output.format)
+        try listing.add([
+            [
+                // There is one a home, until there are several.
+                "bundle": .text("default"),
+                "origin": .text(set != nil ? "bundle.executable" : bundle.current != nil ? "deployed" : "this program"),
+                "version": .number(set == nil ? bundle.current.map { Int64($0) } : nil),
+                "executable": .text(try set.map { try Home.absolute($0) } ?? bundle.executable ?? ProgramName.current),
+                "versions": .number(try bundle.versions().count),
+            ]
+        ])
+        try listing.finish(empty: "no bundle")
+    }
+}
+
+/// What commands that change the version in use have in common.
+enum BundleUse {
+    /// Refuses where what is deployed would not be used.
+    static func requireDeployed(_ configuration: Configuration) throws {
+        guard let path = configuration.text("bundle.executable") else { return }
+        throw PerchError(
+            .conflict,
+            "bundle.executable is set to \(path.shown(200)): the engine runs that file, and nothing that is deployed; "
+                + "take the setting away first")
+    }
+
+    /// Tells workers to look. Where there is no metastore yet there is nobody to be told.
+    static func tell(_ home: Home, _ option: HomeOption) async throws {
+        if try home.postgres() != nil || home.paths.state.hasMetastore {
+            try await option.withMetastore { _, metastore in try await metastore.write { $0.ringBundles() } }
+        }
+        try home.noteMissingEngine("the next one that starts uses it")
+    }
+}
