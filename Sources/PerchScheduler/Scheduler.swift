@@ -39,6 +39,7 @@ public actor Scheduler {
     private var cleaning: Task<Void, Never>?
     private var timer: LoopTimer?
     private var failures = 0
+    private var pace: WritePace
     private var nextCleaning: Int64?
     /// When it is looked again for waits that nobody watches.
     var nextLook: Int64 = .min
@@ -73,6 +74,7 @@ public actor Scheduler {
         self.reactor = reactor
         self.processes = processes
         self.configuration = configuration
+        pace = WritePace(most: configuration.rowsPerTransaction)
         self.log = log
     }
 
@@ -304,15 +306,20 @@ public actor Scheduler {
 
     /// Starts runs, takes up retries, and queues what waited for room: in bounded transactions until none is left to do.
     private func moveTasks() async throws {
-        let budget = configuration.rowsPerTransaction
+        let clock = metastore.clock
         var isMore = true
         while isMore, !isStopped {
-            isMore = try await metastore.write { transaction in
-                if try transaction.advanceRuns(budget: budget) { return true }
-                if try transaction.retryDue(limit: budget / 5) { return true }
-                if try transaction.failOverdueInQueue(limit: budget / 5) { return true }
-                return try transaction.promoteScheduled(limit: budget / 5)
+            let budget = pace.rows
+            let limit = max(1, budget / 5)
+            let took: TimeSpan
+            (isMore, took) = try await metastore.write { transaction in
+                let began = clock.now
+                let isMore =
+                    try transaction.advanceRuns(budget: budget) || transaction.retryDue(limit: limit)
+                    || transaction.failOverdueInQueue(limit: limit) || transaction.promoteScheduled(limit: limit)
+                return (isMore, clock.now - began)
             }
+            pace.note(took)
         }
     }
 

@@ -21,7 +21,7 @@ public struct SchedulerConfiguration: Sendable {
     public var dagsPerTransaction = 500
     /// How many runs are created in one transaction.
     public var runsPerTransaction = 1_000
-    /// How many row changes one transaction makes when it starts runs.
+    /// How many row changes one transaction makes when it starts runs; fewer where they take long.
     public var rowsPerTransaction = 5_000
 
     /// The defaults.
