@@ -41,7 +41,7 @@ final class PostgresConnection: SQLConnection {
         var size: Int {
             switch self {
             case .command(let text): text.utf8.count
-            case .post(let sql, _, let values): sql.utf8CodeUnitCount + values.size
+            case .question(let sql, let values), .post(let sql, _, let values): sql.utf8CodeUnitCount + values.size
             }
         }
     }
