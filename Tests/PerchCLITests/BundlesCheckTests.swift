@@ -100,10 +100,7 @@ struct BundlesCheckTests {
         "what a bundle does wrong fails the check that is about it",
         arguments: [
             ("LONGEST_FRAME = 1 << 40", "too long a frame", "goes on"),
-            (
-                "LONGEST_FRAME = 1 << 20", "longest frame",
-                "where more was due from it; its last words: bundle.py: the engine"
-            ),
+            ("LONGEST_FRAME = 1 << 20", "longest frame", "its last words: bundle.py: the engine broke the protocol"),
             ("VERSION, OLDEST_VERSION = 9, 9", "hello", "version 9 of the protocol, this engine versions 1 to"),
             ("VERSION, OLDEST_VERSION = 0, 0", "hello", "build the bundle anew for one of versions 1 to"),
             ("Bundle.version = property(lambda self: '', lambda self, value: None)", "hello", "no 'bundle_version'"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchBundle
+internal import PerchMetastore
 internal import PerchSDK
 
 /// What is tried with a task that may be run: its journal, cancel, and ends while it runs.
