@@ -122,7 +122,7 @@ struct APITests {
                 [], ["PERCH__API__LISTEN": "127.0.0.1:0", "PERCH__API__SECRET_FILE": "/dev/null"], "/dev/null is empty",
                 1
             ),
-            ([], ["PERCH__API__LISTEN": "127.0.0.1:0", "PERCH__API__TOKEN": "two words"], "one word", 1),
+            ([], ["PERCH__API__LISTEN": "127.0.0.1:0", "PERCH__API__TOKEN": "two words"], "what it lets do", 1),
             ([], ["PERCH__API__LISTEN": "127.0.0.1:0", "PERCH__API__TOKEN": ""], "api.token is empty", 1),
         ] as [([String], [String: String], String, Int32)])
     func refused(flags: [String], environment: [String: String], says: String, code: Int32) throws {

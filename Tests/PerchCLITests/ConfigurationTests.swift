@@ -51,7 +51,9 @@ struct ConfigurationTests {
     @Test(
         "an unknown key or an ill-typed value is an error that names it",
         arguments: [
-            (["core.paralelism=3"], [:], nil, "core.paralelism"),
+            (["core.paralelism=3"], [:], nil, "'core.paralelism'; did you mean 'core.parallelism'?"),
+            ([], ["PERCH__CORE__PARALELISM": "3"], nil, "did you mean 'PERCH__CORE__PARALLELISM'?"),
+            ([], [:], #"{"cor": {"parallelism": 1}}"#, "did you mean 'core.parallelism'?"),
             (["core.parallelism"], [:], nil, "core.parallelism"),
             (["core.parallelism=none"], [:], nil, "none"),
             (["core.parallelism=0"], [:], nil, "core.parallelism"),

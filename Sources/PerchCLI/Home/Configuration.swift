@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import PerchMetastore
 internal import PerchPostgres
 internal import PerchSDK
 
@@ -43,7 +44,9 @@ struct Configuration: Sendable {
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("PERCH__") {
             guard let key = ConfigurationKey.all.first(where: { $0.variable == variable }) else {
                 throw PerchError(
-                    .invalid, "the environment variable \(variable.shown(60)) sets nothing; " + Self.known(\.variable))
+                    .invalid,
+                    "the environment variable \(variable.shown(60)) sets nothing; "
+                        + Self.hint(variable, \.variable))
             }
             values[key.name] = (value, variable)
         }
@@ -53,7 +56,8 @@ struct Configuration: Sendable {
             }
             let name = String(flag[..<equals])
             guard let key = ConfigurationKey.all.first(where: { $0.name == name }) else {
-                throw PerchError(.invalid, "--set: there is no setting '\(name.shown(60))'; " + Self.known(\.name))
+                throw PerchError(
+                    .invalid, "--set: there is no setting '\(name.shown(60))'; " + Self.hint(name, \.name))
             }
             if case .secret = key.kind {
                 throw PerchError(
@@ -99,8 +103,10 @@ struct Configuration: Sendable {
         entries.first { $0.key.name == "log.level" }?.value.flatMap(Logger.Level.init(rawValue:)) ?? .info
     }
 
-    private static func known(_ path: KeyPath<ConfigurationKey, String>) -> String {
-        "there are " + ConfigurationKey.all.map { $0[keyPath: path] }.joined(separator: ", ")
+    /// What may have been meant.
+    private static func hint(_ name: String, _ path: KeyPath<ConfigurationKey, String>) -> String {
+        let known = Set(ConfigurationKey.all.map { $0[keyPath: path] })
+        return NearName.hint(name, known.sorted()) + " (`config list` shows all)"
     }
 
     /// `{"core": {"parallelism": 8}}` as `core.parallelism` and `8`.
@@ -117,12 +123,14 @@ struct Configuration: Sendable {
         var found: [(String, String)] = []
         for (section, value) in sections.sorted(by: { $0.key < $1.key }) {
             guard case .object(let members) = value else {
-                throw PerchError(.invalid, "\(path): '\(section.shown(60))' is no section; " + known(\.name))
+                throw PerchError(
+                    .invalid, "\(path): '\(section.shown(60))' is no section; " + hint(section, \.section))
             }
             for (key, value) in members.sorted(by: { $0.key < $1.key }) {
                 let name = "\(section).\(key)"
                 guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
-                    throw PerchError(.invalid, "\(path): there is no setting '\(name.shown(60))'; " + known(\.name))
+                    throw PerchError(
+                        .invalid, "\(path): there is no setting '\(name.shown(60))'; " + hint(name, \.name))
                 }
                 switch value {
                 case .integer(let number): found.append((name, String(number)))

@@ -145,6 +145,9 @@ struct ConfigurationKey: Sendable {
             summary: "how long a worker holds its tasks without renewing"),
     ]
 
+    /// What stands before the first dot of its name.
+    var section: String { String(name.prefix { $0 != "." }) }
+
     /// The environment variable that sets it.
     var variable: String {
         "PERCH__" + name.split(separator: ".").joined(separator: "__").uppercased()
