@@ -44,7 +44,7 @@ struct SimulateProgramTests {
     func sabotages() async throws {
         // Those that few histories show; `ChecksTests` has all of them on transitions worked by hand.
         let outcome = try await run(
-            "sabotage", "--histories", "8", "fire-keeps-the-wait", "outcome-overwritten", "slot-not-released",
+            "sabotage", "--histories", "12", "fire-keeps-the-wait", "outcome-overwritten", "slot-not-released",
             "pending-counted-twice", "run-counted-twice", "event-counter-stands", "retry-keeps-the-dispatch",
             "event-taken-twice", "retry-inherits-all", "cancel-keeps-the-wait", "deadline-ignored", "doorbells-only",
             "requeue-keeps-the-dispatch", "synchronous-off", "lying-sync")
