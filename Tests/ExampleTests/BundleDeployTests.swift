@@ -66,6 +66,24 @@ struct BundleDeployTests {
         #expect(try program("bundles", "rollback", "3").code == 0)
     }
 
+    @Test("what a deploy that was killed has copied goes with the next one, and a damaged version is named")
+    func damaged()
+        throws
+    {
+        defer { folder.remove() }
+        let place = folder.path + "/home/bundle"
+        // No process can have this number; the one of this test's own lives.
+        let (dead, live) = ("\(place)/.staged-\(Int32.max)", "\(place)/.staged-\(getpid())")
+        for path in [dead, live] {
+            try FileManager.default.createDirectory(atPath: path + "/files", withIntermediateDirectories: true)
+        }
+        #expect(try program("bundles", "deploy", try bundle("one.py")).code == 0)
+        #expect(!FileManager.default.fileExists(atPath: dead) && FileManager.default.fileExists(atPath: live))
+        try Data(#"{"executable":"one.py","by":"ann"}"#.utf8).write(to: URL(filePath: place + "/1/version.json"))
+        let listed = try program("bundles", "versions")
+        #expect(listed.code == 1 && listed.errors.contains("/1/version.json has no 'deployed_at'"), "\(listed)")
+    }
+
     @Test("what is no bundle is refused, and nothing of it stays") func refused() throws {
         defer { folder.remove() }
         #expect(try program("bundles", "deploy", try bundle("good.py")).code == 0)

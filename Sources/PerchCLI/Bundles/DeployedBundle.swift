@@ -45,14 +45,17 @@ struct DeployedBundle: Sendable {
                 throw PerchError(.notFound, "\(path) is missing: the version \(number) is damaged; deploy it again")
             }
             let fields = try JSONValue(parsing: text)
-            func member(_ name: String) -> String {
-                if case .string(let member)? = fields[name] { member } else { "" }
+            func damage(_ name: String) -> PerchError {
+                PerchError(.invalid, "\(path) has no '\(name)': the version \(number) is damaged; deploy it again")
             }
-            var deployedAt: Int64 = 0
-            if case .integer(let time)? = fields["deployed_at"] { deployedAt = time }
+            func member(_ name: String) throws -> String {
+                guard case .string(let member)? = fields[name] else { throw damage(name) }
+                return member
+            }
+            guard case .integer(let time)? = fields["deployed_at"] else { throw damage("deployed_at") }
             return Version(
-                number: number, executable: member("executable"), bundleVersion: member("bundle_version"),
-                deployedAt: Timestamp(microseconds: deployedAt), by: member("by"))
+                number: number, executable: try member("executable"), bundleVersion: try member("bundle_version"),
+                deployedAt: Timestamp(microseconds: time), by: try member("by"))
         }
     }
 
@@ -90,7 +93,8 @@ struct DeployedBundle: Sendable {
             _ = try BundleExecutable(source)
             file = String(source[source.index(after: source.lastIndex(of: "/") ?? source.startIndex)...])
         }
-        let staged = "\(directory)/.staged-\(getpid())"
+        try removeAbandoned()
+        let staged = Self.staged(by: getpid(), in: directory)
         let files = isDirectory.boolValue ? "\(staged)/files" : "\(staged)/files/\(file)"
         do {
             if FileManager.default.fileExists(atPath: staged) { try FileManager.default.removeItem(atPath: staged) }
@@ -105,14 +109,29 @@ struct DeployedBundle: Sendable {
         return (staged, try BundleExecutable("\(staged)/files/\(file)"))
     }
 
+    private static func staged(by pid: Int32, in directory: String) -> String { "\(directory)/.staged-\(pid)" }
+
+    /// Removes copies whose commands died before they had made versions of them.
+    private func removeAbandoned() throws {
+        guard FileManager.default.fileExists(atPath: directory) else { return }
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory).sorted() {
+            guard name.hasPrefix(".staged-"), let pid = Int32(name.dropFirst(".staged-".count)), pid > 0 else {
+                continue
+            }
+            guard kill(pid, 0) != 0, errno == ESRCH else { continue }
+            try FileManager.default.removeItem(atPath: Self.staged(by: pid, in: directory))
+        }
+    }
+
     /// Takes a copy back that is not to be used.
     func takeBack(_ staged: String) {
-        try? FileManager.default.removeItem(atPath: staged)  // because the next one replaces what is left
+        try? FileManager.default.removeItem(atPath: staged)  // because the next deploy removes what is left
     }
 
     /// Makes a copy the newest version, durably. It is not used yet.
     func add(_ staged: String, bundleVersion: String, now: Timestamp) throws -> Int {
-        let file = Self.target(of: staged + "/run").map { String($0.dropFirst("files/".count)) } ?? ""
+        guard let target = Self.target(of: staged + "/run") else { throw TextFile.fault("read", staged + "/run") }
+        let file = String(target.dropFirst("files/".count))
         let record = JSONValue.object([
             "executable": .string(file), "bundle_version": .string(bundleVersion),
             "deployed_at": .integer(now.microseconds), "by": .string(Person.name),
