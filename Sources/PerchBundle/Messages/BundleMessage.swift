@@ -26,7 +26,7 @@ public struct ToldTicks: Sendable, Hashable {
     }
 }
 
-/// What a bundle says to the engine. `BundleProtocol` has the meaning of each.
+/// What a bundle says to the engine. The page "The bundle protocol" has the meaning of each.
 public enum BundleMessage: Sendable, Hashable {
     /// The versions from the oldest, where it is said, to `protocolVersion` are spoken.
     case hello(protocolVersion: Int, bundleVersion: String, pid: Int32, oldestVersion: Int? = nil)

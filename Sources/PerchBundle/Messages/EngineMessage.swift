@@ -2,7 +2,7 @@
 
 public import PerchSDK
 
-/// What the engine says to a bundle. `BundleProtocol` has the meaning of each.
+/// What the engine says to a bundle. The page "The bundle protocol" has the meaning of each.
 public enum EngineMessage: Sendable, Hashable {
     /// The versions from the oldest to `protocolVersion` are spoken.
     case hello(protocolVersion: Int, oldestVersion: Int = BundleProtocol.oldestVersion)
