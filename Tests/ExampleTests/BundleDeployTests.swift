@@ -129,14 +129,7 @@ struct BundleDeployTests {
         let first = try program("bundles", "deploy", try bundle("one.py"))
         #expect(first.code == 0 && !first.errors.contains("no engine"), "\(first)")
         #expect(try dags(until: "python_orders").contains("python_orders"), "\(engine.text)")
-        let params = JSONValue.object(["folder": .string(folder.path)]).text
-        #expect(try program("dags", "trigger", "python_orders", "--run-id", "a", "--params", params).code == 0)
-        try Data("1\n2\n".utf8).write(to: URL(filePath: folder.path + "/a.csv"))
-        var waits = ""
-        for _ in 0..<600 where !waits.contains("orders.approved/a") {
-            waits = try program("deferred", "list", "-o", "plain").output
-        }
-        #expect(waits.contains("orders.approved/a"), "\(waits) \(engine.text)")
+        try program.startPythonOrder("a", of: "1\n2\n", in: folder.path, engine)
         let second = try bundle(
             "two.py", ("approved by", "granted by"), (#"DAG("python_trials""#, #"DAG("trials_two""#))
         #expect(try program("bundles", "deploy", second).code == 0)

@@ -32,16 +32,7 @@ struct PythonBundleTests {
             "perch", environment: ["PERCH_HOME": home, "PERCH__BUNDLE__EXECUTABLE": Self.bundle])
         var engine = try RunningEngine(program, home: home, log: folder.path + "/engine-1.log")
         #expect(engine.text.contains("ready: 2 DAGs"), "\(engine.text)")
-        let params = JSONValue.object(["folder": .string(folder.path)]).text
-        #expect(
-            try program("dags", "trigger", "python_orders", "--run-id", "first", "--params", params).code == 0)
-        try Data("a\nb\nc\n".utf8).write(to: URL(filePath: folder.path + "/first.csv"))
-        // Each look takes as long as a command.
-        var waits = ""
-        for _ in 0..<600 where !waits.contains("orders.approved/first") {
-            waits = try program("deferred", "list", "-o", "plain").output
-        }
-        #expect(waits.contains("orders.approved/first"), "\(waits) \(engine.text)")
+        try program.startPythonOrder("first", of: "a\nb\nc\n", in: folder.path, engine)
         engine.kill()
         engine = try RunningEngine(program, home: home, log: folder.path + "/engine-2.log")
         defer { engine.stop() }
@@ -107,14 +98,7 @@ struct PythonBundleTests {
             ])
         let engine = try RunningEngine(program, home: home, log: folder.path + "/engine.log")
         defer { engine.stop() }
-        let params = JSONValue.object(["folder": .string(folder.path)]).text
-        #expect(try program("dags", "trigger", "python_orders", "--run-id", "a", "--params", params).code == 0)
-        try Data("1\n".utf8).write(to: URL(filePath: folder.path + "/a.csv"))
-        var waits = ""
-        for _ in 0..<600 where !waits.contains("orders.approved/a") {
-            waits = try program("deferred", "list", "-o", "plain").output
-        }
-        #expect(waits.contains("orders.approved/a"), "\(waits) \(engine.text)")
+        try program.startPythonOrder("a", of: "1\n", in: folder.path, engine)
         let marker = "if __name__ == \"__main__\":"
         let next =
             text.replacingOccurrences(of: "approved by", with: "granted by")
