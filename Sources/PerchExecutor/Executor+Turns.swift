@@ -138,6 +138,8 @@ extension Executor {
         switch result {
         case .success(let outcome):
             guard outcome.isRegistered else {
+                // A bell that comes before it has begun must not start another commit under the old number.
+                isCommitting = true
                 Task(executorPreference: reactor) { await self.joinAnew() }
                 return
             }
@@ -231,7 +233,10 @@ extension Executor {
 
     /// Others took this worker for dead, and what it held is theirs by now.
     private func joinAnew() async {
-        guard life == .running || life == .draining else { return }
+        guard life == .running || life == .draining else {
+            isCommitting = false
+            return checkIdle()
+        }
         logger.warning("this worker is not registered any more; it joins anew")
         await rejoin()
     }
