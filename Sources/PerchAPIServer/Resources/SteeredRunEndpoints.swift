@@ -137,6 +137,7 @@ extension Endpoint {
             ]
         ) { call in
             let key = try call.idempotencyKey()
+            // No header has a line break: no other key is that of a run in here.
             let wanted = try (call.body.list("dag_runs") ?? []).enumerated().map { place, body in
                 let pointer = "/dag_runs/\(place)"
                 let given = call.name("dag_id") == "~" ? nil : call.name("dag_id")
@@ -146,7 +147,7 @@ extension Endpoint {
                 guard given == nil || given == dagID else {
                     throw Refusal.field(pointer + "/dag_id", "it is another DAG than that of the path")
                 }
-                return try WantedRun(body, dagID: dagID, key: key.map { "\($0)/\(place)" }, at: pointer)
+                return try WantedRun(body, dagID: dagID, key: key.map { "\($0)\n\(place)" }, at: pointer)
             }
             for dagID in Set(wanted.map(\.request.dagID)).sorted() {
                 try await call.read { try $0.prepareRun(ofDAG: dagID) }

@@ -86,12 +86,13 @@ private struct Clearing: Sendable {
             throw Refusal.field("/dag_run_id", "the DAG '\(dagID)' has no run '\(runID.shown())'")
         }
         var changed = Changed(instances: [])
+        var seen: Set<TaskInstanceKey> = []
         for taskID in taskIDs.isEmpty ? [nil] : taskIDs.map(Optional.some) {
             if let taskID { _ = try transaction.knownTask(taskID, of: run) }
             let cleared = try transaction.clear(
                 dagID: dagID, runID: runID, taskID: taskID, mapIndex: mapIndex, downstream: downstream,
                 onlyFailed: onlyFailed, by: RESTCall.person)
-            changed.instances += cleared.filter { !changed.instances.contains($0) }
+            changed.instances += cleared.filter { seen.insert($0).inserted }
         }
         if taskIDs.isEmpty || downstream { changed.notes = try transaction.departures(from: run).map(\.sentence) }
         if isDry { throw TakenBack(changed: changed) }
