@@ -66,17 +66,20 @@ struct AccessControl: Sendable {
     /// - Parameters:
     ///   - needed: What the token has to let do.
     ///   - host: What the sender calls this server.
+    /// - Returns: Who asks.
     /// - Throws: `Refusal`: 401 without a token, 403 where it lets do less; 403 for a page in a browser, also where it has this
     ///   machine's address pass for its own.
-    func admitOwner(_ fields: HTTPFields, to needed: APIRight, host: String?) throws(Refusal) {
+    func admitOwner(_ fields: HTTPFields, to needed: APIRight, host: String?) throws(Refusal) -> Caller {
         try admitReader(fields)
-        if let given = right(in: fields), given < needed {
+        // Where there is no token, everybody on this machine may do everything.
+        let caller = Caller(name: "api", right: right(in: fields) ?? .admin)
+        if caller.right < needed {
             throw Refusal(
                 .forbidden, "forbidden",
-                "this token may \(given.words); for this it would have to be one that may \(needed.words): "
+                "this token may \(caller.right.words); for this it would have to be one that may \(needed.words): "
                     + "write '\(needed.rawValue)' behind a token in api.token_file")
         }
-        guard isOpen, !ListenAddress.isAddress(host ?? "") else { return }
+        guard isOpen, !ListenAddress.isAddress(host ?? "") else { return caller }
         throw Refusal(
             .forbidden, "forbidden",
             "while the API has no token it is asked by an IP address or as localhost, not as '\((host ?? "").shown(60))'"

@@ -27,7 +27,7 @@ struct RESTAPI: Sendable {
     /// So many bytes of a body are wanted.
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget) throws(Refusal) -> Int {
-        try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
+        _ = try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
         _ = try parameters(match.endpoint, target)
         guard match.endpoint.body != nil else { return 0 }
         try checkForm(head.headerFields)
@@ -38,8 +38,11 @@ struct RESTAPI: Sendable {
         to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer
     ) async throws(Refusal) -> APIAnswer {
         guard case .call(let serve) = match.endpoint.service else { throw .unavailable("not here", after: 1) }
+        let caller = try access.admitOwner(
+            head.headerFields, to: match.endpoint.right, host: head.authority)
         let call = RESTCall(
-            endpoint: match.endpoint, names: match.names, parameters: try parameters(match.endpoint, target),
+            endpoint: match.endpoint, caller: caller, names: match.names,
+            parameters: try parameters(match.endpoint, target),
             body: try document(body, match.endpoint), fields: head.headerFields, metastore: metastore,
             surroundings: surroundings)
         let reply: RESTReply

@@ -7,6 +7,7 @@ import PerchSDK
 /// A request that an endpoint is to answer. What it says has been checked against the endpoint's table row.
 struct RESTCall: Sendable {
     let endpoint: Endpoint
+    let caller: Caller
     /// What stands in the path, by the names in it.
     let names: [String: String]
     let parameters: [String: JSONValue]
@@ -15,9 +16,6 @@ struct RESTCall: Sendable {
     let fields: HTTPFields
     let metastore: Metastore
     let surroundings: APISurroundings
-
-    /// Whom what is done is recorded of.
-    static let person = "api"
 
     /// A part of the path.
     func name(_ name: String) -> String { names[name, default: ""] }

@@ -170,7 +170,7 @@ extension Endpoint {
         ) { call in
             try await call.write { transaction in
                 let run = try transaction.knownRun(of: call)
-                guard try transaction.cancelRun(dagID: run.dagID, runID: run.runID, by: RESTCall.person) else {
+                guard try transaction.cancelRun(dagID: run.dagID, runID: run.runID, by: call.caller.name) else {
                     throw PerchError(.conflict, "the run '\(run.runID)' has ended already: \(run.state.rawValue)")
                 }
                 return try transaction.knownRun(of: call)

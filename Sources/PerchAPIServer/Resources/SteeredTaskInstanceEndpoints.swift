@@ -91,7 +91,7 @@ private struct Clearing: Sendable {
             if let taskID { _ = try transaction.knownTask(taskID, of: run) }
             let cleared = try transaction.clear(
                 dagID: dagID, runID: runID, taskID: taskID, mapIndex: mapIndex, downstream: downstream,
-                onlyFailed: onlyFailed, by: RESTCall.person)
+                onlyFailed: onlyFailed, by: call.caller.name)
             changed.instances += cleared.filter { seen.insert($0).inserted }
         }
         if taskIDs.isEmpty || downstream { changed.notes = try transaction.departures(from: run).map(\.sentence) }
@@ -133,7 +133,7 @@ extension Endpoint {
                 let state = call.body.text("new_state").flatMap(TaskState.init(rawValue:)) ?? .success
                 let marked = try transaction.mark(
                     dagID: run.dagID, runID: run.runID, taskID: call.name("task_id"),
-                    mapIndex: call.integer("map_index").map { Int($0) }, as: state, by: RESTCall.person)
+                    mapIndex: call.integer("map_index").map { Int($0) }, as: state, by: call.caller.name)
                 return Changed(instances: marked)
             }
         },

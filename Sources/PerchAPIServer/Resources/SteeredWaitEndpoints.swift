@@ -76,7 +76,7 @@ extension Endpoint {
             .post, "deferred/{wait_id}/cancel", .operate,
             "Ends a wait and fails its task, after the task's clean-up if it has any.", of: EndedWait.resource, body: []
         ) { call in
-            let intent = CancelIntent(finalState: .failed, reason: "user", by: RESTCall.person)
+            let intent = CancelIntent(finalState: .failed, reason: "user", by: call.caller.name)
             return try await call.end("cancelled") { _, _ in .cancelled(intent) }
         },
         .change(
