@@ -91,8 +91,7 @@ extension Executor {
             bundle.isRetired = true
             return bundle.link.terminate()
         }
-        // What was said to the old one goes to the old one; what it holds for a claim that is not durable yet, to nobody.
-        core.recallForeseen()
+        // What was said to the old one goes to the old one.
         perform()
         guard bundles[.main] === old else {
             bundle.isRetired = true

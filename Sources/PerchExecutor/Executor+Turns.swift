@@ -106,23 +106,12 @@ extension Executor {
         bellsDuringCommit = false
         let reactor = reactor
         let write = store.commit(
-            turn, worker: worker, onNext: .queue,
-            claimed: { [weak self] tasks in
-                guard let executor = self else { return }
-                reactor.submit { executor.assumeIsolated { $0.foresee(tasks) } }
-            },
-            answer: { [weak self] result in
-                guard let executor = self else { return }
-                reactor.submit { executor.assumeIsolated { $0.claimEnded(turn, result) } }
-            })
+            turn, worker: worker, onNext: .queue
+        ) { [weak self] result in
+            guard let executor = self else { return }
+            reactor.submit { executor.assumeIsolated { $0.claimEnded(turn, result) } }
+        }
         standingClaim = (turn, write)
-    }
-
-    /// The COMMIT of a standing claim is under way: the bundle reads meanwhile what it is to run afterwards.
-    private func foresee(_ tasks: [ClaimedTask]) {
-        guard let bundle = bundles[.main], bundle.protocolVersion >= BundleProtocol.holdingVersion else { return }
-        core.foresee(tasks, now: now)
-        perform()
     }
 
     /// Takes the standing claim back, if there is one. Where its group has it, it is a commit under way like any other.
@@ -145,11 +134,8 @@ extension Executor {
             }
             lookLater(turn, outcome)
             core.committed(turn, outcome, now: now)
-            core.recallForeseen()
             pump()
         case .failure(let error):
-            core.recallForeseen()
-            perform()
             guard life == .running || life == .draining else { return }
             commitFailed(turn, error)
         }
@@ -308,7 +294,6 @@ extension Executor {
             guard case .run(let order) = message else {
                 return logger.error("a message to the bundle was dropped", metadata: ["error": "\(error)"])
             }
-            if order.isHeld { return core.cannotForesee(order.dispatchID) }
             let failure = AttemptOutcome.failure(message: "its inputs are too large: \(error)", retryable: false)
             core.receive(.result(dispatchID: order.dispatchID, failure), from: place, now: now)
         }

@@ -74,16 +74,15 @@ private struct Desk {
 
     static func order(
         _ taskID: String, _ dispatchID: Int64 = 1, inputs: [String] = [], mapElement: String? = nil,
-        cancel: CancelNotice? = nil, isHeld: Bool = false
+        cancel: CancelNotice? = nil
     ) -> EngineMessage {
-        var order = RunOrder(
-            dispatchID: dispatchID, taskInstanceID: dispatchID, taskIndex: 0,
-            facts: AttemptFacts(
-                dagID: "d", runID: "r", taskID: taskID, logicalDate: FixedClock().now,
-                dataIntervalStart: FixedClock().now, dataIntervalEnd: FixedClock().now),
-            inputs: inputs, mapElement: mapElement, cancel: cancel)
-        order.isHeld = isHeld
-        return .run(order)
+        .run(
+            RunOrder(
+                dispatchID: dispatchID, taskInstanceID: dispatchID, taskIndex: 0,
+                facts: AttemptFacts(
+                    dagID: "d", runID: "r", taskID: taskID, logicalDate: FixedClock().now,
+                    dataIntervalStart: FixedClock().now, dataIntervalEnd: FixedClock().now),
+                inputs: inputs, mapElement: mapElement, cancel: cancel))
     }
 }
 
@@ -196,20 +195,6 @@ struct DispatchHostTests {
             desk.tell(.recorded(dispatchID: 1, key: "s#0"))
                 == [.result(dispatchID: 1, .success(output: "1", items: nil))])
         #expect(!desk.host.isBusy)
-    }
-
-    @Test("What is held runs when it is told to begin, and never once it was refused; what is not held is missed")
-    func held() {
-        let desk = Desk(DAG("d") { dag in dag.task("t") { _ in 1 } })
-        #expect(desk.tell(Desk.order("t", 1, isHeld: true), Desk.order("t", 2, isHeld: true)) == [])
-        #expect(!desk.host.isBusy)
-        #expect(desk.tell(.begin(dispatchID: 2)) == [.result(dispatchID: 2, .success(output: "1", items: nil))])
-        #expect(desk.tell(.refused(dispatchID: 1)) == [])
-        for dispatchID: Int64 in [1, 2] {
-            let message = "this bundle was told to begin what it does not hold"
-            let said = desk.tell(.begin(dispatchID: dispatchID))
-            #expect(said == [.result(dispatchID: dispatchID, .failure(message: message, retryable: true))])
-        }
     }
 
     @Test("A host is drained only after its last word")

@@ -85,7 +85,6 @@ struct MessageFuzzTests {
             order.inputs = source.several(0...2) { $0.text() }
             if source.one(in: 2) { order.mapElement = source.text() }
             if source.one(in: 3) { order.cancel = notice() }
-            order.isHeld = source.one(in: 3)
             return .run(order)
         case 4: return .recorded(dispatchID: id, key: source.text())
         case 5: return .refused(dispatchID: id)

@@ -24,17 +24,11 @@ struct MessageTests {
         inputs: ["[1,2,3]", "null"], mapElement: #""ä""#,
         cancel: CancelNotice(finalState: "failed", reason: "user", by: "ann"))
 
-    static let held = {
-        var held = order
-        held.isHeld = true
-        return held
-    }()
-
     static let engine: [EngineMessage] = [
         .hello(protocolVersion: 1), .hello(protocolVersion: 9, oldestVersion: 4), .describe,
         .tellTicks(dagID: "d", after: Timestamp(microseconds: 7), count: 3), .run(order),
         .recorded(dispatchID: 1, key: "a#0"),
-        .refused(dispatchID: 2), .run(held), .begin(dispatchID: 1),
+        .refused(dispatchID: 2),
         .lookedUp(
             LookUpAnswer(
                 dispatchID: 1, number: 2,

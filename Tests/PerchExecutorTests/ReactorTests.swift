@@ -32,11 +32,11 @@ private final class ObservedStore: ExecutorStore {
         return try await base.commit(turn, worker: worker)
     }
     func commit(
-        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet, claimed: @escaping @Sendable ([ClaimedTask]) -> Void,
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
         answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
     ) -> StandingWrite {
         note("standing commit")
-        return base.commit(turn, worker: worker, onNext: bells, claimed: claimed, answer: answer)
+        return base.commit(turn, worker: worker, onNext: bells, answer: answer)
     }
     func commit(_ turn: HostedTurn, worker: Int64) async throws -> HostedOutcome {
         note("commit of hosted")

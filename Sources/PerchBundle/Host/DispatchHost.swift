@@ -58,8 +58,6 @@ package final class DispatchHost: Sendable {
 
     private struct State {
         var attempts: [Int64: JournaledAttempt] = [:]
-        /// Dispatches whose code does not run before it is told to begin.
-        var held: [Int64: RunOrder] = [:]
         var hosted: [TriggerRun: HostedTrigger] = [:]
         /// Hosted triggers that do not sleep.
         var awake = 0
@@ -151,13 +149,10 @@ package final class DispatchHost: Sendable {
             // Not here: a timetable is code like any other.
             Task(executorPreference: executor) { self.say(.ticks(self.ticks(of: dagID, after: after, count: count))) }
         case .run(let order):
-            if order.isHeld { state.withLock { $0.held[order.dispatchID] = order } } else { start(order) }
-        case .begin(let dispatchID):
-            begin(dispatchID)
+            start(order)
         case .recorded(let dispatchID, let key):
             attempt(dispatchID)?.recorded(key)
         case .refused(let dispatchID):
-            state.withLock { $0.held[dispatchID] = nil }
             attempt(dispatchID)?.refuse()
         case .lookedUp(let answer):
             attempt(answer.dispatchID)?.lookUps.answered(answer)
@@ -287,14 +282,6 @@ package final class DispatchHost: Sendable {
     }
 
     // MARK: Running
-
-    private func begin(_ dispatchID: Int64) {
-        guard let order = state.withLock({ $0.held.removeValue(forKey: dispatchID) }) else {
-            let message = "this bundle was told to begin what it does not hold"
-            return say(.result(dispatchID: dispatchID, .failure(message: message, retryable: true)))
-        }
-        start(order)
-    }
 
     private func start(_ order: RunOrder) {
         let (dagID, taskID) = (order.facts.dagID, order.facts.taskID)

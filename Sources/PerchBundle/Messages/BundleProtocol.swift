@@ -12,8 +12,6 @@ public enum BundleProtocol {
     public static let hostingVersion = 2
     /// The first version whose engines look up connections, variables and secrets.
     public static let secretsVersion = 3
-    /// The first version whose bundles hold what they are to run back until they are told to begin.
-    public static let holdingVersion = 4
     /// The first version whose bundles are told of the engine's clock.
     public static let clockVersion = 4
     /// The longest frame, in bytes, its length not counted.

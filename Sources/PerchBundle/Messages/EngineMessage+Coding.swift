@@ -20,7 +20,6 @@ extension FrameWriter {
                 $0.field("count", count)
             }
         case .run(let order): try frame("run") { $0.fields(of: order) }
-        case .begin(let dispatchID): try frame("begin") { $0.field("dispatch_id", dispatchID) }
         case .recorded(let dispatchID, let key):
             try frame("recorded") {
                 $0.field("dispatch_id", dispatchID)
@@ -75,7 +74,6 @@ extension FrameWriter {
         if !order.inputs.isEmpty { field("inputs", order.inputs) }
         field("map_element", order.mapElement)
         if let cancel = order.cancel { object("cancel") { $0.fields(of: cancel) } }
-        if order.isHeld { field("held", true) }
     }
 
     fileprivate mutating func fields(of notice: CancelNotice) {
@@ -124,7 +122,6 @@ extension EngineMessage {
                 dagID: try fields.string("dag_id"),
                 after: Timestamp(microseconds: try fields.integer("after")), count: Int(try fields.integer("count")))
         case "run": self = .run(try RunOrder(fields))
-        case "begin": self = .begin(dispatchID: try fields.integer("dispatch_id"))
         case "recorded":
             self = .recorded(dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"))
         case "refused": self = .refused(dispatchID: try fields.integer("dispatch_id"))
@@ -178,7 +175,6 @@ extension RunOrder {
         cancel = try fields.optionalObject("cancel").map { (notice) throws(BundleProtocolError) in
             try CancelNotice(notice)
         }
-        isHeld = try fields.bool("held", default: false)
     }
 }
 

@@ -9,7 +9,6 @@ public enum EngineMessage: Sendable, Hashable {
     case describe
     case tellTicks(dagID: String, after: Timestamp, count: Int)
     case run(RunOrder)
-    case begin(dispatchID: Int64)
     case recorded(dispatchID: Int64, key: String)
     case refused(dispatchID: Int64)
     case lookedUp(LookUpAnswer)
@@ -41,8 +40,6 @@ public struct RunOrder: Sendable, Hashable {
     public var mapElement: String?
     /// Set where the dispatch is only there to clean up.
     public var cancel: CancelNotice?
-    /// Whether its code is not to run before `begin`.
-    public var isHeld = false
 
     /// An order from its parts.
     public init(

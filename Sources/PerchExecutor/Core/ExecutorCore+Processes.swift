@@ -22,7 +22,6 @@ extension ExecutorCore {
     /// A process is wanted or being started, and nothing can be told to it yet.
     mutating func unready(_ place: Place) {
         isReady[place] = false
-        forgetForeseen(in: place)
     }
 
     /// A process has ended. Whose fault it was: of those that it was ended for; else of the only attempt in it; else
@@ -30,7 +29,6 @@ extension ExecutorCore {
     mutating func died(_ place: Place, _ death: Death, now: Timestamp) {
         let blamed = offenders.removeValue(forKey: place)
         isReady[place] = nil
-        forgetForeseen(in: place)
         let lost = attempts.values.filter { $0.place == place && $0.isInProcess }
             .sorted { $0.dispatchID < $1.dispatchID }
         let hasOneCulprit = blamed == nil && lost.count == 1
@@ -96,7 +94,6 @@ extension ExecutorCore {
         waiting = [:]
         offenders = [:]
         suspectLine = []
-        foreseen = []
         admitted = [:]
         occupied = 0
         begun = 0

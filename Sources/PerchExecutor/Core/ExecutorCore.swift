@@ -58,8 +58,6 @@ struct ExecutorCore {
     /// Attempts that are the reason why a process is being ended.
     var offenders: [Place: Set<Int64>] = [:]
     var timed: Set<Int64> = []
-    /// What the main bundle was sent before it was claimed for certain, and has not been told to begin.
-    var foreseen: Set<Int64> = []
     /// Suspects that have no process yet, in the order of claims.
     var suspectLine: [Int64] = []
     /// When the suspects that are not over were given a process.
@@ -178,10 +176,9 @@ struct ExecutorCore {
 
     mutating func begin(_ dispatchID: Int64, now: Timestamp) {
         guard let attempt = attempts[dispatchID], case .waiting = attempt.phase else { return }
-        let message: EngineMessage
+        let order: RunOrder
         do {
-            let isForeseen = attempt.place == .main && foreseen.remove(dispatchID) != nil
-            message = isForeseen ? .begin(dispatchID: dispatchID) : .run(try attempt.order)
+            order = try attempt.order
         } catch {
             return report(attempt, .failure(message: "its journal cannot be read: \(error)", retryable: false), now)
         }
@@ -195,7 +192,7 @@ struct ExecutorCore {
             if let left = attempt.task.executionLeft { setDeadline(attempt, now + left) }
         }
         note(attempt, AttemptWords.handOut(attempt.task), now)
-        actions.append(.send(attempt.place, message))
+        actions.append(.send(attempt.place, .run(order)))
     }
 
     // MARK: Messages

@@ -7,11 +7,9 @@ internal import PerchSDK
 protocol ExecutorStore: Sendable {
     /// Commits one turn: everything in it or nothing.
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome
-    /// Commits one turn together with what rings one of `bells` next. Both callbacks are called on no particular thread:
-    /// `claimed` before the COMMIT with what it will have claimed, and once more where the transaction is made again; `answer`
-    /// afterwards, once.
+    /// Commits one turn together with what rings one of `bells` next. `answer` is called on no particular thread, once.
     func commit(
-        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet, claimed: @escaping @Sendable ([ClaimedTask]) -> Void,
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
         answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
     ) -> StandingWrite
     /// Commits one turn about hosted triggers.
@@ -94,16 +92,12 @@ struct MetastoreStore: ExecutorStore {
     }
 
     func commit(
-        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet, claimed: @escaping @Sendable ([ClaimedTask]) -> Void,
+        _ turn: Turn, worker: Int64, onNext bells: DoorbellSet,
         answer: @escaping @Sendable (Result<TurnOutcome, any Error>) -> Void
     ) -> StandingWrite {
         metastore.write(
             onNext: bells,
-            {
-                let outcome = try $0.carryOut(turn, worker: worker, queues: terms.queues)
-                claimed(outcome.claimed)
-                return outcome
-            }, answer: answer)
+            { try $0.carryOut(turn, worker: worker, queues: terms.queues) }, answer: answer)
     }
 
     func processes(role: String) async throws -> [ProcessRow] {
