@@ -13,7 +13,7 @@ final class PostgresConnection: SQLConnection {
     private let turn: [String]
     /// How long a transaction that writes may stand still between two statements before the server ends it and its session, in
     /// milliseconds: a process that is stopped in the middle must not stop the others for long.
-    var longestStill = 500
+    var longestStill = 200
     /// What a transaction that writes asks first; nil: nothing.
     var fence: PostgresFence?
     /// Whether its answer was that this process may write no more.

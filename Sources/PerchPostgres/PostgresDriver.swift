@@ -44,7 +44,7 @@ final class PostgresDriver: MetastoreDriver, @unchecked Sendable {
     static let commandPatience = 5_000
     /// How long a transaction that writes may stand still, in milliseconds. Others wait for its lock meanwhile. One that was ended
     /// for that may have stood still because there is much to work out, as of a DAG with a million tasks.
-    private static let longestStills = [500, 2_000, 10_000, 60_000]
+    private static let longestStills = [200, 800, 10_000, 60_000]
     private static let reads = 5
 
     /// - Parameters:

@@ -46,16 +46,8 @@ final class PostgresLink {
     /// - Throws: `unavailable` with why that failed.
     init(_ address: PostgresAddress, purpose: String, isSession: Bool = false, patience: Int = 10) throws {
         self.address = address
-        // Those behind the URI overrule it.
-        let settings =
-            Self.defaults + [
-                ("connect_timeout", "\(patience)"), ("dbname", address.uri), ("client_encoding", "UTF8"),
-                ("fallback_application_name", purpose),
-            ]
-        var names: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
-        var values: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
-        defer { for text in names + values { free(UnsafeMutablePointer(mutating: text)) } }
-        guard let connection = PQconnectdbParams(&names, &values, 1) else {
+        let settings = Self.settings(address, patience) + [("fallback_application_name", purpose)]
+        guard let connection = Self.withParameters(settings, { PQconnectdbParams($0, $1, 1) }) else {
             throw PerchError(.unavailable, "\(address.name): libpq has no memory")
         }
         self.connection = connection
@@ -66,6 +58,29 @@ final class PostgresLink {
         // A socket of this machine is not cut.
         let host = PQhost(connection).map { String(cString: $0) } ?? ""
         if isSession, !host.hasPrefix("/") { try execute(Self.serverSettings) }
+    }
+
+    /// Whether nobody answers at an address, or a server that is starting or stopping. One that refuses somebody answers.
+    ///
+    /// - Parameter patience: How long each host may take to answer, in seconds.
+    static func isAway(_ address: PostgresAddress, patience: Int) -> Bool {
+        let answer = withParameters(settings(address, patience)) { PQpingParams($0, $1, 1) }
+        return answer == PQPING_NO_RESPONSE || answer == PQPING_REJECT
+    }
+
+    /// Those behind the URI overrule it.
+    private static func settings(_ address: PostgresAddress, _ patience: Int) -> [(String, String)] {
+        defaults + [("connect_timeout", "\(patience)"), ("dbname", address.uri), ("client_encoding", "UTF8")]
+    }
+
+    private static func withParameters<Result>(
+        _ settings: [(String, String)],
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result
+    ) -> Result {
+        let names: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
+        let values: [UnsafePointer<CChar>?] = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
+        defer { for text in names + values { free(UnsafeMutablePointer(mutating: text)) } }
+        return body(names, values)
     }
 
     deinit { PQfinish(connection) }

@@ -319,7 +319,7 @@ public actor Scheduler {
                     || transaction.failOverdueInQueue(limit: limit) || transaction.promoteScheduled(limit: limit)
                 return (isMore, clock.now - began)
             }
-            pace.note(took)
+            pace.note(took, isFull: isMore)
         }
     }
 

@@ -190,4 +190,25 @@ struct PostgresChaosTests {
         #expect(try await engine.write { try $0.emit([NewEvent(name: "n")]) }.map(\.seq) == [3])
         for store in [command, engine] { try store.close() }
     }
+
+    @Test("Who starts while the server is away waits for it, and says so once; one that refuses is not waited for")
+    func start() throws {
+        let url = "postgresql://perch@/postgres?host=\(cluster.folder)&port=\(cluster.port)"
+        var away: [String] = []
+        cluster.stop()
+        try PostgresSettings(url: url).awaitServer(patience: .seconds(60)) { name in
+            away.append(name)
+            do { try cluster.start() } catch { Issue.record("\(error)") }
+        }
+        #expect(away.count == 1 && away.allSatisfy { $0.contains("postgres") }, "\(away)")
+        try open(.engine, 0).close()
+        // It answers, though not as one would like.
+        let stranger = url.replacing("/postgres?", with: "/nowhere?")
+        try PostgresSettings(url: stranger).awaitServer(patience: .seconds(60)) { away.append($0) }
+        // It has been waited for long enough.
+        cluster.stop()
+        try PostgresSettings(url: url).awaitServer(patience: .seconds(0)) { away.append($0) }
+        #expect(away.count == 1)
+        #expect(throws: PerchError.self) { try open(.engine, 0) }
+    }
 }

@@ -184,7 +184,7 @@ struct PostgresLinkTests {
             if count < 9 { try cut() }
             _ = try transaction.emit([NewEvent(name: "n")])
         }
-        #expect(limits.withLock { $0 } == Array(repeating: "500ms", count: 9))
+        #expect(limits.withLock { $0 } == Array(repeating: "200ms", count: 9))
         try store.close()
     }
 }

@@ -58,7 +58,8 @@ struct Engine {
         let apiSettings = edges == nil ? try APISettings.read(configuration) : nil
         let state = home.paths.state
         if edges == nil {
-            metastore = try home.open(.engine, configuration, meter: metrics?.commits)
+            metastore = try home.open(
+                .engine, configuration, meter: metrics?.commits, log: log.logger("metastore"))
             // What lies on a server was not made with the home, and does not go with it.
             found = (state.hasHome, try state.hasMetastore || home.postgres(configuration) != nil)
         } else {

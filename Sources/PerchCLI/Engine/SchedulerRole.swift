@@ -17,7 +17,8 @@ struct SchedulerRole {
     init(home: Home, configuration: Configuration, metrics: EngineMetrics, health: HealthDesk) throws {
         let log = EngineLog(level: configuration.logLevel, clock: SystemClock())
         let apiSettings = try APISettings.read(configuration)
-        metastore = try home.open(.engine, configuration, meter: metrics.commits)
+        metastore = try home.open(
+            .engine, configuration, meter: metrics.commits, log: log.logger("metastore"))
         log.tellSkew(of: metastore.clock)
         do {
             scheduler = Scheduler(

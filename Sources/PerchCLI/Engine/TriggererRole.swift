@@ -63,7 +63,9 @@ struct TriggererRole {
     ) throws -> (role: TriggererRole, metastore: Metastore) {
         let clock = SystemClock()
         let secrets = try SecretSettings(options, home: home, clock: clock)
-        let metastore = try home.open(.member, options, meter: metrics.commits)
+        let metastore = try home.open(
+            .member, options, meter: metrics.commits,
+            log: EngineLog(level: options.logLevel, clock: clock).logger("metastore"))
         do {
             let role = try TriggererRole(
                 metastore: metastore, inspection: home.paths.inspection(of: getpid()),

@@ -26,7 +26,8 @@ struct WorkerRole {
         let clock = SystemClock()
         let log = EngineLog(level: configuration.logLevel, clock: clock)
         let places = try SecretSettings(configuration, home: home, clock: clock)
-        metastore = try home.open(.member, configuration, meter: metrics.commits)
+        metastore = try home.open(
+            .member, configuration, meter: metrics.commits, log: log.logger("metastore"))
         log.tellSkew(of: metastore.clock)
         do {
             let executor = try Engine.executor(

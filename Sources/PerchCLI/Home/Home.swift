@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import Logging
 internal import PerchMetastore
 internal import PerchPostgres
 internal import PerchSDK
@@ -9,6 +10,8 @@ internal import PerchSDK
 struct Home: Sendable {
     /// Absolute.
     let path: String
+    /// How long a role that starts waits for the server of its metastore.
+    private static let serverPatience = TimeSpan.seconds(60)
     /// What `--metastore` says.
     private let metastore: String?
     private let environment: [String: String]
@@ -41,12 +44,21 @@ struct Home: Sendable {
 
     /// Opens the metastore. Only an engine creates it, and migrates it. Its clock is the server's, where it is on one.
     ///
-    /// - Parameter configuration: The settings in effect; nil: they are read.
+    /// - Parameters:
+    ///   - configuration: The settings in effect; nil: they are read.
+    ///   - log: Where a role says that it waits for a server that is away; nil: it is no role, and does not wait.
     func open(
         _ access: Metastore.Access = .command, _ configuration: Configuration? = nil,
-        meter: (any MetastoreMeter)? = nil
+        meter: (any MetastoreMeter)? = nil, log: Logger? = nil
     ) throws -> Metastore {
         if let server = try postgres(configuration) {
+            if let log {
+                server.awaitServer(patience: Self.serverPatience) { name in
+                    log.warning(
+                        "the server of the metastore does not answer: waiting for it",
+                        metadata: ["server": "\(name)", "for": "\(Self.serverPatience)"])
+                }
+            }
             return try Metastore.open(postgres: server, home: path, access: access, meter: meter)
         }
         do {

@@ -26,22 +26,20 @@ package final class PlaceWatch: Sendable {
 
     package init() {}
 
-    /// Calls back with all news from now on, and with what holds already. On any thread: it must only pass them on.
+    /// Calls back with all news from now on, and with what holds already, in their order. On any thread: it must only pass them on.
     package func hear(_ callback: @escaping @Sendable (PlaceNews) -> Void) {
-        let standing = state.withLock { state in
+        state.withLock { state in
             state.hearers.append(callback)
-            return state.standing
+            if let standing = state.standing { callback(standing) }
         }
-        if let standing { callback(standing) }
     }
 
     /// Tells everybody. After `fenced` there is no news any more.
     package func tell(_ news: PlaceNews) {
-        let hearers = state.withLock { state in
-            if case .fenced = state.standing { return [] as [@Sendable (PlaceNews) -> Void] }
+        state.withLock { state in
+            if case .fenced = state.standing { return }
             if case .regained = news { state.standing = nil } else { state.standing = news }
-            return state.hearers
+            for hearer in state.hearers { hearer(news) }
         }
-        for hearer in hearers { hearer(news) }
     }
 }
