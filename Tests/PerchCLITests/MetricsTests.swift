@@ -44,6 +44,49 @@ import Testing
         #expect(documented == known)
     }
 
+    /// What a query asks for: names, those of a histogram without what makes a series of it.
+    private func names(in query: String) -> [String] {
+        query.matches(of: /perch_[a-z_]+/).map { match in
+            let name = String(match.output)
+            return name.hasSuffix("_bucket") ? String(name.dropLast("_bucket".count)) : name
+        }
+    }
+
+    @Test("The dashboard for Grafana asks for metrics that there are, by labels that they have, and for all of them")
+    func dashboard() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "examples/deploy/grafana-dashboard.json")
+        let board = try JSONValue(parsing: String(contentsOf: path, encoding: .utf8))
+        guard case .array(let panels) = board["panels"] else { return #expect(Bool(false), "there are no panels") }
+        var asked: Set<String> = []
+        for panel in panels {
+            guard case .array(let targets)? = panel["targets"] else { continue }
+            for target in targets {
+                guard case .string(let query) = target["expr"] else {
+                    Issue.record("a target of \(panel["title"]) asks for nothing")
+                    continue
+                }
+                for name in names(in: query) {
+                    asked.insert(name)
+                    let metric = try #require(MetricCatalogue.all.first { $0.name == name }, "\(name) in \(query)")
+                    let isHistogram = if case .histogram = metric.kind { true } else { false }
+                    #expect(query.contains(name + "_bucket") == isHistogram, "\(query)")
+                    let isCounter = if case .counter = metric.kind { true } else { false }
+                    #expect(!isCounter || query.contains(/(rate|increase)\(/), "\(query)")
+                    for grouping in query.matches(of: /by \(([a-z, ]+)\)/) {
+                        let labels = grouping.output.1.split(separator: ",").map {
+                            $0.trimmingCharacters(in: .whitespaces)
+                        }
+                        for label in labels where !["le", "instance"].contains(label) {
+                            #expect(metric.labels.contains(label), "\(label) in \(query)")
+                        }
+                    }
+                }
+            }
+        }
+        #expect(asked == Set(MetricCatalogue.all.map(\.name)))
+    }
+
     @Test func namesFollowTheConventionsOfPrometheus() {
         for metric in MetricCatalogue.all {
             #expect(metric.name.hasPrefix("perch_"))
