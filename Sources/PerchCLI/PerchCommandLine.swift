@@ -19,6 +19,13 @@ public enum PerchCommandLine {
     static func run<Bundle: DAGBundle>(_ bundle: Bundle.Type, arguments: [String]) async -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         do {
+            var arguments = arguments
+            if let server = try RemoteServer(arguments, environment: ProcessEnvironment.current) {
+                arguments = server.arguments
+                if try RemoteCommands.isFor(server, NamedCommand(arguments, in: RootCommand<Bundle>.self).path) {
+                    return try await server.run()
+                }
+            }
             var command = try RootCommand<Bundle>.parseAsRoot(arguments)
             if var waiting = command as? any AsyncParsableCommand {
                 try await waiting.run()

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
 internal import PerchProcess
 package import PerchSDK
 internal import Synchronization
@@ -66,15 +65,17 @@ package final class SecretsCommand: Sendable {
             throw fault(.unavailable, name, "cannot be started: \(error)")
         }
         defer { child.closeDescriptors() }
-        let answer = collect(child)
-        guard let (bytes, status) = answer else { throw fault(.unavailable, name, "took longer than \(timeout)") }
-        switch status {
+        guard let answer = child.collect(timeout: timeout.microseconds, longest: Self.longest) else {
+            throw fault(.unavailable, name, "took longer than \(timeout)")
+        }
+        switch answer.status {
         case .code(0): break
         case .code(Self.absentCode): return nil
-        default: throw fault(.unavailable, name, "\(status); what it has printed is not repeated here")
+        default: throw fault(.unavailable, name, "\(answer.status); what it has printed is not repeated here")
         }
-        guard bytes.count <= Self.longest else { throw fault(.invalid, name, "printed more than 1 MiB") }
-        guard var text = String(validating: bytes, as: UTF8.self) else {
+        // What it says as errors goes nowhere: it may hold secrets.
+        guard answer.output.count < Self.longest else { throw fault(.invalid, name, "printed more than 1 MiB") }
+        guard var text = String(validating: answer.output, as: UTF8.self) else {
             throw fault(.invalid, name, "printed what is not UTF-8")
         }
         if text.hasSuffix("\n") { text.removeLast() }
@@ -83,54 +84,6 @@ package final class SecretsCommand: Sendable {
         } catch {
             throw fault(.invalid, name, "printed no \(name.kind.rawValue): \(error.message)")
         }
-    }
-
-    /// What it printed and how it ended; nil where it had to be killed.
-    private func collect(_ child: ChildProcess) -> (bytes: [UInt8], status: ExitStatus)? {
-        let limit = Self.monotonic() + timeout.microseconds
-        var bytes: [UInt8] = []
-        var entries = [child.output, child.error, child.pidDescriptor].map {
-            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-        }
-        var buffer = [UInt8](repeating: 0, count: 1 << 14)
-        while true {
-            let left = limit - Self.monotonic()
-            guard left > 0 else {
-                kill(-child.pid, SIGKILL)
-                // The one that was killed ends at once.
-                var ended = pollfd(fd: child.pidDescriptor, events: Int16(POLLIN), revents: 0)
-                while poll(&ended, 1, -1) < 0, errno == EINTR {}
-                _ = child.reap()
-                return nil
-            }
-            let count = poll(&entries, nfds_t(entries.count), Int32(min(left / 1_000 + 1, 60_000)))
-            if count < 0, errno != EINTR { continue }
-            for index in 0..<2 where entries[index].revents != 0 {
-                let count = read(entries[index].fd, &buffer, buffer.count)
-                if count > 0 {
-                    if index == 0, bytes.count <= Self.longest { bytes.append(contentsOf: buffer[..<count]) }
-                } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
-                    entries[index].fd = -1
-                }
-            }
-            guard entries[2].revents != 0 else { continue }
-            // What it left running would hold the pipe open. Before it is collected: until then the number is its own.
-            kill(-child.pid, SIGKILL)
-            guard let status = child.reap() else { continue }
-            while true {
-                let count = entries[0].fd < 0 ? 0 : read(entries[0].fd, &buffer, buffer.count)
-                guard count > 0, bytes.count <= Self.longest else { break }
-                bytes.append(contentsOf: buffer[..<count])
-            }
-            return (bytes, status)
-        }
-    }
-
-    /// How long it may really take is no matter of the engine's clock, which may be a test's.
-    private static func monotonic() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 
     private func fault(_ code: PerchError.Code, _ name: SecretName, _ what: String) -> PerchError {

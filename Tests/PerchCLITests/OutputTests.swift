@@ -85,8 +85,8 @@ struct LiveViewTests {
         for count in 0..<sent.count { _ = Terminal.keys(in: sent[..<count]) }
     }
 
-    private func row(_ target: String, next: Int64?) -> WaitView.Row {
-        WaitView.Row(
+    private func row(_ target: String, next: Int64?) -> WaitScreen.Row {
+        WaitScreen.Row(
             waitID: 7, task: "orders r1 landed", kind: "file", target: target, since: Timestamp(microseconds: 0),
             next: next.map { (Timestamp(microseconds: $0 * 1_000_000), "due") }, lastResult: "absent")
     }
@@ -97,7 +97,7 @@ struct LiveViewTests {
             row("/in/\u{1B}[2Ja", next: 93_784), row(String(repeating: "長", count: 90), next: 50), row("x", next: nil),
         ]
         for columns in [1, 10, 40, 60, 200] {
-            let view = WaitView(
+            let view = WaitScreen(
                 rows: rows, total: 3, owners: ["host:1"], offset: 0, now: Timestamp(microseconds: 60_000_000))
             let lines = view.lines(Screen.Size(columns: columns, rows: 6))
             #expect(lines.count == 6)
@@ -107,7 +107,7 @@ struct LiveViewTests {
             #expect(lines[3].contains("due in 1d2h") && lines[3].contains("\\e[2Ja") && lines[3].contains("  1m  "))
             #expect(lines[4].contains("due 10s ago"))
         }
-        let empty = WaitView(rows: [], total: 0, owners: [], offset: 0, now: Timestamp(microseconds: 0))
+        let empty = WaitScreen(rows: [], total: 0, owners: [], offset: 0, now: Timestamp(microseconds: 0))
         #expect(empty.lines(size)[0].hasPrefix("0 waits, nothing is shown; nobody watches"))
         #expect(empty.lines(Screen.Size(columns: 20, rows: 1)).count == 3)
     }

@@ -29,6 +29,8 @@ package struct APISurroundings: Sendable {
     package var log:
         @Sendable (_ key: TaskInstanceKey, _ tryNumber: Int, _ after: Int, _ limit: Int) async throws -> LogPage? =
             { _, _, _, _ in nil }
+    /// Who runs commands that come over HTTP; nil: nobody.
+    package var commands: (any CommandDesk)?
     /// Seals what is secret; nil where there is no key.
     package var seal: (@Sendable (_ text: String, _ name: SecretName) throws -> SealedValue)?
 

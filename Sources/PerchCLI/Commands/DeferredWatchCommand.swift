@@ -30,9 +30,9 @@ struct DeferredWatchCommand: AsyncParsableCommand {
             var offset = 0
             while true {
                 let size = terminal.size
-                let page = max(1, size.rows - WaitView.frame)
+                let page = max(1, size.rows - WaitScreen.frame)
                 let first = offset
-                let view = try await metastore.read { try WaitView($0, choice, offset: first, page: page) }
+                let view = try await metastore.read { try WaitScreen($0, choice, offset: first, page: page) }
                 if view.rows.isEmpty, offset > 0 {
                     // What stood there has ended.
                     offset = max(0, offset - page)
@@ -56,7 +56,7 @@ struct DeferredWatchCommand: AsyncParsableCommand {
     }
 }
 
-extension WaitView {
+extension WaitScreen {
     /// So many waits are looked through at most for a page that is not the first.
     private static let deepest = 10_000
 

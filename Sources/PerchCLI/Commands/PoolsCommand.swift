@@ -153,6 +153,7 @@ struct PoolsExportCommand: AsyncParsableCommand {
     @OptionGroup var home: HomeOption
 
     func run() async throws {
+        try RemoteOrigin.refuseFile(path)
         let pools = try await home.withMetastore { _, metastore in try await metastore.read { try $0.pools() } }
         var record: Record = [:]
         record.fields = pools.map {
@@ -187,6 +188,7 @@ struct PoolsImportCommand: AsyncParsableCommand {
     @OptionGroup var home: HomeOption
 
     func run() async throws {
+        try RemoteOrigin.refuseFile(path)
         let text: String
         if path == "-" {
             text = StandardInput.text()

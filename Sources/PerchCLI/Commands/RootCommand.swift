@@ -9,7 +9,12 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         CommandConfiguration(
             commandName: ProgramName.current,
             abstract: "Workflows that wait: DAGs, sensors and deferred tasks.",
-            discussion: "Exit codes: 0 done, 1 could not, 64 wrong usage. Times are RFC 3339 in UTC.",
+            discussion: """
+                Exit codes: 0 done, 1 could not, 64 wrong usage. Times are RFC 3339 in UTC.
+
+                With --url https://HOST:PORT, or $PERCH_URL, a server runs the command on its own home: for whoever has the token \
+                that --token-file or $PERCH_TOKEN gives, by a certificate that the machine, or the file of --ca, knows.
+                """,
             subcommands: [
                 StandaloneCommand<Bundle>.self, SchedulerCommand.self, WorkerCommand<Bundle>.self,
                 TriggererCommand.self,

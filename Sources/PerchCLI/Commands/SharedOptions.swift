@@ -65,8 +65,9 @@ enum ProcessEnvironment {
 
 /// Who types.
 enum Person {
-    /// The name of the account under which this process runs, as it is recorded with what it does.
+    /// Whoever sent the command, else the name of the account under which this process runs: as it is recorded with what it does.
     static var name: String {
+        if let person = RemoteOrigin.person { return person }
         guard let account = getpwuid(getuid()), let name = account.pointee.pw_name else { return "uid \(getuid())" }
         return String(cString: name)
     }

@@ -16,7 +16,7 @@ struct WaitRecords {
         Self.summary(try book.view(wait, snapshot))
     }
 
-    private static func summary(_ view: PerchMetastore.WaitView) -> Record {
+    private static func summary(_ view: WaitView) -> Record {
         let wait = view.wait
         return [
             "wait_id": .number(wait.waitID),

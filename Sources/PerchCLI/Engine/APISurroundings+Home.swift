@@ -11,6 +11,7 @@ extension APISurroundings {
     init(home: Home, metastore: Metastore, keys: KeyPlace?) {
         self.init()
         version = PerchVersion.current
+        commands = CommandRunner(home: home) { NamedCommand($0, in: RootCommand<NoDAGs>.self).path }
         handMadeEvent = { wait, payload, now in try HandMadeEvent.of(wait, payload: payload, now: now) }
         log = { key, tryNumber, after, limit in
             try await AttemptLogs(home: home, metastore: metastore).page(key, tryNumber, after: after, limit: limit)

@@ -55,6 +55,7 @@ struct ExportOptions: ParsableArguments {
 
     private func write(_ document: Document, _ what: String) throws {
         let text = document.prettyJSON()
+        try RemoteOrigin.refuseFile(path)
         guard let path, path != "-" else {
             try Console.shared.line(text)
             return try Console.shared.flush()
@@ -107,6 +108,7 @@ struct ImportOptions: ParsableArguments {
     /// The members of the file's object, in order.
     /// - Throws: `PerchError` that never repeats the text, which holds secrets.
     private func members() throws -> [(name: String, value: JSONValue)] {
+        try RemoteOrigin.refuseFile(path)
         let text: String
         if path == "-" {
             text = StandardInput.text()

@@ -4,23 +4,26 @@ internal import CCurl
 internal import PerchSDK
 
 /// One request through libcurl.
-struct HTTPExchange: Sendable {
+package struct HTTPExchange: Sendable {
     private let request: HTTPOperator
     /// As errors call it.
     private let name: String
     private let followsRedirects: Bool
+    private let ca: String?
 
     /// - Parameters:
     ///   - name: What errors call it instead of its address.
     ///   - followsRedirects: Whether it goes where the server sends it; what has secrets in its headers does not.
-    init(_ request: HTTPOperator, name: String? = nil, followsRedirects: Bool = true) {
+    ///   - ca: A file of certificates that are trusted instead of the machine's.
+    package init(_ request: HTTPOperator, name: String? = nil, followsRedirects: Bool = true, ca: String? = nil) {
+        self.ca = ca
         self.request = request
         self.followsRedirects = followsRedirects
         self.name = name ?? "\(request.method.uppercased()) \(Self.shown(request.url))"
     }
 
     /// Makes the request on a thread of its own; a cancellation of the Swift task ends it within a second.
-    func run() async throws -> HTTPResponse {
+    package func run() async throws -> HTTPResponse {
         try await OperatorThread.run("a request") { try perform($0) }
     }
 
@@ -109,6 +112,7 @@ struct HTTPExchange: Sendable {
     private func setUp(_ transfer: CurlTransfer, _ received: Received) {
         transfer.text(CURLOPT_URL, request.url)
         transfer.text(CURLOPT_USERAGENT, "perch")
+        if let ca { transfer.text(CURLOPT_CAINFO, ca) }
         transfer.number(CURLOPT_FOLLOWLOCATION, followsRedirects ? 1 : 0)
         transfer.number(CURLOPT_MAXREDIRS, 10)
         transfer.text(CURLOPT_PROTOCOLS_STR, "http,https")

@@ -3,7 +3,7 @@
 internal import PerchSDK
 
 /// The picture of `deferred watch`: from waits to the lines of a screen.
-struct WaitView {
+struct WaitScreen {
     /// A wait as it is shown.
     struct Row: Sendable {
         var waitID: Int64
@@ -19,7 +19,6 @@ struct WaitView {
     var rows: [Row]
     /// How many waits there are in all.
     var total: Int
-    /// Who watches them; nil while nobody does.
     /// The triggerers, `host:pid`.
     var owners: [String]
     /// How many waits stand above the first that is shown.

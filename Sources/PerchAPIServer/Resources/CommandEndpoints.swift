@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import PerchSDK
+
+extension CommandEnd {
+    static let resource = Resource<CommandEnd>(
+        "CommandEnd",
+        [
+            .count("exit_code", "0: done; 1: it could not; 64: wrong usage.") { $0.exitCode },
+            .text("output", "What it has written to its standard output.") { $0.output },
+            .text("errors", "What it has said on its standard error.") { $0.errors },
+        ])
+}
+
+extension Endpoint {
+    /// A command line with `--url` has its commands run here: each of them has one meaning and one check of what it is given.
+    static let commands: [Endpoint] = [
+        .change(
+            .post, "commands", .events,
+            "Runs a command of the command line, as `perch --url` does; each asks for a right of its own.",
+            of: CommandEnd.resource,
+            body: [
+                Schema.Field(
+                    name: "arguments", schema: .list(.text, most: 1_000),
+                    about: "What follows the program's name: [\"deferred\", \"list\"]."),
+                Schema.Field(
+                    name: "input", schema: .text, about: "Its standard input; if nothing is said, nothing.",
+                    isRequired: false),
+            ]
+        ) { call in
+            guard let desk = call.surroundings.commands else {
+                throw Refusal(.notFound, "not_found", "this server runs no commands")
+            }
+            var arguments: [String] = []
+            for value in call.body.list("arguments") ?? [] {
+                if case .string(let text) = value { arguments.append(text) }
+            }
+            let needed: APIRight
+            do {
+                needed = try desk.right(toGive: arguments)
+            } catch let error as PerchError {
+                throw Refusal.field("/arguments", error.message)
+            }
+            guard call.caller.right >= needed else {
+                throw Refusal(
+                    .forbidden, "forbidden",
+                    "you may \(call.caller.right.words); this command is for those who may \(needed.words)")
+            }
+            return try await desk.run(
+                CommandCall(arguments: arguments, input: call.body.text("input") ?? "", person: call.caller.name))
+        }
+    ]
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import PerchAPIServer
+internal import PerchSDK
+
+/// Commands have their names whatever the bundle has.
+struct NoDAGs: DAGBundle {
+    var dags: [DAG] { [] }
+}
+
+/// Which commands a server runs for those who have its URL, and for whom.
+enum RemoteCommands {
+    enum Place: Equatable {
+        case server(APIRight)
+        /// Only where it is typed, and why.
+        case here(String)
+    }
+
+    private static let codeRunsHere = "it runs the tasks' code, which a server does for its own runs alone"
+    private static let isRole = "it is started on the machine where it is to run"
+    private static let wantsFiles = "it works on files of the server's machine"
+
+    /// By the path of the command.
+    static let table: [String: Place] = [
+        "standalone": .here(isRole), "scheduler": .here(isRole), "worker": .here(isRole), "worker run": .here(isRole),
+        "triggerer": .here(isRole), "triggerer run": .here(isRole), "bundle-host": .here(isRole),
+        "init": .here("it makes files here"), "completion": .here("it is for this shell"),
+        "version": .here("it is this program's; `info` has the server's"),
+        "db migrate": .here(wantsFiles), "db backup": .here(wantsFiles), "db copy": .here(wantsFiles),
+        "bundles deploy": .here(wantsFiles), "bundles check": .here(wantsFiles),
+        "secrets generate-key": .here("a key goes over no wire"), "secrets rotate": .here("a key goes over no wire"),
+        "dags test": .here(codeRunsHere), "tasks test": .here(codeRunsHere),
+        "deferred watch": .here("it draws on this terminal"),
+
+        "dags list": .server(.read), "dags details": .server(.read), "dags show": .server(.read),
+        "dags state": .server(.read), "dags list-runs": .server(.read), "dags next-execution": .server(.read),
+        "dags report": .server(.read), "dags versions": .server(.read), "dags diff": .server(.read),
+        "dags list-import-errors": .server(.read), "dags schema": .server(.read),
+        "dags trigger": .server(.operate), "dags pause": .server(.operate), "dags unpause": .server(.operate),
+        "dags delete": .server(.admin),
+        "runs list": .server(.read), "runs details": .server(.read), "runs explain": .server(.read),
+        "runs cancel": .server(.operate),
+        "backfill list": .server(.read), "backfill show": .server(.read), "backfill create": .server(.operate),
+        "backfill pause": .server(.operate), "backfill unpause": .server(.operate),
+        "backfill cancel": .server(.operate),
+        "tasks list": .server(.read), "tasks states": .server(.read), "tasks state": .server(.read),
+        "tasks logs": .server(.read), "tasks failed-deps": .server(.read), "tasks render": .server(.read),
+        "tasks clear": .server(.operate), "tasks mark": .server(.operate),
+        "deferred list": .server(.read), "deferred show": .server(.read), "deferred explain": .server(.read),
+        "deferred forecast": .server(.read), "deferred fire": .server(.operate), "deferred cancel": .server(.operate),
+        "deferred extend": .server(.operate),
+        "approvals list": .server(.read), "approvals show": .server(.read), "approvals answer": .server(.operate),
+        "events list": .server(.read), "events show": .server(.read), "events emit": .server(.events),
+        "assets list": .server(.read), "assets show": .server(.read), "assets events": .server(.read),
+        "pools list": .server(.read), "pools get": .server(.read), "pools export": .server(.read),
+        "pools set": .server(.admin), "pools delete": .server(.admin), "pools import": .server(.admin),
+        // They may show and hold what is secret.
+        "variables list": .server(.admin), "variables get": .server(.admin), "variables export": .server(.admin),
+        "variables set": .server(.admin), "variables delete": .server(.admin), "variables import": .server(.admin),
+        "connections list": .server(.admin), "connections get": .server(.admin), "connections export": .server(.admin),
+        "connections add": .server(.admin), "connections delete": .server(.admin),
+        "connections import": .server(.admin),
+        "config list": .server(.admin), "config get-value": .server(.admin),
+        "db check": .server(.admin), "db clean": .server(.admin),
+        "jobs list": .server(.read), "worker list": .server(.read), "triggerer list": .server(.read),
+        "triggerer drain": .server(.operate), "bundles list": .server(.read), "bundles versions": .server(.read),
+        "bundles rollback": .server(.admin), "metrics": .server(.events), "info": .server(.read),
+    ]
+
+    /// Options that say where this Perch is: the server knows.
+    private static let placing = ["--home", "--metastore", "--url", "--token-file", "--ca"]
+    /// What goes on until it is stopped, or waits.
+    private static let lasting = ["--follow", "--wait"]
+
+    /// Whether a server is to run a command. Where it is the environment that names one, what is for here is done here.
+    ///
+    /// - Throws: `PerchError` (`invalid`) where it was named for a command that is for here.
+    static func isFor(_ server: RemoteServer, _ path: [String]) throws -> Bool {
+        guard !server.arguments.contains(where: { ["--help", "-h", "--help-hidden"].contains($0) }) else {
+            return false
+        }
+        switch table[path.joined(separator: " ")] {
+        case .server: return true
+        case .here(let why) where server.isNamed:
+            throw PerchError(.invalid, "--url: '\(path.joined(separator: " "))' is not run by a server: \(why)")
+        case .here, nil: return false
+        }
+    }
+
+    /// What one has to be allowed to do to give a command.
+    ///
+    /// - Parameter path: The words that name it.
+    /// - Throws: `PerchError` (`invalid`) that says why there is no such thing.
+    static func right(toGive path: [String], _ arguments: [String]) throws -> APIRight {
+        let name = path.joined(separator: " ")
+        switch table[name] {
+        case .server(let right):
+            for argument in arguments {
+                let option = argument.prefix { $0 != "=" }
+                if placing.contains(String(option)) {
+                    throw PerchError(.invalid, "\(option) is not for a command that a server runs")
+                }
+                if lasting.contains(String(option)) {
+                    throw PerchError(
+                        .invalid, "\(option) is not for a command that a server runs: it answers when it has ended")
+                }
+            }
+            return right
+        case .here(let why):
+            throw PerchError(.invalid, "'\(name)' is not run by a server: \(why)")
+        case nil:
+            throw PerchError(.invalid, "name a command: 'dags list', 'deferred explain', …, not '\(name.shown(60))'")
+        }
+    }
+}
