@@ -31,7 +31,7 @@ package struct SQLDialect: Sendable {
         words = [
             ("{clustered}", clustered), ("{table}", table), ("{int64}", int64), ("{for_update}", forUpdate),
             ("{skip_locked}", skipLocked), ("{like}", like), ("{tables}", tables), ("{columns}", columns),
-            ("{damage}", damage),
+            ("{damage}", damage), ("{ids}", IDChunk.placeholders),
         ]
         types = [(" INTEGER", integer), (" TEXT", text)].compactMap { word, name in name.map { (word, " " + $0) } }
     }

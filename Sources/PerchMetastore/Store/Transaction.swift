@@ -89,6 +89,22 @@ public final class Transaction: Snapshot {
         }
     }
 
+    /// Runs `UPDATE … FROM (VALUES (…))` for many rows, and a statement of its own for each of the few that are left: there the one
+    /// costs less than the other.
+    ///
+    /// - Parameters:
+    ///   - many: Has the values of one row in parentheses behind `VALUES`.
+    ///   - one: Does the same for one row, with the same values in the same order.
+    ///   - values: Those of all rows, one row after the other.
+    ///   - width: How many values a row has.
+    func updateMany(_ many: StaticString, one: StaticString, _ values: [SQLValue], width: Int) throws {
+        let together = values.count / width / 8 * 8 * width
+        try runMany(many, Array(values[..<together]), width: width)
+        for first in stride(from: together, to: values.count, by: width) {
+            try connection.post(one, Array(values[first..<first + width]))
+        }
+    }
+
     /// A fresh id: unique for ever, and ascending in the order of one process's calls.
     func nextID() throws -> Int64 {
         try ids.next(reserve: { size in try self.advanceCounter("id", by: size) })

@@ -39,8 +39,18 @@ extension Transaction {
     private func claim(_ entries: [QueuedTask], worker: Int64) throws -> [ClaimedTask] {
         let journals = try journals(of: entries.map { ($0.instance.id, $0.instance.tryNumber) })
         let elements = try elements(of: entries.map(\.instance))
+        try updateMany(
+            """
+            UPDATE task_instance SET state = 'running', worker = v.column2, start_date = COALESCE(start_date, v.column3)
+            FROM (VALUES (CAST(:1 AS {int64}), CAST(:2 AS {int64}), CAST(:3 AS {int64}))) AS v
+            WHERE ti_id = v.column1 AND state = 'queued'
+            """,
+            one: """
+                UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
+                WHERE ti_id = :1 AND state = 'queued'
+                """, entries.flatMap { [.integer($0.instance.id), .integer(worker), now.sqlValue] }, width: 3)
         return try zip(entries, journals).map { entry, journal in
-            try claim(entry, worker: worker, journal: journal, element: elements[entry.instance.id])
+            try claimed(entry, journal: journal, element: elements[entry.instance.id])
         }
     }
 
@@ -56,15 +66,9 @@ extension Transaction {
         return elements
     }
 
-    private func claim(
-        _ entry: QueuedTask, worker: Int64, journal: [JournalEntry], element: String?
-    ) throws -> ClaimedTask {
+    /// A task that is its worker's now, with what that needs.
+    private func claimed(_ entry: QueuedTask, journal: [JournalEntry], element: String?) throws -> ClaimedTask {
         let instance = entry.instance
-        try post(
-            """
-            UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
-            WHERE ti_id = :1 AND state = 'queued'
-            """, instance.id, worker, now)
         tally.entered(.running)
         let facts = try facts(ofRun: instance.runKey)
         let task = facts.version.tasks[instance.taskIndex]
@@ -94,9 +98,11 @@ extension Transaction {
         }
         try releaseSlots(dispatchIDs: zip(reports, found).compactMap { $1 == nil ? nil : $0.dispatchID })
         let settlement = Settlement()
+        var successes: [Success] = []
         for (report, dispatch) in zip(reports, found) {
-            if let dispatch { try finish(report, of: dispatch, in: settlement) }
+            if let dispatch { try finish(report, of: dispatch, among: &successes, in: settlement) }
         }
+        try store(successes)
         try settle(settlement)
         return found.map { $0 != nil }
     }
@@ -111,25 +117,40 @@ extension Transaction {
 
     /// The dispatches that reports are of; nil where it is not the current one.
     private func running(_ reports: [TaskReport]) throws -> [RunningDispatch?] {
-        let found = try rows(
-            """
-            SELECT run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason FROM task_instance
-            WHERE ti_id = :1 AND state = 'running' AND dispatch_id = :2 {for_update}
-            """, forEach: reports.map { [.integer($0.taskInstanceID), .integer($0.dispatchID)] }
-        ) { row in
-            RunningDispatch(
+        var running: [Int64: (dispatchID: Int64, dispatch: RunningDispatch)] = [:]
+        func take(_ row: borrowing SQLRow) throws {
+            let dispatch = RunningDispatch(
                 instance: Instance(
-                    id: 0, runKey: row.int64(0), taskIndex: row.int(1), mapIndex: row.int(2), tryNumber: row.int(3)),
-                firstTry: row.int(4), cancel: try row.optionalName(5, as: TaskState.self), reason: row.optionalText(6))
+                    id: row.int64(0), runKey: row.int64(2), taskIndex: row.int(3), mapIndex: row.int(4),
+                    tryNumber: row.int(5)),
+                firstTry: row.int(6), cancel: try row.optionalName(7, as: TaskState.self), reason: row.optionalText(8))
+            running[row.int64(0)] = (row.int64(1), dispatch)
         }
-        return zip(reports, found).map { report, found in
-            var dispatch = found.first
-            dispatch?.instance.id = report.taskInstanceID
-            return dispatch
+        if reports.count == 1 {
+            try connection.query(Self.findRunning, [.integer(reports[0].taskInstanceID)]) { try take($0) }
+        } else {
+            let lists = IDChunk.lists(reports.map(\.taskInstanceID))
+            try connection.query(Self.findManyRunning, forEach: lists) { try take($1) }
+        }
+        return reports.map { report in
+            let found = running[report.taskInstanceID]
+            return found?.dispatchID == report.dispatchID ? found?.dispatch : nil
         }
     }
 
-    private func finish(_ report: TaskReport, of found: RunningDispatch, in settlement: Settlement) throws {
+    private static let findRunning: StaticString = """
+        SELECT ti_id, dispatch_id, run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason
+        FROM task_instance WHERE ti_id = :1 AND state = 'running' {for_update}
+        """
+
+    private static let findManyRunning: StaticString = """
+        SELECT ti_id, dispatch_id, run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason
+        FROM task_instance WHERE ti_id IN ({ids}) AND state = 'running' {for_update}
+        """
+
+    private func finish(
+        _ report: TaskReport, of found: RunningDispatch, among successes: inout [Success], in settlement: Settlement
+    ) throws {
         if let intended = found.cancel {
             return try endCancelled(found.instance, as: intended, reason: found.reason, in: settlement)
         }
@@ -149,7 +170,8 @@ extension Transaction {
                     "INSERT INTO output_item (ti_id, position, value) VALUES (:1, :2, :3)", report.taskInstanceID,
                     position, item)
             }
-            try succeed(found.instance, output: output, in: settlement)
+            successes.append(Success(instanceID: found.instance.id, output: output))
+            try ended(found.instance, as: .success, message: nil, in: settlement)
         case .skipped(let message):
             try end(found.instance, as: .skipped, message: message, in: settlement)
         case .failure(let message, let isRetryable, let delay):

@@ -9,12 +9,21 @@ extension Transaction {
 
     /// Gives the slots of dispatches back.
     func releaseSlots(dispatchIDs: [Int64]) throws {
-        let held = try rows(
-            "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
-            forEach: dispatchIDs.map { [.integer($0)] }
-        ) { (pool: $0.text(0), slots: $0.int(1), limits: $0.int(2)) }
-        for (dispatchID, held) in zip(dispatchIDs, held) {
-            guard let held = held.first else { continue }
+        var all: [Int64: (pool: String, slots: Int, limits: Int)] = [:]
+        func take(_ row: borrowing SQLRow) { all[row.int64(0)] = (row.text(1), row.int(2), row.int(3)) }
+        if dispatchIDs.count == 1 {
+            try connection.query(
+                "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING dispatch_id, pool, slots, limits",
+                [.integer(dispatchIDs[0])]
+            ) { take($0) }
+        } else {
+            try connection.query(
+                "DELETE FROM pool_slot WHERE dispatch_id IN ({ids}) RETURNING dispatch_id, pool, slots, limits",
+                forEach: IDChunk.lists(dispatchIDs)
+            ) { take($1) }
+        }
+        for dispatchID in dispatchIDs {
+            guard let held = all.removeValue(forKey: dispatchID) else { continue }
             try freed(held.slots, of: held.pool)
             if held.limits > 0 { try releaseLimits(dispatchID: dispatchID) }
         }

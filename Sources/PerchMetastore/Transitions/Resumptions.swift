@@ -73,9 +73,7 @@ extension Transaction {
 
     private static let endMany: StaticString = """
         UPDATE journal SET outcome = :35, event_seq = :36, fired_at = :37, fired_by = :38
-        WHERE try_number = :33 AND key = :34 AND ti_id IN (
-            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
-            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        WHERE try_number = :33 AND key = :34 AND ti_id IN ({ids})
         """
 
     /// Puts tasks into the queue, many by one statement.

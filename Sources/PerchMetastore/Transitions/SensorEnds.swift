@@ -69,8 +69,6 @@ extension Transaction {
     }
 
     private static let succeedMany: StaticString = """
-        UPDATE task_instance SET state = 'success', end_date = :33, output = :34 WHERE ti_id IN (
-            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
-            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        UPDATE task_instance SET state = 'success', end_date = :33, output = :34 WHERE ti_id IN ({ids})
         """
 }

@@ -374,17 +374,6 @@ extension Transaction {
         try ended(instance, as: state, message: message, isCut: isCut, in: settlement)
     }
 
-    /// Ends a try with what it gave.
-    func succeed(_ instance: Instance, output: String?, in settlement: Settlement) throws {
-        try post(
-            """
-            UPDATE task_instance SET state = 'success', dispatch_id = 0, worker = NULL, end_date = :2, output = :3,
-                message = NULL, cancel_state = NULL WHERE ti_id = :1
-            """, instance.id, now, output)
-        tally.entered(.success)
-        try ended(instance, as: .success, message: nil, in: settlement)
-    }
-
     /// An instance has ended, and its row says so: what comes after it is told, and who is to be called back is.
     func ended(
         _ instance: Instance, as state: TaskState, message: String?, isCut: Bool = false, in settlement: Settlement

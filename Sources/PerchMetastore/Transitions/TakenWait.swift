@@ -90,14 +90,10 @@ extension Transaction {
         SELECT w.wait_id, w.ti_id, w.try_number, w.journal_key, w.is_sensor, w.since, w.kind, w.target, w.definition,
             w.queue, w.shard, w.due_at, w.held, t.run_key, t.task_index, t.map_index, t.first_try
         FROM wait w LEFT JOIN task_instance t ON t.ti_id = w.ti_id AND t.state = 'deferred'
-        WHERE w.wait_id IN (
-            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
-            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        WHERE w.wait_id IN ({ids})
         """
 
     private static let removeMany: StaticString = """
-        DELETE FROM wait WHERE wait_id IN (
-            :1, :2, :3, :4, :5, :6, :7, :8, :9, :10, :11, :12, :13, :14, :15, :16, :17, :18, :19, :20, :21, :22,
-            :23, :24, :25, :26, :27, :28, :29, :30, :31, :32)
+        DELETE FROM wait WHERE wait_id IN ({ids})
         """
 }
