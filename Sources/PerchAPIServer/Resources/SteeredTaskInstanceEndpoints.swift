@@ -80,7 +80,7 @@ private struct Clearing: Sendable {
         var changed: Changed
     }
 
-    func perform(on dagID: String, in transaction: Transaction) throws -> Changed {
+    func perform(on dagID: String, by person: String, in transaction: Transaction) throws -> Changed {
         _ = try transaction.knownDAG(dagID)
         guard let run = try transaction.run(dagID: dagID, runID: runID) else {
             throw Refusal.field("/dag_run_id", "the DAG '\(dagID)' has no run '\(runID.shown())'")
@@ -91,7 +91,7 @@ private struct Clearing: Sendable {
             if let taskID { _ = try transaction.knownTask(taskID, of: run) }
             let cleared = try transaction.clear(
                 dagID: dagID, runID: runID, taskID: taskID, mapIndex: mapIndex, downstream: downstream,
-                onlyFailed: onlyFailed, by: call.caller.name)
+                onlyFailed: onlyFailed, by: person)
             changed.instances += cleared.filter { seen.insert($0).inserted }
         }
         if taskIDs.isEmpty || downstream { changed.notes = try transaction.departures(from: run).map(\.sentence) }
@@ -109,7 +109,9 @@ extension Endpoint {
         ) { call in
             let clearing = try Clearing(call.body)
             do {
-                return try await call.write { try clearing.perform(on: call.name("dag_id"), in: $0) }
+                return try await call.write {
+                    try clearing.perform(on: call.name("dag_id"), by: call.caller.name, in: $0)
+                }
             } catch let taken as Clearing.TakenBack {
                 return taken.changed
             }

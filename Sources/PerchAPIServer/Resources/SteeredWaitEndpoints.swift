@@ -28,7 +28,7 @@ extension RESTCall {
     ) async throws -> EndedWait {
         try await write { transaction in
             let wait = try transaction.knownWait(of: self)
-            let firing = Firing(waitID: wait.waitID, outcome: try outcome(wait, transaction.now), by: Self.person)
+            let firing = Firing(waitID: wait.waitID, outcome: try outcome(wait, transaction.now), by: caller.name)
             guard try transaction.fire([firing], lease: nil) == [true] else {
                 throw PerchError(.conflict, "the wait \(wait.waitID) has just ended")
             }
