@@ -33,6 +33,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// What the sender has sent before the answer to his last request.
     private var early: [HTTPRequestPart] = []
     private var isReadWanted = false
+    /// Whether it is still being looked up who may send what has come.
+    private var isLookingUp = false
 
     init(api: EventAPI, budget: HeldBytes, crowd: ConnectionCrowd) {
         self.api = api
@@ -122,7 +124,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: in
 
     func read(context: ChannelHandlerContext) {
-        if state.phase == .answering {
+        if state.phase == .answering || isLookingUp {
             isReadWanted = true
         } else {
             context.read()
@@ -142,6 +144,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state.phase, part) {
         case (.lingering, _): break
+        case _ where isLookingUp: early.append(part)
         case (.answering, _):
             if !state.closesNext { early.append(part) }
         case (_, .head(let head)): begin(head, context)
@@ -156,6 +159,24 @@ final class ConnectionGuard: ChannelDuplexHandler {
         state.begin(closes: closes, now: Self.now)
         watchDeadline(context)
         path = head.path
+        guard let lookUp = api.lookUp(for: head) else { return admit(head, context) }
+        isLookingUp = true
+        let promise = context.eventLoop.makePromise(of: Refusal?.self)
+        promise.completeWithTask(lookUp)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            self.isLookingUp = false
+            // It may have taken too long, or the sender be gone.
+            guard self.context != nil, self.state.phase == .reading else { return }
+            if case .success(let refusal?) = result {
+                self.refuse(context, refusal)
+            } else {
+                self.admit(head, context)
+            }
+            self.takeEarly(context)
+        }
+    }
+
+    private func admit(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         do throws(Refusal) {
             mostBytes = try api.admit(head)
             if let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length > mostBytes {
@@ -223,11 +244,16 @@ final class ConnectionGuard: ChannelDuplexHandler {
             return
         }
         watchDeadline(context)
+        takeEarly(context)
+    }
+
+    /// Goes on with what has come meanwhile.
+    private func takeEarly(_ context: ChannelHandlerContext) {
         let parts = early
         early = []
         for part in parts { take(part, context) }
         if !parts.isEmpty { context.fireChannelReadComplete() }
-        if isReadWanted, state.phase != .answering {
+        if isReadWanted, state.phase != .answering, !isLookingUp {
             isReadWanted = false
             context.read()
         }
@@ -240,7 +266,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         release()
         let answer = refusal.answer(at: path)
         api.refusals.note(refusal, from: context.channel.sender)
-        var fields = answer.head(at: api.clock.now)
+        var fields = answer.head(at: api.clock.now, isSecure: api.isSecure)
         fields.headerFields[.connection] = "close"
         context.write(wrapOutboundOut(.head(fields)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
 /// One thing that can be asked of `/api/v2`: the table of them is what the server serves, and what it says of itself.
@@ -18,6 +19,15 @@ struct Endpoint: Sendable {
         var about: String
     }
 
+    /// With what one has to be allowed to do what the endpoint does.
+    enum Reach: Sendable, Hashable {
+        case everything
+        /// With one DAG.
+        case dag(String)
+        /// With anything: what that is, the endpoint looks at itself.
+        case something
+    }
+
     /// Who answers.
     enum Service: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
@@ -30,7 +40,9 @@ struct Endpoint: Sendable {
     let path: String
     let segments: [Segment]
     /// What one has to be allowed to do.
-    let right: APIRight
+    var right: APIRight
+    /// With what; where the path names a DAG, with that one.
+    var reach: Reach
     let summary: String
     var parameters: [Parameter] = []
     /// What the body is; nil: there is none.
@@ -59,6 +71,27 @@ struct Endpoint: Sendable {
         segments = path.split(separator: "/").map { part in
             part.hasPrefix("{") ? .name(String(part.dropFirst().dropLast())) : .fixed(String(part))
         }
+        reach = segments.contains(.name("dag_id")) ? .something : .everything
+    }
+
+    /// With what a request has to be allowed to do what it asks for.
+    func reach(of names: [String: String]) -> Reach {
+        guard let dagID = names["dag_id"], dagID != "~" else { return reach }
+        return .dag(dagID)
+    }
+
+    /// The same, for whoever has another role.
+    func asking(_ right: APIRight) -> Endpoint {
+        var endpoint = self
+        endpoint.right = right
+        return endpoint
+    }
+
+    /// The same, for whoever may do it with anything.
+    var ofSome: Endpoint {
+        var endpoint = self
+        endpoint.reach = .something
+        return endpoint
     }
 
     /// The names in a path, where it is one of this endpoint.

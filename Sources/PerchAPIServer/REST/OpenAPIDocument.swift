@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
 /// What `/api/v2` says of itself, made from the table by which it serves.

@@ -27,19 +27,24 @@ struct RESTAPI: Sendable {
     /// So many bytes of a body are wanted.
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget) throws(Refusal) -> Int {
-        _ = try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
+        _ = try caller(head, match)
         _ = try parameters(match.endpoint, target)
         guard match.endpoint.body != nil else { return 0 }
         try checkForm(head.headerFields)
         return match.endpoint.isBulk ? limits.batchBytes : limits.eventBytes
     }
 
+    private func caller(_ head: HTTPRequest, _ match: EndpointMatch) throws(Refusal) -> Caller {
+        try access.admitOwner(
+            head.headerFields, to: match.endpoint.right, of: match.endpoint.reach(of: match.names),
+            host: head.authority, method: head.method)
+    }
+
     func respond(
         to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer
     ) async throws(Refusal) -> APIAnswer {
         guard case .call(let serve) = match.endpoint.service else { throw .unavailable("not here", after: 1) }
-        let caller = try access.admitOwner(
-            head.headerFields, to: match.endpoint.right, host: head.authority)
+        let caller = try caller(head, match)
         let call = RESTCall(
             endpoint: match.endpoint, caller: caller, names: match.names,
             parameters: try parameters(match.endpoint, target),
@@ -145,7 +150,10 @@ struct RESTAPI: Sendable {
             return .unavailable("the metastore refused, as the engine's log says", after: 5)
         }
         switch error.code {
-        case .notFound: return Refusal(.notFound, "not_found", error.message)
+        case .notFound:
+            // What else there is, is for who may see all of it.
+            let tellsAll = call.caller.everywhere >= .viewer
+            return Refusal(.notFound, "not_found", tellsAll ? error.message : "there is no such thing here")
         case .conflict: return Refusal(.conflict, "conflict", error.message)
         case .unavailable: return .unavailable(error.message, after: 5)
         default: return Refusal(.badRequest, "invalid_request", error.message)

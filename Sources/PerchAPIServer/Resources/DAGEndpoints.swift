@@ -87,7 +87,7 @@ extension Endpoint {
         ) { call in
             try await call.read { snapshot in
                 let rows = try snapshot.dags().filter { row in
-                    (call.flag("paused") ?? row.isPaused) == row.isPaused
+                    call.sees(row.dagID) && (call.flag("paused") ?? row.isPaused) == row.isPaused
                         && (call.flag("active") ?? row.isActive) == row.isActive
                         && call.text("dag_id_contains").map { row.dagID.contains($0) } ?? true
                 }
@@ -97,12 +97,12 @@ extension Endpoint {
                 let views = try rows.map { try DAGView($0, snapshot) }.filter { $0.definition.tags.contains(tag) }
                 return try Page(of: views, call) { $0.row.dagID }
             }
-        },
+        }.ofSome,
         .one("dags/{dag_id}", "One DAG.", of: DAGView.resource) { call in
             try await call.read { try DAGView($0.knownDAG(call.name("dag_id")), $0) }
         },
         .change(
-            .patch, "dags/{dag_id}", .operate, "Pauses a DAG, or lets it go on.", of: DAGView.resource,
+            .patch, "dags/{dag_id}", .user, "Pauses a DAG, or lets it go on.", of: DAGView.resource,
             body: [Schema.Field(name: "is_paused", schema: .flag, about: "Whether it is to be paused.")]
         ) { call in
             let isPaused = call.body.flag("is_paused") ?? false

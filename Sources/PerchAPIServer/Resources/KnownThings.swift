@@ -35,10 +35,10 @@ extension Snapshot {
             "the run '\(run.runID)' of '\(run.dagID)' has no instance [\(call.mapIndex)] of '\(taskID)': \(reason)")
     }
 
-    /// A wait that is there.
+    /// A wait that is there, and that the caller sees.
     func knownWait(of call: RESTCall) throws -> WaitRow {
         let text = call.name("wait_id")
-        if let number = Int64(text), let wait = try wait(number) { return wait }
+        if let number = Int64(text), let wait = try wait(number), call.sees(wait.key.dagID) { return wait }
         throw PerchError(.notFound, "nothing waits under the id '\(text.shown())': it has ended, or never was")
     }
 }

@@ -67,11 +67,11 @@ extension Endpoint {
     static let monitor: [Endpoint] = [
         .one("version", "The version of Perch.", of: VersionView.resource) { call in
             VersionView(version: call.surroundings.version)
-        },
+        }.ofSome,
         .one("monitor/health", "Whether each part of the engine lives.", of: HealthView.resource) { call in
             try await call.read { try HealthView($0) }
-        },
-        document,
+        }.ofSome,
+        document.ofSome,
     ]
 
     private static let document = Endpoint(

@@ -109,7 +109,7 @@ extension Endpoint {
 
     private static let trigger: Endpoint = {
         var endpoint = Endpoint(
-            .post, "dags/{dag_id}/dagRuns", .operate,
+            .post, "dags/{dag_id}/dagRuns", .user,
             "Starts a run. With an Idempotency-Key, asking again gives the same run.", answer: RunRow.resource.schema,
             service: .call { call in
                 let wanted = try WantedRun(call.body, dagID: call.name("dag_id"), key: try call.idempotencyKey())
@@ -127,7 +127,7 @@ extension Endpoint {
         let own = Schema.Field(
             name: "dag_id", schema: .text, about: "The DAG, where the path does not name it.", isRequired: false)
         var endpoint = Endpoint.change(
-            .post, "dags/{dag_id}/dagRuns/bulk", .operate,
+            .post, "dags/{dag_id}/dagRuns/bulk", .user,
             "Starts up to 1,000 runs, all of them or none; of any DAGs where dag_id is ~.", of: BulkRuns.resource,
             body: [
                 Schema.Field(
@@ -150,6 +150,7 @@ extension Endpoint {
                 return try WantedRun(body, dagID: dagID, key: key.map { "\($0)\n\(place)" }, at: pointer)
             }
             for dagID in Set(wanted.map(\.request.dagID)).sorted() {
+                try call.require(.user, for: dagID)
                 try await call.read { try $0.prepareRun(ofDAG: dagID) }
             }
             return try await call.write { transaction in

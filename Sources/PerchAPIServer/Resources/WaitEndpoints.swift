@@ -143,11 +143,12 @@ extension Endpoint {
                 let began = place?.began ?? snapshot.now
                 var filter = try Endpoint.filter(call, now: began)
                 filter.after = place?.after
+                filter.dagIDs = try call.visibleDAGs(snapshot)
                 let page = Page(try snapshot.waits(filter), limit: call.limit) { Endpoint.place($0, began) }
                 var book = try WaitBook(snapshot)
                 return try page.map { try book.view($0, snapshot) }
             }
-        },
+        }.ofSome,
         .one(
             "deferred/forecast", "How many waits come due or time out, and when.", of: WaitForecast.resource,
             [
@@ -169,14 +170,14 @@ extension Endpoint {
                 var book = try WaitBook(snapshot)
                 return try book.view(snapshot.knownWait(of: call), snapshot)
             }
-        },
+        }.ofSome,
         .one(
             "deferred/{wait_id}/explain", "What a wait looks at, what was last seen, what comes next.",
             of: ExplainedWait.resource
         ) { call in
             let stored = try await call.read { try $0.storedExplanation(of: $0.knownWait(of: call)) }
             return ExplainedWait(stored: stored, live: try await call.surroundings.explain(stored.wait.waitID))
-        },
+        }.ofSome,
     ]
 }
 

@@ -30,6 +30,8 @@ package struct APILimits: Sendable {
 
     /// While the oldest commit under way is older, no more is taken.
     package var commitTime = TimeSpan.seconds(5)
+    /// Events a second of one token; nil: any number.
+    package var eventRate: Int?
     /// How far a signature's time may be from the clock.
     package var signatureTime = TimeSpan.seconds(300)
 

@@ -13,6 +13,10 @@ enum Route {
     case ready
     /// `GET /metrics`.
     case metrics
+    /// `GET /login` and `POST /login`.
+    case login
+    /// `POST /logout`.
+    case logout
     /// What is served behind `/api/v2`.
     case rest(EndpointMatch)
 
@@ -29,6 +33,12 @@ enum Route {
         case ["metrics"]:
             try Self.require(method, [.get, .head])
             self = .metrics
+        case ["login"] where takesEvents:
+            try Self.require(method, [.get, .head, .post])
+            self = .login
+        case ["logout"] where takesEvents:
+            try Self.require(method, [.post])
+            self = .logout
         case let path where takesEvents && path.starts(with: RESTAPI.root):
             let match = try EndpointTable.match(method, Array(path.dropFirst(RESTAPI.root.count)))
             if case .events = match.endpoint.service {
