@@ -187,8 +187,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
-                "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchAPIServer", "PerchExecutor", "PerchMetastore", "PerchReactor", "PerchSDK",
+                "PerchTriggersApproval", "PerchTriggersRun", "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", "PerchMetrics", "PerchVault", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),
