@@ -23,6 +23,8 @@ struct Endpoint: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
         /// What takes events in wherever they come from.
         case events
+        /// What tells of changes for as long as the connection lives.
+        case news
     }
 
     let method: HTTPRequest.Method

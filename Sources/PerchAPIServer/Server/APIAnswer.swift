@@ -8,6 +8,8 @@ struct APIAnswer: Sendable {
     var status: HTTPResponse.Status
     var fields: HTTPFields = [:]
     var body: [UInt8]
+    /// What is written instead of a body, for as long as the connection lives.
+    var feed: NewsFeed?
 
     /// An answer of one JSON document, with a line's end behind it.
     init(_ status: HTTPResponse.Status, _ document: JSONValue) {
