@@ -19,6 +19,8 @@ package actor APIServer {
         package var address: ListenAddress
         package var credentials: Credentials
         package var limits = APILimits()
+        /// Where deliveries of other services come in.
+        package var hooks: [Hook] = []
         /// The setting that asks for it, for messages.
         let setting: String
 
@@ -65,23 +67,24 @@ package actor APIServer {
         let rest = RESTAPI(
             metastore: metastore, surroundings: surroundings, limits: configuration.limits,
             access: Self.access(configuration), log: log)
-        self.init(configuration, intake, rest, health, metrics: { await metrics?() }, metastore.clock, log)
+        let hooks = HookDesk(configuration.hooks, secrets: surroundings.secrets, log: log)
+        self.init(configuration, intake, rest, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
-        self.init(configuration, nil, nil, health, metrics: { await health.metrics() }, clock, log)
+        self.init(configuration, nil, nil, nil, health, metrics: { await health.metrics() }, clock, log)
     }
 
     private init(
-        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ health: HealthDesk,
-        metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
+        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ hooks: HookDesk?,
+        _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         api = EventAPI(
             limits: configuration.limits, access: Self.access(configuration), intake: intake, rest: rest, desk: health,
-            metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
+            hooks: hooks, metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
     }
 
     private static func access(_ configuration: Configuration) -> AccessControl {

@@ -21,18 +21,22 @@ final class EventAPI: Sendable {
     private let intake: EventIntake?
     /// Nil where nothing is served behind `/api/v2`.
     private let rest: RESTAPI?
+    /// Nil where no deliveries of other services are taken.
+    private let hooks: HookDesk?
     private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
         limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, desk: HealthDesk,
-        metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
+        hooks: HookDesk? = nil, metrics: @escaping @Sendable () async -> String?, clock: any PerchClock,
+        refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
         self.rest = rest
         self.desk = desk
+        self.hooks = hooks
         self.metrics = metrics
         self.clock = clock
         self.refusals = refusals
@@ -67,13 +71,41 @@ final class EventAPI: Sendable {
             let wanted = try rest.admit(head, match, target)
             try checkStanding(isRead: match.endpoint.method == .get)
             return wanted
+        case .hook(let hook):
+            try admit(hook: hook, head, target)
+            return limits.eventBytes
         case .events(let named): name = named
         }
         try access.admit(head.headerFields)
         try checkStanding(isRead: false)
         let form = try EventForm(head.headerFields, name: name)
         _ = try EventReader(name: name, form: form, target: target, fields: head.headerFields, limits: limits)
-        return form == .lines ? limits.batchBytes : limits.eventBytes
+        return form.isBatch ? limits.batchBytes : limits.eventBytes
+    }
+
+    private func admit(hook name: String, _ head: HTTPRequest, _ target: RequestTarget) throws(Refusal) {
+        guard let hooks else { throw .unavailable("no deliveries are taken here", after: 60) }
+        if let stray = target.parameters.first {
+            throw Refusal(
+                .badRequest, "invalid_request", "a hook takes no parameters, and no '\(stray.name.shown(40))' either")
+        }
+        try hooks.admit(name, head.headerFields, now: clock.now)
+        try checkStanding(isRead: false)
+    }
+
+    /// A delivery becomes an event, durable before the answer.
+    private func deliver(
+        to name: String, _ head: HTTPRequest, _ body: ByteBuffer
+    ) async throws(Refusal) -> APIAnswer {
+        guard let hooks, let intake else { throw .unavailable("no deliveries are taken here", after: 60) }
+        let secrets = try await hooks.secrets(of: name)
+        let outcome = try body.withUnsafeReadableBytes { bytes throws(Refusal) in
+            try hooks.outcome(name, head.headerFields, body: bytes, secrets: secrets, now: clock.now)
+        }
+        switch outcome {
+        case .answer(let document): return APIAnswer(.ok, document)
+        case .event(let event): return Self.answer(try await intake.take([event]), .one)
+        }
     }
 
     /// - Throws: `Refusal` while the engine starts, and, for what would be stored, while the metastore is behind.
@@ -97,7 +129,8 @@ final class EventAPI: Sendable {
             return APIAnswer(.ok, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
         case .rest(let match):
             guard let rest else { throw .unavailable("nothing is served here behind /api/v2", after: 60) }
-            return try await rest.respond(to: head, match, target, body: body)
+            return try await rest.respond(to: head, match, target, body: body, on: loop)
+        case .hook(let name): return try await deliver(to: name, head, body)
         case .events(let name):
             guard let intake else { throw .unavailable("no events are taken here", after: 60) }
             try body.withUnsafeReadableBytes { bytes throws(Refusal) in
@@ -115,6 +148,6 @@ final class EventAPI: Sendable {
     private static func answer(_ events: [AcceptedEvent], _ form: EventForm) -> APIAnswer {
         var body: [UInt8] = []
         for event in events { body += Array((EventLine.answer(event) + "\n").utf8) }
-        return APIAnswer(.accepted, type: form == .lines ? "application/x-ndjson" : "application/json", body: body)
+        return APIAnswer(.accepted, type: form.isBatch ? "application/x-ndjson" : "application/json", body: body)
     }
 }

@@ -7,6 +7,8 @@ import PerchSDK
 enum Route {
     /// `POST /events/{name}`, or `POST /events`, where every line names its event.
     case events(name: String?)
+    /// `POST /hooks/{name}`.
+    case hook(String)
     /// `GET /health`.
     case health
     /// `GET /ready`.
@@ -36,6 +38,9 @@ enum Route {
             } else {
                 self = .rest(match)
             }
+        case let path where takesEvents && path.count == 2 && path[0] == "hooks" && !path[1].isEmpty:
+            try Self.require(method, [.post])
+            self = .hook(path[1])
         case ["events"] where takesEvents:
             try Self.require(method, [.post])
             self = .events(name: nil)
@@ -46,7 +51,9 @@ enum Route {
             let shown = "/" + target.path.joined(separator: "/")
             let isEvents = target.path.first == "events"
             let hint = isEvents && takesEvents ? " (a '/' in an event's name is written %2F)" : ""
-            let ways = takesEvents ? "POST /events/{name}, POST /events, what GET /api/v2/openapi.json tells, " : ""
+            let ways =
+                takesEvents
+                ? "POST /events/{name}, POST /events, POST /hooks/{name}, what GET /api/v2/openapi.json tells, " : ""
             let more = isEvents && !takesEvents ? "; events are taken where api.listen says" : ""
             throw Refusal(
                 .notFound, "not_found",
