@@ -14,6 +14,8 @@ package struct APILimits: Sendable {
     package var batchBytes = 8 << 20
     /// Lines of a batch: it goes in in one transaction.
     package var batchLines = 5_000
+    /// Bytes of a form that a page sends.
+    package var formBytes = 64 << 10
     /// Bytes of a request's head.
     package var headBytes = 16 << 10
 

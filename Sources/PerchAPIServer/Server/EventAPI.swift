@@ -21,17 +21,21 @@ final class EventAPI: Sendable {
     private let intake: EventIntake?
     /// Nil where nothing is served behind `/api/v2`.
     private let rest: RESTAPI?
+    /// Nil where there are no pages.
+    private let pages: PageAPI?
     private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, desk: HealthDesk,
+        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, pages: PageAPI?,
+        desk: HealthDesk,
         metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
         self.rest = rest
+        self.pages = pages
         self.desk = desk
         self.metrics = metrics
         self.clock = clock
@@ -67,6 +71,11 @@ final class EventAPI: Sendable {
             let wanted = try rest.admit(head, match, target)
             try checkStanding(isRead: match.endpoint.method == .get)
             return wanted
+        case .page(let match):
+            guard let pages else { return 0 }
+            let wanted = try pages.admit(head, match)
+            if !match.route.isPublic { try checkStanding(isRead: match.route.method == .get) }
+            return wanted
         case .events(let named): name = named
         }
         try access.admit(head.headerFields)
@@ -98,6 +107,9 @@ final class EventAPI: Sendable {
         case .rest(let match):
             guard let rest else { throw .unavailable("nothing is served here behind /api/v2", after: 60) }
             return try await rest.respond(to: head, match, target, body: body)
+        case .page(let match):
+            guard let pages else { throw .unavailable("there are no pages here", after: 60) }
+            return try await pages.respond(to: head, match, target, body: body)
         case .events(let name):
             guard let intake else { throw .unavailable("no events are taken here", after: 60) }
             try body.withUnsafeReadableBytes { bytes throws(Refusal) in
