@@ -44,8 +44,9 @@ struct GraphPage {
         }
         let turned = Set(call.query.all("turn"))
         let isFolded = definition.tasks.count > Self.mostOpen
-        let whole = DAGGraph(definition, states: run == nil ? nil : states)
-            .folding { isFolded != turned.contains($0) }
+        var counts: ((Int) -> [DAGGraph.StateCount])?
+        if run != nil { counts = { index in states(index) } }
+        let whole = DAGGraph(definition, states: counts).folding { group in isFolded != turned.contains(group) }
         let (shown, note) = part(of: whole)
         let picture = GraphPicture(graph: shown, path: path).html
         let legend = run == nil ? HTML.empty : HTML.legend(seen(shown))

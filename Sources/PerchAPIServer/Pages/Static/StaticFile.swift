@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTypes
 import PerchSDK
 
 /// What pages need beside themselves. It is part of the program, and its name changes with what is in it, so that a browser asks for
