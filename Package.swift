@@ -126,7 +126,7 @@ let package = Package(
                 log,
             ]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
-        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", log] + web),
+        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", "PerchGraph", log] + web),
         room(
             "PerchCLI",
             [

@@ -58,25 +58,11 @@ struct Endpoint: Sendable {
         self.summary = summary
         self.answer = answer
         self.service = service
-        segments = path.split(separator: "/").map { part in
-            part.hasPrefix("{") ? .name(String(part.dropFirst().dropLast())) : .fixed(String(part))
-        }
+        segments = [Segment](parsing: path)
     }
 
     /// The names in a path, where it is one of this endpoint.
-    func names(in path: some Collection<String>) -> [String: String]? {
-        guard path.count == segments.count else { return nil }
-        var names: [String: String] = [:]
-        for (part, segment) in zip(path, segments) {
-            switch segment {
-            case .fixed(let text): guard part == text else { return nil }
-            case .name(let name):
-                guard !part.isEmpty else { return nil }
-                names[name] = part
-            }
-        }
-        return names
-    }
+    func names(in path: some Collection<String>) -> [String: String]? { segments.names(in: path) }
 }
 
 // MARK: the usual shapes

@@ -95,7 +95,7 @@ struct RESTAPI: Sendable {
     }
 
     /// The answer with its tag, or that nothing has changed since the one that the sender has.
-    private static func tagged(_ answer: APIAnswer, _ fields: HTTPFields) -> APIAnswer {
+    static func tagged(_ answer: APIAnswer, _ fields: HTTPFields) -> APIAnswer {
         var answer = answer
         let digest = SHA256.hash(data: answer.body).prefix(16)
         let tag = "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""

@@ -6,10 +6,7 @@ import PerchSDK
 extension Snapshot {
     /// A run that is there.
     func knownRun(of call: RESTCall) throws -> RunRow {
-        let (dagID, runID) = (call.name("dag_id"), call.name("dag_run_id"))
-        _ = try knownDAG(dagID)
-        if let run = try run(dagID: dagID, runID: runID) { return run }
-        throw PerchError(.notFound, "the DAG '\(dagID.shown())' has no run '\(runID.shown())'")
+        try knownRun(call.name("dag_id"), call.name("dag_run_id"))
     }
 
     /// A task instance that is there, of the task in the path and the map index behind it.

@@ -57,12 +57,8 @@ private struct WantedRun: Sendable {
             }
             return (known, false)
         }
-        let row = try transaction.knownDAG(request.dagID)
-        guard row.isActive else {
-            throw PerchError(.notFound, "the DAG '\(request.dagID)' is not in the current bundle any more")
-        }
         do {
-            return (try transaction.createRun(request), true)
+            return (try transaction.startRun(request), true)
         } catch let error as PerchError where error.code == .invalid {
             throw Refusal.field(pointer + "/conf", error.message)
         } catch let error as PerchError where error.code == .conflict {
@@ -174,9 +170,7 @@ extension Endpoint {
         ) { call in
             try await call.write { transaction in
                 let run = try transaction.knownRun(of: call)
-                guard try transaction.cancelRun(dagID: run.dagID, runID: run.runID, by: call.caller.name) else {
-                    throw PerchError(.conflict, "the run '\(run.runID)' has ended already: \(run.state.rawValue)")
-                }
+                try transaction.endRun(run, by: call.caller.name)
                 return try transaction.knownRun(of: call)
             }
         },

@@ -16,6 +16,8 @@ package struct APILimits: Sendable {
     package var batchLines = 5_000
     /// Connections that listen to news, beside the others.
     package var streams = 500
+    /// Bytes of a form that a page sends.
+    package var formBytes = 64 << 10
     /// Bytes of a request's head.
     package var headBytes = 16 << 10
 

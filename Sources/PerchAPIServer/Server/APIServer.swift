@@ -9,8 +9,8 @@ package import PerchMetastore
 package import PerchSDK
 
 /// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; shows and steers work behind
-/// `/api/v2`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics` what it counts and
-/// measures. Or does only the last.
+/// `/api/v2` and by pages at `/`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics`
+/// what it counts and measures. Or does only the last.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -68,23 +68,29 @@ package actor APIServer {
             metastore: metastore, surroundings: surroundings, limits: configuration.limits,
             access: Self.access(configuration), log: log)
         let hooks = HookDesk(configuration.hooks, secrets: surroundings.secrets, log: log)
-        self.init(configuration, intake, rest, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
+        let pages = PageAPI(
+            metastore: metastore, surroundings: surroundings, limits: configuration.limits,
+            access: Self.access(configuration), figures: FigureShelf(), log: log)
+        self.init(
+            configuration, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
-        self.init(configuration, nil, nil, nil, health, metrics: { await health.metrics() }, clock, log)
+        self.init(configuration, nil, nil, nil, nil, health, metrics: { await health.metrics() }, clock, log)
     }
 
     private init(
-        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ hooks: HookDesk?,
-        _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
+        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ pages: PageAPI?,
+        _ hooks: HookDesk?, _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?,
+        _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         api = EventAPI(
-            limits: configuration.limits, access: Self.access(configuration), intake: intake, rest: rest, desk: health,
-            hooks: hooks, metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
+            limits: configuration.limits, access: Self.access(configuration), intake: intake, rest: rest,
+            pages: pages, desk: health, hooks: hooks, metrics: metrics, clock: clock,
+            refusals: RefusalLog(clock: clock, log: log))
     }
 
     private static func access(_ configuration: Configuration) -> AccessControl {

@@ -23,18 +23,21 @@ final class EventAPI: Sendable {
     private let rest: RESTAPI?
     /// Nil where no deliveries of other services are taken.
     private let hooks: HookDesk?
+    /// Nil where there are no pages.
+    private let pages: PageAPI?
     private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, desk: HealthDesk,
-        hooks: HookDesk? = nil, metrics: @escaping @Sendable () async -> String?, clock: any PerchClock,
-        refusals: RefusalLog
+        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, pages: PageAPI?,
+        desk: HealthDesk, hooks: HookDesk? = nil, metrics: @escaping @Sendable () async -> String?,
+        clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
         self.intake = intake
         self.rest = rest
+        self.pages = pages
         self.desk = desk
         self.hooks = hooks
         self.metrics = metrics
@@ -74,6 +77,11 @@ final class EventAPI: Sendable {
         case .hook(let hook):
             try admit(hook: hook, head, target)
             return limits.eventBytes
+        case .page(let match):
+            guard let pages else { return 0 }
+            let wanted = try pages.admit(head, match)
+            if !match.route.isPublic { try checkStanding(isRead: match.route.method == .get) }
+            return wanted
         case .events(let named): name = named
         }
         try access.admit(head.headerFields)
@@ -130,6 +138,9 @@ final class EventAPI: Sendable {
         case .rest(let match):
             guard let rest else { throw .unavailable("nothing is served here behind /api/v2", after: 60) }
             return try await rest.respond(to: head, match, target, body: body, on: loop)
+        case .page(let match):
+            guard let pages else { throw .unavailable("there are no pages here", after: 60) }
+            return try await pages.respond(to: head, match, target, body: body)
         case .hook(let name): return try await deliver(to: name, head, body)
         case .events(let name):
             guard let intake else { throw .unavailable("no events are taken here", after: 60) }

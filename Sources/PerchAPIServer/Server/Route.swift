@@ -17,6 +17,8 @@ enum Route {
     case metrics
     /// What is served behind `/api/v2`.
     case rest(EndpointMatch)
+    /// A page, or a form of one.
+    case page(PageMatch)
 
     /// - Parameter takesEvents: Whether there are paths for events.
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.
@@ -48,12 +50,17 @@ enum Route {
             try Self.require(method, [.post])
             self = .events(name: path[1])
         default:
+            if takesEvents, let match = try PageTable.match(method, target.path) {
+                self = .page(match)
+                return
+            }
             let shown = "/" + target.path.joined(separator: "/")
             let isEvents = target.path.first == "events"
             let hint = isEvents && takesEvents ? " (a '/' in an event's name is written %2F)" : ""
             let ways =
                 takesEvents
-                ? "POST /events/{name}, POST /events, POST /hooks/{name}, what GET /api/v2/openapi.json tells, " : ""
+                ? "pages at /, POST /events/{name}, POST /events, POST /hooks/{name}, what GET /api/v2/openapi.json tells, "
+                : ""
             let more = isEvents && !takesEvents ? "; events are taken where api.listen says" : ""
             throw Refusal(
                 .notFound, "not_found",
