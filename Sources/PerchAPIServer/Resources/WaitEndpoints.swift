@@ -50,7 +50,7 @@ extension WaitView {
 }
 
 /// Why a wait waits.
-private struct ExplainedWait: Sendable {
+struct ExplainedWait: Sendable {
     var stored: StoredExplanation
     /// What its triggerer says at this moment.
     var live: WaitExplanation?
@@ -73,6 +73,9 @@ private struct ExplainedWait: Sendable {
     }
 
     private var explanation: WaitExplanation { live ?? stored.explanation }
+    var sentences: [String] { explanation.sentences + stored.runSentences }
+    var probe: ProbeState? { explanation.probe }
+    var sharing: Int { explanation.sharing }
 
     static let resource = Resource<ExplainedWait>(
         "WaitExplanation",

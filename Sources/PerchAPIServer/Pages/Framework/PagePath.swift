@@ -12,9 +12,12 @@ enum PagePath {
         path(["dags", dagID, "runs", runID] + [view].compactMap(\.self))
     }
 
-    /// Where one task instance is shown: among the tasks of its run, until it has a page of its own.
-    static func instance(_ key: TaskInstanceKey) -> String {
-        run(key.dagID, key.runID) + query([("task_id", key.taskID)])
+    /// Where one task instance is shown; of one that is not there, as of a mapped task by its name alone, those of its task.
+    static func instance(_ key: TaskInstanceKey) -> String { instance(key, nil) }
+
+    /// The task instances of a task among those of its run.
+    static func instances(_ dagID: String, _ runID: String, _ taskID: String) -> String {
+        run(dagID, runID) + query([("task_id", taskID)])
     }
 
     /// A short link to a task instance, which leads to `instance`: tables with thousands of them would be too heavy else.
