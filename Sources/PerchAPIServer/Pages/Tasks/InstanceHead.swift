@@ -7,18 +7,25 @@ extension PageRoute {
     private static let instance = "/dags/{dag_id}/runs/{run_id}/tasks/{task_id}"
 
     static let instances: [PageRoute] = [
-        .get(instance) { call in
+        view(instance) { call in try await InstancePage(call).content },
+        view("\(instance)/log") { call in try await InstanceLogPage(call).content },
+        view("\(instance)/journal") { call in try await InstanceJournalPage(call).content },
+        view("\(instance)/output") { call in try await InstanceOutputPage(call).content },
+        .action("\(instance)/act") { call in try await InstanceActions(call).perform() },
+    ]
+
+    /// A view of a task instance. Of one that is not there it leads to the others of its task.
+    private static func view(
+        _ path: String, show: @escaping @Sendable (PageCall) async throws -> PageContent
+    ) -> PageRoute {
+        .get(path) { call in
             guard try await call.read({ try InstanceHead.isThere(call, $0) }) else {
                 let (dagID, runID) = (call.name("dag_id"), call.name("run_id"))
                 return .redirect(to: PagePath.instances(dagID, runID, call.name("task_id")))
             }
-            return .page(try await InstancePage(call).content)
-        },
-        .page("\(instance)/log") { call in try await InstanceLogPage(call).content },
-        .page("\(instance)/journal") { call in try await InstanceJournalPage(call).content },
-        .page("\(instance)/output") { call in try await InstanceOutputPage(call).content },
-        .action("\(instance)/act") { call in try await InstanceActions(call).perform() },
-    ]
+            return .page(try await show(call))
+        }
+    }
 }
 
 /// What stands above every view of a task instance.
