@@ -106,7 +106,7 @@ private struct DAGsPage {
     private func row(_ row: Row) -> HTML {
         let (dag, definition) = (row.view.row, row.view.definition)
         let tags = definition.tags.prefix(6).map { tag -> HTML in
-            " <a class=\"tag\" href=\"\(exact: call.link(["tag": tag, "page": nil]))\">\(tag)</a>"
+            " <a class=\"tag wide\" href=\"\(exact: call.link(["tag": tag, "page": nil]))\">\(tag)</a>"
         }
         let about: HTML = .when(
             !definition.description.isEmpty,
@@ -133,7 +133,7 @@ private struct DAGsPage {
         let pause = DAGHead.pauseButton(dag, call, kind: "quiet", back: call.link([:]))
         let trigger = PagePath.dag(dag.dagID, "trigger")
         return """
-            \(pause) <a href="\(exact: trigger)" aria-label="Trigger \(dag.dagID)">Trigger</a>
+            <div class="acts">\(pause) <a href="\(exact: trigger)" aria-label="Trigger \(dag.dagID)">Trigger</a></div>
             """
     }
 

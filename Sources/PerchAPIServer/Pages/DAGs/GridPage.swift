@@ -113,7 +113,7 @@ struct GridPage {
             return "<tr>\(rowHead(row))\(cells)</tr>"
         }
         return """
-            <div class="scroll" role="region" aria-label="Grid of runs and tasks" tabindex="0"><table class="grid">\
+            <div class="scroll fit" role="region" aria-label="Grid of runs and tasks" tabindex="0"><table class="grid">\
             <caption class="vh">A column for each run, the newest last; a row for each task</caption>\
             <thead><tr><th scope="col"><span class="vh">Task</span></th>\(heads)</tr></thead>
             <tbody>
@@ -127,7 +127,9 @@ struct GridPage {
     private func rowHead(_ row: GridRows.Row) -> HTML {
         let depth = "d\(min(4, row.depth))"
         guard let group = row.group else {
-            return "<th scope=\"row\" class=\"\(depth)\" title=\"\(row.name)\">\(row.name)</th>"
+            // In its group it is known by its own name.
+            let name = row.depth > 0 ? row.name.split(separator: ".").last.map(String.init) ?? row.name : row.name
+            return "<th scope=\"row\" class=\"\(depth)\" title=\"\(row.name)\">\(name)</th>"
         }
         let turned = call.query.all("turn")
         let others = turned.contains(group) ? turned.filter { $0 != group } : turned + [group]

@@ -77,9 +77,9 @@ struct ParamField {
 
     func html(given: String?, fault: String?) -> HTML {
         var hints: [String] = []
-        if let about = schema?.description { hints.append(about) }
-        if standard == nil { hints.append("Needed.") }
         hints.append(bounds)
+        if standard == nil { hints.append("It is needed.") }
+        if let about = schema?.description { hints.append(about) }
         let field = FormField(
             name: formName, words: name, hint: hints.filter { !$0.isEmpty }.joined(separator: " "), fault: fault)
         return field.html { marks in input(given ?? standardText, marks) }
@@ -111,7 +111,8 @@ struct ParamField {
         }
         if let pattern = schema.pattern { words.append("matches \(pattern)") }
         if let items = schema.items { words.append("of \(items.rawValue)") }
-        return words.joined(separator: ", ") + "."
+        let text = words.joined(separator: ", ") + "."
+        return text.prefix(1).uppercased() + text.dropFirst()
     }
 
     private func input(_ value: String, _ marks: HTML) -> HTML {

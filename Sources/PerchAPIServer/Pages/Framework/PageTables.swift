@@ -41,9 +41,9 @@ extension HTML {
     }
 
     /// Facts, one below the other.
-    static func facts(_ facts: [(words: String, value: HTML)]) -> HTML {
+    static func facts(_ facts: [(words: String, value: HTML)], inPairs: Bool = false) -> HTML {
         let items = facts.map { fact -> HTML in "<dt>\(fact.words)</dt><dd>\(fact.value)</dd>" }
-        return "<dl class=\"facts\">\(items)</dl>"
+        return "<dl class=\"facts\(inPairs ? " pair" : "")\">\(items)</dl>"
     }
 
     /// Links to the pages before and after; nil where there is none.

@@ -37,13 +37,13 @@ private struct HomePage {
             )
         }
         (overview, health, triggerers, paused, dags, importErrors) = read
-        ended = try await call.figures.figure("ended", now: now, age: .seconds(10)) {
+        ended = try await call.figures.figure("ended", clock: metastore.clock, age: .seconds(10)) {
             try await metastore.read { snapshot in
                 try snapshot.endedCounts(
                     since: snapshot.now + TimeSpan(microseconds: -Self.day.microseconds), spans: 24, atMost: 200_000)
             }
         }
-        forecast = try await call.figures.figure("forecast", now: now, age: .seconds(30)) {
+        forecast = try await call.figures.figure("forecast", clock: metastore.clock, age: .seconds(30)) {
             try await metastore.read { try $0.forecast(within: Self.day, buckets: 24) }
         }
         self.now = now
@@ -69,7 +69,9 @@ private struct HomePage {
         for (name, part) in [
             ("scheduler", health.scheduler), ("triggerer", health.triggerer), ("worker", health.worker),
         ] where !part.isWell {
-            lines.append("<li>\(HTML.state(RunState.failed)) no \(name) lives: its work stands still</li>")
+            lines.append(
+                "<li><strong class=\"st failed\"><i aria-hidden=\"true\">✕</i>No \(name) lives</strong>: its work stands still</li>"
+            )
         }
         if importErrors > 0 {
             lines.append(
@@ -96,16 +98,17 @@ private struct HomePage {
             ("tasks running", count(overview.tasksRunning), TaskState.running, "/tasks?state=running"),
             ("tasks waiting", waits, TaskState.deferred, deferred),
             ("tasks queued", count(overview.tasksQueued), TaskState.queued, "/tasks?state=queued"),
-            ("tasks without room", count(overview.tasksScheduled), TaskState.scheduled, "/tasks?state=scheduled"),
+            ("tasks held up", count(overview.tasksScheduled), TaskState.scheduled, "/tasks?state=scheduled"),
             ("to be tried again", count(overview.tasksUpForRetry), TaskState.upForRetry, "/tasks?state=up_for_retry"),
-            ("runs failed, 24 h", failed.grouped, RunState.failed, "/runs?state=failed"),
-            ("runs succeeded, 24 h", succeeded.grouped, RunState.success, "/runs?state=success"),
+            ("failed runs, 24 h", failed.grouped, RunState.failed, "/runs?state=failed"),
+            ("good runs, 24 h", succeeded.grouped, RunState.success, "/runs?state=success"),
             ("DAGs, \(paused.grouped) paused", dags.grouped, nil, "/dags"),
         ]
         let items = cards.map { words, number, state, path -> HTML in
-            let sign: HTML = state.map { HTML.state($0) } ?? .empty
+            let sign: HTML =
+                state.map { "<span class=\"m \($0.rawValue)\" aria-hidden=\"true\">\($0.symbol)</span> " } ?? .empty
             let label: HTML = path.map { "<a href=\"\(exact: $0)\">\(words)</a>" } ?? "\(words)"
-            return "<li class=\"card\"><span class=\"big\">\(number)</span>\(label) \(sign)</li>"
+            return "<li class=\"card\"><span class=\"big\">\(number)</span>\(sign)\(label)</li>"
         }
         return "<ul class=\"cards\">\(items)</ul>"
     }
@@ -150,10 +153,12 @@ private struct HomePage {
             ("Schedulers", health.scheduler, "make runs, and start what may run"),
             ("Triggerers", health.triggerer, "watch what waits"), ("Workers", health.worker, "run tasks"),
         ].map { name, part, work -> HTML in
-            let state: HTML = part.isWell ? HTML.state(TaskState.success) : HTML.state(TaskState.failed)
-            let words = part.isWell ? "\(part.count) alive" : "none alive"
+            let state = part.isWell ? TaskState.success : TaskState.failed
+            let sign: HTML = """
+                <span class="st \(state.rawValue)"><i aria-hidden="true">\(state.symbol)</i>\(part.isWell ? "alive" : "none lives")</span>
+                """
             return
-                "<tr><th scope=\"row\">\(name)</th><td>\(state)</td><td>\(words)</td><td class=\"wide soft\">\(work)</td></tr>"
+                "<tr><th scope=\"row\">\(name)</th><td>\(sign)</td><td>\(part.count)</td><td class=\"wide soft\">\(work)</td></tr>"
         }
         return HTML.table(
             "Whether each part of the engine lives",

@@ -89,6 +89,7 @@ struct GanttPage {
         let state = row.instance.state
         let name = row.instance.key.shownTask
         let words = "\(name): \(state.rawValue), ran \(row.ran.brief), waited \(row.waited.brief)"
+        func told(_ span: TimeSpan) -> String { span.microseconds == 0 ? "–" : span.brief }
         var bars: [HTML] = []
         func add(_ from: Timestamp, _ to: Timestamp, _ isWait: Bool) {
             let width = max(2, x(to) - x(from))
@@ -107,7 +108,7 @@ struct GanttPage {
         return """
             <tr><th scope="row" title="\(name)"><a href="\(exact: PagePath.instance(row.instance.key))">\(name)</a> \
             <span class="\(state.rawValue) st" title="\(state.rawValue)">\(state.symbol)</span></th>\
-            <td class="num tight">\(row.ran.brief)</td><td class="num tight">\(row.waited.brief)</td>\
+            <td class="num tight">\(told(row.ran))</td><td class="num tight">\(told(row.waited))</td>\
             <td><svg viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label="\(words)"><title>\(words)</title>\(bars)</svg></td></tr>
             """
     }

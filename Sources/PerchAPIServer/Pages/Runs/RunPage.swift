@@ -38,15 +38,16 @@ struct RunPage {
         let run = head.run
         let none: HTML = "<span class=\"soft\">none</span>"
         let params: HTML = run.params == .object([:]) ? none : "<code>\(run.params.text)</code>"
-        return HTML.facts([
-            ("Type", "\(run.type.rawValue)"), ("Logical date", HTML.time(run.logicalDate)),
-            (
-                "Data interval", "\(HTML.time(run.dataIntervalStart)) to \(HTML.time(run.dataIntervalEnd))"
-            ),
-            ("Created", HTML.time(run.queuedAt)),
-            ("Started", HTML.time(run.startDate)), ("Ended", HTML.time(run.endDate)),
-            ("Took", HTML.duration(from: run.startDate, to: run.endDate, now: head.now)), ("Params", params),
-        ])
+        return HTML.facts(
+            [
+                ("Type", "\(run.type.rawValue)"), ("Logical date", HTML.time(run.logicalDate)),
+                (
+                    "Data interval", "\(HTML.time(run.dataIntervalStart)) to \(HTML.time(run.dataIntervalEnd))"
+                ),
+                ("Created", HTML.time(run.queuedAt)),
+                ("Started", HTML.time(run.startDate)), ("Ended", HTML.time(run.endDate)),
+                ("Took", HTML.duration(from: run.startDate, to: run.endDate, now: head.now)), ("Params", params),
+            ], inPairs: true)
     }
 
     // MARK: what can be done

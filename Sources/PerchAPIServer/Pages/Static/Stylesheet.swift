@@ -21,7 +21,7 @@ enum Stylesheet {
         :root[data-theme=light]{color-scheme:light}
         *{box-sizing:border-box}
         html{font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;
-        background:var(--bg);color:var(--ink);-webkit-text-size-adjust:100%;scrollbar-gutter:stable}
+        background:var(--bg);color:var(--ink);-webkit-text-size-adjust:100%;overflow-y:scroll}
         body{margin:0}
         a{color:var(--link);text-decoration:none;text-underline-offset:2px}
         a:hover{text-decoration:underline}
@@ -53,7 +53,7 @@ enum Stylesheet {
         main{padding:16px 20px 64px;max-width:1680px;margin:0 auto}
         .trail ol{display:flex;flex-wrap:wrap;list-style:none;margin:0 0 2px;padding:0;font-size:13px}
         .trail li{overflow-wrap:anywhere}
-        .trail li::after{content:"/";color:var(--soft);margin:0 7px}
+        .trail li+li::before{content:"/";color:var(--soft);margin:0 7px}
         .head{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:0 0 12px;min-height:32px}
         .head>h1+*{margin-left:auto}
         .tabs ul{display:flex;list-style:none;margin:0 0 16px;padding:0;border-bottom:1px solid var(--line);overflow-x:auto}
@@ -72,7 +72,7 @@ enum Stylesheet {
         .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--panel);margin:0 0 12px}
         table{border-collapse:collapse;width:100%}
         caption{text-align:left;padding:8px 12px;color:var(--soft);font-size:13px}
-        th,td{text-align:left;padding:6px 12px;border-top:1px solid var(--line);vertical-align:top}
+        th,td{text-align:left;padding:6px 12px;border-top:1px solid var(--line);vertical-align:baseline}
         thead th{border-top:0;color:var(--soft);font-weight:500;font-size:12.5px;white-space:nowrap}
         caption+thead th{border-top:1px solid var(--line)}
         tbody th{font-weight:500}
@@ -102,7 +102,7 @@ enum Stylesheet {
         button.main,.button.main{background:var(--link);border-color:var(--link);color:var(--on);font-weight:600}
         button.main:hover{filter:brightness(1.08)}
         button.risk{color:var(--failed);border-color:var(--failed)}
-        button.quiet{border-color:transparent;background:transparent;color:var(--link);padding:4px 6px}
+        button.quiet{border-color:transparent;background:transparent;color:var(--link);padding:0 6px;line-height:20px}
         input[type=text],input[type=search],input[type=number],select,textarea{background:var(--panel);
         border:1px solid var(--line);border-radius:6px;padding:4px 8px;min-height:30px;max-width:100%}
         textarea{width:100%;min-height:64px;font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12.5px}
@@ -117,14 +117,17 @@ enum Stylesheet {
         .field .fault::before{content:"✕ "}
         fieldset{border:0;margin:0;padding:0;min-width:0}
         .facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:4px 16px;margin:0 0 16px}
+        @media (min-width:1100px){.facts.pair{grid-template-columns:repeat(2,max-content minmax(0,1fr))}}
         .facts dt{color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere}
-        .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:0 0 16px;padding:0;
+        .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:10px;margin:0 0 16px;padding:0;
         list-style:none}
         .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
+        .card .m{vertical-align:-3px;margin-right:2px}
         .card .big{display:block;font-size:24px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums;
         color:var(--ink)}
         .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 24px}
-        .two h2{margin-top:16px}
+        .two h2{margin-top:16px}.plot+p{margin-top:6px}details{margin-top:10px}
+        .acts{display:flex;gap:0 6px;align-items:baseline}
         .pager{display:flex;gap:8px;align-items:center;margin:8px 0;color:var(--soft)}
         .empty{color:var(--soft);padding:24px 12px;text-align:center;border:1px dashed var(--line);border-radius:8px;
         max-width:none}
@@ -135,7 +138,9 @@ enum Stylesheet {
         @media (max-width:560px){.wide{display:none}.top{gap:0 12px;padding-top:6px}.top nav{order:3;flex-basis:100%}
         .top nav ul{flex-wrap:nowrap;overflow-x:auto}.top nav a{padding:8px 9px 7px;white-space:nowrap}
         .tools{margin-left:auto}th,td{padding:6px 8px}.facts{grid-template-columns:minmax(0,1fr);gap:0}
-        .facts dd{margin:0 0 6px}.head>h1+*{margin-left:0}}
+        .facts dd{margin:0 0 6px}.head>h1+*{margin-left:0}
+        th.wrap{min-width:112px}.marks a:nth-last-child(n+6){display:none}.acts{flex-direction:column}
+        .plot text{font-size:19px}}
         @media (prefers-reduced-motion:no-preference){.fresh{animation:f .6s}}
         @keyframes f{from{opacity:.6}}
         @media print{.top,.tools,form,.pager{display:none}}
@@ -150,6 +155,7 @@ enum Stylesheet {
         svg .axis{stroke:var(--line);stroke-width:1;fill:none}
         svg rect.success,svg rect.failed,svg rect.running,svg rect.deferred,svg rect.queued,svg rect.scheduled,
         svg rect.up_for_retry,svg rect.skipped,svg rect.upstream_failed,svg rect.none,svg rect.removed{fill:var(--c)}
+        .scroll.fit{width:fit-content;max-width:100%}
         .grid{width:auto}
         .grid td,.grid th{padding:2px 2px;border:0;vertical-align:middle}
         .grid thead th{vertical-align:bottom;text-align:center;padding-bottom:4px}
@@ -184,7 +190,8 @@ enum Stylesheet {
         .gantt th{max-width:260px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
         .gantt svg{display:block;width:100%;height:16px;min-width:300px}
         .gantt .wait{fill:var(--deferred);opacity:.45}
-        .cal{display:block;min-width:760px;width:100%}
+        .cal{display:block;min-width:760px;width:100%;max-width:1000px}
+        .cal text.sym{fill:var(--on);font-size:9px;font-weight:700}
         .cal rect.day{stroke:var(--panel);stroke-width:1}
         .cal rect.day.void{fill:var(--sunk)}
         .cal rect.mix{fill:var(--failed)}
