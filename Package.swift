@@ -129,7 +129,7 @@ let package = Package(
                 log,
             ]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
-        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", log] + web),
+        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", "PerchGraph", log] + web),
         room(
             "PerchCLI",
             [
@@ -190,8 +190,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
-                "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchAPIServer", "PerchExecutor", "PerchMetastore", "PerchReactor", "PerchSDK",
+                "PerchTriggersApproval", "PerchTriggersRun", "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", "PerchMetrics", "PerchVault", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),

@@ -83,6 +83,8 @@ struct OpenAPITests {
         var asked = 0
         for (path, operations) in paths.sorted(by: { $0.key < $1.key }) {
             guard let get = operations["get"] else { continue }
+            // A stream has no end at which it could be looked at.
+            if get["responses"]?["200"]?["content"]?["text/event-stream"] != nil { continue }
             var real = path
             for (name, value) in names { real = real.replacing("{\(name)}", with: value) }
             #expect(!real.contains("{"), "\(path)")

@@ -11,7 +11,7 @@ struct RefusalTests {
     @Test(
         "A wrong request gets the status of what is wrong, and an error of the one shape",
         arguments: [
-            ("GET /", [:], "", 404, "there is no /"), ("POST /event/a", json, "1", 404, "POST /events/{name}"),
+            ("GET /nope", [:], "", 404, "there is no /nope"), ("POST /event/a", json, "1", 404, "POST /events/{name}"),
             ("POST /events/", json, "1", 404, "no /events/"), ("POST /events/a/b", json, "1", 404, "%2F"),
             ("POST /Events/a", json, "1", 404, "/Events/a"), ("POST /events/a/", json, "1", 404, "/events/a/"),
             ("GET /events/a", [:], "", 405, "POST is"), ("PUT /events/a", json, "1", 405, "POST is"),

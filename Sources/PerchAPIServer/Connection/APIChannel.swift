@@ -36,6 +36,11 @@ struct APIChannel: HTTPChannelHandler {
                 answer = error.answer(at: request.head.path)
             }
             if request.method == .head { answer.body = [] }
+            if let feed = answer.feed {
+                channel.closeFuture.whenComplete { _ in feed.desk.leave(feed.seat) }
+                return try await writer.write(
+                    response: answer.head(at: api.clock.now), body: ResponseBody(asyncSequence: feed))
+            }
             try await writer.write(
                 response: answer.head(at: api.clock.now, isSecure: api.isSecure),
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))

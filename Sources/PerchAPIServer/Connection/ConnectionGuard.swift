@@ -89,6 +89,15 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
+        case is ChannelShouldQuiesceEvent, ChannelEvent.inputClosed:
+            guard !state.isStreaming else { return context.close(promise: nil) }
+            end(context, event)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    private func end(_ context: ChannelHandlerContext, _ event: Any) {
+        switch event {
         case is ChannelShouldQuiesceEvent:
             guard state.finish(now: Self.now, within: state.phase == .reading ? api.limits.stopTime : nil) else {
                 context.close(promise: nil)
@@ -124,7 +133,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: in
 
     func read(context: ChannelHandlerContext) {
-        if state.phase == .answering || isLookingUp {
+        if (state.phase == .answering && !state.isStreaming) || isLookingUp {
             isReadWanted = true
         } else {
             context.read()
@@ -228,12 +237,28 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         switch unwrapOutboundIn(data) {
         case .head(var head):
+            if head.headerFields[.contentType] == NewsFeed.contentType { stream(context) }
             if state.closesNext { head.headerFields[.connection] = "close" }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body: context.write(data, promise: promise)
+        case .body:
+            if state.isStreaming { state.streamed(now: Self.now) }
+            context.write(data, promise: promise)
         case .end:
             context.writeAndFlush(data, promise: promise)
             answered(context)
+        }
+    }
+
+    /// An answer without end begins: the connection counts among others from now on, and its sender is heard no more, but for
+    /// his going away.
+    private func stream(_ context: ChannelHandlerContext) {
+        state.stream(now: Self.now)
+        crowd.leave(self)
+        release()
+        early = []
+        if isReadWanted {
+            isReadWanted = false
+            context.read()
         }
     }
 

@@ -33,6 +33,8 @@ struct Endpoint: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
         /// What takes events in wherever they come from.
         case events
+        /// What tells of changes for as long as the connection lives.
+        case news
     }
 
     let method: HTTPRequest.Method
@@ -68,9 +70,7 @@ struct Endpoint: Sendable {
         self.summary = summary
         self.answer = answer
         self.service = service
-        segments = path.split(separator: "/").map { part in
-            part.hasPrefix("{") ? .name(String(part.dropFirst().dropLast())) : .fixed(String(part))
-        }
+        segments = [Segment](parsing: path)
         reach = segments.contains(.name("dag_id")) ? .something : .everything
     }
 
@@ -95,19 +95,7 @@ struct Endpoint: Sendable {
     }
 
     /// The names in a path, where it is one of this endpoint.
-    func names(in path: some Collection<String>) -> [String: String]? {
-        guard path.count == segments.count else { return nil }
-        var names: [String: String] = [:]
-        for (part, segment) in zip(path, segments) {
-            switch segment {
-            case .fixed(let text): guard part == text else { return nil }
-            case .name(let name):
-                guard !part.isEmpty else { return nil }
-                names[name] = part
-            }
-        }
-        return names
-    }
+    func names(in path: some Collection<String>) -> [String: String]? { segments.names(in: path) }
 }
 
 // MARK: the usual shapes

@@ -42,10 +42,11 @@ extension Endpoint {
             } catch let error as PerchError {
                 throw Refusal.field("/arguments", error.message)
             }
-            guard call.caller.right >= needed else {
+            // A command may be about anything.
+            guard call.caller.everywhere >= needed else {
                 throw Refusal(
                     .forbidden, "forbidden",
-                    "you may \(call.caller.right.words); this command is for those who may \(needed.words)")
+                    "you may \(call.caller.everywhere.words); this command is for those who may \(needed.words)")
             }
             return try await desk.run(
                 CommandCall(arguments: arguments, input: call.body.text("input") ?? "", person: call.caller.name))

@@ -10,6 +10,8 @@ struct APIAnswer: Sendable {
     var body: [UInt8]
     /// What scripts and styles that stand in a page carry, to be let run; nil: there are none.
     var nonce: String?
+    /// What is written instead of a body, for as long as the connection lives.
+    var feed: NewsFeed?
 
     /// An answer of one JSON document, with a line's end behind it.
     init(_ status: HTTPResponse.Status, _ document: JSONValue) {

@@ -9,8 +9,8 @@ package import PerchMetastore
 package import PerchSDK
 
 /// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; shows and steers work behind
-/// `/api/v2`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics` what it counts and
-/// measures. Or does only the last.
+/// `/api/v2` and by pages at `/`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics`
+/// what it counts and measures. Or does only the last.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -27,6 +27,8 @@ package actor APIServer {
         }
         /// Whether it is reached over encrypted connections alone, so that cookies are for these.
         package var isSecure = false
+        /// Where deliveries of other services come in.
+        package var hooks: [Hook] = []
         /// The setting that asks for it, for messages.
         let setting: String
 
@@ -75,26 +77,31 @@ package actor APIServer {
         let access = Self.access(configuration, register)
         let rest = RESTAPI(
             metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access, log: log)
-        self.init(configuration, access, intake, rest, health, metrics: { await metrics?() }, metastore.clock, log)
+        let hooks = HookDesk(configuration.hooks, secrets: surroundings.secrets, log: log)
+        let pages = PageAPI(
+            metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access,
+            figures: FigureShelf(), log: log)
+        self.init(
+            configuration, access, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
         self.init(
-            configuration, Self.access(configuration), nil, nil, health, metrics: { await health.metrics() }, clock, log
-        )
+            configuration, Self.access(configuration), nil, nil, nil, nil, health,
+            metrics: { await health.metrics() }, clock, log)
     }
 
     private init(
         _ configuration: Configuration, _ access: AccessControl, _ intake: EventIntake?, _ rest: RESTAPI?,
-        _ health: HealthDesk,
-        metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
+        _ pages: PageAPI?, _ hooks: HookDesk?, _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?,
+        _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         api = EventAPI(
-            limits: configuration.limits, access: access, intake: intake, rest: rest,
-            login: LoginDesk(access: access, isSecure: configuration.isSecure, log: log), desk: health,
+            limits: configuration.limits, access: access, intake: intake, rest: rest, pages: pages,
+            login: LoginDesk(access: access, isSecure: configuration.isSecure, log: log), desk: health, hooks: hooks,
             metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
     }
 

@@ -26,13 +26,17 @@ final class EventAPI: Sendable {
     private let rate: EventRate?
     /// Whether it is reached over encrypted connections alone.
     let isSecure: Bool
+    /// Nil where no deliveries of other services are taken.
+    private let hooks: HookDesk?
+    /// Nil where there are no pages.
+    private let pages: PageAPI?
     private let metrics: @Sendable () async -> String?
     private let current = Mutex(Stage.starting)
 
     init(
-        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, login: LoginDesk,
-        desk: HealthDesk,
-        metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
+        limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, pages: PageAPI?,
+        login: LoginDesk, desk: HealthDesk, hooks: HookDesk? = nil, metrics: @escaping @Sendable () async -> String?,
+        clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
@@ -41,7 +45,9 @@ final class EventAPI: Sendable {
         self.login = login
         isSecure = login.isSecure
         rate = limits.eventRate.map { EventRate($0) }
+        self.pages = pages
         self.desk = desk
+        self.hooks = hooks
         self.metrics = metrics
         self.clock = clock
         self.refusals = refusals
@@ -97,13 +103,46 @@ final class EventAPI: Sendable {
             let wanted = try rest.admit(head, match, target)
             try checkStanding(isRead: match.endpoint.method == .get)
             return wanted
+        case .hook(let hook):
+            try admit(hook: hook, head, target)
+            return limits.eventBytes
+        case .page(let match):
+            guard let pages else { return 0 }
+            let wanted = try pages.admit(head, match)
+            if !match.route.isPublic { try checkStanding(isRead: match.route.method == .get) }
+            return wanted
         case .events(let named): name = named
         }
         try access.admit(head.headerFields, host: head.authority)
         try checkStanding(isRead: false)
         let form = try EventForm(head.headerFields, name: name)
         _ = try EventReader(name: name, form: form, target: target, fields: head.headerFields, limits: limits)
-        return form == .lines ? limits.batchBytes : limits.eventBytes
+        return form.isBatch ? limits.batchBytes : limits.eventBytes
+    }
+
+    private func admit(hook name: String, _ head: HTTPRequest, _ target: RequestTarget) throws(Refusal) {
+        guard let hooks else { throw .unavailable("no deliveries are taken here", after: 60) }
+        if let stray = target.parameters.first {
+            throw Refusal(
+                .badRequest, "invalid_request", "a hook takes no parameters, and no '\(stray.name.shown(40))' either")
+        }
+        try hooks.admit(name, head.headerFields, now: clock.now)
+        try checkStanding(isRead: false)
+    }
+
+    /// A delivery becomes an event, durable before the answer.
+    private func deliver(
+        to name: String, _ head: HTTPRequest, _ body: ByteBuffer
+    ) async throws(Refusal) -> APIAnswer {
+        guard let hooks, let intake else { throw .unavailable("no deliveries are taken here", after: 60) }
+        let secrets = try await hooks.secrets(of: name)
+        let outcome = try body.withUnsafeReadableBytes { bytes throws(Refusal) in
+            try hooks.outcome(name, head.headerFields, body: bytes, secrets: secrets, now: clock.now)
+        }
+        switch outcome {
+        case .answer(let document): return APIAnswer(.ok, document)
+        case .event(let event): return Self.answer(try await intake.take([event]), .one)
+        }
     }
 
     /// - Throws: `Refusal` while the engine starts, and, for what would be stored, while the metastore is behind.
@@ -140,7 +179,11 @@ final class EventAPI: Sendable {
         case .rest(let match):
             await access.note(head.headerFields)
             guard let rest else { throw .unavailable("nothing is served here behind /api/v2", after: 60) }
-            return try await rest.respond(to: head, match, target, body: body)
+            return try await rest.respond(to: head, match, target, body: body, on: loop)
+        case .page(let match):
+            guard let pages else { throw .unavailable("there are no pages here", after: 60) }
+            return try await pages.respond(to: head, match, target, body: body)
+        case .hook(let name): return try await deliver(to: name, head, body)
         case .events(let name):
             guard let intake else { throw .unavailable("no events are taken here", after: 60) }
             try access.admit(head.headerFields, host: head.authority)
@@ -179,6 +222,6 @@ final class EventAPI: Sendable {
     private static func answer(_ events: [AcceptedEvent], _ form: EventForm) -> APIAnswer {
         var body: [UInt8] = []
         for event in events { body += Array((EventLine.answer(event) + "\n").utf8) }
-        return APIAnswer(.accepted, type: form == .lines ? "application/x-ndjson" : "application/json", body: body)
+        return APIAnswer(.accepted, type: form.isBatch ? "application/x-ndjson" : "application/json", body: body)
     }
 }
