@@ -21,6 +21,7 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 /// What the API server alone imports: nothing else of the package builds or links the web.
 let web: [Target.Dependency] = [
     .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "CryptoExtras", package: "swift-crypto"),
     .product(name: "HTTPTypes", package: "swift-http-types"),
     .product(name: "HummingbirdCore", package: "hummingbird"),
     .product(name: "NIOCore", package: "swift-nio"),
@@ -28,6 +29,7 @@ let web: [Target.Dependency] = [
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
     .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
     .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
 
 /// The families of waits: what a user writes, and the source that the triggerer runs.
@@ -72,6 +74,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -126,7 +129,7 @@ let package = Package(
                 log,
             ]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
-        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", log] + web),
+        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", "PerchGraph", log] + web),
         room(
             "PerchCLI",
             [
@@ -187,8 +190,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
-                "ProgramTestSupport", "FuzzSupport", "perch",
+                "PerchCLI", "PerchAPIServer", "PerchExecutor", "PerchMetastore", "PerchReactor", "PerchSDK",
+                "PerchTriggersApproval", "PerchTriggersRun", "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", "PerchMetrics", "PerchVault", log, metrics,
             ]),
         program("faulty-bundle", ["Perch"], path: "Tests/Fixtures/faulty-bundle"),

@@ -135,7 +135,26 @@ public struct DAGGraph: Sendable, Hashable {
         edges.sort { ($0.to, $0.from) < ($1.to, $1.from) }
     }
 
-    private static func sum(_ counts: [[StateCount]]) -> [StateCount] {
+    /// A graph of some nodes in another order, and of the edges between them.
+    init(dagID: String, nodes: [Node], edges: [Edge], order: [Int]) {
+        self.dagID = dagID
+        self.nodes = order.map { nodes[$0] }
+        var place: [Int: Int] = [:]
+        for (index, node) in order.enumerated() { place[node] = index }
+        upstream = Array(repeating: [], count: order.count)
+        self.edges = []
+        for edge in edges {
+            guard let from = place[edge.from], let to = place[edge.to] else { continue }
+            var moved = edge
+            (moved.from, moved.to) = (from, to)
+            self.edges.append(moved)
+            upstream[to].append(from)
+        }
+        for node in upstream.indices { upstream[node].sort() }
+        self.edges.sort { ($0.to, $0.from) < ($1.to, $1.from) }
+    }
+
+    static func sum(_ counts: [[StateCount]]) -> [StateCount] {
         var sums: [TaskState: Int] = [:]
         for count in counts.joined() { sums[count.state, default: 0] += count.count }
         return TaskState.allCases.compactMap { state in sums[state].map { StateCount(state, $0) } }

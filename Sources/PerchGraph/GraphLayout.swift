@@ -24,7 +24,8 @@ public struct GraphLayout: Sendable {
     /// By edge: the points that it goes through, from the right side of one node to the left side of another.
     public var paths: [[Point]] = []
 
-    static let nodeHeight = 34.0
+    /// How high every node is.
+    public static let nodeHeight = 34.0
     private static let rowGap = 14.0
     private static let columnGap = 56.0
     private static let margin = 20.0

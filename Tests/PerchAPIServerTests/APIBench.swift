@@ -51,13 +51,15 @@ final class APIBench: Sendable {
 
     init(
         tokens: [String] = [], secrets: [String] = [], isOpen: Bool = true,
-        surroundings: APISurroundings = APISurroundings(), _ change: (inout APILimits) -> Void = { _ in }
+        surroundings: APISurroundings = APISurroundings(), hooks: [Hook] = [],
+        _ change: (inout APILimits) -> Void = { _ in }
     ) async throws {
         folder = try Folder()
         metastore = try Metastore.open(home: folder.path, access: .engine, clock: clock)
         var configuration = try APIServer.Configuration(
             address: try ListenAddress(parsing: "127.0.0.1:0"),
             credentials: try Credentials(tokens: tokens, secrets: secrets))
+        configuration.hooks = hooks
         change(&configuration.limits)
         let kept = log
         server = APIServer(

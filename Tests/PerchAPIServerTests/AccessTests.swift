@@ -3,6 +3,7 @@
 import Crypto
 import Foundation
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 import ProgramTestSupport
 import Testing

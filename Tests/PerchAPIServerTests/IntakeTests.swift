@@ -36,7 +36,7 @@ struct IntakeTests {
         #expect(try await bench.send("POST /events/plain").status == 202)
         #expect(
             try await bench.send(
-                "POST /events/cloud", ["content-type": "Application/CloudEvents+JSON; charset=UTF-8"], "3"
+                "POST /events/cloud", ["content-type": "Application/Geo+JSON; charset=UTF-8"], "3"
             )
             .status == 202)
         let events = try await bench.events()

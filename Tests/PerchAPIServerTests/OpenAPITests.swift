@@ -64,6 +64,8 @@ struct OpenAPITests {
             APISurroundings.LogPage(lines: ["2026-01-01T00:00:00Z INFO a", "b"], hasMore: false)
         }
         let bench = try await RESTBench(surroundings: surroundings)
+        let done = AuditEntry(who: "anna", how: "command", action: "users create", subject: "ben")
+        try await bench.api.metastore.write { try $0.audit(done) }
         let document = try await bench.get("openapi.json").json
         #expect(document["openapi"] == "3.1.0")
         let check = SchemaCheck(document: document)
@@ -81,6 +83,8 @@ struct OpenAPITests {
         var asked = 0
         for (path, operations) in paths.sorted(by: { $0.key < $1.key }) {
             guard let get = operations["get"] else { continue }
+            // A stream has no end at which it could be looked at.
+            if get["responses"]?["200"]?["content"]?["text/event-stream"] != nil { continue }
             var real = path
             for (name, value) in names { real = real.replacing("{\(name)}", with: value) }
             #expect(!real.contains("{"), "\(path)")
@@ -124,7 +128,9 @@ struct OpenAPITests {
         for endpoint in all {
             #expect(endpoint.summary.hasSuffix(".") || endpoint.summary.hasSuffix("3.1."), "\(endpoint.path)")
             #expect(Set(endpoint.parameters.map(\.name)).count == endpoint.parameters.count, "\(endpoint.path)")
-            #expect((endpoint.right == .read) == (endpoint.method == .get), "\(endpoint.path)")
+            let isForAdministrators = endpoint.path == "auditLog"
+            #expect(
+                (endpoint.right == .read) == (endpoint.method == .get && !isForAdministrators), "\(endpoint.path)")
         }
         // One name for each part of a path, whatever the method.
         for endpoint in all {

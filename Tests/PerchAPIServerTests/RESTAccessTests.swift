@@ -2,6 +2,7 @@
 
 import Crypto
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 import ProgramTestSupport
 import Testing
@@ -39,13 +40,16 @@ struct RESTAccessTests {
 
     @Test("A token does what stands behind it, and what is less; one that was given for events steers nothing")
     func rights() async throws {
-        let rights = APIRight.allCases
-        let api = try await APIBench(tokens: rights.map { "to-\($0) \($0)" } + ["alone"])
+        // By the names that they had before, too.
+        let rights = APIRight.allCases.filter { $0 != .nothing }
+        let api = try await APIBench(
+            tokens: rights.map { "to-\($0) \($0)" } + ["to-read read", "to-operate operate", "alone"])
         let bench = RESTBench(of: api)
         for endpoint in EndpointTable.all {
             let body: JSONValue? = endpoint.body == nil ? nil : [:]
             let line = (endpoint.method.rawValue, Self.path(endpoint))
-            for (token, right) in rights.map({ ("to-\($0)", $0) }) + [("alone", .events)] {
+            let older = [("to-read", APIRight.viewer), ("to-operate", .operator)]
+            for (token, right) in rights.map({ ("to-\($0)", $0) }) + older + [("alone", .events)] {
                 let answer = try await bench.send(line.0, line.1, body, ["Authorization": "Bearer \(token)"])
                 #expect((answer.status == 403) == (right < endpoint.right), "\(line) \(token): \(answer)")
                 guard answer.status == 403 else { continue }

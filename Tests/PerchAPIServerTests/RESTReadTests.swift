@@ -140,6 +140,7 @@ struct RESTReadTests {
             let isLive = wait.waitID % 2 == 0
             #expect(told["live"] == .bool(isLive) && told["sharing"] == (isLive ? 3 : 1))
             if isLive { #expect(told["sentences"] == ["It is watched."]) }
+            #expect((told["note"] == .null) == isLive, "\(told)")
         }
         let forecast = try await bench.get("deferred/forecast?within=2h&buckets=2").json
         #expect(forecast["waits"] == 2 && forecast["buckets"]?[0]?["due"] == 0 && forecast["buckets"]?[1]?["due"] == 1)
@@ -163,6 +164,57 @@ struct RESTReadTests {
         #expect(first.status == 200 && first.body.utf8.count < 6 << 20)
         let all = try await bench.all("events?name=long", "events", limit: 100)
         #expect(all.map { $0["payload"]?[1] } == (0..<7).reversed().map { .integer($0) })
+        try await bench.end()
+    }
+
+    @Test("A wait is explained by what was stored where its triggerer answers with an error, and the answer says so")
+    func silentTriggerer() async throws {
+        var surroundings = APISurroundings()
+        surroundings.explain = { _ in throw PerchError(.unavailable, "it is being taken over") }
+        let bench = try await RESTBench(surroundings: surroundings)
+        for wait in try await bench.waits() {
+            let answer = try await bench.get("deferred/\(wait.waitID)/explain")
+            #expect(answer.status == 200 && answer.json["live"] == false, "\(answer)")
+            guard case .string(let note)? = answer.json["note"] else {
+                Issue.record("no note: \(answer)")
+                continue
+            }
+            #expect(note.contains("does not answer (it is being taken over)"), "\(note)")
+        }
+        try await bench.end()
+    }
+
+    @Test("A journal of long entries is told in short pages, and none of them is left out")
+    func longJournal() async throws {
+        let bench = try await RESTBench()
+        let long = "\"" + String(repeating: "x", count: 3 << 20) + "\""
+        try await bench.api.metastore.write { transaction in
+            let worker = try transaction.registerProcess(
+                role: "worker", pid: 8, startTime: 1, bootID: "b", host: "h", lease: .seconds(60))
+            for task in try transaction.claim(limit: 1, worker: worker) {
+                for number in 0..<5 {
+                    let step = StepRecord(
+                        taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID, key: "read#\(number)",
+                        payload: number == 1 ? long + String(repeating: " ", count: 3 << 20) : long,
+                        keepAcrossRetries: false)
+                    #expect(try transaction.recordSteps([step]) == [true])
+                }
+            }
+        }
+        let loads = try await bench.all(
+            "dags/orders/dagRuns/r1/taskInstances?state=running", "task_instances", limit: 9)
+        guard case .integer(let index)? = loads.first?["map_index"] else {
+            Issue.record("nothing runs: \(loads)")
+            return
+        }
+        let path = "dags/orders/dagRuns/r1/taskInstances/load/journal?map_index=\(index)"
+        let first = try await bench.get("\(path)&limit=1000")
+        #expect(first.status == 200 && first.body.utf8.count < 5 << 20)
+        #expect(first.json["entries"]?[0]?["key"] == "read#0" && first.json["entries"]?[1] == nil)
+        for limit in [1, 2, 1_000] {
+            let keys = try await bench.all(path, "entries", limit: limit).map { $0["key"] }
+            #expect(keys == (0..<5).map { .string("read#\($0)") }, "\(limit)")
+        }
         try await bench.end()
     }
 

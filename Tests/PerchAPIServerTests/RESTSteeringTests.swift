@@ -65,6 +65,28 @@ struct RESTSteeringTests {
         try await bench.end()
     }
 
+    @Test(
+        "A run that somebody else has asked for is nobody's by its id: whoever names it with a key of his own is refused"
+    )
+    func anothersRun() async throws {
+        let bench = try await RESTBench()
+        let body: JSONValue = ["dag_run_id": "mine", "conf": ["size": 2]]
+        let mine = ["Idempotency-Key": "a"]
+        #expect(try await bench.send("POST", "dags/orders/dagRuns", body, mine).status == 201)
+        #expect(try await bench.send("POST", "dags/orders/dagRuns", body, mine).status == 200)
+        for fields in [["Idempotency-Key": "b"], [:]] {
+            let answer = try await bench.send("POST", "dags/orders/dagRuns", body, fields)
+            #expect(answer.status == 409 && answer.problem != nil, "\(fields): \(answer)")
+        }
+        // r1 was made without any key.
+        let taken: JSONValue = ["dag_run_id": "r1", "conf": ["size": 3]]
+        #expect(try await bench.send("POST", "dags/orders/dagRuns", taken, ["Idempotency-Key": "c"]).status == 409)
+        let other: JSONValue = ["dag_run_id": "other", "conf": ["size": 2]]
+        #expect(try await bench.send("POST", "dags/orders/dagRuns", other, mine).status == 409)
+        #expect(try await runs(bench).count == 2)
+        try await bench.end()
+    }
+
     @Test("A thousand runs are started at once, or, where one of them is wrong, none")
     func bulk() async throws {
         let bench = try await RESTBench()

@@ -10,6 +10,12 @@ struct MigrationTests {
     /// Takes back what the last versions have added, so that it has to be added again.
     private func takeBack(to version: Int, _ stage: Stage) async throws {
         try await stage.store.write { transaction in
+            _ = try transaction.run("DROP TABLE access_user")
+            _ = try transaction.run("DROP TABLE access_token")
+            _ = try transaction.run("DROP TABLE access_grant")
+            _ = try transaction.run("DROP TABLE access_session")
+            _ = try transaction.run("DROP TABLE audit_log")
+            _ = try transaction.run("DELETE FROM counter WHERE name IN ('access_version', 'audit')")
             _ = try transaction.run("DROP TABLE log_chunk")
             _ = try transaction.run("DROP TABLE output_chunk")
             _ = try transaction.run("DROP TABLE worker")

@@ -72,6 +72,23 @@ public final class WebClient: @unchecked Sendable {
         }
     }
 
+    /// All that comes until some text has come, as it comes; nil where the connection ends before.
+    public func text(until wanted: String) async -> String? {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                let end = Array(wanted.utf8)
+                while true {
+                    if let start = self.pending.indices.first(where: { self.pending[$0...].starts(with: end) }) {
+                        let text = String(decoding: self.pending[..<(start + end.count)], as: UTF8.self)
+                        self.pending.removeSubrange(..<(start + end.count))
+                        return continuation.resume(returning: text)
+                    }
+                    guard self.fill() else { return continuation.resume(returning: nil) }
+                }
+            }
+        }
+    }
+
     /// Whether the other side has ended the connection, with nothing more said.
     public func isEnded() async -> Bool {
         await withCheckedContinuation { continuation in

@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a token lets do whoever shows it. Each right holds those before it.
-package enum APIRight: String, Sendable, CaseIterable, Comparable {
-    /// To send events, and to read figures.
-    case events
+package import PerchMetastore
+
+/// What an endpoint asks of whoever calls it, and what a token lets do: a role. Each holds those before it.
+package typealias APIRight = AccessRole
+
+extension AccessRole {
     /// To look at everything but secrets.
-    case read
+    static var read: AccessRole { .viewer }
     /// To start, end and repeat work.
-    case operate
-    /// To change what all work goes by.
-    case admin
+    static var operate: AccessRole { .operator }
 
-    package static func < (left: APIRight, right: APIRight) -> Bool { left.rank < right.rank }
-
-    private var rank: Int {
-        switch self {
-        case .events: 0
-        case .read: 1
-        case .operate: 2
-        case .admin: 3
+    /// A role as it stands behind a token in a file: by its name, or as `read` or `operate`, which were its names before.
+    init?(inFile text: String) {
+        switch text {
+        case "read": self = .viewer
+        case "operate": self = .operator
+        case "none": return nil
+        default: self.init(rawValue: text)
         }
     }
 
     /// What its holder may do, in words.
     var words: String {
         switch self {
+        case .nothing: "do nothing"
         case .events: "send events"
-        case .read: "look at everything"
-        case .operate: "start, end and repeat work"
+        case .viewer: "look at everything"
+        case .user: "start runs, pause DAGs and answer approvals"
+        case .operator: "start, end and repeat work"
         case .admin: "change everything"
         }
     }

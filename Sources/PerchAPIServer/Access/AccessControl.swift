@@ -2,29 +2,46 @@
 
 import Crypto
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
-/// Decides who may send: by token before the body is read, by signature once it is there. Everything secret is compared in a
-/// time that does not depend on it.
+/// Decides who may do what: by token or session before the body is read, by signature once it is there. Everything secret is
+/// compared in a time that does not depend on it.
+///
+/// It decides by what `register` has read last, without waiting for anything; whoever asks has that refreshed first.
 struct AccessControl: Sendable {
-    private let tokens: [(digest: SHA256Digest, right: APIRight)]
-    private let keys: [SymmetricKey]
-    private let signatureTime: TimeSpan
+    let tokens: [(digest: SHA256Digest, right: APIRight)]
+    let keys: [SymmetricKey]
+    let signatureTime: TimeSpan
     private let isReachable: Bool
+    /// Whether it may be open to everybody on this machine, as long as nobody was named.
+    private let mayBeOpen: Bool
+    /// Who is named in the metastore; nil where there is none.
+    let register: AccessRegister?
 
     /// - Parameter isReachable: Whether other machines can reach the server.
-    init(_ credentials: Credentials, signatureTime: TimeSpan, isReachable: Bool = false) {
+    init(
+        _ credentials: Credentials, signatureTime: TimeSpan, isReachable: Bool = false, mayBeOpen: Bool = true,
+        register: AccessRegister? = nil
+    ) {
         self.isReachable = isReachable
+        self.mayBeOpen = mayBeOpen
+        self.register = register
         tokens = credentials.tokens.map { (SHA256.hash(data: Array($0.text.utf8)), $0.right) }
         keys = credentials.secrets.map { SymmetricKey(data: Array($0.utf8)) }
         self.signatureTime = signatureTime
     }
 
-    private var isOpen: Bool { tokens.isEmpty && keys.isEmpty }
+    /// Whether it is open to everybody on this machine: nobody is named in the settings, nor ever was in the metastore.
+    private var isOpen: Bool {
+        guard tokens.isEmpty, keys.isEmpty, mayBeOpen else { return false }
+        guard let register else { return true }
+        return register.book?.version == 0
+    }
 
-    /// Looks at the head alone.
+    /// Looks at the head of a request that sends events.
     /// - Throws: `Refusal`: 401 where neither a right token nor a signature came, 403 for a page in a browser.
-    func admit(_ fields: HTTPFields) throws(Refusal) {
+    func admit(_ fields: HTTPFields, host: String? = nil) throws(Refusal) {
         if isOpen {
             // Whoever is on this machine may send, but not the pages that his browser shows.
             guard fields[.origin] == nil else {
@@ -33,13 +50,11 @@ struct AccessControl: Sendable {
             }
             return
         }
-        if fields[.authorization] != nil {
-            guard right(in: fields) != nil else { throw refusal("the token is wrong") }
-            return
+        if let caller = try known(fields) {
+            try check(caller, fields, .post, host)
+            return try require(.events, of: caller)
         }
-        guard !keys.isEmpty, Self.signature(in: fields) != nil else {
-            throw refusal("there is no token")
-        }
+        guard !keys.isEmpty, Self.signature(in: fields) != nil else { throw refusal("there is no token") }
     }
 
     /// Looks at the head of a request that only reads, where there is no body to be signed.
@@ -53,115 +68,193 @@ struct AccessControl: Sendable {
             }
             return try admit(fields)
         }
-        guard right(in: fields) != nil else {
-            throw refusal(
-                tokens.isEmpty
-                    ? "a signature is for what is sent, and what is read needs a token: set api.token"
-                    : fields[.authorization] == nil ? "there is no token" : "the token is wrong")
-        }
+        try require(.events, of: try caller(fields))
     }
 
-    /// Looks at the head of a request that reads or steers behind `/api/v2`. A signature is none of its keys: it signs a body, and
-    /// not what is to be done with it.
+    /// Looks at the head of a request that reads or steers. A signature is none of its keys: it signs a body, and not what is to
+    /// be done with it.
     /// - Parameters:
-    ///   - needed: What the token has to let do.
+    ///   - needed: What the caller has to be allowed to do.
+    ///   - reach: With what.
     ///   - host: What the sender calls this server.
+    ///   - method: Anything but a look has to show that no other site's page sends it.
+    ///   - takesForms: Whether the body may be a form, and `check(csrf:of:)` is asked about it later.
     /// - Returns: Who asks.
     /// - Throws: `Refusal`: 401 without a token, 403 where it lets do less; 403 for a page in a browser, also where it has this
     ///   machine's address pass for its own.
-    func admitOwner(_ fields: HTTPFields, to needed: APIRight, host: String?) throws(Refusal) -> Caller {
-        try admitReader(fields)
-        // Where there is no token, everybody on this machine may do everything.
-        let caller = Caller(name: "api", right: right(in: fields) ?? .admin)
-        if caller.right < needed {
-            throw Refusal(
-                .forbidden, "forbidden",
-                "this token may \(caller.right.words); for this it would have to be one that may \(needed.words): "
-                    + "write '\(needed.rawValue)' behind a token in api.token_file")
+    func admitOwner(
+        _ fields: HTTPFields, to needed: APIRight, of reach: Endpoint.Reach = .everything, host: String?,
+        method: HTTPRequest.Method = .get, takesForms: Bool = false
+    ) throws(Refusal) -> Caller {
+        if isOpen {
+            try checkOpen(fields, host)
+            // Where there is no token, everybody on this machine may do everything.
+            return Caller(name: "api", right: .admin)
         }
-        guard isOpen, !ListenAddress.isAddress(host ?? "") else { return caller }
-        throw Refusal(
-            .forbidden, "forbidden",
-            "while the API has no token it is asked by an IP address or as localhost, not as '\((host ?? "").shown(60))'"
+        let caller = try caller(fields)
+        try check(caller, fields, method, host, takesForms: takesForms)
+        try require(needed, reach, of: caller)
+        return caller
+    }
+
+    // MARK: who it is
+
+    /// - Throws: `Refusal` (401) where nobody is known.
+    private func caller(_ fields: HTTPFields) throws(Refusal) -> Caller {
+        if let caller = try known(fields) { return caller }
+        throw refusal(
+            Self.signature(in: fields) != nil && tokens.isEmpty && !keys.isEmpty
+                ? "a signature is for what is sent, and what is read needs a token: set api.token" : "there is no token"
         )
     }
 
-    /// Looks at the signature, where there is one and a secret to check it with.
-    /// - Throws: `Refusal`: 401 where it is wrong or too old.
-    func verify(_ fields: HTTPFields, body: some Collection<UInt8>, now: Timestamp) throws(Refusal) {
-        guard !keys.isEmpty, let given = Self.signature(in: fields) else { return }
-        guard let code = Self.code(in: given.text) else {
-            throw refusal("\(given.name) is not written sha256= and 64 hexadecimal digits")
+    /// Nil where nothing is shown at all.
+    /// - Throws: `Refusal` (401) where what is shown is wrong, or over.
+    private func known(_ fields: HTTPFields) throws(Refusal) -> Caller? {
+        if let shown = fields[.authorization] {
+            guard let caller = try bearer(shown) else { throw refusal("the token is wrong") }
+            return caller
         }
-        var signed: [UInt8] = []
-        if given.name == .perchSignature, let text = fields[.perchTimestamp] {
-            guard let seconds = Int64(text),
-                abs(now.microseconds / 1_000_000 - seconds.clamped) * 1_000_000
-                    <= signatureTime.microseconds
-            else {
-                throw refusal(
-                    "X-Perch-Timestamp is not within \(signatureTime) of this machine's clock, in seconds since 1970")
-            }
-            signed += Array((text + ".").utf8)
-        }
-        signed += body
-        // Each key is tried, whether one has fitted or not.
-        let isRight = keys.reduce(false) { isRight, key in
-            HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: signed, using: key) || isRight
-        }
-        guard isRight else { throw refusal("the signature is wrong") }
+        guard let shown = Self.cookie(SessionTerms.cookie, in: fields) else { return nil }
+        guard let (user, session) = session(shown) else { throw refusal("the session has ended: log in again") }
+        var caller = Caller(name: user.name, right: user.rights.role, grants: user.rights.grants)
+        caller.csrf = session.csrf
+        caller.way = .session
+        return caller
     }
 
-    /// What the sender's token lets do; nil where there is none, or a wrong one.
-    private func right(in fields: HTTPFields) -> APIRight? {
-        let parts = (fields[.authorization] ?? "").split(separator: " ", maxSplits: 1)
+    private func bearer(_ shown: String) throws(Refusal) -> Caller? {
+        let parts = shown.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         let given = SHA256.hash(data: Array(parts[1].utf8))
         // Digests are compared, which takes the same time wherever they differ, and whatever the lengths of the tokens.
-        return tokens.reduce(nil) { right, token in token.digest == given ? max(right ?? .events, token.right) : right }
+        let right: APIRight? = tokens.reduce(nil) { right, token in
+            token.digest == given ? max(right ?? .events, token.right) : right
+        }
+        if let right {
+            var caller = Caller(name: "api", right: right)
+            caller.way = .token
+            return caller
+        }
+        guard let register, let token = register.book?.tokens[AccessSecret.digest(String(parts[1]))] else { return nil }
+        guard token.revokedAt == nil else { throw refusal("the token was revoked") }
+        if let end = token.expiresAt, end <= register.metastore.clock.now { throw refusal("the token has expired") }
+        var caller = Caller(name: token.name, right: token.rights.role, grants: token.rights.grants)
+        caller.way = .token
+        caller.token = token.name
+        if let userID = token.userID {
+            guard let user = register.book?.users[userID], !user.isDisabled else {
+                throw refusal("the token is of a user who is disabled")
+            }
+            caller.name = user.name
+            caller.bound = user.rights
+        }
+        return caller
     }
 
-    /// Perch's own header, else the one that GitHub sends.
-    private static func signature(in fields: HTTPFields) -> (name: HTTPField.Name, text: String)? {
-        for name in [HTTPField.Name.perchSignature, .hubSignature] {
-            if let text = fields[name] { return (name, text) }
+    private func session(_ shown: String) -> (user: AccessUserRow, session: AccessSessionRow)? {
+        guard let register, let book = register.book, let session = book.sessions[AccessSecret.digest(shown)],
+            let user = book.users[session.userID], !user.isDisabled
+        else { return nil }
+        let now = register.metastore.clock.now
+        guard session.expiresAt > now, session.seenAt + SessionTerms.idle + AccessRegister.age > now else { return nil }
+        return (user, session)
+    }
+
+    /// Records that what was shown was used.
+    func note(_ fields: HTTPFields) async {
+        guard let register, let book = register.book else { return }
+        if let shown = fields[.authorization] {
+            let text = shown.split(separator: " ", maxSplits: 1).last.map(String.init) ?? ""
+            if let token = book.tokens[AccessSecret.digest(text)] { await register.note(.token(token)) }
+        } else if let shown = Self.cookie(SessionTerms.cookie, in: fields), let (_, session) = session(shown) {
+            await register.note(.session(session))
+        }
+    }
+
+    // MARK: what they may
+
+    private func require(
+        _ needed: APIRight, _ reach: Endpoint.Reach = .everything, of caller: Caller
+    ) throws(Refusal) {
+        let (has, what): (APIRight, String) =
+            switch reach {
+            case .everything: (caller.everywhere, "")
+            case .something: (caller.highest, "")
+            case .dag(let id): (caller.right(for: id), " with the DAG '\(id.shown(60))'")
+            }
+        guard has < needed else { return }
+        throw Self.forbidden(has, needed, what)
+    }
+
+    /// Somebody may less than something asks for.
+    static func forbidden(_ has: APIRight, _ needed: APIRight, _ what: String = "") -> Refusal {
+        Refusal(
+            .forbidden, "forbidden",
+            "who asks may \(has.words)\(what), and would have to be allowed to \(needed.words): the role '\(needed.rawValue)'"
+        )
+    }
+
+    // MARK: browsers
+
+    private func checkOpen(_ fields: HTTPFields, _ host: String?) throws(Refusal) {
+        guard !isReachable else {
+            throw Refusal(
+                .forbidden, "forbidden",
+                "other machines can reach this address, and what is read needs a token then: set api.token_file")
+        }
+        guard ListenAddress.isAddress(host ?? "") else {
+            throw Refusal(
+                .forbidden, "forbidden",
+                "while the API has no token it is asked by an IP address or as localhost, not as '\((host ?? "").shown(60))'"
+            )
+        }
+        guard Self.isOwnPage(fields, host) else {
+            throw Refusal(
+                .forbidden, "forbidden", "a page of another site asks nothing here while the API has no token")
+        }
+    }
+
+    /// What is known by a cookie is sent by browsers, whoever's page asks them to: it has to show that the page is ours.
+    private func check(
+        _ caller: Caller, _ fields: HTTPFields, _ method: HTTPRequest.Method, _ host: String?, takesForms: Bool = false
+    ) throws(Refusal) {
+        guard let csrf = caller.csrf, method != .get, method != .head else { return }
+        guard Self.isOwnPage(fields, host) else {
+            throw Refusal(.forbidden, "forbidden", "a page of another site changes nothing here")
+        }
+        if takesForms, fields[.csrfToken] == nil { return }
+        guard let given = fields[.csrfToken], AccessSecret.areSame(given, csrf) else {
+            throw Refusal(
+                .forbidden, "csrf",
+                "what a session changes carries its token in X-CSRF-Token, or in the field 'csrf' of a form")
+        }
+    }
+
+    /// Looks at the field `csrf` of a form, where the caller needs one and has not sent it in a header.
+    /// - Throws: `Refusal` (403) where it is not that of the session.
+    static func check(csrf given: String?, of caller: Caller, _ fields: HTTPFields) throws(Refusal) {
+        guard let csrf = caller.csrf, fields[.csrfToken] == nil else { return }
+        guard let given, AccessSecret.areSame(given, csrf) else {
+            throw Refusal(.forbidden, "csrf", "the form is not of this session: load the page again")
+        }
+    }
+
+    /// Whether a browser says that it asks for a page of this server, or nothing at all.
+    static func isOwnPage(_ fields: HTTPFields, _ host: String?) -> Bool {
+        guard let origin = fields[.origin] else { return true }
+        guard let host, !host.isEmpty else { return false }
+        return ["http://", "https://"].contains { origin.lowercased() == $0 + host.lowercased() }
+    }
+
+    /// The value of a cookie.
+    static func cookie(_ name: String, in fields: HTTPFields) -> String? {
+        for header in fields[values: .cookie] {
+            for pair in header.split(separator: ";") {
+                let sides = pair.drop { $0 == " " }.split(separator: "=", maxSplits: 1)
+                if sides.count == 2, sides[0] == name { return String(sides[1]) }
+            }
         }
         return nil
     }
-
-    private static func code(in text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        let prefix = Array("sha256=".utf8)
-        guard digits.count == prefix.count + 64, digits.starts(with: prefix) else { return nil }
-        var bytes: [UInt8] = []
-        for place in stride(from: prefix.count, to: digits.count, by: 2) {
-            guard let high = Character(UnicodeScalar(digits[place])).hexDigitValue,
-                let low = Character(UnicodeScalar(digits[place + 1])).hexDigitValue
-            else { return nil }
-            bytes.append(UInt8(high << 4 | low))
-        }
-        return bytes
-    }
-
-    private func refusal(_ what: String) -> Refusal {
-        var ways: [String] = []
-        if !tokens.isEmpty { ways.append("Authorization: Bearer, and the token") }
-        if !keys.isEmpty { ways.append("X-Perch-Signature: sha256=, and the HMAC of the body") }
-        return Refusal(
-            .unauthorized, "unauthorized", "\(what); what lets in is \(ways.joined(separator: ", or "))",
-            [.wwwAuthenticate: "Bearer"])
-    }
-}
-
-extension HTTPField.Name {
-    static let perchSignature = HTTPField.Name("X-Perch-Signature")!
-    static let perchTimestamp = HTTPField.Name("X-Perch-Timestamp")!
-    static let hubSignature = HTTPField.Name("X-Hub-Signature-256")!
-    static let gitHubDelivery = HTTPField.Name("X-GitHub-Delivery")!
-    static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
-}
-
-extension Int64 {
-    /// Small enough to be reckoned with.
-    fileprivate var clamped: Int64 { Swift.min(Swift.max(self, -1 << 40), 1 << 40) }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchMetastore
 package import PerchSDK
 
 /// What lets a sender in: any of the tokens, or a signature made with any of the secrets. Several of a kind are there so that
@@ -18,8 +19,8 @@ package struct Credentials: Sendable {
                     .invalid,
                     "a token of the API is one word of visible ASCII characters; behind it may stand what it lets do")
             }
-            guard let right = words.count == 1 ? .events : APIRight(rawValue: String(words[1])) else {
-                let names = APIRight.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+            guard let right = words.count == 1 ? .events : APIRight(inFile: String(words[1])) else {
+                let names = APIRight.allCases.dropFirst().map { "'\($0.rawValue)'" }.joined(separator: ", ")
                 throw PerchError(
                     .invalid, "behind a token of the API stands what it lets do, one of \(names), or nothing")
             }

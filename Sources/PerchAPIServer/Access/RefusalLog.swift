@@ -21,6 +21,10 @@ final class RefusalLog: Sendable {
         self.log = log
     }
 
+    func noteFault(_ error: any Error) {
+        log.error("somebody could not log in or out", metadata: ["error": "\(error)"])
+    }
+
     func note(_ refusal: Refusal, from sender: String) {
         guard refusal.status == .unauthorized || refusal.status == .forbidden else {
             log.debug("a request was refused", metadata: ["status": "\(refusal.status.code)", "sender": "\(sender)"])

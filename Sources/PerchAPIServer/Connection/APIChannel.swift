@@ -17,24 +17,33 @@ struct APIChannel: HTTPChannelHandler {
     private let api: EventAPI
     private let budget: HeldBytes
     private let crowd: ConnectionCrowd
+    /// Nil where connections are not encrypted.
+    private let tls: TLSKeeper?
 
-    init(api: EventAPI) {
+    init(api: EventAPI, tls: TLSKeeper? = nil) {
         self.api = api
+        self.tls = tls
         budget = HeldBytes(most: api.limits.heldBytes)
         crowd = ConnectionCrowd(most: api.limits.connections)
         responder = { request, writer, channel in
             let body = try await request.body.collect(upTo: .max)
             var answer: APIAnswer
             do throws(Refusal) {
-                answer = try await api.respond(to: request.head, body: body, on: channel.eventLoop)
+                answer = try await api.respond(
+                    to: request.head, body: body, on: channel.eventLoop, from: channel.sender)
             } catch {
                 api.refusals.note(error, from: channel.sender)
                 answer = error.answer(at: request.head.path)
             }
             if request.method == .head { answer.body = [] }
+            if let feed = answer.feed {
+                channel.closeFuture.whenComplete { _ in feed.desk.leave(feed.seat) }
+                return try await writer.write(
+                    response: answer.head(at: api.clock.now), body: ResponseBody(asyncSequence: feed))
+            }
             try await writer.write(
-                response: answer.head(at: api.clock.now), body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body))
-            )
+                response: answer.head(at: api.clock.now, isSecure: api.isSecure),
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
         }
     }
 
@@ -45,11 +54,12 @@ struct APIChannel: HTTPChannelHandler {
             limits.maxHeaderListSize = api.limits.headBytes
             limits.maxHeaderFieldCount = 100
             let pipeline = channel.pipeline.syncOperations
+            if let tls { try pipeline.addHandler(tls.handler()) }
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
             try pipeline.addHandler(OldVersionHandler())
-            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: tls != nil))
             try pipeline.addHandler(ConnectionGuard(api: api, budget: budget, crowd: crowd))
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))

@@ -33,6 +33,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// What the sender has sent before the answer to his last request.
     private var early: [HTTPRequestPart] = []
     private var isReadWanted = false
+    /// Whether it is still being looked up who may send what has come.
+    private var isLookingUp = false
 
     init(api: EventAPI, budget: HeldBytes, crowd: ConnectionCrowd) {
         self.api = api
@@ -87,6 +89,15 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
+        case is ChannelShouldQuiesceEvent, ChannelEvent.inputClosed:
+            guard !state.isStreaming else { return context.close(promise: nil) }
+            end(context, event)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    private func end(_ context: ChannelHandlerContext, _ event: Any) {
+        switch event {
         case is ChannelShouldQuiesceEvent:
             guard state.finish(now: Self.now, within: state.phase == .reading ? api.limits.stopTime : nil) else {
                 context.close(promise: nil)
@@ -122,7 +133,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: in
 
     func read(context: ChannelHandlerContext) {
-        if state.phase == .answering {
+        if (state.phase == .answering && !state.isStreaming) || isLookingUp {
             isReadWanted = true
         } else {
             context.read()
@@ -142,6 +153,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func take(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
         switch (state.phase, part) {
         case (.lingering, _): break
+        case _ where isLookingUp: early.append(part)
         case (.answering, _):
             if !state.closesNext { early.append(part) }
         case (_, .head(let head)): begin(head, context)
@@ -156,6 +168,24 @@ final class ConnectionGuard: ChannelDuplexHandler {
         state.begin(closes: closes, now: Self.now)
         watchDeadline(context)
         path = head.path
+        guard let lookUp = api.lookUp(for: head) else { return admit(head, context) }
+        isLookingUp = true
+        let promise = context.eventLoop.makePromise(of: Refusal?.self)
+        promise.completeWithTask(lookUp)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            self.isLookingUp = false
+            // It may have taken too long, or the sender be gone.
+            guard self.context != nil, self.state.phase == .reading else { return }
+            if case .success(let refusal?) = result {
+                self.refuse(context, refusal)
+            } else {
+                self.admit(head, context)
+            }
+            self.takeEarly(context)
+        }
+    }
+
+    private func admit(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
         do throws(Refusal) {
             mostBytes = try api.admit(head)
             if let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length > mostBytes {
@@ -207,12 +237,28 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         switch unwrapOutboundIn(data) {
         case .head(var head):
+            if head.headerFields[.contentType] == NewsFeed.contentType { stream(context) }
             if state.closesNext { head.headerFields[.connection] = "close" }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body: context.write(data, promise: promise)
+        case .body:
+            if state.isStreaming { state.streamed(now: Self.now) }
+            context.write(data, promise: promise)
         case .end:
             context.writeAndFlush(data, promise: promise)
             answered(context)
+        }
+    }
+
+    /// An answer without end begins: the connection counts among others from now on, and its sender is heard no more, but for
+    /// his going away.
+    private func stream(_ context: ChannelHandlerContext) {
+        state.stream(now: Self.now)
+        crowd.leave(self)
+        release()
+        early = []
+        if isReadWanted {
+            isReadWanted = false
+            context.read()
         }
     }
 
@@ -223,11 +269,16 @@ final class ConnectionGuard: ChannelDuplexHandler {
             return
         }
         watchDeadline(context)
+        takeEarly(context)
+    }
+
+    /// Goes on with what has come meanwhile.
+    private func takeEarly(_ context: ChannelHandlerContext) {
         let parts = early
         early = []
         for part in parts { take(part, context) }
         if !parts.isEmpty { context.fireChannelReadComplete() }
-        if isReadWanted, state.phase != .answering {
+        if isReadWanted, state.phase != .answering, !isLookingUp {
             isReadWanted = false
             context.read()
         }
@@ -240,7 +291,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         release()
         let answer = refusal.answer(at: path)
         api.refusals.note(refusal, from: context.channel.sender)
-        var fields = answer.head(at: api.clock.now)
+        var fields = answer.head(at: api.clock.now, isSecure: api.isSecure)
         fields.headerFields[.connection] = "close"
         context.write(wrapOutboundOut(.head(fields)), promise: nil)
         context.write(wrapOutboundOut(.body(ByteBuffer(bytes: answer.body))), promise: nil)

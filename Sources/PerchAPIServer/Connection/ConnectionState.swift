@@ -28,6 +28,8 @@ struct ConnectionState {
     private(set) var deadline: Int64
     /// Whether the connection ends with the answer that comes next.
     private(set) var closesNext = false
+    /// Whether the answer goes on for as long as the connection lives.
+    private(set) var isStreaming = false
     private let limits: APILimits
 
     init(limits: APILimits, now: Int64) {
@@ -47,6 +49,16 @@ struct ConnectionState {
         phase = .answering
         deadline = now + limits.answerTime.microseconds
     }
+
+    /// Its answer has no end.
+    mutating func stream(now: Int64) {
+        isStreaming = true
+        closesNext = true
+        streamed(now: now)
+    }
+
+    /// Some of that answer was taken.
+    mutating func streamed(now: Int64) { deadline = now + limits.answerTime.microseconds }
 
     /// Its answer has been written. Whether another request may come.
     mutating func answered(now: Int64) -> Bool {

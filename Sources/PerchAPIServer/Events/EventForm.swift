@@ -11,6 +11,12 @@ enum EventForm: Equatable {
     case lines
     /// No body, no payload.
     case empty
+    /// A CloudEvent as one document, as a list of them, or with its attributes in the head.
+    case cloud, cloudBatch, cloudHead
+
+    /// Whether there may be several events, each with an answer on a line of its own.
+    var isBatch: Bool { self == .lines || self == .cloudBatch }
+    var isCloud: Bool { self == .cloud || self == .cloudBatch || self == .cloudHead }
 
     /// - Throws: `Refusal`: 415 for what is neither JSON nor lines of it, and for a body that is compressed.
     init(_ fields: HTTPFields, name: String?) throws(Refusal) {
@@ -18,12 +24,13 @@ enum EventForm: Equatable {
         guard coding == "identity" else {
             throw Self.refusal("a body in the coding '\(coding.shown(30))' is not taken: send it as it is")
         }
+        let isCloudHead = fields[.ceSpecVersion] != nil
         guard let text = fields[.contentType] else {
             guard fields[.transferEncoding] == nil, (fields[.contentLength] ?? "0") == "0" else {
                 throw Self.refusal("the request has no Content-Type: " + Self.wanted(name))
             }
-            guard name != nil else { throw Self.refusal(Self.wanted(name)) }
-            self = .empty
+            guard name != nil || isCloudHead else { throw Self.refusal(Self.wanted(name)) }
+            self = isCloudHead ? .cloudHead : .empty
             return
         }
         let parts = text.lowercased().split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" } }
@@ -34,13 +41,16 @@ enum EventForm: Equatable {
         switch parts.first ?? "" {
         case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
             self = .lines
+        case "application/cloudevents+json": self = .cloud
+        case "application/cloudevents-batch+json": self = .cloudBatch
+        case let type where isCloudHead && (type == "application/json" || Self.isJSON(type)): self = .cloudHead
         case let type where name != nil && (type == "application/json" || Self.isJSON(type)):
             self = .one
         default: throw Self.refusal("'\(text.shown(60))' is not taken: " + Self.wanted(name))
         }
     }
 
-    /// `application/cloudevents+json` and the like.
+    /// `application/geo+json` and the like.
     private static func isJSON(_ type: String) -> Bool { type.hasPrefix("application/") && type.hasSuffix("+json") }
 
     private static func wanted(_ name: String?) -> String {

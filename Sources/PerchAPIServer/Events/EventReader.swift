@@ -12,6 +12,9 @@ struct EventReader {
     private let limits: APILimits
     private let key: String?
     private let eventID: String?
+    /// Of a CloudEvent: whether its attributes are part of the payload.
+    private let hasEnvelope: Bool
+    private let fields: HTTPFields
 
     /// - Throws: `Refusal` with status 400 for parameters and headers that cannot be.
     init(
@@ -20,16 +23,25 @@ struct EventReader {
         self.name = name
         self.form = form
         self.limits = limits
+        self.fields = fields
         var given: [String: String] = [:]
         for (parameter, value) in target.parameters {
-            guard parameter == "key" || parameter == "id" else {
-                throw Self.refusal("there is no parameter '\(parameter.shown(40))'; there are key and id")
+            let known = form.isCloud ? ["key", "envelope"] : ["key", "id"]
+            guard known.contains(parameter) else {
+                throw Self.refusal(
+                    "there is no parameter '\(parameter.shown(40))'; there are \(known.joined(separator: " and "))"
+                        + (form.isCloud ? " (a CloudEvent has an id of its own)" : ""))
             }
             guard given.updateValue(value, forKey: parameter) == nil else {
                 throw Self.refusal("the parameter '\(parameter)' stands there twice")
             }
         }
         key = given["key"]
+        let envelope = given["envelope"] ?? "false"
+        guard envelope == "true" || envelope == "false" else {
+            throw Self.refusal("the parameter 'envelope' is true or false")
+        }
+        hasEnvelope = envelope == "true"
         let sent = (fields[.idempotencyKey] ?? fields[.gitHubDelivery]).map(Self.bare)
         if let id = given["id"] {
             guard form != .lines else {
@@ -47,6 +59,7 @@ struct EventReader {
     func events(in body: UnsafeRawBufferPointer) throws(Refusal) -> [NewEvent] {
         switch form {
         case .lines: return try batch(body)
+        case .cloud, .cloudBatch, .cloudHead: return try cloudEvents(body)
         case .one, .empty:
             do {
                 let payload = form == .empty ? .null : try JSONValue(parsing: body)
@@ -57,6 +70,49 @@ struct EventReader {
                 throw Self.refusal("\(error)")
             }
         }
+    }
+
+    private func cloudEvents(_ body: UnsafeRawBufferPointer) throws(Refusal) -> [NewEvent] {
+        let found: [CloudEvent]
+        do {
+            if form == .cloudHead {
+                found = [try CloudEvent(fields, body)]
+            } else {
+                guard form == .cloudBatch || body.count <= limits.eventBytes else {
+                    throw PerchError(.invalid, "the event is longer than \(limits.eventBytes) bytes")
+                }
+                let document = try JSONValue(parsing: body)
+                guard form == .cloudBatch else { return [try event(CloudEvent(document))] }
+                guard case .array(let documents) = document else {
+                    throw PerchError(.invalid, "a batch of CloudEvents is a list of them")
+                }
+                found = try documents.enumerated().map { place, document in
+                    do {
+                        return try CloudEvent(document)
+                    } catch {
+                        throw PerchError(.invalid, "event \(place + 1): \(error)")
+                    }
+                }
+            }
+        } catch {
+            throw Self.refusal("\(error); nothing was taken")
+        }
+        guard found.count <= limits.batchLines else {
+            throw .tooLarge("the batch has more than \(limits.batchLines) events; none was taken. Send it in parts")
+        }
+        do {
+            return try found.map { try event($0) }
+        } catch {
+            throw Self.refusal("\(error); nothing was taken")
+        }
+    }
+
+    private func event(_ cloud: CloudEvent) throws -> NewEvent {
+        let event = NewEvent(
+            name: name ?? cloud.type, key: key ?? cloud.subject, payload: hasEnvelope ? cloud.envelope : cloud.data,
+            eventID: cloud.identity)
+        try event.check()
+        return event
     }
 
     private func batch(_ body: UnsafeRawBufferPointer) throws(Refusal) -> [NewEvent] {

@@ -9,6 +9,8 @@ package struct APISurroundings: Sendable {
     package struct LogPage: Sendable {
         package var lines: [String]
         package var hasMore: Bool
+        /// About so many bytes of lines make a page end, however few lines that are.
+        package static let mostBytes = 4 << 20
 
         /// A page from its parts.
         package init(lines: [String], hasMore: Bool) {
@@ -19,18 +21,21 @@ package struct APISurroundings: Sendable {
 
     /// The version of the program.
     package var version = "unknown"
-    /// What the triggerer that watches a wait says of it at this moment; nil where none answers.
+    /// What the triggerer that watches a wait says of it at this moment; nil where none answers. An error is no answer either.
     package var explain: @Sendable (_ waitID: Int64) async throws -> WaitExplanation? = { _ in nil }
     /// The event that a wait gets which is fired by hand, given what the person says has come.
     package var handMadeEvent:
         @Sendable (_ wait: WaitRow, _ payload: JSONValue?, _ now: Timestamp) throws -> JSONValue =
             { _, payload, _ in payload ?? .null }
-    /// Lines of the log of a try, after so many of them; nil where the try has no log.
+    /// Lines of the log of a try, after so many of them, at most so many, and bounded by `LogPage.mostBytes`; nil where the try
+    /// has no log.
     package var log:
         @Sendable (_ key: TaskInstanceKey, _ tryNumber: Int, _ after: Int, _ limit: Int) async throws -> LogPage? =
             { _, _, _, _ in nil }
     /// Who runs commands that come over HTTP; nil: nobody.
     package var commands: (any CommandDesk)?
+    /// Finds what is secret; nil where nothing is kept.
+    package var secrets: (any SecretDesk)?
     /// Seals what is secret; nil where there is no key.
     package var seal: (@Sendable (_ text: String, _ name: SecretName) throws -> SealedValue)?
 

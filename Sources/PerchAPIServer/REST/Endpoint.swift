@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
 /// One thing that can be asked of `/api/v2`: the table of them is what the server serves, and what it says of itself.
@@ -18,11 +19,22 @@ struct Endpoint: Sendable {
         var about: String
     }
 
+    /// With what one has to be allowed to do what the endpoint does.
+    enum Reach: Sendable, Hashable {
+        case everything
+        /// With one DAG.
+        case dag(String)
+        /// With anything: what that is, the endpoint looks at itself.
+        case something
+    }
+
     /// Who answers.
     enum Service: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
         /// What takes events in wherever they come from.
         case events
+        /// What tells of changes for as long as the connection lives.
+        case news
     }
 
     let method: HTTPRequest.Method
@@ -30,7 +42,9 @@ struct Endpoint: Sendable {
     let path: String
     let segments: [Segment]
     /// What one has to be allowed to do.
-    let right: APIRight
+    var right: APIRight
+    /// With what; where the path names a DAG, with that one.
+    var reach: Reach
     let summary: String
     var parameters: [Parameter] = []
     /// What the body is; nil: there is none.
@@ -56,25 +70,32 @@ struct Endpoint: Sendable {
         self.summary = summary
         self.answer = answer
         self.service = service
-        segments = path.split(separator: "/").map { part in
-            part.hasPrefix("{") ? .name(String(part.dropFirst().dropLast())) : .fixed(String(part))
-        }
+        segments = [Segment](parsing: path)
+        reach = segments.contains(.name("dag_id")) ? .something : .everything
+    }
+
+    /// With what a request has to be allowed to do what it asks for.
+    func reach(of names: [String: String]) -> Reach {
+        guard let dagID = names["dag_id"], dagID != "~" else { return reach }
+        return .dag(dagID)
+    }
+
+    /// The same, for whoever has another role.
+    func asking(_ right: APIRight) -> Endpoint {
+        var endpoint = self
+        endpoint.right = right
+        return endpoint
+    }
+
+    /// The same, for whoever may do it with anything.
+    var ofSome: Endpoint {
+        var endpoint = self
+        endpoint.reach = .something
+        return endpoint
     }
 
     /// The names in a path, where it is one of this endpoint.
-    func names(in path: some Collection<String>) -> [String: String]? {
-        guard path.count == segments.count else { return nil }
-        var names: [String: String] = [:]
-        for (part, segment) in zip(path, segments) {
-            switch segment {
-            case .fixed(let text): guard part == text else { return nil }
-            case .name(let name):
-                guard !part.isEmpty else { return nil }
-                names[name] = part
-            }
-        }
-        return names
-    }
+    func names(in path: some Collection<String>) -> [String: String]? { segments.names(in: path) }
 }
 
 // MARK: the usual shapes

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
 /// What `/api/v2` says of itself, made from the table by which it serves.
@@ -56,6 +57,9 @@ enum OpenAPIDocument {
     private static func responses(of endpoint: Endpoint) -> [String: JSONValue] {
         var success: [String: JSONValue] = ["description": "Done."]
         if let answer = endpoint.answer { success["content"] = ["application/json": ["schema": answer.document]] }
+        if case .news = endpoint.service {
+            success["content"] = .object([NewsFeed.contentType: ["schema": Schema.text.document]])
+        }
         let problem: JSONValue = ["$ref": "#/components/schemas/Problem"]
         var responses: [String: JSONValue] = [
             "default": ["description": "Why not.", "content": ["application/problem+json": ["schema": problem]]]

@@ -15,7 +15,13 @@ struct Page<Row: Sendable>: Sendable {
     }
 
     /// Long rows make a page short: it ends behind the one with which it has so many bytes.
-    private static var mostBytes: Int { 4 << 20 }
+    static var mostBytes: Int { APISurroundings.LogPage.mostBytes }
+
+    /// A page that was read as one.
+    init(_ rows: [Row], hasMore: Bool, place: (Row) -> [JSONValue]) {
+        self.rows = rows
+        next = hasMore ? rows.last.map(place) : nil
+    }
 
     /// A page of rows that may be long, read some at a time.
     ///

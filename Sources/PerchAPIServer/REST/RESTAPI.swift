@@ -14,6 +14,18 @@ struct RESTAPI: Sendable {
     let limits: APILimits
     let access: AccessControl
     let log: Logger
+    let news: NewsDesk
+
+    init(
+        metastore: Metastore, surroundings: APISurroundings, limits: APILimits, access: AccessControl, log: Logger
+    ) {
+        self.metastore = metastore
+        self.surroundings = surroundings
+        self.limits = limits
+        self.access = access
+        self.log = log
+        news = NewsDesk(metastore: metastore, limits: limits, log: log)
+    }
 
     /// Where everything of this begins.
     static let root = ["api", "v2"]
@@ -27,19 +39,25 @@ struct RESTAPI: Sendable {
     /// So many bytes of a body are wanted.
     /// - Throws: `Refusal` where no body would change the answer.
     func admit(_ head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget) throws(Refusal) -> Int {
-        _ = try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
+        _ = try caller(head, match)
         _ = try parameters(match.endpoint, target)
         guard match.endpoint.body != nil else { return 0 }
         try checkForm(head.headerFields)
         return match.endpoint.isBulk ? limits.batchBytes : limits.eventBytes
     }
 
+    private func caller(_ head: HTTPRequest, _ match: EndpointMatch) throws(Refusal) -> Caller {
+        try access.admitOwner(
+            head.headerFields, to: match.endpoint.right, of: match.endpoint.reach(of: match.names),
+            host: head.authority, method: head.method)
+    }
+
     func respond(
-        to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer
+        to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer, on loop: any EventLoop
     ) async throws(Refusal) -> APIAnswer {
+        if case .news = match.endpoint.service { return try stream(to: head, match, target, on: loop) }
         guard case .call(let serve) = match.endpoint.service else { throw .unavailable("not here", after: 1) }
-        let caller = try access.admitOwner(
-            head.headerFields, to: match.endpoint.right, host: head.authority)
+        let caller = try caller(head, match)
         let call = RESTCall(
             endpoint: match.endpoint, caller: caller, names: match.names,
             parameters: try parameters(match.endpoint, target),
@@ -63,8 +81,26 @@ struct RESTAPI: Sendable {
         return isRead ? Self.tagged(answer, head.headerFields) : answer
     }
 
+    /// The head of a stream of news, and where they come from; of those none where only the head is wanted.
+    private func stream(
+        to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, on loop: any EventLoop
+    ) throws(Refusal) -> APIAnswer {
+        _ = try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
+        let parameters = try parameters(match.endpoint, target)
+        let filter = try NewsFilter(parameters)
+        var lastID = head.headerFields[.lastEventID]
+        if lastID == nil, case .string(let id)? = parameters["after"] { lastID = id }
+        var answer = APIAnswer(.ok, type: NewsFeed.contentType, body: [])
+        answer.fields[.contentLength] = nil
+        // A proxy is not to gather what is meant to come at once.
+        answer.fields[.accelBuffering] = "no"
+        guard head.method == .get else { return answer }
+        answer.feed = NewsFeed(desk: news, filter: filter, lastID: lastID, seat: try news.join(on: loop))
+        return answer
+    }
+
     /// The answer with its tag, or that nothing has changed since the one that the sender has.
-    private static func tagged(_ answer: APIAnswer, _ fields: HTTPFields) -> APIAnswer {
+    static func tagged(_ answer: APIAnswer, _ fields: HTTPFields) -> APIAnswer {
         var answer = answer
         let digest = SHA256.hash(data: answer.body).prefix(16)
         let tag = "\"" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\""
@@ -145,7 +181,10 @@ struct RESTAPI: Sendable {
             return .unavailable("the metastore refused, as the engine's log says", after: 5)
         }
         switch error.code {
-        case .notFound: return Refusal(.notFound, "not_found", error.message)
+        case .notFound:
+            // What else there is, is for who may see all of it.
+            let tellsAll = call.caller.everywhere >= .viewer
+            return Refusal(.notFound, "not_found", tellsAll ? error.message : "there is no such thing here")
         case .conflict: return Refusal(.conflict, "conflict", error.message)
         case .unavailable: return .unavailable(error.message, after: 5)
         default: return Refusal(.badRequest, "invalid_request", error.message)
@@ -157,4 +196,9 @@ struct RESTAPI: Sendable {
 struct EndpointMatch: Sendable {
     var endpoint: Endpoint
     var names: [String: String]
+}
+
+extension HTTPField.Name {
+    fileprivate static let lastEventID = HTTPField.Name("Last-Event-ID")!
+    fileprivate static let accelBuffering = HTTPField.Name("X-Accel-Buffering")!
 }

@@ -91,8 +91,13 @@ struct RESTCall: Sendable {
         try await metastore.read(body)
     }
 
+    /// What is done is recorded in the same transaction.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> Result) async throws -> Result {
-        try await metastore.write(body)
+        try await metastore.write { transaction in
+            let result = try body(transaction)
+            try transaction.audit(auditEntry)
+            return result
+        }
     }
 }
 

@@ -41,18 +41,28 @@ extension Endpoint {
             let before = try call.placeNumber() ?? .max
             return try await call.read { snapshot in
                 let dagID = call.text("dag_id")
-                if let dagID { _ = try snapshot.knownDAG(dagID) }
-                let rows = try snapshot.backfills(
-                    dagID: dagID, onlyOpen: call.flag("open") ?? false, before: before, limit: call.limit + 1)
+                if let dagID {
+                    try call.require(.viewer, for: dagID)
+                    _ = try snapshot.knownDAG(dagID)
+                }
+                // There are few, and none of them is long.
+                var (rows, last): ([BackfillRow], Int64) = ([], before)
+                while rows.count <= call.limit {
+                    let more = try snapshot.backfills(
+                        dagID: dagID, onlyOpen: call.flag("open") ?? false, before: last, limit: call.limit + 1)
+                    rows += more.filter { call.sees($0.dagID) }
+                    guard more.count > call.limit, let end = more.last else { break }
+                    last = end.backfillID
+                }
                 return Page(rows, limit: call.limit) { [.integer($0.backfillID)] }
             }
-        },
+        }.ofSome,
         .one("backfills/{backfill_id}", "One backfill.", of: BackfillRow.resource) { call in
             try await call.read { snapshot in
                 let text = call.name("backfill_id")
-                if let id = Int64(text), let row = try snapshot.backfill(id) { return row }
+                if let id = Int64(text), let row = try snapshot.backfill(id), call.sees(row.dagID) { return row }
                 throw PerchError(.notFound, "there is no backfill '\(text.shown())'")
             }
-        },
+        }.ofSome,
     ]
 }

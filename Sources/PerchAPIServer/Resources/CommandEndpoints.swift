@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import PerchMetastore
 import PerchSDK
 
 extension CommandEnd {
@@ -42,10 +43,18 @@ extension Endpoint {
             } catch let error as PerchError {
                 throw Refusal.field("/arguments", error.message)
             }
-            guard call.caller.right >= needed else {
+            // A command may be about anything.
+            guard call.caller.everywhere >= needed else {
                 throw Refusal(
                     .forbidden, "forbidden",
-                    "you may \(call.caller.right.words); this command is for those who may \(needed.words)")
+                    "you may \(call.caller.everywhere.words); this command is for those who may \(needed.words)")
+            }
+            if needed > .viewer {
+                // What stands behind the command's name may be secret.
+                let words = arguments.prefix(2).filter { !$0.hasPrefix("-") }.joined(separator: " ")
+                let entry = AuditEntry(
+                    who: call.caller.name, how: call.caller.how, action: "command", subject: words.shown(60))
+                try await call.metastore.write { try $0.audit(entry) }
             }
             return try await desk.run(
                 CommandCall(arguments: arguments, input: call.body.text("input") ?? "", person: call.caller.name))

@@ -74,6 +74,27 @@ struct TaskView: Sendable {
         ])
 }
 
+/// Which DAGs a list shows.
+struct DAGSelection: Sendable {
+    var isPaused: Bool?
+    var isActive: Bool?
+    /// What their ids have in them.
+    var part: String?
+    var isCaseIgnored = false
+    var tag: String?
+
+    /// In the order of their ids. Only where a tag is asked for are their definitions looked at.
+    func rows(in snapshot: Snapshot) throws -> [DAGRow] {
+        let wanted = part.map { isCaseIgnored ? $0.lowercased() : $0 }
+        return try snapshot.dags().filter { row in
+            guard (isPaused ?? row.isPaused) == row.isPaused, (isActive ?? row.isActive) == row.isActive,
+                wanted.map({ (isCaseIgnored ? row.dagID.lowercased() : row.dagID).contains($0) }) ?? true
+            else { return false }
+            return try tag.map { try snapshot.definition(ofVersion: row.versionID).tags.contains($0) } ?? true
+        }
+    }
+}
+
 extension Endpoint {
     static let dags: [Endpoint] = [
         .list(
@@ -86,30 +107,23 @@ extension Endpoint {
             ]
         ) { call in
             try await call.read { snapshot in
-                let rows = try snapshot.dags().filter { row in
-                    (call.flag("paused") ?? row.isPaused) == row.isPaused
-                        && (call.flag("active") ?? row.isActive) == row.isActive
-                        && call.text("dag_id_contains").map { row.dagID.contains($0) } ?? true
-                }
-                guard let tag = call.text("tag") else {
-                    return try Page(of: rows, call) { $0.dagID }.map { try DAGView($0, snapshot) }
-                }
-                let views = try rows.map { try DAGView($0, snapshot) }.filter { $0.definition.tags.contains(tag) }
-                return try Page(of: views, call) { $0.row.dagID }
+                let rows = try DAGSelection(
+                    isPaused: call.flag("paused"), isActive: call.flag("active"), part: call.text("dag_id_contains"),
+                    tag: call.text("tag")
+                ).rows(in: snapshot).filter { call.sees($0.dagID) }
+                return try Page(of: rows, call) { $0.dagID }.map { try DAGView($0, snapshot) }
             }
-        },
+        }.ofSome,
         .one("dags/{dag_id}", "One DAG.", of: DAGView.resource) { call in
             try await call.read { try DAGView($0.knownDAG(call.name("dag_id")), $0) }
         },
         .change(
-            .patch, "dags/{dag_id}", .operate, "Pauses a DAG, or lets it go on.", of: DAGView.resource,
+            .patch, "dags/{dag_id}", .user, "Pauses a DAG, or lets it go on.", of: DAGView.resource,
             body: [Schema.Field(name: "is_paused", schema: .flag, about: "Whether it is to be paused.")]
         ) { call in
             let isPaused = call.body.flag("is_paused") ?? false
             return try await call.write { transaction in
-                let row = try transaction.knownDAG(call.name("dag_id"))
-                if row.isPaused != isPaused { try transaction.setPaused(row.dagID, isPaused) }
-                return try DAGView(transaction.knownDAG(row.dagID), transaction)
+                try DAGView(transaction.pause(call.name("dag_id"), isPaused), transaction)
             }
         },
         .list(

@@ -6,25 +6,28 @@ import PerchSDK
 extension Snapshot {
     /// A run that is there.
     func knownRun(of call: RESTCall) throws -> RunRow {
-        let (dagID, runID) = (call.name("dag_id"), call.name("dag_run_id"))
-        _ = try knownDAG(dagID)
-        if let run = try run(dagID: dagID, runID: runID) { return run }
-        throw PerchError(.notFound, "the DAG '\(dagID.shown())' has no run '\(runID.shown())'")
+        try knownRun(call.name("dag_id"), call.name("dag_run_id"))
     }
 
     /// A task instance that is there, of the task in the path and the map index behind it.
     func knownInstance(of call: RESTCall) throws -> (run: RunRow, instance: TaskInstanceRow, task: TaskDefinition) {
-        let run = try knownRun(of: call)
-        let taskID = call.name("task_id")
+        try knownInstance(call.name("dag_id"), call.name("dag_run_id"), call.name("task_id"), call.mapIndex)
+    }
+
+    /// The same, by its names.
+    func knownInstance(
+        _ dagID: String, _ runID: String, _ taskID: String, _ mapIndex: Int
+    ) throws -> (run: RunRow, instance: TaskInstanceRow, task: TaskDefinition) {
+        let run = try knownRun(dagID, runID)
         let task = try knownTask(taskID, of: run)
-        let key = TaskInstanceKey(dagID: run.dagID, runID: run.runID, taskID: taskID, mapIndex: call.mapIndex)
+        let key = TaskInstanceKey(dagID: run.dagID, runID: run.runID, taskID: taskID, mapIndex: mapIndex)
         if let instance = try taskInstance(key) { return (run, instance, task) }
         let reason: String
         if task.mappedOver == nil {
-            reason = call.mapIndex < 0 ? "it is not created yet" : "the task is not mapped: leave map_index out"
+            reason = mapIndex < 0 ? "it is not created yet" : "the task is not mapped: leave map_index out"
         } else if let length = try mappedLength(of: key) {
             reason =
-                call.mapIndex < 0
+                mapIndex < 0
                 ? "it is mapped: name one of its \(length) instances by map_index"
                 : "it is mapped over \(length) \(length == 1 ? "element" : "elements"), counted from 0"
         } else {
@@ -32,13 +35,17 @@ extension Snapshot {
         }
         throw PerchError(
             .notFound,
-            "the run '\(run.runID)' of '\(run.dagID)' has no instance [\(call.mapIndex)] of '\(taskID)': \(reason)")
+            "the run '\(run.runID)' of '\(run.dagID)' has no instance [\(mapIndex)] of '\(taskID)': \(reason)")
     }
 
-    /// A wait that is there.
+    /// A wait that is there, and that the caller sees.
     func knownWait(of call: RESTCall) throws -> WaitRow {
-        let text = call.name("wait_id")
-        if let number = Int64(text), let wait = try wait(number) { return wait }
+        try knownWait(call.name("wait_id")) { call.sees($0) }
+    }
+
+    /// A wait that is there, of a DAG that somebody sees.
+    func knownWait(_ text: String, sees: (_ dagID: String) -> Bool) throws -> WaitRow {
+        if let number = Int64(text), let wait = try wait(number), sees(wait.key.dagID) { return wait }
         throw PerchError(.notFound, "nothing waits under the id '\(text.shown())': it has ended, or never was")
     }
 }

@@ -12,8 +12,8 @@ private struct VersionView: Sendable {
 }
 
 /// Whether each part of the engine lives.
-private struct HealthView: Sendable {
-    private struct Part: Sendable {
+struct HealthView: Sendable {
+    struct Part: Sendable {
         var isWell: Bool
         /// How many of it live.
         var count: Int
@@ -28,9 +28,9 @@ private struct HealthView: Sendable {
             ])
     }
 
-    private var scheduler: Part
-    private var triggerer: Part
-    private var worker: Part
+    private(set) var scheduler: Part
+    private(set) var triggerer: Part
+    private(set) var worker: Part
 
     init(_ snapshot: Snapshot) throws {
         let living = try snapshot.processes(role: nil).filter { $0.leaseUntil > snapshot.now }
@@ -67,11 +67,11 @@ extension Endpoint {
     static let monitor: [Endpoint] = [
         .one("version", "The version of Perch.", of: VersionView.resource) { call in
             VersionView(version: call.surroundings.version)
-        },
+        }.ofSome,
         .one("monitor/health", "Whether each part of the engine lives.", of: HealthView.resource) { call in
             try await call.read { try HealthView($0) }
-        },
-        document,
+        }.ofSome,
+        document.ofSome,
     ]
 
     private static let document = Endpoint(

@@ -53,11 +53,13 @@ extension Endpoint {
             let chosen = filter
             return try await call.read { snapshot in
                 if let dagID = chosen.dagID { _ = try snapshot.knownDAG(dagID) }
+                let visible = chosen.dagID == nil ? try call.visibleDAGs(snapshot) : nil
                 return try Page<RunRow>(
                     limit: call.limit, place: { [.integer($0.runKey), .integer($0.logicalDate.microseconds)] },
                     bytes: { $0.params.text.utf8.count },
                     read: { last, count in
                         var filter = chosen
+                        filter.dagIDs = visible
                         filter.limit = count
                         if let last { filter.after = RunPlace(runKey: last.runKey, logicalDate: last.logicalDate) }
                         return try snapshot.runs(filter)

@@ -4,11 +4,9 @@ import HTTPTypes
 import PerchMetastore
 import PerchSDK
 
-/// A run that somebody asks for, and by which key he would ask for it again.
+/// A run that somebody asks for, perhaps with a key by which he would ask for it again.
 private struct WantedRun: Sendable {
     var request: RunRequest
-    /// Nil: asking again would be for another run.
-    var key: String?
     /// Where it stands in the body.
     var pointer: String
 
@@ -26,7 +24,6 @@ private struct WantedRun: Sendable {
     init(_ body: JSONValue, dagID: String, key: String?, at pointer: String = "") throws {
         request = RunRequest(dagID: dagID, runID: body.text("dag_run_id"), params: .object(body.object("conf") ?? [:]))
         request.logicalDate = try body.instant("logical_date")
-        self.key = key
         self.pointer = pointer
         if let runID = request.runID {
             do {
@@ -36,30 +33,32 @@ private struct WantedRun: Sendable {
             }
         } else if let key {
             // The key itself is no name that any run may have.
-            var hash = StableHash128()
-            hash.combine(key)
-            request.runID = "manual__key_\(hash.text)"
+            request.runID = "manual__key_\(Self.hash(key))"
         }
+        request.askedBy = key.map { Self.hash($0) }
+    }
+
+    private static func hash(_ key: String) -> String {
+        var hash = StableHash128()
+        hash.combine(key)
+        return hash.text
     }
 
     /// Creates the run, or finds the one that was created for the same key.
     func run(in transaction: Transaction) throws -> (run: RunRow, isNew: Bool) {
-        if key != nil, let runID = request.runID,
-            let known = try transaction.run(dagID: request.dagID, runID: runID)
+        if let askedBy = request.askedBy,
+            let known = try transaction.run(dagID: request.dagID, askedBy: askedBy)
         {
             guard try isFor(known, transaction) else {
                 throw Refusal(
                     .conflict, "conflict",
-                    "the run '\(runID)' was asked for with this Idempotency-Key before, but with another conf or date")
+                    "the run '\(known.runID)' was asked for with this Idempotency-Key before, but with another id, conf or date"
+                )
             }
             return (known, false)
         }
-        let row = try transaction.knownDAG(request.dagID)
-        guard row.isActive else {
-            throw PerchError(.notFound, "the DAG '\(request.dagID)' is not in the current bundle any more")
-        }
         do {
-            return (try transaction.createRun(request), true)
+            return (try transaction.startRun(request), true)
         } catch let error as PerchError where error.code == .invalid {
             throw Refusal.field(pointer + "/conf", error.message)
         } catch let error as PerchError where error.code == .conflict {
@@ -68,7 +67,8 @@ private struct WantedRun: Sendable {
     }
 
     private func isFor(_ run: RunRow, _ snapshot: Snapshot) throws -> Bool {
-        guard case .object(let given) = request.params, request.logicalDate ?? run.logicalDate == run.logicalDate
+        guard case .object(let given) = request.params, request.runID ?? run.runID == run.runID,
+            request.logicalDate ?? run.logicalDate == run.logicalDate
         else { return false }
         let defaults = try snapshot.definition(ofVersion: run.versionID).params
         return run.params == .object(defaults.merging(given) { _, new in new })
@@ -109,7 +109,7 @@ extension Endpoint {
 
     private static let trigger: Endpoint = {
         var endpoint = Endpoint(
-            .post, "dags/{dag_id}/dagRuns", .operate,
+            .post, "dags/{dag_id}/dagRuns", .user,
             "Starts a run. With an Idempotency-Key, asking again gives the same run.", answer: RunRow.resource.schema,
             service: .call { call in
                 let wanted = try WantedRun(call.body, dagID: call.name("dag_id"), key: try call.idempotencyKey())
@@ -127,7 +127,7 @@ extension Endpoint {
         let own = Schema.Field(
             name: "dag_id", schema: .text, about: "The DAG, where the path does not name it.", isRequired: false)
         var endpoint = Endpoint.change(
-            .post, "dags/{dag_id}/dagRuns/bulk", .operate,
+            .post, "dags/{dag_id}/dagRuns/bulk", .user,
             "Starts up to 1,000 runs, all of them or none; of any DAGs where dag_id is ~.", of: BulkRuns.resource,
             body: [
                 Schema.Field(
@@ -150,6 +150,7 @@ extension Endpoint {
                 return try WantedRun(body, dagID: dagID, key: key.map { "\($0)\n\(place)" }, at: pointer)
             }
             for dagID in Set(wanted.map(\.request.dagID)).sorted() {
+                try call.require(.user, for: dagID)
                 try await call.read { try $0.prepareRun(ofDAG: dagID) }
             }
             return try await call.write { transaction in
@@ -170,9 +171,7 @@ extension Endpoint {
         ) { call in
             try await call.write { transaction in
                 let run = try transaction.knownRun(of: call)
-                guard try transaction.cancelRun(dagID: run.dagID, runID: run.runID, by: call.caller.name) else {
-                    throw PerchError(.conflict, "the run '\(run.runID)' has ended already: \(run.state.rawValue)")
-                }
+                try transaction.endRun(run, by: call.caller.name)
                 return try transaction.knownRun(of: call)
             }
         },

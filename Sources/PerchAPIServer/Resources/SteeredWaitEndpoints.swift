@@ -28,6 +28,8 @@ extension RESTCall {
     ) async throws -> EndedWait {
         try await write { transaction in
             let wait = try transaction.knownWait(of: self)
+            // To answer an approval is not to make believe that something has come.
+            try require(wait.kind == "approval" && word == "fired" ? .user : .operate, for: wait.key.dagID)
             let firing = Firing(waitID: wait.waitID, outcome: try outcome(wait, transaction.now), by: caller.name)
             guard try transaction.fire([firing], lease: nil) == [true] else {
                 throw PerchError(.conflict, "the wait \(wait.waitID) has just ended")
@@ -53,7 +55,8 @@ extension RESTCall {
 extension Endpoint {
     static let steeredWaits: [Endpoint] = [
         .change(
-            .post, "deferred/{wait_id}/fire", .operate, "Ends a wait as if what it waits for had come.",
+            .post, "deferred/{wait_id}/fire", .user,
+            "Ends a wait as if what it waits for had come. All but approvals are for the role 'operator'.",
             of: EndedWait.resource,
             body: [
                 Schema.Field(
@@ -71,14 +74,14 @@ extension Endpoint {
                     throw Refusal.field("/payload", error.message)
                 }
             }
-        },
+        }.ofSome,
         .change(
             .post, "deferred/{wait_id}/cancel", .operate,
             "Ends a wait and fails its task, after the task's clean-up if it has any.", of: EndedWait.resource, body: []
         ) { call in
             let intent = CancelIntent(finalState: .failed, reason: "user", by: call.caller.name)
             return try await call.end("cancelled") { _, _ in .cancelled(intent) }
-        },
+        }.ofSome,
         .change(
             .post, "deferred/{wait_id}/extend", .operate, "Moves the deadline of a wait; that of its task stays.",
             of: WaitView.resource,
@@ -91,11 +94,12 @@ extension Endpoint {
         ) { call in
             let move = try call.deadlineMove()
             return try await call.write { transaction in
-                let waitID = try transaction.knownWait(of: call).waitID
-                _ = try transaction.moveDeadline(of: waitID, move)
+                let wait = try transaction.knownWait(of: call)
+                try call.require(.operate, for: wait.key.dagID)
+                _ = try transaction.moveDeadline(of: wait.waitID, move)
                 var book = try WaitBook(transaction)
                 return try book.view(transaction.knownWait(of: call), transaction)
             }
-        },
+        }.ofSome,
     ]
 }

@@ -138,12 +138,12 @@ extension Endpoint {
         ) { call in
             try await call.read { snapshot in
                 let row = try snapshot.knownInstance(of: call).instance
-                let entries = try snapshot.journal(
+                let page = try snapshot.journal(
                     taskInstanceID: row.taskInstanceID,
-                    tryNumber: Int(call.integer("try_number") ?? Int64(row.tryNumber)))
-                let after = try call.placeNumber() ?? -1
-                let rest = entries.filter { Int64($0.position) > after }
-                return Page(rest, limit: call.limit) { [.integer(Int64($0.position))] }
+                    tryNumber: Int(call.integer("try_number") ?? Int64(row.tryNumber)),
+                    after: min(try call.placeNumber() ?? -1, Int64(Int32.max)), limit: call.limit,
+                    bytes: Page<JournalEntry>.mostBytes)
+                return Page(page.entries, hasMore: page.hasMore) { [.integer(Int64($0.position))] }
             }
         },
         .list(

@@ -50,12 +50,32 @@ extension WaitView {
 }
 
 /// Why a wait waits.
-private struct ExplainedWait: Sendable {
+struct ExplainedWait: Sendable {
     var stored: StoredExplanation
     /// What its triggerer says at this moment.
     var live: WaitExplanation?
+    /// Why it is not the triggerer that says so.
+    var note: String?
+
+    init(_ stored: StoredExplanation, _ surroundings: APISurroundings) async {
+        self.stored = stored
+        do {
+            live = try await surroundings.explain(stored.wait.waitID)
+            guard live == nil else { return }
+            note =
+                stored.owner == nil
+                ? "no triggerer that serves the queue '\(stored.wait.queue)' is running; this is what was stored last"
+                : "the triggerer does not answer; this is what was stored last"
+        } catch {
+            let reason = (error as? PerchError)?.message ?? "it cannot be asked"
+            note = "the triggerer does not answer (\(reason)); this is what was stored last"
+        }
+    }
 
     private var explanation: WaitExplanation { live ?? stored.explanation }
+    var sentences: [String] { explanation.sentences + stored.runSentences }
+    var probe: ProbeState? { explanation.probe }
+    var sharing: Int { explanation.sharing }
 
     static let resource = Resource<ExplainedWait>(
         "WaitExplanation",
@@ -77,6 +97,7 @@ private struct ExplainedWait: Sendable {
             .count("sharing", "How many waits share what is looked at.") { $0.explanation.sharing },
             .textOrNull("owner", "The triggerer that watches it; null: none.") { $0.stored.owner },
             .flag("live", "Whether its triggerer says so at this moment, or it was stored before.") { $0.live != nil },
+            .textOrNull("note", "Why it is not the triggerer that says so; null where it is.") { $0.note },
             .instantOrNull("as_of", "When it was so.") { $0.live == nil ? $0.stored.asOf : $0.stored.readAt },
         ])
 }
@@ -143,11 +164,12 @@ extension Endpoint {
                 let began = place?.began ?? snapshot.now
                 var filter = try Endpoint.filter(call, now: began)
                 filter.after = place?.after
+                filter.dagIDs = try call.visibleDAGs(snapshot)
                 let page = Page(try snapshot.waits(filter), limit: call.limit) { Endpoint.place($0, began) }
                 var book = try WaitBook(snapshot)
                 return try page.map { try book.view($0, snapshot) }
             }
-        },
+        }.ofSome,
         .one(
             "deferred/forecast", "How many waits come due or time out, and when.", of: WaitForecast.resource,
             [
@@ -169,14 +191,14 @@ extension Endpoint {
                 var book = try WaitBook(snapshot)
                 return try book.view(snapshot.knownWait(of: call), snapshot)
             }
-        },
+        }.ofSome,
         .one(
             "deferred/{wait_id}/explain", "What a wait looks at, what was last seen, what comes next.",
             of: ExplainedWait.resource
         ) { call in
             let stored = try await call.read { try $0.storedExplanation(of: $0.knownWait(of: call)) }
-            return ExplainedWait(stored: stored, live: try await call.surroundings.explain(stored.wait.waitID))
-        },
+            return await ExplainedWait(stored, call.surroundings)
+        }.ofSome,
     ]
 }
 

@@ -8,6 +8,10 @@ struct APIAnswer: Sendable {
     var status: HTTPResponse.Status
     var fields: HTTPFields = [:]
     var body: [UInt8]
+    /// What scripts and styles that stand in a page carry, to be let run; nil: there are none.
+    var nonce: String?
+    /// What is written instead of a body, for as long as the connection lives.
+    var feed: NewsFeed?
 
     /// An answer of one JSON document, with a line's end behind it.
     init(_ status: HTTPResponse.Status, _ document: JSONValue) {
@@ -24,8 +28,10 @@ struct APIAnswer: Sendable {
     }
 
     /// Its head, dated.
-    func head(at now: Timestamp) -> HTTPResponse {
+    /// - Parameter isSecure: Whether the server is reached over encrypted connections alone.
+    func head(at now: Timestamp, isSecure: Bool = false) -> HTTPResponse {
         var head = HTTPResponse(status: status, headerFields: fields)
+        SecurityHeaders.add(to: &head.headerFields, nonce: nonce, isSecure: isSecure)
         head.headerFields[.date] = HTTPDate.text(of: now)
         return head
     }

@@ -14,6 +14,10 @@ package struct APILimits: Sendable {
     package var batchBytes = 8 << 20
     /// Lines of a batch: it goes in in one transaction.
     package var batchLines = 5_000
+    /// Connections that listen to news, beside the others.
+    package var streams = 500
+    /// Bytes of a form that a page sends.
+    package var formBytes = 64 << 10
     /// Bytes of a request's head.
     package var headBytes = 16 << 10
 
@@ -21,8 +25,10 @@ package struct APILimits: Sendable {
     package var headTime = TimeSpan.seconds(30)
     /// From there to the end of the body.
     package var bodyTime = TimeSpan.seconds(30)
-    /// From there until the answer has been taken.
+    /// From there until the answer has been taken; of news, between two times that some of it is.
     package var answerTime = TimeSpan.seconds(60)
+    /// Between two signs of life to one who listens to news.
+    package var heartbeatTime = TimeSpan.seconds(15)
     /// What is left of a request when the server stops.
     package var stopTime = TimeSpan.seconds(2)
     /// Between the last byte of the last answer and the end of the connection.
@@ -30,6 +36,8 @@ package struct APILimits: Sendable {
 
     /// While the oldest commit under way is older, no more is taken.
     package var commitTime = TimeSpan.seconds(5)
+    /// Events a second of one token; nil: any number.
+    package var eventRate: Int?
     /// How far a signature's time may be from the clock.
     package var signatureTime = TimeSpan.seconds(300)
 

@@ -9,8 +9,8 @@ package import PerchMetastore
 package import PerchSDK
 
 /// Takes events over HTTP: `POST /events/{name}`, one or a batch, durable before the answer; shows and steers work behind
-/// `/api/v2`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics` what it counts and
-/// measures. Or does only the last.
+/// `/api/v2` and by pages at `/`; and says at `GET /health` and `GET /ready` how the process stands, and at `GET /metrics`
+/// what it counts and measures. Or does only the last.
 ///
 /// It serves on one thread. What it takes goes through the metastore like every other event, and rings the same doorbell.
 package actor APIServer {
@@ -19,19 +19,30 @@ package actor APIServer {
         package var address: ListenAddress
         package var credentials: Credentials
         package var limits = APILimits()
+        /// Whether it is open to everybody on this machine, as long as nobody was named; else it is made sure of that somebody is.
+        package var mayBeOpen = true
+        /// With what connections are encrypted; nil: they are not.
+        package var tls: TLSFiles? {
+            didSet { if tls != nil { isSecure = true } }
+        }
+        /// Whether it is reached over encrypted connections alone, so that cookies are for these.
+        package var isSecure = false
+        /// Where deliveries of other services come in.
+        package var hooks: [Hook] = []
         /// The setting that asks for it, for messages.
         let setting: String
 
         /// - Throws: `PerchError` (`invalid`) for an address that others can reach without credentials.
-        package init(address: ListenAddress, credentials: Credentials) throws(PerchError) {
-            guard address.isLoopback || !credentials.isOpen else {
+        package init(address: ListenAddress, credentials: Credentials, mayBeOpen: Bool = true) throws(PerchError) {
+            guard address.isLoopback || !credentials.isOpen || !mayBeOpen else {
                 throw PerchError(
                     .invalid,
-                    "other machines can reach \(address): it is listened at only with a token or a secret; set "
-                        + "api.token_file, or listen at 127.0.0.1:\(address.port)")
+                    "other machines can reach \(address): it is listened at only with a token or a secret, or for users; set "
+                        + "api.token_file or api.open=false, or listen at 127.0.0.1:\(address.port)")
             }
             self.address = address
             self.credentials = credentials
+            self.mayBeOpen = mayBeOpen
             setting = "api.listen"
         }
 
@@ -62,44 +73,72 @@ package actor APIServer {
         surroundings: APISurroundings = APISurroundings()
     ) {
         let intake = EventIntake(metastore: metastore, log: log, patience: configuration.limits.commitTime)
+        let register = AccessRegister(metastore: metastore, log: log)
+        let access = Self.access(configuration, register)
         let rest = RESTAPI(
-            metastore: metastore, surroundings: surroundings, limits: configuration.limits,
-            access: Self.access(configuration), log: log)
-        self.init(configuration, intake, rest, health, metrics: { await metrics?() }, metastore.clock, log)
+            metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access, log: log)
+        let hooks = HookDesk(configuration.hooks, secrets: surroundings.secrets, log: log)
+        let pages = PageAPI(
+            metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access,
+            figures: FigureShelf(), log: log)
+        self.init(
+            configuration, access, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
-        self.init(configuration, nil, nil, health, metrics: { await health.metrics() }, clock, log)
+        self.init(
+            configuration, Self.access(configuration), nil, nil, nil, nil, health,
+            metrics: { await health.metrics() }, clock, log)
     }
 
     private init(
-        _ configuration: Configuration, _ intake: EventIntake?, _ rest: RESTAPI?, _ health: HealthDesk,
-        metrics: @escaping @Sendable () async -> String?, _ clock: any PerchClock, _ log: Logger
+        _ configuration: Configuration, _ access: AccessControl, _ intake: EventIntake?, _ rest: RESTAPI?,
+        _ pages: PageAPI?, _ hooks: HookDesk?, _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?,
+        _ clock: any PerchClock, _ log: Logger
     ) {
         self.configuration = configuration
         self.log = log
         api = EventAPI(
-            limits: configuration.limits, access: Self.access(configuration), intake: intake, rest: rest, desk: health,
+            limits: configuration.limits, access: access, intake: intake, rest: rest, pages: pages,
+            login: LoginDesk(access: access, isSecure: configuration.isSecure, log: log), desk: health, hooks: hooks,
             metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
     }
 
-    private static func access(_ configuration: Configuration) -> AccessControl {
+    private static func access(_ configuration: Configuration, _ register: AccessRegister? = nil) -> AccessControl {
         AccessControl(
             configuration.credentials, signatureTime: configuration.limits.signatureTime,
-            isReachable: !configuration.address.isLoopback)
+            isReachable: !configuration.address.isLoopback, mayBeOpen: configuration.mayBeOpen, register: register)
+    }
+
+    /// Makes a token for an administrator, where nobody was ever named and it is not open to everybody: else nobody could.
+    /// - Returns: The token, which is shown to whoever has started the server and never again; nil where there was no need.
+    package func firstToken() async throws -> String? {
+        guard let metastore = api.access.register?.metastore, configuration.credentials.isOpen, !configuration.mayBeOpen
+        else { return nil }
+        let secret = AccessSecret.make(AccessSecret.tokenPrefix)
+        return try await metastore.write { transaction in
+            guard try transaction.accessVersion() == 0 else { return nil }
+            let token = NewAccessToken(name: "first", digest: AccessSecret.digest(secret), rights: AccessRights(.admin))
+            _ = try transaction.createToken(token)
+            try transaction.audit(
+                AuditEntry(who: "perch", how: "start", action: "tokens create", subject: "first"))
+            return secret
+        }
     }
 
     /// Listens. Until `open` it answers that the engine is starting, and takes nothing.
     /// - Returns: The address, with the port that it has become.
     /// - Throws: `PerchError` (`unavailable`) that names the address.
     package func start() async throws(PerchError) -> ListenAddress {
+        var tls: TLSKeeper?
+        if let files = configuration.tls { tls = try TLSKeeper(files, log: log) }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let (starts, started) = AsyncStream<Result<Int, any Error>>.makeStream()
         var quiet = Logger(label: "perch.api.connections", factory: { _ in SwiftLogNoOpLogHandler() })
         quiet.logLevel = .critical
         let server = Server(
-            childChannelSetup: APIChannel(api: api),
+            childChannelSetup: APIChannel(api: api, tls: tls),
             configuration: ServerConfiguration(
                 address: .hostname(configuration.address.host, port: configuration.address.port)),
             onServerRunning: { channel in started.yield(.success(channel.localAddress?.port ?? 0)) },
@@ -132,7 +171,8 @@ package actor APIServer {
         }
         let metadata: Logger.Metadata = [
             "address": "\(address)",
-            "access": "\(configuration.credentials.isOpen ? "whoever is on this machine" : "by token or signature")",
+            "access":
+                "\(!configuration.credentials.isOpen ? "by token or signature" : configuration.mayBeOpen ? "whoever is on this machine, while nobody is named" : "by token or session")",
         ]
         log.info("events are taken over HTTP", metadata: metadata)
         return address

@@ -56,7 +56,8 @@ struct Refusal: Error {
 
     /// The answer to a request for a path.
     func answer(at path: String?) -> APIAnswer {
-        var answer = RESTAPI.speaks(at: path) ? problem : plain
+        var answer =
+            RESTAPI.speaks(at: path) ? problem : PageTable.speaks(at: path) ? PageAPI.page(of: self, at: path) : plain
         for field in fields { answer.fields[field.name] = field.value }
         return answer
     }

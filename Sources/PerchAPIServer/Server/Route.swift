@@ -7,14 +7,22 @@ import PerchSDK
 enum Route {
     /// `POST /events/{name}`, or `POST /events`, where every line names its event.
     case events(name: String?)
+    /// `POST /hooks/{name}`.
+    case hook(String)
     /// `GET /health`.
     case health
     /// `GET /ready`.
     case ready
     /// `GET /metrics`.
     case metrics
+    /// `GET /login` and `POST /login`.
+    case login
+    /// `POST /logout`.
+    case logout
     /// What is served behind `/api/v2`.
     case rest(EndpointMatch)
+    /// A page, or a form of one.
+    case page(PageMatch)
 
     /// - Parameter takesEvents: Whether there are paths for events.
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.
@@ -29,6 +37,12 @@ enum Route {
         case ["metrics"]:
             try Self.require(method, [.get, .head])
             self = .metrics
+        case ["login"] where takesEvents:
+            try Self.require(method, [.get, .head, .post])
+            self = .login
+        case ["logout"] where takesEvents:
+            try Self.require(method, [.post])
+            self = .logout
         case let path where takesEvents && path.starts(with: RESTAPI.root):
             let match = try EndpointTable.match(method, Array(path.dropFirst(RESTAPI.root.count)))
             if case .events = match.endpoint.service {
@@ -36,6 +50,9 @@ enum Route {
             } else {
                 self = .rest(match)
             }
+        case let path where takesEvents && path.count == 2 && path[0] == "hooks" && !path[1].isEmpty:
+            try Self.require(method, [.post])
+            self = .hook(path[1])
         case ["events"] where takesEvents:
             try Self.require(method, [.post])
             self = .events(name: nil)
@@ -43,10 +60,17 @@ enum Route {
             try Self.require(method, [.post])
             self = .events(name: path[1])
         default:
+            if takesEvents, let match = try PageTable.match(method, target.path) {
+                self = .page(match)
+                return
+            }
             let shown = "/" + target.path.joined(separator: "/")
             let isEvents = target.path.first == "events"
             let hint = isEvents && takesEvents ? " (a '/' in an event's name is written %2F)" : ""
-            let ways = takesEvents ? "POST /events/{name}, POST /events, what GET /api/v2/openapi.json tells, " : ""
+            let ways =
+                takesEvents
+                ? "pages at /, POST /events/{name}, POST /events, POST /hooks/{name}, what GET /api/v2/openapi.json tells, "
+                : ""
             let more = isEvents && !takesEvents ? "; events are taken where api.listen says" : ""
             throw Refusal(
                 .notFound, "not_found",

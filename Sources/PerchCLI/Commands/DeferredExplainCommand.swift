@@ -38,12 +38,17 @@ enum LiveExplanation {
     /// Nil where no triggerer answers, or where it does not have the wait.
     static func ask(_ waitID: Int64, _ home: Home) throws -> WaitExplanation? {
         for path in home.paths.inspections() {
-            guard case .document(let answer)? = try EngineLine.ask(["explain": .integer(waitID)], at: path),
-                let explanation = answer["explanation"], explanation != .null
-            else { continue }
-            return try explanation.decode(WaitExplanation.self)
+            if let explanation = try ask(waitID, at: path) { return explanation }
         }
         return nil
+    }
+
+    /// The same of one triggerer, at its inspection socket.
+    static func ask(_ waitID: Int64, at path: String) throws -> WaitExplanation? {
+        guard case .document(let answer)? = try EngineLine.ask(["explain": .integer(waitID)], at: path),
+            let explanation = answer["explanation"], explanation != .null
+        else { return nil }
+        return try explanation.decode(WaitExplanation.self)
     }
 }
 

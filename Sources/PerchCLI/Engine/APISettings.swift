@@ -10,7 +10,22 @@ enum APISettings {
     static func read(_ configuration: Configuration) throws -> APIServer.Configuration? {
         guard let listen = configuration.text("api.listen") else { return nil }
         let address = try ListenAddress(parsing: listen)
-        return try APIServer.Configuration(address: address, credentials: try credentials(configuration))
+        var api = try APIServer.Configuration(address: address, credentials: try credentials(configuration))
+        if let streams = configuration.number("api.streams") { api.limits.streams = Int(streams) }
+        api.hooks = try hooks(configuration)
+        return api
+    }
+
+    private static func hooks(_ configuration: Configuration) throws -> [Hook] {
+        guard let path = configuration.text("api.hooks_file") else { return [] }
+        guard let text = try TextFile.readIfPresent(path) else {
+            throw PerchError(.notFound, "api.hooks_file: there is no file \(path)")
+        }
+        do {
+            return try Hook.all(in: JSONValue(parsing: text)) { try lines(of: $0, "secret_file") }
+        } catch let error as PerchError {
+            throw PerchError(error.code, "api.hooks_file: \(path): \(error.message)")
+        }
     }
 
     /// Of the listener that says how the process stands; nil where none is wanted.
@@ -34,18 +49,22 @@ enum APISettings {
 
     /// What is set directly, and each line of the file.
     private static func values(_ name: String, _ configuration: Configuration) throws -> [String] {
-        var values = configuration.text(name).map { [$0] } ?? []
+        let values = configuration.text(name).map { [$0] } ?? []
         guard let path = configuration.text(name + "_file") else { return values }
+        return values + (try lines(of: path, name + "_file"))
+    }
+
+    /// Each line of a file that is to have one.
+    private static func lines(of path: String, _ setting: String) throws -> [String] {
         guard let text = try TextFile.readIfPresent(path) else {
-            throw PerchError(.notFound, "\(name)_file: there is no file \(path)")
+            throw PerchError(.notFound, "\(setting): there is no file \(path)")
         }
         let lines = text.split(whereSeparator: \.isNewline).map { line in
             let start = line.drop(while: \.isWhitespace)
             return String(start[..<(start.lastIndex { !$0.isWhitespace }.map(start.index(after:)) ?? start.startIndex)])
         }
         let found = lines.filter { !$0.isEmpty }
-        guard !found.isEmpty else { throw PerchError(.invalid, "\(name)_file: \(path) is empty") }
-        values += found
-        return values
+        guard !found.isEmpty else { throw PerchError(.invalid, "\(setting): \(path) is empty") }
+        return found
     }
 }

@@ -91,7 +91,8 @@ struct Engine {
                 APIServer(
                     $0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher),
                     health: health,
-                    surroundings: APISurroundings(home: home, metastore: metastore, keys: places?.keys))
+                    surroundings: APISurroundings(
+                        home: home, metastore: metastore, keys: places?.keys, secrets: secrets.desk))
             }
             sweeps = try Self.sweeps(home, configuration, metastore, scheduler.reactor, log, isTest: edges != nil)
         } catch {

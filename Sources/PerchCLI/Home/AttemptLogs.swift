@@ -11,26 +11,75 @@ struct AttemptLogs {
     let metastore: Metastore
 
     /// Lines of a try's log after so many of them; nil where it has none by now. However long the log is, no more of it is in
-    /// memory than the page.
+    /// memory than the page, which ends early behind long lines.
     func page(
         _ key: TaskInstanceKey, _ tryNumber: Int, after: Int, limit: Int
     ) async throws -> APISurroundings.LogPage? {
-        let attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
+        var attempt = try await metastore.read { try AttemptView(key, tryNumber, $0, withPast: false) }
         var reader: LogReader?
         if attempt.source != .rows {
             let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: tryNumber)
             reader = try await LogReader.of(attempt, path, SharedLogs(home, metastore))
         }
-        var lines: [String]
-        if attempt.source == .file, let reader {
-            lines = try await reader.lines(after: after, most: limit + 1)
-        } else {
-            let whole = attempt.whole(try await reader?.lines())
-            guard reader != nil || !whole.isEmpty else { return nil }
-            lines = Array(whole.dropFirst(after).prefix(limit + 1))
+        let (before, behind): ([String], [String])
+        switch attempt.source {
+        // Code that has said something has said all of it there.
+        case .file where reader != nil: (before, behind) = ([], [])
+        case .file, .rows:
+            attempt = try await metastore.read { try AttemptView(key, tryNumber, $0) }
+            (before, behind) = (attempt.lines, [])
+            guard !before.isEmpty else { return nil }
+        case .rowsAroundFile:
+            (before, behind) = (Array(attempt.lines.prefix(1)), Array(attempt.lines.dropFirst(1)))
+            guard reader != nil || !before.isEmpty else { return nil }
         }
-        let hasMore = lines.count > limit
-        if hasMore { lines.removeLast() }
-        return APISurroundings.LogPage(lines: lines, hasMore: hasMore)
+        var page = Gathering(left: after, limit: limit)
+        page.add(before)
+        if let reader, !page.hasMore {
+            let part = try await reader.part(
+                after: page.left, most: limit - page.lines.count, bytes: APISurroundings.LogPage.mostBytes)
+            page.add(part)
+        }
+        page.add(behind)
+        return APISurroundings.LogPage(lines: page.lines, hasMore: page.hasMore)
+    }
+}
+
+/// A page of a log that comes from several places.
+private struct Gathering {
+    /// Lines that are still to be passed over.
+    var left: Int
+    let limit: Int
+    var lines: [String] = []
+    var bytes = 0
+    var hasMore = false
+
+    init(left: Int, limit: Int) {
+        self.left = left
+        self.limit = limit
+    }
+
+    mutating func add(_ more: [String]) {
+        for line in more where !hasMore {
+            guard left == 0 else {
+                left -= 1
+                continue
+            }
+            let size = line.utf8.count
+            guard lines.count < limit, lines.isEmpty || bytes + size <= APISurroundings.LogPage.mostBytes else {
+                hasMore = true
+                return
+            }
+            lines.append(line)
+            bytes += size
+        }
+    }
+
+    /// What was read behind those that are still to be passed over.
+    mutating func add(_ part: LogReader.Part) {
+        left = max(0, left - part.passed)
+        lines += part.lines
+        bytes += part.lines.reduce(0) { $0 + $1.utf8.count }
+        hasMore = part.hasMore
     }
 }

@@ -24,7 +24,8 @@ struct AttemptView: Sendable {
         case rowsAroundFile
     }
 
-    init(_ key: TaskInstanceKey, _ wanted: Int?, _ snapshot: Snapshot) throws {
+    /// - Parameter withPast: Whether what the metastore tells of code that has said nothing is wanted.
+    init(_ key: TaskInstanceKey, _ wanted: Int?, _ snapshot: Snapshot, withPast: Bool = true) throws {
         let run = try snapshot.knownRun(key.dagID, key.runID)
         guard let row = try snapshot.taskInstance(key) else { throw try Self.unknown(key, run, snapshot) }
         if let wanted, wanted > row.tryNumber {
@@ -40,7 +41,7 @@ struct AttemptView: Sendable {
             case .sensor(let sensor) = definition.tasks[row.taskIndex].kind
         else {
             source = .file
-            lines = try Self.codeLines(row, tryNumber, snapshot)
+            lines = withPast ? try Self.codeLines(row, tryNumber, snapshot) : []
             return
         }
         source = HostedKind.isHosted(sensor.trigger.kind) ? .rowsAroundFile : .rows
@@ -78,7 +79,7 @@ struct AttemptView: Sendable {
     }
 
     private static func codeLines(_ row: TaskInstanceRow, _ tryNumber: Int, _ snapshot: Snapshot) throws -> [String] {
-        let journal = try snapshot.journal(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
+        let journal = try snapshot.journalledWaits(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
         var past = try AttemptPast.lines(journal)
         if !past.isEmpty, tryNumber == row.tryNumber, row.state.isFinished, let instant = row.endDate {
             past.append(LogLine(at: instant, level: .info, message: row.message ?? row.state.rawValue))
@@ -90,7 +91,7 @@ struct AttemptView: Sendable {
         _ row: TaskInstanceRow, _ tryNumber: Int, _ snapshot: Snapshot
     ) throws -> [String] {
         var lines: [String] = []
-        let journal = try snapshot.journal(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
+        let journal = try snapshot.journalledWaits(taskInstanceID: row.taskInstanceID, tryNumber: tryNumber)
         for entry in journal where entry.kind == .wait {
             let trigger = try JSONValue(parsingEnvelope: entry.payload)
             lines.append("\(entry.recordedAt) info waits for \(text(trigger["kind"])) \(text(trigger["target"]))")

@@ -37,6 +37,9 @@ struct ConfigurationKey: Sendable {
     /// Every setting, by section.
     static let all: [ConfigurationKey] = [
         ConfigurationKey(
+            name: "api.hooks_file", kind: .path, fallback: nil,
+            summary: "a JSON file with the webhooks that are taken at /hooks/NAME"),
+        ConfigurationKey(
             name: "api.listen", kind: .address, fallback: nil,
             summary: "where events are taken over HTTP, as 127.0.0.1:8793; without it nowhere"),
         ConfigurationKey(
@@ -45,6 +48,9 @@ struct ConfigurationKey: Sendable {
         ConfigurationKey(
             name: "api.secret_file", kind: .path, fallback: nil,
             summary: "a file with the secrets that senders sign bodies with, one a line"),
+        ConfigurationKey(
+            name: "api.streams", kind: .integer(0...100_000), fallback: "500",
+            summary: "connections that may listen to what changes, beside the others"),
         ConfigurationKey(
             name: "api.token", kind: .secret, fallback: nil,
             summary: "what senders show as a bearer token, if not in api.token_file"),

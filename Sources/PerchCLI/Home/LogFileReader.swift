@@ -85,25 +85,50 @@ final class LogReader {
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 
-    /// Some lines, after so many of them. What comes before and behind is not kept.
-    func lines(after: Int, most: Int) async throws -> [String] {
-        var found: [String] = []
-        var number = 0
+    /// Some lines of a log.
+    struct Part {
+        var lines: [String] = []
+        /// How many lines there are up to here.
+        var passed = 0
+        /// Whether others come behind them by now.
+        var hasMore = false
+    }
+
+    /// Lines after so many of them: at most so many, and as many as have so many bytes together, one at least. What comes before
+    /// and behind is not kept, nor of a line what it has more than so many bytes.
+    func part(after: Int, most: Int, bytes: Int) async throws -> Part {
+        var part = Part()
         var line: [UInt8] = []
+        var (size, unsaid) = (0, 0)
+        func text() -> String {
+            String(decoding: line, as: UTF8.self) + (unsaid > 0 ? " … (\(unsaid) bytes more)" : "")
+        }
         while true {
             let more = try await next()
             for byte in more {
+                let isShown = part.passed >= after
+                if isShown, part.lines.count == most || (size + line.count > bytes && !part.lines.isEmpty) {
+                    part.hasMore = true
+                    return part
+                }
                 guard byte == UInt8(ascii: "\n") else {
-                    if number >= after { line.append(byte) }
+                    if !isShown { continue }
+                    if line.count < bytes { line.append(byte) } else { unsaid += 1 }
                     continue
                 }
-                number += 1
-                guard number > after else { continue }
-                found.append(String(decoding: line, as: UTF8.self))
+                part.passed += 1
+                guard isShown else { continue }
+                part.lines.append(text())
+                size += line.count
                 line.removeAll(keepingCapacity: true)
-                if found.count == most { return found }
+                unsaid = 0
             }
-            if more.isEmpty { return line.isEmpty ? found : found + [String(decoding: line, as: UTF8.self)] }
+            guard more.isEmpty else { continue }
+            if !line.isEmpty {
+                part.lines.append(text())
+                part.passed += 1
+            }
+            return part
         }
     }
 

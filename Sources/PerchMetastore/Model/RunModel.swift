@@ -16,6 +16,9 @@ public struct RunRequest: Sendable {
     public var params: JSONValue
     /// The external event that started the run: unique for each DAG.
     public var eventID: String?
+    /// What whoever asks for a run once would say again, asking for the same: unique for each DAG. A run that somebody asks for
+    /// so was started by no event.
+    public var askedBy: String?
 
     /// A request for a manual run, with everything else left to the engine.
     public init(dagID: String, runID: String? = nil, type: RunType = .manual, params: JSONValue = .object([:])) {

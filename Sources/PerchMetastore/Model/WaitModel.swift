@@ -132,6 +132,8 @@ public struct WaitPlace: Sendable, Hashable {
 /// Which waits a listing shows.
 public struct WaitFilter: Sendable {
     public var dagID: String?
+    /// Only waits of one of these DAGs; nil: of any.
+    package var dagIDs: [String]?
     public var runID: String?
     public var taskID: String?
     public var kind: String?

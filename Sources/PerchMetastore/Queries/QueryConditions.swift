@@ -17,5 +17,11 @@ struct QueryConditions {
         texts.append("\(condition) \(place(value))")
     }
 
+    /// That a column is one of some texts; nil: it may be any.
+    mutating func add(_ column: String, in names: [String]?) {
+        guard let names else { return }
+        texts.append(names.isEmpty ? "1 = 0" : "\(column) IN (\(names.map { place($0) }.joined(separator: ", ")))")
+    }
+
     var text: String { texts.isEmpty ? "1 = 1" : texts.joined(separator: " AND ") }
 }

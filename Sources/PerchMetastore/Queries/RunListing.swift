@@ -6,6 +6,8 @@ public import PerchSDK
 public struct RunFilter: Sendable {
     /// Nil: of every DAG.
     public var dagID: String?
+    /// Only runs of one of these; nil: of any.
+    package var dagIDs: [String]?
     public var state: RunState?
     public var type: RunType?
     /// The first logical date.
@@ -57,6 +59,7 @@ extension Snapshot {
     public func runs(_ filter: RunFilter) throws -> [RunRow] {
         var conditions = QueryConditions()
         conditions.add("dag_id =", filter.dagID)
+        conditions.add("dag_id", in: filter.dagIDs)
         conditions.add("state =", filter.state)
         conditions.add("run_type =", filter.type)
         conditions.add("logical_date >=", filter.from)

@@ -14,6 +14,17 @@ extension Snapshot {
         ) { try RunRow($0) }
     }
 
+    /// The run that was asked for by a key; nil where there is none.
+    public func run(dagID: String, askedBy key: String) throws -> RunRow? {
+        try first(
+            """
+            SELECT run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start, interval_end, params,
+                queued_at, start_date, end_date, event_floor
+            FROM dag_run WHERE dag_id = :1 AND event_id = :2
+            """, dagID, RunRequest.mark(ofKey: key)
+        ) { try RunRow($0) }
+    }
+
     /// Runs, the newest first, of one DAG or all, in one state or all.
     public func runs(dagID: String?, state: RunState?, limit: Int) throws -> [RunRow] {
         try rows(
@@ -40,4 +51,9 @@ extension Snapshot {
     public func runCounts() throws -> [(state: RunState, count: Int)] {
         try rows("SELECT state, COUNT(*) FROM dag_run GROUP BY state ORDER BY state") { (try $0.name(0), $0.int(1)) }
     }
+}
+
+extension RunRequest {
+    /// What stands for a key where else the event stands that started the run. No event has an id with a line's end in it.
+    static func mark(ofKey key: String) -> String { "key\n" + key }
 }

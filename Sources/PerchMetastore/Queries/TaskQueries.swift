@@ -141,7 +141,7 @@ extension Snapshot {
         return (usual ?? 0) + (others ?? 0)
     }
 
-    private func taskInstance(_ row: borrowing SQLRow) throws -> TaskInstanceRow {
+    func taskInstance(_ row: borrowing SQLRow) throws -> TaskInstanceRow {
         let index = row.int(2)
         let task = try version(row.int64(16)).tasks[index]
         return TaskInstanceRow(

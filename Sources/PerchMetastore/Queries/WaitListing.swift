@@ -10,6 +10,7 @@ extension Snapshot {
     public func waits(_ filter: WaitFilter) throws -> [WaitRow] {
         var conditions = QueryConditions()
         conditions.add("r.dag_id =", filter.dagID)
+        conditions.add("r.dag_id", in: filter.dagIDs)
         conditions.add("r.run_id =", filter.runID)
         conditions.add("w.kind =", filter.kind)
         conditions.add("w.since <", filter.registeredBefore)

@@ -40,11 +40,51 @@ extension Snapshot {
             SELECT key, kind, position, payload, outcome, recorded_at, fired_at, is_kept FROM journal
             WHERE ti_id = :1 AND try_number = :2 ORDER BY position, key
             """, forEach: tries.map { [.integer($0.taskInstanceID), .integer(Int64($0.tryNumber))] }
-        ) { row in
-            JournalEntry(
-                key: row.text(0), kind: try row.name(1), position: row.int(2), payload: row.text(3),
-                outcome: row.optionalText(4), recordedAt: row.time(5), firedAt: row.optionalTime(6), isKept: row.bool(7)
-            )
+        ) { try JournalEntry($0) }
+    }
+
+    /// The waits in the journal of one try, in the order in which they were recorded.
+    public func journalledWaits(taskInstanceID: Int64, tryNumber: Int) throws -> [JournalEntry] {
+        try rows(
+            """
+            SELECT key, kind, position, payload, outcome, recorded_at, fired_at, is_kept FROM journal
+            WHERE ti_id = :1 AND try_number = :2 AND kind = 'wait' ORDER BY position, key
+            """, taskInstanceID, tryNumber
+        ) { try JournalEntry($0) }
+    }
+
+    /// Entries of the journal of one try, behind a position, in the order in which they were recorded: at most so many, and
+    /// as many as have about so many bytes together, one at least. Values of others are not read.
+    public func journal(
+        taskInstanceID: Int64, tryNumber: Int, after position: Int64, limit: Int, bytes: Int
+    ) throws -> (entries: [JournalEntry], hasMore: Bool) {
+        let sizes = try rows(
+            """
+            SELECT position, LENGTH(payload) + COALESCE(LENGTH(outcome), 0) FROM journal
+            WHERE ti_id = :1 AND try_number = :2 AND position > :3 ORDER BY position LIMIT :4
+            """, taskInstanceID, tryNumber, position, limit + 1
+        ) { (position: $0.int64(0), size: $0.int(1)) }
+        var (count, size) = (0, 0)
+        for entry in sizes.prefix(limit) {
+            size += entry.size
+            guard count == 0 || size <= bytes else { break }
+            count += 1
         }
+        guard count > 0 else { return ([], false) }
+        let entries = try rows(
+            """
+            SELECT key, kind, position, payload, outcome, recorded_at, fired_at, is_kept FROM journal
+            WHERE ti_id = :1 AND try_number = :2 AND position > :3 AND position <= :4 ORDER BY position
+            """, taskInstanceID, tryNumber, position, sizes[count - 1].position
+        ) { try JournalEntry($0) }
+        return (entries, sizes.count > count)
+    }
+}
+
+extension JournalEntry {
+    fileprivate init(_ row: borrowing SQLRow) throws {
+        self.init(
+            key: row.text(0), kind: try row.name(1), position: row.int(2), payload: row.text(3),
+            outcome: row.optionalText(4), recordedAt: row.time(5), firedAt: row.optionalTime(6), isKept: row.bool(7))
     }
 }

@@ -45,7 +45,8 @@ extension Transaction {
             VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13, :14)
             ON CONFLICT DO NOTHING
             """, row.runKey, row.dagID, row.runID, row.versionID, row.type, row.logicalDate, row.dataIntervalStart,
-            row.dataIntervalEnd, row.params.text, request.eventID, row.eventFloor,
+            row.dataIntervalEnd, row.params.text, request.eventID ?? request.askedBy.map { RunRequest.mark(ofKey: $0) },
+            row.eventFloor,
             version.tasks.count - version.callbacks.count, now, version.deadlines.first.map { now + $0 })
         guard inserted == 1 else {
             let what =

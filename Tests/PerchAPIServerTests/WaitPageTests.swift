@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+import PerchSDK
+import ProgramTestSupport
+import Testing
+
+@testable import PerchAPIServer
+
+@Suite("Pages of waits and task instances", .timeLimit(.minutes(2)))
+struct WaitPageTests {
+    private func ids(_ check: MarkupCheck) -> [Int64] {
+        check.elements.compactMap { element in
+            guard element.name == "a", let path = element.attributes["href"], path.hasPrefix("/deferred/") else {
+                return nil
+            }
+            return Int64(path.dropFirst(10))
+        }
+    }
+
+    @Test("What waits is told with the filters of the command line, page by page, and nothing is left out")
+    func list() async throws {
+        let bench = try await RESTBench()
+        for number in 0..<40 {
+            _ = try await bench.send("POST", "dags/orders/dagRuns", ["dag_run_id": .string("w\(number)")])
+            if number % 10 == 9 { try await bench.advance() }
+        }
+        try await bench.advance()
+        let all = try await bench.waits().map(\.waitID)
+        for sort in ["", "since", "due", "deadline", "target"] {
+            var (found, path): ([Int64], String?) = ([], "/deferred?sort=\(sort)")
+            for _ in 0..<4 {
+                guard let next = path else { break }
+                let check = try await bench.read(next)
+                found += ids(check)
+                path = check.elements.first { $0.attributes["rel"] == "next" }?.attributes["href"]
+            }
+            #expect(found.sorted() == all && path == nil, "\(sort)")
+        }
+        for (query, count) in [
+            ("kind=file&dag_run_id=r1", 1), ("kind=http", 0), ("dag_id=rates", 0), ("dag_run_id=r1", 2),
+            ("task_id=nap&dag_run_id=w1", 1), ("target=data&dag_run_id=w1", 1), ("owner=h%3A8", 0),
+            ("older_than=1s", 0), ("due_within=30m", 0), ("due_within=soon", 0),
+        ] {
+            #expect(ids(try await bench.read("/deferred?\(query)")).count == count, "\(query)")
+        }
+        #expect(try await bench.page("/deferred?due_within=soon").body.contains("role=\"alert\""))
+        #expect(try await bench.page("/deferred?after=00").status == 400)
+        try await bench.end()
+    }
+
+    @Test("Many waits are fired, cancelled and extended at once; what has ended before is told")
+    func actions() async throws {
+        let bench = try await RESTBench()
+        for number in 0..<3 {
+            _ = try await bench.send("POST", "dags/orders/dagRuns", ["dag_run_id": .string("w\(number)")])
+        }
+        try await bench.advance()
+        let naps = try await bench.waits().filter { $0.key.taskID == "nap" }.map { "\($0.waitID)" }
+        #expect(naps.count == 4)
+        func act(_ what: String, _ ids: [String], _ more: [(String, String)] = []) async throws -> WebClient.Answer {
+            try await bench.post("/deferred/act", [("do", what)] + ids.map { ("wait", $0) } + more)
+        }
+        let moved = try await act("extend", naps, [("by", "2h")])
+        #expect(moved.status == 303, "\(moved)")
+        let fired = try await act("fire", Array(naps.prefix(2)), [("payload", ""), ("back", "/deferred?kind=time")])
+        #expect(fired.status == 303 && fired.fields["location"] == "/deferred?kind=time", "\(fired)")
+        #expect(fired.fields["set-cookie"]?.contains("2%20waits%20fired") == true, "\(fired)")
+        let again = try await act("fire", Array(naps.prefix(3)))
+        #expect(again.fields["set-cookie"]?.contains("1%20wait%20fired.%202%20of%20them%20had") == true, "\(again)")
+        let cancelled = try await act("cancel", [naps[3]])
+        #expect(cancelled.status == 303)
+        #expect(try await bench.waits().allSatisfy { $0.key.taskID != "nap" })
+        for (what, ids, more) in [
+            ("fire", [], []), ("sing", naps, []), ("extend", naps, []), ("extend", naps, [("by", "soon")]),
+            ("fire", naps, [("payload", "{")]), ("fire", (0..<201).map { "\($0)" }, []),
+        ] as [(String, [String], [(String, String)])] {
+            let answer = try await act(what, ids, more)
+            #expect(answer.status == 400, "\(what) \(more): \(answer)")
+        }
+        try await bench.end()
+    }
+
+    @Test("A wait's page says why it waits, and whose triggerer says so; one that is not there is told so")
+    func wait() async throws {
+        var surroundings = APISurroundings()
+        surroundings.explain = { waitID in
+            guard waitID % 2 == 0 else { throw PerchError(.unavailable, "it <hangs>") }
+            return WaitExplanation(sentences: ["It is <watched>."], sharing: 3)
+        }
+        let bench = try await RESTBench(surroundings: surroundings)
+        for wait in try await bench.waits() {
+            let check = try await bench.read("/deferred/\(wait.waitID)")
+            let text = check.elements.first { $0.name == "main" }?.text ?? ""
+            #expect(
+                text.contains(wait.waitID % 2 == 0 ? "It is <watched>." : "does not answer (it <hangs>)"), "\(text)")
+            #expect(text.contains(wait.target) && text.contains("h:7"))
+        }
+        #expect(try await bench.page("/deferred/999999").status == 404)
+        #expect(try await bench.page("/deferred/x").status == 404)
+        try await bench.end()
+    }
+
+    @Test(
+        "A task instance's pages tell why it stands so, its history, journal and output, and lead on where there is none"
+    )
+    func instances() async throws {
+        let bench = try await RESTBench()
+        let place = "/dags/orders/runs/r1/tasks"
+        for (path, says) in [
+            ("parse", "step"), ("parse/journal", "read#0"), ("parse/output", "return_value"), ("parse/log", "no log"),
+            ("landed", "/data/in.csv"), ("load?map_index=1", "load[1]"), ("landed/output", "no output"),
+        ] {
+            let check = try await bench.read("\(place)/\(path)")
+            #expect(check.elements.first { $0.name == "main" }?.text.contains(says) == true, "\(path)")
+        }
+        let mapped = try await bench.page("\(place)/load")
+        #expect(mapped.status == 303 && mapped.fields["location"] == "/dags/orders/runs/r1?task_id=load", "\(mapped)")
+        for path in ["none", "load?map_index=9", "parse/log?map_index=3"] {
+            #expect(try await bench.page("\(place)/\(path)").status == 404, "\(path)")
+        }
+        func act(_ task: String, _ what: String) async throws -> WebClient.Answer {
+            try await bench.post("\(place)/\(task)", [("do", what)])
+        }
+        #expect(try await act("landed/act", "success").status == 303)
+        #expect(try await bench.read("\(place)/landed").elements.contains { $0.attributes["class"] == "st success" })
+        #expect(try await act("load/act?map_index=0", "cancel").status == 303)
+        #expect(try await act("parse/act", "clear").status == 303)
+        #expect(try await act("parse/act", "dance").status == 400)
+        try await bench.end()
+    }
+
+    @Test("A log is shown a page at a time, and what is searched for is found far behind")
+    func logs() async throws {
+        var surroundings = APISurroundings()
+        surroundings.log = { key, _, after, limit in
+            guard key.taskID == "parse" else { return nil }
+            let lines = (after..<min(after + limit, 5_000)).map { number in
+                "2026-01-01T00:00:00Z \(number % 1_000 == 999 ? "ERROR <boom>" : "INFO fine") \(number)"
+            }
+            return APISurroundings.LogPage(lines: lines, hasMore: after + limit < 5_000)
+        }
+        let bench = try await RESTBench(surroundings: surroundings)
+        let path = "/dags/orders/runs/r1/tasks/parse/log"
+        let first = try await bench.read(path)
+        #expect(first.elements.contains { $0.attributes["id"] == "l500" })
+        #expect(!first.elements.contains { $0.attributes["id"] == "l501" })
+        let next = try #require(first.elements.first { $0.attributes["rel"] == "next" }?.attributes["href"])
+        #expect(try await bench.read(next).elements.contains { $0.attributes["id"] == "l501" })
+        let found = try await bench.read(path + "?search=%3CBOOM")
+        #expect(
+            found.elements.compactMap { $0.attributes["id"] }.filter { $0.hasPrefix("l") }
+                == ["l1000", "l2000", "l3000", "l4000", "l5000"])
+        try await bench.end()
+    }
+}
