@@ -130,6 +130,30 @@ struct WaitPageTests {
         try await bench.end()
     }
 
+    @Test("Processes are told with what they hold, and events with who took them, page by page")
+    func others() async throws {
+        let bench = try await RESTBench()
+        let jobs = try await bench.read("/jobs")
+        #expect(jobs.elements.filter { $0.name == "th" && $0.text == "h:7" }.count == 3)
+        #expect(jobs.elements.contains { $0.attributes["href"] == "/deferred?owner=h%3A7" })
+        try await bench.api.metastore.write { transaction in
+            for number in 0..<70 {
+                _ = try transaction.emit([NewEvent(name: "<many>", key: "k", payload: ["n": .integer(Int64(number))])])
+            }
+        }
+        var (found, path): (Int, String?) = (0, "/inbox?name=%3Cmany%3E")
+        for _ in 0..<3 {
+            guard let next = path else { break }
+            let check = try await bench.read(next)
+            found += check.elements.filter { $0.name == "summary" && $0.text == "Payload" }.count
+            path = check.elements.first { $0.attributes["rel"] == "next" }?.attributes["href"]
+        }
+        #expect(found == 70 && path == nil)
+        #expect(try await bench.read("/inbox?key=1").elements.contains { $0.text.hasPrefix("orders.paid") })
+        #expect(try await bench.read("/inbox?name=none").elements.contains { $0.text == "There are no such events." })
+        try await bench.end()
+    }
+
     @Test("A log is shown a page at a time, and what is searched for is found far behind")
     func logs() async throws {
         var surroundings = APISurroundings()
@@ -143,10 +167,10 @@ struct WaitPageTests {
         let bench = try await RESTBench(surroundings: surroundings)
         let path = "/dags/orders/runs/r1/tasks/parse/log"
         let first = try await bench.read(path)
-        #expect(first.elements.contains { $0.attributes["id"] == "l500" })
-        #expect(!first.elements.contains { $0.attributes["id"] == "l501" })
+        #expect(first.elements.contains { $0.attributes["id"] == "l250" })
+        #expect(!first.elements.contains { $0.attributes["id"] == "l251" })
         let next = try #require(first.elements.first { $0.attributes["rel"] == "next" }?.attributes["href"])
-        #expect(try await bench.read(next).elements.contains { $0.attributes["id"] == "l501" })
+        #expect(try await bench.read(next).elements.contains { $0.attributes["id"] == "l251" })
         let found = try await bench.read(path + "?search=%3CBOOM")
         #expect(
             found.elements.compactMap { $0.attributes["id"] }.filter { $0.hasPrefix("l") }

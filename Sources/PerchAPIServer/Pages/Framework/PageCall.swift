@@ -144,7 +144,8 @@ enum PageSection: String, Sendable, CaseIterable {
         case .dags: "/dags"
         case .deferred: "/deferred"
         case .jobs: "/jobs"
-        case .events: "/events"
+        // Whoever sends events to /events is refused as a program is.
+        case .events: "/inbox"
         case .assets: "/assets"
         case .pools: "/pools"
         case .variables: "/variables"

@@ -19,7 +19,7 @@ struct InstanceJournalPage {
             let head = try InstanceHead(call, snapshot)
             let page = try snapshot.journal(
                 taskInstanceID: head.row.taskInstanceID, tryNumber: head.tryNumber, after: Int64(after),
-                limit: Self.size, bytes: 1 << 20)
+                limit: Self.size, bytes: 64 << 10)
             return (head, page.entries, page.hasMore)
         }
     }
@@ -53,7 +53,7 @@ struct InstanceJournalPage {
 
 /// What a task gave to those after it.
 struct InstanceOutputPage {
-    private static let most = 256 << 10
+    private static let most = 96 << 10
 
     private let head: InstanceHead
     private let text: String?

@@ -5,7 +5,7 @@ import PerchSDK
 
 /// The log of a try, with what is searched for in it.
 struct InstanceLogPage {
-    private static let size = 500
+    private static let size = 250
     /// So many lines are looked through for what is searched for before the page ends.
     private static let mostLookedAt = 20_000
 
@@ -78,7 +78,7 @@ struct InstanceLogPage {
             return """
                 <tr id="l\(line.number)"><td class="tight num soft">\(line.number)</td>\
                 <td class="tight mid soft">\(line.text.timestamp?.pageText ?? "")</td><td class="tight">\(kind)</td>\
-                <td class="wrap"><code>\(line.text.message)</code></td></tr>
+                <td class="wrap"><code>\(String(line.text.message.shown(2_000)))</code></td></tr>
                 """
         }
         let table = HTML.table(

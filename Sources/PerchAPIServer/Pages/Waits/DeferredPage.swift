@@ -50,7 +50,7 @@ struct DeferredPage {
             (rows, next, now, fault) = ([], nil, call.metastore.clock.now, error.message)
         }
         let metastore = call.metastore
-        total = try await call.figures.figure("waits", now: now, age: .seconds(5)) {
+        total = try await call.figures.figure("waits", clock: metastore.clock, age: .seconds(5)) {
             try await metastore.read { try $0.waitCount() }
         }.figure
         owners = try await call.read { try $0.triggerers().map(\.process.name) }
