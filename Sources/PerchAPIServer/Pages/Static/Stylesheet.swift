@@ -122,7 +122,7 @@ enum Stylesheet {
         .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:10px;margin:0 0 16px;padding:0;
         list-style:none}
         .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
-        .card .m{vertical-align:-3px;margin-right:2px}
+        .card .m,.legend .m{vertical-align:text-bottom;margin-right:3px}
         .card .big{display:block;font-size:24px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums;
         color:var(--ink)}
         .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 24px}
