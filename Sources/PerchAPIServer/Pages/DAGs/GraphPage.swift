@@ -150,7 +150,7 @@ struct GraphPage {
             "Groups, folded or open",
             groups.prefix(40).map { group in
                 let folds = isFolded != turned.contains(group)
-                return ("\(folds ? "▸" : "▾") \(group)", turn(group), folds)
+                return ("\(folds ? "▸ open" : "▾ fold") \(group)", turn(group), false)
             })
     }
 

@@ -16,6 +16,8 @@ struct PagePlot {
     /// What the picture says, in a sentence.
     var words: String
     var columns: [Column]
+    /// What the colours mean.
+    var key: [(kind: String, symbol: String, words: String)]
 
     private static let (width, height, base, top) = (720.0, 150.0, 128.0, 18.0)
 
@@ -39,8 +41,11 @@ struct PagePlot {
             }
         }
         let scale: HTML = .when(most > 0, "<text x=\"10\" y=\"12\">\(most.grouped) at most</text>")
+        let items = key.map { entry -> HTML in
+            "<li><span class=\"m \(entry.kind)\" aria-hidden=\"true\">\(entry.symbol)</span>\(entry.words)</li>"
+        }
         return """
-            <svg class="plot" viewBox="0 0 \(Self.width) \(Self.height)" role="img" aria-label="\(words)">\
+            <ul class="legend" aria-label="What the colours mean">\(items)</ul><svg class="plot" viewBox="0 0 \(Self.width) \(Self.height)" role="img" aria-label="\(words)">\
             <path class="axis" d="M10 \(Self.base)H\(Self.width - 10)"/>\(scale)\(shapes)</svg>
             """
     }

@@ -12,6 +12,10 @@ extension HTML {
     /// How long ago an instant is, or how far ahead; the instant itself is told beside it to machines.
     static func ago(_ instant: Timestamp?, now: Timestamp) -> HTML {
         guard let instant else { return "<span class=\"soft\">–</span>" }
+        // Clocks of machines differ by less than anybody wants to know.
+        if abs((instant - now).microseconds / 1_000_000) == 0 {
+            return "<time datetime=\"\(instant.description)\">now</time>"
+        }
         let span = instant <= now ? "\((now - instant).brief) ago" : "in \((instant - now).brief)"
         return "<time datetime=\"\(instant.description)\">\(span)</time>"
     }

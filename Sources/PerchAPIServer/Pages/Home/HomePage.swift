@@ -113,6 +113,14 @@ private struct HomePage {
         return "<ul class=\"cards\">\(items)</ul>"
     }
 
+    private static let ends = [
+        (kind: "success", symbol: "✓", words: "succeeded"), (kind: "failed", symbol: "✕", words: "failed"),
+        (kind: "skipped", symbol: "»", words: "skipped or not run"),
+    ]
+    private static let comings = [
+        (kind: "deferred", symbol: "◔", words: "come due"), (kind: "upstream_failed", symbol: "⊘", words: "time out"),
+    ]
+
     private var throughput: HTML {
         let columns = ended.figure.enumerated().map { place, count in
             let hour = String(count.from.pageText.dropFirst(11).prefix(5))
@@ -126,7 +134,7 @@ private struct HomePage {
         }
         let (good, bad) = ended.figure.reduce((0, 0)) { ($0.0 + $1.tasksSucceeded, $0.1 + $1.tasksFailed) }
         let words = "\(good.grouped) tasks succeeded and \(bad.grouped) failed in the last 24 hours"
-        return "\(PagePlot(words: words, columns: columns).html)<p class=\"soft\">\(words), UTC.</p>"
+        return "\(PagePlot(words: words, columns: columns, key: Self.ends).html)<p class=\"soft\">\(words), UTC.</p>"
     }
 
     private var ahead: HTML {
@@ -143,7 +151,7 @@ private struct HomePage {
             "Of \(figure.waits.grouped) waits \(due.grouped) come due and \(late.grouped) time out in the next 24 hours; "
             + "\(figure.later.grouped) later, \(figure.open.grouped) at no known time"
         return """
-            \(PagePlot(words: words, columns: columns).html)<p class="soft">\(words). \
+            \(PagePlot(words: words, columns: columns, key: Self.comings).html)<p class="soft">\(words). \
             Counted \(HTML.ago(forecast.at, now: now)).</p>
             """
     }

@@ -62,6 +62,7 @@ enum Stylesheet {
         .tabs a[aria-current]{color:var(--ink);border-color:var(--link);font-weight:600}
         .flash{background:var(--sunk);border:1px solid var(--line);border-left:3px solid var(--success);
         border-radius:6px;padding:8px 12px;max-width:none}
+        .flash[role=alert]{border-left-color:var(--failed)}
         .lead{font-size:15px}
         .soft{color:var(--soft)}
 
@@ -122,7 +123,7 @@ enum Stylesheet {
         .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(132px,1fr));gap:10px;margin:0 0 16px;padding:0;
         list-style:none}
         .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
-        .card .m{vertical-align:-3px;margin-right:2px}
+        .card .m,.legend .m{vertical-align:text-bottom;margin-right:3px}
         .card .big{display:block;font-size:24px;line-height:1.25;font-weight:650;font-variant-numeric:tabular-nums;
         color:var(--ink)}
         .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:0 24px}
@@ -155,10 +156,11 @@ enum Stylesheet {
         svg .axis{stroke:var(--line);stroke-width:1;fill:none}
         svg rect.success,svg rect.failed,svg rect.running,svg rect.deferred,svg rect.queued,svg rect.scheduled,
         svg rect.up_for_retry,svg rect.skipped,svg rect.upstream_failed,svg rect.none,svg rect.removed{fill:var(--c)}
-        .scroll.fit{width:fit-content;max-width:100%}
+        .scroll.fit{width:fit-content;max-width:100%;direction:rtl}.scroll.fit>table{direction:ltr}
         .grid{width:auto}
         .grid td,.grid th{padding:2px 2px;border:0;vertical-align:middle}
         .grid thead th{vertical-align:bottom;text-align:center;padding-bottom:4px}
+        .grid thead th:first-child{position:sticky;left:0;background:var(--panel);z-index:1}
         .grid tbody th{padding:2px 14px 2px 12px;font-weight:400;white-space:nowrap;position:sticky;left:0;
         background:var(--panel);max-width:320px;overflow:hidden;text-overflow:ellipsis}
         .grid tbody tr:hover th{background:var(--sunk)}
