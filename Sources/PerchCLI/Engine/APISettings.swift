@@ -10,7 +10,23 @@ enum APISettings {
     static func read(_ configuration: Configuration) throws -> APIServer.Configuration? {
         guard let listen = configuration.text("api.listen") else { return nil }
         let address = try ListenAddress(parsing: listen)
-        return try APIServer.Configuration(address: address, credentials: try credentials(configuration))
+        var settings = try APIServer.Configuration(
+            address: address, credentials: try credentials(configuration),
+            mayBeOpen: configuration.number("api.open") != 0)
+        settings.isSecure = configuration.number("api.secure_cookies") == 1
+        settings.tls = try tls(configuration)
+        settings.limits.eventRate = configuration.number("api.event_rate").map { Int($0) }
+        return settings
+    }
+
+    /// Nil where connections are not encrypted.
+    private static func tls(_ configuration: Configuration) throws -> TLSFiles? {
+        switch (configuration.text("api.tls_certificate"), configuration.text("api.tls_key")) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return TLSFiles(certificate: certificate, key: key)
+        case (_, nil): throw PerchError(.invalid, "api.tls_certificate: its key is missing; set api.tls_key")
+        case (nil, _): throw PerchError(.invalid, "api.tls_key: its certificate is missing; set api.tls_certificate")
+        }
     }
 
     /// Of the listener that says how the process stands; nil where none is wanted.
