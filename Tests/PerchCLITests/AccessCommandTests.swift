@@ -84,6 +84,20 @@ struct AccessCommandTests {
         #expect(!(try program("tokens", "list").output.contains("perch_")))
     }
 
+    @Test("commands that set what all work goes by are recorded, without what they set")
+    func recorded() throws {
+        let home = try StagedHome()
+        defer { home.folder.remove() }
+        for arguments in [
+            ["variables", "set", "region", "hunter2"], ["variables", "delete", "region"], ["pools", "set", "gpu", "4"],
+            ["pools", "delete", "gpu"],
+        ] { #expect(try home.program.run(arguments).code == 0, "\(arguments)") }
+        try home.refuses("there is no pool", "pools", "delete", "none")
+        let log = try home.json("audit", "list")
+        #expect(log.list.map { $0["action"] } == ["pools delete", "pools set", "variables delete", "variables set"])
+        #expect(log.list.map { $0["subject"] } == ["gpu", "gpu", "region", "region"] && !log.text.contains("hunter2"))
+    }
+
     @Test(
         "a server that is not open, and for which nobody is named, shows one token on its first start and never again")
     func first() async throws {

@@ -4,6 +4,14 @@ internal import ArgumentParser
 internal import PerchMetastore
 internal import PerchSDK
 
+extension Transaction {
+    /// Records what a command does in this transaction.
+    func auditCommand(_ action: String, _ subject: String, _ details: JSONValue = .object([:])) throws {
+        try audit(
+            AuditEntry(who: Person.name, how: "command", action: action, subject: subject, details: details))
+    }
+}
+
 /// What commands that change who may have in common.
 enum AccessChange {
     /// Changes something, and records who did.
@@ -11,11 +19,10 @@ enum AccessChange {
         _ home: HomeOption, _ action: String, _ subject: String, _ details: JSONValue = .object([:]),
         _ body: @escaping @Sendable (Transaction) throws -> Result
     ) async throws -> Result {
-        let entry = AuditEntry(who: Person.name, how: "command", action: action, subject: subject, details: details)
-        return try await home.withMetastore { _, metastore in
+        try await home.withMetastore { _, metastore in
             try await metastore.write { transaction in
                 let result = try body(transaction)
-                try transaction.audit(entry)
+                try transaction.auditCommand(action, subject, details)
                 return result
             }
         }
