@@ -118,6 +118,7 @@ struct ConnectionsAddCommand: AsyncParsableCommand {
                         .conflict, "there is a connection '\(connID)' already; --replace puts this one in its place")
                 }
                 try transaction.setConnection(connID, type: connection.type, value, description: description)
+                try transaction.auditCommand("connections add", connID)
             }
         }
         try Console.shared.line("\(connID) is added: \(connection)")
@@ -155,6 +156,7 @@ struct ConnectionsDeleteCommand: AsyncParsableCommand {
             try await metastore.write { transaction in
                 _ = try transaction.knownConnection(connID)
                 _ = try transaction.deleteConnection(connID)
+                try transaction.auditCommand("connections delete", connID)
             }
         }
         try Console.shared.line("\(connID) is deleted")

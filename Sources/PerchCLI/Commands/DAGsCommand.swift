@@ -79,6 +79,7 @@ struct DAGsPauseCommand: AsyncParsableCommand {
             try await metastore.write { transaction in
                 _ = try transaction.knownDAG(dag)
                 try transaction.setPaused(dag, paused)
+                try transaction.auditCommand(paused ? "dags pause" : "dags unpause", dag)
             }
             try Console.shared.line("\(dag) is \(paused ? "paused" : "not paused")")
             if !paused { try home.noteMissingEngine("runs are created once one is started") }

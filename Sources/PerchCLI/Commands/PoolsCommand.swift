@@ -115,6 +115,7 @@ struct PoolsSetCommand: AsyncParsableCommand {
             let waiting = try await metastore.write { transaction in
                 try transaction.setPool(
                     name, slots: slots, description: description, includeDeferred: includeDeferred, maxDeferred: most)
+                try transaction.auditCommand("pools set", name, ["slots": .integer(Int64(slots))])
                 return try transaction.poolsWaitedFor()[name] ?? 0
             }
             try Console.shared.line("\(name) has \(slots) \(slots == 1 ? "slot" : "slots")")
@@ -137,6 +138,7 @@ struct PoolsDeleteCommand: AsyncParsableCommand {
             try await metastore.write { transaction in
                 _ = try transaction.knownPool(name)
                 try transaction.deletePool(name)
+                try transaction.auditCommand("pools delete", name)
             }
             try Console.shared.line("\(name) is deleted")
             try Console.shared.flush()

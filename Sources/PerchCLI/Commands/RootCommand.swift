@@ -23,6 +23,7 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 DeferredCommand.self, ApprovalsCommand.self,
                 EventsCommand.self, AssetsCommand.self, PoolsCommand.self, VariablesCommand.self,
                 ConnectionsCommand.self, SecretsCommandGroup.self,
+                UsersCommand.self, TokensCommand.self, AuditCommand.self,
                 DatabaseCommand.self, ConfigCommand.self, BundlesCommand.self,
                 InitCommand.self, MetricsCommand.self,
                 InfoCommand.self,

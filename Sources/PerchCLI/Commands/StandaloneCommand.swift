@@ -33,7 +33,13 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 metrics: engine.text(of: process.metrics),
                 start: {
                     let started = try await engine.start()
-                    if let address = started.api { Console.shared.say("api: http://\(address)") }
+                    if let address = started.api {
+                        Console.shared.say("api: http\(started.isSecure ? "s" : "")://\(address)")
+                    }
+                    if let token = started.firstToken {
+                        Console.shared.say(
+                            "api: nobody is named yet; this token, shown once, lets do everything: \(token)")
+                    }
                     return "\(started.dags) DAGs"
                 }, stop: engine.stop)
         }

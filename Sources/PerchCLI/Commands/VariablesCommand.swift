@@ -101,7 +101,10 @@ struct VariablesSetCommand: AsyncParsableCommand {
             key: key, value: text, isSecret: secret ?? SensitiveName.holds(key), description: description)
         try await options.withKeys { metastore, keys in
             let sealed = try entry.sealed(with: keys)
-            try await metastore.write { try entry.store(sealed, $0) }
+            try await metastore.write { transaction in
+                try entry.store(sealed, transaction)
+                try transaction.auditCommand("variables set", entry.key)
+            }
         }
         try Console.shared.line("\(key) is set\(entry.isSecret ? ", sealed" : "")")
         try Console.shared.flush()
@@ -120,6 +123,7 @@ struct VariablesDeleteCommand: AsyncParsableCommand {
             try await metastore.write { transaction in
                 _ = try transaction.knownVariable(key)
                 _ = try transaction.deleteVariable(key)
+                try transaction.auditCommand("variables delete", key)
             }
         }
         try Console.shared.line("\(key) is deleted")

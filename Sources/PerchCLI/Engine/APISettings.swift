@@ -10,10 +10,15 @@ enum APISettings {
     static func read(_ configuration: Configuration) throws -> APIServer.Configuration? {
         guard let listen = configuration.text("api.listen") else { return nil }
         let address = try ListenAddress(parsing: listen)
-        var api = try APIServer.Configuration(address: address, credentials: try credentials(configuration))
-        if let streams = configuration.number("api.streams") { api.limits.streams = Int(streams) }
-        api.hooks = try hooks(configuration)
-        return api
+        var settings = try APIServer.Configuration(
+            address: address, credentials: try credentials(configuration),
+            mayBeOpen: configuration.number("api.open") != 0)
+        settings.isSecure = configuration.number("api.secure_cookies") == 1
+        settings.tls = try tls(configuration)
+        settings.limits.eventRate = configuration.number("api.event_rate").map { Int($0) }
+        if let streams = configuration.number("api.streams") { settings.limits.streams = Int(streams) }
+        settings.hooks = try hooks(configuration)
+        return settings
     }
 
     private static func hooks(_ configuration: Configuration) throws -> [Hook] {
@@ -25,6 +30,16 @@ enum APISettings {
             return try Hook.all(in: JSONValue(parsing: text)) { try lines(of: $0, "secret_file") }
         } catch let error as PerchError {
             throw PerchError(error.code, "api.hooks_file: \(path): \(error.message)")
+        }
+    }
+
+    /// Nil where connections are not encrypted.
+    private static func tls(_ configuration: Configuration) throws -> TLSFiles? {
+        switch (configuration.text("api.tls_certificate"), configuration.text("api.tls_key")) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return TLSFiles(certificate: certificate, key: key)
+        case (_, nil): throw PerchError(.invalid, "api.tls_certificate: its key is missing; set api.tls_key")
+        case (nil, _): throw PerchError(.invalid, "api.tls_key: its certificate is missing; set api.tls_certificate")
         }
     }
 

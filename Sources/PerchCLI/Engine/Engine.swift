@@ -24,6 +24,7 @@ struct Engine {
     private let events: EventSocket
     private let sweeps: [LogSweep]
     private let api: APIServer?
+    private let apiIsSecure: Bool
     private let folder: DAGFolderWatch?
     private let folderPath: String?
     /// What was there before this engine.
@@ -87,6 +88,7 @@ struct Engine {
                     worker.describeAgain()
                 }
             }
+            apiIsSecure = apiSettings?.tls != nil
             api = apiSettings.map {
                 APIServer(
                     $0, metastore: metastore, log: log.logger("api"), metrics: metrics?.text(of: watcher),
@@ -106,6 +108,10 @@ struct Engine {
         var dags: Int
         /// Where it takes events over HTTP.
         var api: ListenAddress?
+        /// Whether that is encrypted.
+        var isSecure = false
+        /// What lets in first, where nothing else does.
+        var firstToken: String?
     }
 
     /// Starts the roles, the executor first: a bundle with problems in its declarations is refused before anything else
@@ -136,8 +142,16 @@ struct Engine {
         }
         for sweep in sweeps { sweep.start() }
         if let listing { folder?.start(from: listing) }
+        let token: String?
+        do {
+            token = try await api?.firstToken()
+        } catch {
+            try? await stop()  // because what hindered the start is what is to be told
+            throw error
+        }
         await api?.open()
-        return Started(dags: definitions.count, api: address)
+        return Started(
+            dags: definitions.count, api: address, isSecure: apiIsSecure, firstToken: token)
     }
 
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.

@@ -37,11 +37,17 @@ struct ConfigurationKey: Sendable {
     /// Every setting, by section.
     static let all: [ConfigurationKey] = [
         ConfigurationKey(
+            name: "api.event_rate", kind: .integer(1...1_000_000), fallback: nil,
+            summary: "events a second that one token may send; without it any number"),
+        ConfigurationKey(
             name: "api.hooks_file", kind: .path, fallback: nil,
             summary: "a JSON file with the webhooks that are taken at /hooks/NAME"),
         ConfigurationKey(
             name: "api.listen", kind: .address, fallback: nil,
             summary: "where events are taken over HTTP, as 127.0.0.1:8793; without it nowhere"),
+        ConfigurationKey(
+            name: "api.open", kind: .truth, fallback: "true",
+            summary: "whether everybody on this machine may do everything while there is no token, secret or user"),
         ConfigurationKey(
             name: "api.secret", kind: .secret, fallback: nil,
             summary: "what senders sign bodies with, if not in api.secret_file"),
@@ -49,8 +55,17 @@ struct ConfigurationKey: Sendable {
             name: "api.secret_file", kind: .path, fallback: nil,
             summary: "a file with the secrets that senders sign bodies with, one a line"),
         ConfigurationKey(
+            name: "api.secure_cookies", kind: .truth, fallback: "false",
+            summary: "whether the API is reached over HTTPS alone, so that cookies are for nothing else"),
+        ConfigurationKey(
             name: "api.streams", kind: .integer(0...100_000), fallback: "500",
             summary: "connections that may listen to what changes, beside the others"),
+        ConfigurationKey(
+            name: "api.tls_certificate", kind: .path, fallback: nil,
+            summary: "a file of PEM with the certificate of the API, and those that lead to it; without it HTTP alone"),
+        ConfigurationKey(
+            name: "api.tls_key", kind: .path, fallback: nil,
+            summary: "a file of PEM with the key of api.tls_certificate"),
         ConfigurationKey(
             name: "api.token", kind: .secret, fallback: nil,
             summary: "what senders show as a bearer token, if not in api.token_file"),
