@@ -187,7 +187,8 @@ let package = Package(
         tests(
             "PerchCLITests",
             [
-                "PerchCLI", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval", "PerchTriggersRun",
+                "PerchCLI", "PerchExecutor", "PerchMetastore", "PerchReactor", "PerchSDK", "PerchTriggersApproval",
+                "PerchTriggersRun",
                 "ProgramTestSupport", "FuzzSupport", "perch",
                 "trial-bundle", "faulty-bundle", "PerchMetrics", "PerchVault", log, metrics,
             ]),
