@@ -217,11 +217,4 @@ void clinux_end_session(void) {
 
 int clinux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
-int clinux_limit_memory(uint64_t bytes) {
-    // RLIMIT_DATA counts what is written to, unlike RLIMIT_AS, which counts what is merely reserved: the C library
-    // reserves 64 MiB of addresses for the heap of each thread.
-    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
-    return setrlimit(RLIMIT_DATA, &limit);
-}
-
 void clinux_line_buffer_output(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

@@ -38,19 +38,37 @@ extension Executor {
 
     /// Starts a bundle until one has come up; more and more time lies between the attempts. While the executor starts,
     /// the attempts are bounded.
+    ///
+    /// - Returns: What it describes; nil, too, where nobody wants it any more.
     @discardableResult
     func bringUp(_ place: Place, describes: Bool) async throws -> BundleDescription? {
+        bringUps += 1
+        defer {
+            bringUps -= 1
+            if bringUps == 0 {
+                for waiting in whenNoneComesUp { waiting.resume() }
+                whenNoneComesUp = []
+            }
+        }
         var failures = 0
+        let generation = generation
         while true {
+            try requireAlive()
+            // Whoever joined anew has all places taken anew.
+            guard generation == self.generation else { return nil }
+            guard core.isWanted(place) else {
+                core.isReady[place] = nil
+                return nil
+            }
+            guard let launcher = launcher(for: place) else { return nil }
             let words: String
             do {
-                return try await startOnce(place, describes: describes)
+                return try await startOnce(place, by: launcher, describes: describes)
             } catch let failure as StartFailure {
                 words = failure.words
             }
             failures += 1
-            if life == .starting { try requireNotStopped() }
-            guard life != .stopped else { throw PerchError(.unavailable, "the executor was stopped") }
+            try requireAlive()
             if life == .starting, failures >= configuration.startAttempts {
                 throw PerchError(
                     .unavailable, "the bundle process did not come up in \(failures) attempts: the last one \(words)")
@@ -61,10 +79,34 @@ extension Executor {
         }
     }
 
+    /// Whoever has to do with processes looks at this after each pause: a stop may have come meanwhile.
+    private func requireAlive() throws {
+        if life == .starting { try requireNotStopped() }
+        guard life != .stopped else { throw PerchError(.unavailable, "the executor was stopped") }
+    }
+
+    /// What starts a process there; nil where there is none of the version that is wanted, and what waited for it has failed.
+    private func launcher(for place: Place) -> (any BundleLauncher)? {
+        guard let version = core.version(for: place) else { return launcher }
+        if let kept = launcher.keeping(version: version) { return kept }
+        // What is no deployed version is there as long as it is in use.
+        if version == core.versions[.main] { return launcher }
+        lack(place, version, "which is not kept here any more: `bundles versions` shows what is")
+        return nil
+    }
+
+    private func lack(_ place: Place, _ version: String, _ why: String) {
+        core.lack(
+            place,
+            "its run is pinned to the bundle version \(version.shown()), with which it began, \(why). Clear the task in a new "
+                + "run, or deploy that version again", now: now)
+    }
+
     private struct StartFailure: Error { var words: String }
 
-    private func startOnce(_ place: Place, describes: Bool) async throws -> BundleDescription? {
-        if life == .starting { try requireNotStopped() }
+    private func startOnce(
+        _ place: Place, by launcher: any BundleLauncher, describes: Bool
+    ) async throws -> BundleDescription? {
         bundlesStarted += 1
         let number = bundlesStarted
         let link: any BundleLink
@@ -91,6 +133,13 @@ extension Executor {
                 throw StartFailure(words: "cannot be recorded: \(error)")
             }
             if bundle.endWords != nil { forget(bundle.processID) }
+            do {
+                try requireAlive()
+            } catch {
+                // Whoever stops has ended it, and removes its row.
+                bundle.link.terminate()
+                throw error
+            }
         }
         let timer = reactor.loop.schedule(at: reactor.loop.now + configuration.startTimeout.microseconds) {
             bundle.link.terminate()
@@ -108,6 +157,12 @@ extension Executor {
             throw PerchError(.invalid, words)
         }
         bundle.protocolVersion = version
+        if let pinned = core.version(for: place), pinned != bundle.bundleVersion {
+            bundle.isRetired = true
+            bundle.link.terminate()
+            lack(place, pinned, "and what is kept of it says that it is \(bundle.bundleVersion.shown())")
+            return nil
+        }
         var description: BundleDescription?
         if describes {
             guard case .described(let answer) = await ask(bundle, .describe) else {
@@ -119,8 +174,8 @@ extension Executor {
         bundle.readyAt = reactor.loop.now
         switch place {
         case .hosting(let group): hosted.ready(group, version: version, now: now)
-        case .successor: succeed(by: bundle)
-        default: core.ready(place, now: now)
+        case .successor(let index): succeed(.pooled(index), by: bundle)
+        default: core.ready(place, version: bundle.bundleVersion, now: now)
         }
         return description
     }
@@ -156,6 +211,11 @@ extension Executor {
                 self.assumeIsolated { $0.pauses.removeValue(forKey: number)?.resume() }
             }
         }
+    }
+
+    /// Starts the processes of the pool from one on, in the background.
+    func launchPool(from first: Int) {
+        for index in first..<max(first, core.settings.processes) { launch(.pooled(index)) }
     }
 
     /// Starts a bundle in the background.

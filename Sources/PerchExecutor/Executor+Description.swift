@@ -29,6 +29,12 @@ extension Executor {
     }
 
     private func takeDescription() async {
+        // What the main one describes is stored, and each of the others may be given tasks of it: they read their files
+        // first.
+        for index in 1..<max(1, core.settings.processes) {
+            guard let bundle = bundles[.pooled(index)], bundle.isReady else { continue }
+            _ = await ask(bundle, .describe)
+        }
         var greeting: RunningBundle.Greeting?
         if let bundle = bundles[.main], bundle.isReady { greeting = await ask(bundle, .describe) }
         do {

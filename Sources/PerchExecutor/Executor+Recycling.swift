@@ -6,7 +6,7 @@ internal import PerchMetastore
 internal import PerchReactor
 public import PerchSDK
 
-/// When the process in which tasks run is replaced by a new one, although it works: code may leak what it likes, and
+/// When a process in which tasks run is replaced by a new one, although it works: code may leak what it likes, and
 /// what it has leaked goes with its process.
 public struct BundleRecycling: Sendable, Hashable {
     /// After it was given so many dispatches; nil: however many.
@@ -23,19 +23,18 @@ public struct BundleRecycling: Sendable, Hashable {
 }
 
 extension Executor {
-    /// So many processes may be ending what they have begun; the main one is not replaced while there are as many.
-    private static var mostOutgoing: Int { 4 }
-    /// How often the memory of the main process is looked at, in microseconds.
+    /// So many processes may be ending what they have begun, beside one for each further one of the pool; none is replaced
+    /// while there are as many.
+    private var mostOutgoing: Int { 3 + core.settings.processes }
+    /// How often the memory of a process is looked at, in microseconds.
     private static var memoryPeriod: Int64 { 1_000_000 }
 
-    /// Has the main process replaced where it has done enough. The new one comes up beside it first; then all that begins
-    /// begins there, and the old one ends when what runs in it has.
+    /// Has the next process of the pool replaced that has done enough, one at a time. The new one comes up beside it first;
+    /// then what begins in its place begins there, and the old one ends when what runs in it has.
     func recycleWhereDue() {
-        guard life == .running, !isRecycling, !isRejoining, let bundle = bundles[.main], bundle.isReady,
-            let reason = reasonToRecycle(bundle)
-        else { return }
+        guard life == .running, !isRecycling, !isRejoining, let (place, reason) = nextToRecycle() else { return }
         let outgoing = bundles.keys.count { if case .outgoing = $0 { true } else { false } }
-        guard outgoing < Self.mostOutgoing else {
+        guard outgoing < mostOutgoing else {
             mustLookAtRevision = true
             if !hasToldOfOutgoing {
                 hasToldOfOutgoing = true
@@ -49,13 +48,13 @@ extension Executor {
         isRecycling = true
         logger.notice(
             "the bundle process is replaced by a new one",
-            metadata: ["why": "\(reason)", "pid": "\(bundle.link.pid ?? 0)"])
-        Task(executorPreference: reactor) { await self.recycle() }
+            metadata: ["why": "\(reason)", "pid": "\(bundles[.pooled(place)]?.link.pid ?? 0)"])
+        Task(executorPreference: reactor) { await self.recycle(place) }
     }
 
-    private func recycle() async {
+    private func recycle(_ place: Int) async {
         do {
-            try await bringUp(.successor, describes: false)
+            try await bringUp(.successor(of: place), describes: false)
         } catch {
             logger.warning("the bundle process is not replaced", metadata: ["error": "\(error)"])
         }
@@ -65,35 +64,44 @@ extension Executor {
         pump()
     }
 
-    private func reasonToRecycle(_ bundle: RunningBundle) -> String? {
-        if mustLookAtRevision {
-            mustLookAtRevision = false
-            if let revision = launcher.revision, revision != bundle.revision { return "its executable was replaced" }
+    /// The first of the pool for whose replacement there is a reason.
+    private func nextToRecycle() -> (place: Int, reason: String)? {
+        let revision = mustLookAtRevision ? launcher.revision : nil
+        mustLookAtRevision = false
+        for index in 0..<core.settings.processes {
+            guard let bundle = bundles[.pooled(index)], bundle.isReady else { continue }
+            if let revision, revision != bundle.revision { return (index, "its executable was replaced") }
+            if let reason = reasonToRecycle(bundle) { return (index, reason) }
         }
+        return nil
+    }
+
+    private func reasonToRecycle(_ bundle: RunningBundle) -> String? {
         let limits = configuration.recycling
-        if let most = limits.maxAttempts, core.begun >= most { return "it was given \(core.begun) dispatches" }
+        let begun = core.begun[bundle.place] ?? 0
+        if let most = limits.maxAttempts, begun >= most { return "it was given \(begun) dispatches" }
         if let longest = limits.maxAge, reactor.loop.now - bundle.readyAt >= longest.microseconds {
             return "it has run for \(longest)"
         }
-        guard let most = limits.maxMemory, reactor.loop.now >= nextMemoryLook, let pid = bundle.link.pid else {
+        guard let most = limits.maxMemory, reactor.loop.now >= bundle.nextMemoryLook, let pid = bundle.link.pid else {
             return nil
         }
-        nextMemoryLook = reactor.loop.now + Self.memoryPeriod
+        bundle.nextMemoryLook = reactor.loop.now + Self.memoryPeriod
         guard let bytes = processes.residentMemory(of: pid), bytes >= most else { return nil }
         return "it has \(bytes >> 20) MiB of memory"
     }
 
-    /// A new process has come up to take the place of the main one.
-    func succeed(by bundle: RunningBundle) {
-        bundles[.successor] = nil
-        guard life == .running, !isRejoining, let old = bundles[.main], old.isReady else {
-            // The main one has died, and another comes up for it; or nothing begins any more.
+    /// A new process has come up to take a place in the pool.
+    func succeed(_ place: Place, by bundle: RunningBundle) {
+        bundles[bundle.place] = nil
+        guard life == .running, !isRejoining, let old = bundles[place], old.isReady else {
+            // The old one has died, and another comes up for it; or nothing begins any more.
             bundle.isRetired = true
             return bundle.link.terminate()
         }
         // What was said to the old one goes to the old one.
         perform()
-        guard bundles[.main] === old else {
+        guard bundles[place] === old else {
             bundle.isRetired = true
             return bundle.link.terminate()
         }
@@ -101,16 +109,16 @@ extension Executor {
         old.place = outgoing
         old.isWatched = false
         bundles[outgoing] = old
-        bundle.place = .main
-        bundles[.main] = bundle
+        bundle.place = place
+        bundles[place] = bundle
         do {
             try old.link.send(.drain)
         } catch {
             preconditionFailure("a message without members is short enough: \(error)")
         }
-        core.succeed(main: old.number, now: now)
+        core.succeed(place, number: old.number, version: bundle.bundleVersion, now: now)
         watchSilence(outgoing)
-        askAgain()
+        if place == .main { askAgain() }
         perform()
     }
 

@@ -82,6 +82,9 @@ extension Executor {
         endPauses()
         peers.watch([]) { _ in nil }
         await endBundles()
+        // What was just being started is ended, too, and its row is known when that is over.
+        await withCheckedContinuation { if bringUps > 0 { whenNoneComesUp.append($0) } else { $0.resume() } }
+        await endBundles()
         let rows = deadRows + (worker == 0 ? [] : [worker])
         guard !rows.isEmpty else { return }
         do {

@@ -70,10 +70,13 @@ extension Executor {
         slots.store(core.attempts.count, ordering: .relaxed)
         if mustLookAtRevision || configuration.recycling.isOn { recycleWhereDue() }
         guard !isCommitting, failedCommits == 0, life == .running || life == .draining else { return }
-        let mayClaim = life == .running && core.freeSlots > 0 && bundles[.main]?.isReady == true
+        let mayClaim = life == .running && core.freeSlots > 0 && core.isPoolReady
         let claims = mayClaim && hasWork && (!mayWaitToLook || core.turn.hasReports)
         if let standingClaim {
-            if mayClaim, !claims, core.turn.isEmpty, standingClaim.turn.claimLimit == core.claimLimit { return }
+            let isRight =
+                standingClaim.turn.claimLimit == core.claimLimit
+                && standingClaim.turn.bundleVersion == core.versions[.main]
+            if mayClaim, !claims, core.turn.isEmpty, isRight { return }
             withdrawClaim()
             if isCommitting { return }
         }
@@ -233,6 +236,7 @@ extension Executor {
         mustRejoin = false
         isCommitting = true
         isRejoining = true
+        generation += 1
         core.forgetAll()
         hosted.forgetAll()
         await endBundles()
@@ -242,7 +246,7 @@ extension Executor {
             try await join()
             isCommitting = false
             failedCommits = 0
-            launch(.main)
+            launchPool(from: 0)
             hasWork = true
             pump()
             lookForHosted(orphans: true)
@@ -283,6 +287,14 @@ extension Executor {
             launch(place)
         case .publish(let report): exchange(.publish(report))
         case .fetch(let attempt): exchange(.fetch(attempt))
+        case .held(let attempt, let span):
+            threads.add(1, ordering: .relaxed)
+            logger.warning(
+                "a task has held a thread of its bundle process for \(span)",
+                metadata: [
+                    "dag_id": "\(attempt.task.key.dagID)", "run_id": "\(attempt.task.key.runID)",
+                    "task_id": "\(attempt.task.key.taskID)", "pid": "\(bundles[attempt.place]?.link.pid ?? 0)",
+                ])
         }
     }
 

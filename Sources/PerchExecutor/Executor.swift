@@ -17,6 +17,8 @@ public actor Executor {
     public struct Configuration: Sendable {
         /// How many dispatches run at once.
         public var slots = 32
+        /// How many bundle processes share the tasks; those that have one to themselves not counted.
+        public var processes = 1
         /// The queues whose tasks it takes; nil: every queue.
         public var queues: [String]?
         /// How long running code has to end by itself when the executor stops; what still runs then is queued again.
@@ -37,7 +39,7 @@ public actor Executor {
         /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.
         public var triggerPause = TimeSpan.seconds(1)
 
-        /// When the process in which tasks run is replaced by a new one.
+        /// When a process in which tasks run is replaced by a new one.
         public var recycling = BundleRecycling()
 
         /// The defaults.
@@ -53,6 +55,7 @@ public actor Executor {
 
     private nonisolated let wasStopped = Atomic(false)
     nonisolated let slots = Atomic(0)
+    nonisolated let threads = Atomic(0)
     /// Whether `start` has not come to its end yet, and who waits for that.
     var isStarting = false
     var whenStarted: [CheckedContinuation<Void, Never>] = []
@@ -86,13 +89,17 @@ public actor Executor {
     /// Rows of bundles that ended while the executor stopped.
     var deadRows: [Int64] = []
     var isRejoining = false
-    /// Whether a process is coming up that takes the place of the main one.
+    /// How often this worker has joined anew.
+    var generation = 0
+    /// Whether a process is coming up that takes the place of another one of the pool.
     var isRecycling = false
     /// Whether the executable may have been replaced.
     var mustLookAtRevision = false
-    /// When the memory of the main process is looked at next, and whether it was told that too many are outgoing.
-    var nextMemoryLook: Int64 = 0
+    /// Whether it was told that too many processes are outgoing.
     var hasToldOfOutgoing = false
+    /// How many processes are being brought up, and who waits for none to be.
+    var bringUps = 0
+    var whenNoneComesUp: [CheckedContinuation<Void, Never>] = []
     var isLookingForDead = false
     var mustLookForDead = false
     /// The other workers of this machine.
@@ -186,6 +193,7 @@ public actor Executor {
         self.reactor = reactor
         var settings = ExecutorCore.Settings()
         settings.slots = configuration.slots
+        settings.processes = max(1, configuration.processes)
         settings.killGrace = configuration.killGrace
         settings.exchangesOutputs = outputs != nil
         core = ExecutorCore(settings: settings)
@@ -225,6 +233,7 @@ public actor Executor {
             deadRows = []
             for row in rows { forget(row) }
             listen()
+            launchPool(from: 1)
             pump()
             pumpHosted()
             askForTicks(again: false)
@@ -253,6 +262,9 @@ public actor Executor {
 
     /// How many slots are in use, as of the last turn; from any thread.
     public nonisolated var slotsInUse: Int { slots.load(ordering: .relaxed) }
+
+    /// How often it was told that an attempt holds a thread of its process; from any thread.
+    public nonisolated var threadsHeld: Int { threads.load(ordering: .relaxed) }
 
     /// How many dispatches are held at this moment.
     public var held: Int { core.attempts.count }

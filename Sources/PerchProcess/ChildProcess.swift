@@ -17,9 +17,12 @@ package struct ChildProcess: Sendable {
     /// Why a process could not be started.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
+        /// What of the start it was.
+        package let step: ChildConditions.Step
 
-        init(_ what: String, _ number: Int32) {
+        init(_ what: String, _ number: Int32, _ step: ChildConditions.Step = .start) {
             description = "\(what): \(String(cString: strerror(number)))"
+            self.step = step
         }
     }
 
@@ -32,15 +35,17 @@ package struct ChildProcess: Sendable {
     ///   - directory: Where it starts; nil: here.
     ///   - input: Its standard input; nil: nothing to read.
     ///   - leadsSession: Whether it gets a session of its own, else only a process group of its own.
+    ///   - conditions: Under which it runs, from its first instruction on.
     package static func start(
         path: String, arguments: [String], environment: [String], directory: String? = nil, input: Int32? = nil,
-        leadsSession: Bool
+        leadsSession: Bool, conditions: ChildConditions = ChildConditions()
     ) throws(Failure) -> ChildProcess {
         var opened: [Int32] = []
         defer { for descriptor in opened { close(descriptor) } }
         let (output, outputEnd) = try pipe(&opened)
         let (error, errorEnd) = try pipe(&opened)
         var pid: pid_t = 0
+        var step = CLINUX_STEP_START
         let result = withCStrings(arguments) { arguments in
             withCStrings(environment) { environment in
                 path.withCString { path in
@@ -48,12 +53,18 @@ package struct ChildProcess: Sendable {
                         var request = clinux_spawn(
                             path: path, arguments: arguments, environment: environment, directory: directory,
                             input: input ?? -1, output: outputEnd, error: errorEnd, leads_session: leadsSession ? 1 : 0)
-                        return clinux_spawn_process(&request, &pid)
+                        guard !conditions.isEmpty else { return clinux_spawn_process(&request, &pid) }
+                        return conditions.withConduct { conduct in
+                            clinux_spawn_limited(&request, conduct, &pid, &step)
+                        }
                     }
                 }
             }
         }
-        guard result == 0 else { throw Failure(path, result) }
+        guard result == 0 else {
+            let failed = ChildConditions.Step(step)
+            throw Failure(failed == .directory ? directory ?? path : path, result, failed)
+        }
         let pidDescriptor = clinux_pidfd_open(pid)
         guard pidDescriptor >= 0 else {
             let reason = errno

@@ -26,6 +26,8 @@ struct BenchBundle: DAGBundle {
             }
         } else if name == "history" {
             dags = [Self.noops(History.fill, History.tasks), Self.chain(History.chain, History.links)]
+        } else if name == Handover.name {
+            dags = Handover.dags()
         } else if name == Adoption.name {
             dags = Adoption.dags(size)
         } else {

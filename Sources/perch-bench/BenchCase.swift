@@ -35,6 +35,9 @@ struct BenchCase: Sendable {
             name: "claim-latency", size: 200, summary: "tasks, one after another, claimed by a worker of its own",
             measure: ClaimLatency.measure),
         BenchCase(
+            name: Handover.name, size: 500, summary: "claimed tasks, one after another, beside 200 in the process",
+            measure: Handover.measure),
+        BenchCase(
             name: "adoption", size: 100_000, summary: "waits whose triggerer was killed, or stands still",
             measure: Adoption.measure),
         BenchCase(

@@ -146,6 +146,44 @@ struct BundleDeployTests {
         #expect(try program("db", "check").code == 0)
     }
 
+    @Test(
+        "a run of a pinned DAG ends with the version that it began with, which stays; without it, it fails and says so")
+    func pinned() throws {
+        defer { folder.remove() }
+        let home = folder.path + "/home"
+        let pin = (from: #"DAG("python_orders", "#, to: #"DAG("python_orders", versioning="pinned", "#)
+        #expect(try program("bundles", "deploy", try bundle("one.py", pin)).code == 0)
+        let engine = try RunningEngine(program, home: home, log: folder.path + "/engine.log")
+        defer { engine.stop() }
+        for run in ["a", "b"] { try program.startPythonOrder(run, of: "1\n2\n", in: folder.path, engine) }
+        // Three more, of which one is kept.
+        for word in ["granted", "allowed", "permitted"] {
+            let next = try bundle("next.py", pin, ("approved by", "\(word) by"))
+            #expect(try program("bundles", "deploy", next, "--keep", "1").code == 0)
+        }
+        let rows = try versions()
+        #expect(rows.map { $0["version"] } == [4, 1], "\(rows)")
+        #expect(rows[1]["needed_by"] == 2 && rows[1]["first_run"] == "python_orders/a" && rows[0]["needed_by"] == 0)
+        func changes() -> Int { engine.text.components(separatedBy: "the bundle has changed").count - 1 }
+        for _ in 0..<600 where changes() < 1 { _ = try program("bundles", "list") }
+        func approve(_ run: String) throws {
+            let sent = try program("events", "emit", "orders.approved", "--key", run, "--payload", #"{"by": "x"}"#)
+            #expect(sent.code == 0)
+        }
+        try approve("a")
+        #expect(try end(of: "a") == "success", "\(engine.text)")
+        let report = try String(contentsOfFile: folder.path + "/a.report", encoding: .utf8)
+        #expect(report == "submitted 2 rows\n2 rows, number 1, approved by x\n")
+        // Somebody takes it away all the same.
+        try FileManager.default.removeItem(atPath: home + "/bundle/1")
+        try approve("b")
+        #expect(try end(of: "b") == "failed", "\(engine.text)")
+        let states = try program("tasks", "list", "python_orders", "b", "-o", "json").output
+        let logs = try program("tasks", "logs", "python_orders", "b", "confirm").output
+        #expect(logs.contains("is pinned to the bundle version"), "\(states) \(logs)")
+        #expect(try program("db", "check").code == 0)
+    }
+
     private func end(of run: String) throws -> JSONValue? {
         var state: JSONValue?
         for _ in 0..<600 where state != "success" && state != "failed" {

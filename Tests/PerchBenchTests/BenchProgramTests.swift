@@ -47,6 +47,15 @@ struct BenchProgramTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
     }
 
+    @Test("A task is handed over beside two hundred that are in flight") func handover() async throws {
+        defer { folder.remove() }
+        let outcome = try await run(["run", "handover", "--size", "5"])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let lines = try outcome.lines.map { try JSONValue(parsing: $0) }
+        #expect(lines.map { $0["metric"] } == ["p50", "p99"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+    }
+
     @Test("A triggerer's waits are adopted, and no event is lost on them", arguments: grounds)
     func adoption(metastore: String?) async throws {
         defer { folder.remove() }

@@ -51,7 +51,7 @@ struct MessageFuzzTests {
                 source.several(0...3) {
                     LogLine(at: Timestamp(microseconds: $0.integer()), level: $0.pick(levels), message: $0.text())
                 })
-        case 9: return .alive
+        case 9: return source.one(in: 2) ? .alive : .held(dispatchID: id, TimeSpan(microseconds: source.integer()))
         default: return .unknown(messageType: source.text())
         }
     }

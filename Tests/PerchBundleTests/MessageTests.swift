@@ -107,7 +107,7 @@ struct MessageTests {
         .log(dispatchID: 1, [LogLine(at: Timestamp(microseconds: 5), level: .warning, message: "a\u{1B}[0m")]),
         .lookUp(LookUp(dispatchID: 1, number: 2, name: SecretName(.connection, "orders"))),
         .lookUp(LookUp(dispatchID: 1, number: 3, name: SecretName(.variable, "region"))),
-        .alive, .unknown(messageType: "y"),
+        .held(dispatchID: 1, .seconds(10)), .alive, .unknown(messageType: "y"),
     ]
 
     @Test("every message comes back as it was, however the stream is cut")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import PerchExecutor
 import PerchSDK
 import Testing
 
@@ -48,12 +49,50 @@ struct ConfigurationTests {
         #expect(try read().number("metastore.prepare") == 1)
     }
 
+    @Test("variables of bundles are an object in the file or the environment, and their values are never shown")
+    func variables() throws {
+        let written = #"{"A": "geheim", "B": null}"#
+        let file = #"{"bundle": {"environment": \#(written)}}"#
+        for configuration in [
+            try read([], [:], file), try read([], ["PERCH__BUNDLE__ENVIRONMENT": written]),
+        ] {
+            #expect(try configuration.variables("bundle.environment") == ["A": "geheim", "B": nil])
+            let shown = configuration.entries.first { $0.key.name == "bundle.environment" }?.shown
+            #expect(shown == "A, B (without their values)")
+        }
+        #expect(try read().variables("bundle.environment").isEmpty)
+        for wrong in ["geheim", #"["geheim"]"#, #"{"A": ["geheim"]}"#, #"{"A-": "geheim"}"#, #"{"PERCH_X": "geheim"}"#]
+        {
+            let error = #expect(throws: PerchError.self) { try read([], ["PERCH__BUNDLE__ENVIRONMENT": wrong]) }
+            #expect(error?.message.contains("geheim") == false && error?.message.contains("bundle.environment") == true)
+        }
+        let flag = #expect(throws: PerchError.self) { try read(["bundle.environment=" + written]) }
+        #expect(
+            flag?.message.contains("everybody on this machine") == true && flag?.message.contains("geheim") == false)
+    }
+
+    @Test("conditions that cannot be kept are refused before anything starts") func conditions() throws {
+        for (file, words) in [
+            (#"{"bundle": {"working_directory": "/nowhere/at/all"}}"#, "bundle.working_directory is '/nowhere/at/all'"),
+            (#"{"bundle": {"user": "no-such-account"}}"#, "bundle.user"),
+        ] {
+            let configuration = try read([], [:], file)
+            let error = #expect(throws: PerchError.self) { try BundleConditions(configuration) }
+            #expect(error?.message.contains(words) == true, "\(String(describing: error))")
+        }
+        let set = try BundleConditions(
+            read(["bundle.nice=2", "bundle.memory_limit=1GiB", "bundle.working_directory=/"]))
+        #expect(set.niceness == 2 && set.memoryLimit == 1 << 30 && set.workingDirectory == "/" && set.user == nil)
+    }
+
     @Test(
         "an unknown key or an ill-typed value is an error that names it",
         arguments: [
             (["core.paralelism=3"], [:], nil, "'core.paralelism'; did you mean 'core.parallelism'?"),
             ([], ["PERCH__CORE__PARALELISM": "3"], nil, "did you mean 'PERCH__CORE__PARALLELISM'?"),
             ([], [:], #"{"cor": {"parallelism": 1}}"#, "did you mean 'core.parallelism'?"),
+            (["bundle.nice=20"], [:], nil, "bundle.nice"), (["bundle.processes=0"], [:], nil, "bundle.processes"),
+            ([], [:], #"{"core": {"parallelism": {"a": 1}}}"#, "core.parallelism"),
             (["core.parallelism"], [:], nil, "core.parallelism"),
             (["core.parallelism=none"], [:], nil, "none"),
             (["core.parallelism=0"], [:], nil, "core.parallelism"),

@@ -27,7 +27,7 @@ struct BundleProcessTests {
     func stopInStart() async throws {
         // This one never says hello.
         let engine = try await Engine(launcher: { home in
-            ProcessLauncher(home: home, executable: "/bin/sleep", arguments: ["1000"], memoryLimit: nil)
+            ProcessLauncher(home: home, executable: "/bin/sleep", arguments: ["1000"])
         })
         let start = Task { try await engine.executor.start() }
         while await engine.executor.bundleProcesses.isEmpty { await Task.yield() }
@@ -88,6 +88,10 @@ struct BundleProcessTests {
         try await engine.waitForNotes { $0.contains("began") }
         try await engine.begin("quick")
         #expect(try await engine.end(of: "quick").state == .success)
+        // It is named, now and when it has held its thread for six times as long.
+        while engine.executor.threadsHeld < 2 { await Task.yield() }
+        let log = try await engine.log(of: "spin")
+        #expect(log.contains("WARNING has held a thread for 1") && log.contains("isolation: process"), "\(log)")
         _ = try await engine.store.write {
             try $0.cancelTask(
                 TaskInstanceKey(dagID: "spin", runID: "r1", taskID: "spin"),
@@ -112,7 +116,7 @@ struct BundleProcessTests {
 
     @Test("a task that allocates without end dies of its memory limit, and the engine goes on")
     func hoard() async throws {
-        let engine = try await Engine(memoryLimit: 256 << 20)
+        let engine = try await Engine(conditions: BundleConditions(memoryLimit: 256 << 20))
         try await engine.executor.start()
         try await engine.begin("hoard")
         let end = try await engine.end(of: "hoard")

@@ -114,10 +114,10 @@ struct ExecutorCoreTests {
     {
         var (core, ids) = try await core(3) { $0.killTimeout = .seconds(10) }
         _ = sent(&core)
-        #expect(core.begun == 3)
+        #expect(core.begun == [.main: 3])
         core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: .main, now: t0)
-        core.succeed(main: 7, now: t0)
-        #expect(core.begun == 0 && core.takeActions().isEmpty)
+        core.succeed(number: 7, now: t0)
+        #expect(core.begun == [.main: 0] && core.takeActions().isEmpty)
         let old = Place.outgoing(number: 7)
         // The new one knows nothing of them.
         core.receive(.result(dispatchID: ids[1], .success(output: "2", items: nil)), from: .main, now: t0)
@@ -145,13 +145,13 @@ struct ExecutorCoreTests {
         async throws
     {
         var (core, ids) = try await core(2)
-        core.succeed(main: 7, now: t0)
+        core.succeed(number: 7, now: t0)
         _ = core.takeActions()
         core.died(.outgoing(number: 7), .init(words: "died of signal 4"), now: t0)
         #expect(core.takeTurn(claims: false).suspects.map(\.dispatchID) == ids)
         // The main one is there, and no other is wanted.
         #expect(core.takeActions().allSatisfy { if case .launch = $0 { false } else { true } })
-        core.succeed(main: 8, now: t0)
+        core.succeed(number: 8, now: t0)
         #expect(core.takeActions().count { if case .dismiss(.outgoing(number: 8)) = $0 { true } else { false } } == 1)
     }
 

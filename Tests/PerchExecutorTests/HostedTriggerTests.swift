@@ -132,7 +132,7 @@ struct HostedTriggerTests {
         try engine.store.close()
         let older = try await Engine(
             launcher: { home in
-                ProcessLauncher(home: home, executable: fixture, arguments: ["without-triggers"], memoryLimit: nil)
+                ProcessLauncher(home: home, executable: fixture, arguments: ["without-triggers"])
             }, home: engine.home, Self.quick)
         try await older.executor.start()
         let waitID = try #require(try await older.store.read { try $0.waits(WaitFilter()) }.first?.waitID)

@@ -66,7 +66,8 @@ final class Engine: Sendable {
     private let bells: AsyncStream<Void>
 
     init(
-        launcher: ((_ home: String) -> any BundleLauncher)? = nil, memoryLimit: UInt64? = nil, home: String? = nil,
+        launcher: ((_ home: String) -> any BundleLauncher)? = nil, conditions: BundleConditions = BundleConditions(),
+        home: String? = nil,
         secrets: ExecutorSecrets = ExecutorSecrets(),
         _ configure: (inout Executor.Configuration) -> Void = { _ in }
     ) async throws {
@@ -87,7 +88,7 @@ final class Engine: Sendable {
             reactor: try ThreadReactor(name: "perch-executor", now: { clock.now.microseconds }),
             processes: SystemProcesses(),
             launcher: launcher?(home)
-                ?? ProcessLauncher(home: home, executable: fixture, arguments: [], memoryLimit: memoryLimit),
+                ?? ProcessLauncher(home: home, executable: fixture, arguments: [], conditions: conditions),
             logs: ends, configuration: configuration, logger: logger, secrets: secrets)
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         bells = stream

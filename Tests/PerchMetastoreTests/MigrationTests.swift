@@ -10,6 +10,8 @@ struct MigrationTests {
     /// Takes back what the last versions have added, so that it has to be added again.
     private func takeBack(to version: Int, _ stage: Stage) async throws {
         try await stage.store.write { transaction in
+            _ = try transaction.run("DROP INDEX dag_run_pinned")
+            _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN bundle_version")
             _ = try transaction.run("DROP TABLE access_user")
             _ = try transaction.run("DROP TABLE access_token")
             _ = try transaction.run("DROP TABLE access_grant")

@@ -226,6 +226,26 @@ func addMany(_ dag: borrowing DAGBuilder, count: Int) -> [TaskReference<Probe.Ev
         #expect(dag.problems[0].description == "\(#fileID):\(line): task 'a': retries is -1; it is a number from 0")
     }
 
+    @Test("where code runs, and with which version, is part of the definition; what is neither is refused by name")
+    func isolation() throws {
+        let dag = DAG("d", versioning: .pinned, defaults: TaskOptions(isolation: .process)) { dag in
+            dag.task("alone") { _ in }
+            dag.task("beside", isolation: .shared) { _ in }
+        }
+        #expect(dag.definition.versioning == .pinned)
+        #expect(dag.definition.tasks.map(\.isolation) == [.process, .shared])
+        #expect(try DAGDefinition(parsing: dag.definition.text) == dag.definition)
+        for (from, to, word) in [
+            (#""isolation":"process""#, #""isolation":"thread""#, "'isolation'"),
+            (#""versioning":"pinned""#, #""versioning":"latest""#, "'versioning'"),
+        ] {
+            let text = dag.definition.text.replacing(from, with: to)
+            #expect(text != dag.definition.text)
+            let error = #expect(throws: PerchError.self) { try DAGDefinition(parsing: text) }
+            #expect(error?.message.contains(word) == true, "\(String(describing: error))")
+        }
+    }
+
     @Test("a wrong template or trigger is found where it is declared") func templates() {
         struct Picky: Trigger {
             struct Event: Codable, Sendable {}

@@ -20,6 +20,7 @@ struct DAGKeysTests {
             max_active_tasks: 3
             run_timeout: 6h
             weight_rule: downstream
+            versioning: pinned
             tags: [a, b]
             params: {region: eu, count: 3, list: [1, 2.5, null, true], note: "007", code: 007}
             defaults: {retries: 2, retry_delay: 90s}
@@ -37,7 +38,7 @@ struct DAGKeysTests {
         #expect(dag.start?.description == "2025-12-31T23:00:00Z")
         #expect(dag.end?.description == "2026-12-31T00:00:00Z")
         #expect(dag.catchup)
-        #expect(dag.maxActiveRuns == 2)
+        #expect(dag.maxActiveRuns == 2 && dag.versioning == .pinned)
         #expect(dag.runTimeout == .seconds(21_600))
         #expect(dag.tags == ["a", "b"])
         #expect(
@@ -48,7 +49,7 @@ struct DAGKeysTests {
         #expect(task.retries == 2)
         #expect(task.retryDelay == .seconds(90))
         #expect(task.limits == [ConcurrencyLimit(name: "dag:orders", slots: 3)])
-        #expect(task.location == "a.yaml:15")
+        #expect(task.location == "a.yaml:16")
     }
 
     @Test(

@@ -24,6 +24,7 @@ struct TaskKeysTests {
               pool_slots: 2
               priority: 7
               queue: far
+              isolation: process
               outlets: [s3://a, b]
               trigger_rule: all_done
               limits:
@@ -37,6 +38,7 @@ struct TaskKeysTests {
         #expect(task.taskTimeout == .seconds(7_200) && task.killTimeout == .seconds(5))
         #expect(task.queuedTimeout == .seconds(900))
         #expect(task.pool == "small" && task.poolSlots == 2 && task.priority == 7 && task.queue == "far")
+        #expect(task.isolation == .process)
         #expect(task.outlets == ["s3://a", "b"] && task.triggerRule == .allDone)
         #expect(
             task.limits == [

@@ -20,6 +20,33 @@ struct clinux_spawn {
 /// Starts a process. 0, or the errno.
 int clinux_spawn_process(const struct clinux_spawn *request, pid_t *pid);
 
+/// What a new process may use, and as whom it runs.
+struct clinux_conduct {
+    /// Bytes of private memory; 0: as much as there is.
+    uint64_t memory;
+    /// What is added to its niceness.
+    int nice;
+    /// 1: it runs as this user, with these groups alone; 0: as this process does.
+    int changes_user;
+    uid_t user;
+    gid_t group;
+    const gid_t *groups;
+    int group_count;
+};
+
+/// What of the start of a process went wrong.
+enum clinux_step {
+    CLINUX_STEP_START,
+    CLINUX_STEP_MEMORY,
+    CLINUX_STEP_NICE,
+    CLINUX_STEP_USER,
+    CLINUX_STEP_DIRECTORY,
+};
+
+/// Starts a process under conditions, which hold before its first instruction. 0, or the errno and where it came from.
+int clinux_spawn_limited(
+    const struct clinux_spawn *request, const struct clinux_conduct *conduct, pid_t *pid, enum clinux_step *step);
+
 /// The variables of this process: NAME=value strings, the last one NULL.
 char **clinux_environment(void);
 
@@ -44,9 +71,6 @@ void clinux_end_session(void);
 
 /// A pipe whose ends are closed in what this process starts: the reading one, the writing one. -1 with errno.
 int clinux_pipe(int *ends);
-
-/// Limits the private memory of this process and what it starts, in bytes. -1 with errno.
-int clinux_limit_memory(uint64_t bytes);
 
 /// Makes standard output leave line by line, even into a pipe.
 void clinux_line_buffer_output(void);

@@ -4,19 +4,14 @@ internal import CLinux
 internal import Glibc
 
 extension BundleHost {
-    /// Moves the socket away from standard input, so that the code of tasks cannot read it, makes printed lines leave at
-    /// once, and sets the limit of memory. Returns the socket.
+    /// Moves the socket away from standard input, so that the code of tasks cannot read it, and makes printed lines leave
+    /// at once. Returns the socket.
     static func setUpProcess(_ descriptor: Int32) -> Int32 {
         let socket = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         let null = open("/dev/null", O_RDONLY)
         if descriptor <= 2, null >= 0 { dup2(null, descriptor) } else { close(descriptor) }
         if null > 2 { close(null) }
         clinux_line_buffer_output()
-        if let text = getenv(HostConduct.memoryLimitVariable), let limit = UInt64(String(cString: text)), limit > 0 {
-            if clinux_limit_memory(limit) != 0 {
-                write(to: 2, "perch: the memory limit of \(limit) bytes was refused (errno \(errno))\n")
-            }
-        }
         return socket
     }
 

@@ -29,20 +29,21 @@ public final class BundleHost: Sendable {
     ///   - randomBits: The generator of what the context journals.
     ///   - conduct: A process of its own, or a guest in another one.
     ///   - outputs: Where outputs go that are too long for their rows; nil: they all go to the engine.
+    ///   - held: How long the code of an attempt holds its thread before that is told.
     ///   - reading: Gives all that the bundle has, read from files; asked again whenever the engine wants a description.
     ///     Nil: it has `dags`, as long as it lives.
     package static func run(
         dags: [DAG], triggers: [any AsyncTrigger.Type] = [], descriptor: Int32, clock: any PerchClock,
         bundleVersion: String? = nil,
         randomBits: @escaping @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) },
-        conduct: HostConduct = .process, outputs: OutputKeeping? = nil,
+        conduct: HostConduct = .process, outputs: OutputKeeping? = nil, held: TimeSpan = .seconds(10),
         reading: (@Sendable () -> BundleContents)? = nil
     ) async {
         let socket = conduct.isProcess ? setUpProcess(descriptor) : descriptor
         let host = BundleHost(
             dags: dags, triggers: triggers, descriptor: socket, clock: clock,
             bundleVersion: bundleVersion ?? Self.versionOfExecutable(),
-            generator: randomBits, conduct: conduct, outputs: outputs, reading: reading)
+            generator: randomBits, conduct: conduct, outputs: outputs, held: held, reading: reading)
         await withCheckedContinuation { continuation in
             host.onEnd.withLock { $0 = continuation }
             HostThread.start { host.read() }
@@ -52,6 +53,7 @@ public final class BundleHost: Sendable {
     init(
         dags: [DAG], triggers: [any AsyncTrigger.Type], descriptor: Int32, clock: any PerchClock, bundleVersion: String,
         generator: @escaping @Sendable () -> UInt64, conduct: HostConduct, outputs: OutputKeeping? = nil,
+        held: TimeSpan = .seconds(10),
         reading: (@Sendable () -> BundleContents)? = nil
     ) {
         self.descriptor = descriptor
@@ -63,6 +65,9 @@ public final class BundleHost: Sendable {
             generator: generator, triggers: triggers, outputs: outputs,
             triggerExecutor: { [executor, slices] budget, onHeld in
                 TriggerExecutor(threads: executor, watch: slices, budget: budget, onHeld: onHeld)
+            },
+            attemptExecutor: { [executor, slices] onHeld in
+                TriggerExecutor(threads: executor, watch: slices, budget: held, again: true, onHeld: onHeld)
             }, reading: reading, flushOutput: conduct.flushOutput,
             // The reading thread wakes up, finds everything done and ends.
             onDrained: { [outbox] in outbox.endReading() })

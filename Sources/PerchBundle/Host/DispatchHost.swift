@@ -31,11 +31,16 @@ package final class DispatchHost: Sendable {
     let mask = SecretMask()
     private let engineVersion = Atomic(0)
     private let triggerExecutor: TriggerExecutorFactory?
+    private let attemptExecutor: AttemptExecutorFactory?
     private let outputs: OutputKeeping?
 
     /// Makes the place where the code of one trigger runs; it tells when that code holds its thread for too long.
     package typealias TriggerExecutorFactory =
         @Sendable (_ budget: TimeSpan, _ onHeld: @escaping @Sendable (TimeSpan) -> Void) -> any TaskExecutor
+
+    /// Makes the place where the code of one attempt runs; it tells when that code holds its thread.
+    package typealias AttemptExecutorFactory =
+        @Sendable (_ onHeld: @escaping @Sendable (TimeSpan) -> Void) -> any TaskExecutor
 
     /// What there is to describe and to run.
     private struct Contents {
@@ -74,6 +79,7 @@ package final class DispatchHost: Sendable {
     ///   - triggers: The types of triggers that the bundle hosts, beside those of its sensors.
     ///   - outputs: Where outputs go that are too long for their rows; nil: they all go to the engine.
     ///   - triggerExecutor: Where their code runs; nil: where that of tasks does, unwatched.
+    ///   - attemptExecutor: Where the code of an attempt runs; nil: on `executor`, unwatched.
     ///   - reading: Gives all that the bundle has, read from files; nil: it has `dags`, as long as it lives.
     ///   - flushOutput: Called before each message that ends a dispatch.
     ///   - onDrained: Called when the last dispatch has ended after a `drain`.
@@ -81,7 +87,8 @@ package final class DispatchHost: Sendable {
         dags: [DAG], bundleVersion: String, pid: Int32, clock: any PerchClock, executor: any TaskExecutor,
         outbox: any BundleOutbox, generator: @escaping @Sendable () -> UInt64,
         triggers: [any AsyncTrigger.Type] = [], outputs: OutputKeeping? = nil,
-        triggerExecutor: TriggerExecutorFactory? = nil, reading: (@Sendable () -> BundleContents)? = nil,
+        triggerExecutor: TriggerExecutorFactory? = nil, attemptExecutor: AttemptExecutorFactory? = nil,
+        reading: (@Sendable () -> BundleContents)? = nil,
         flushOutput: @escaping @Sendable () -> Void = {},
         onDrained: @escaping @Sendable () -> Void = {}
     ) {
@@ -95,6 +102,7 @@ package final class DispatchHost: Sendable {
         self.generator = generator
         self.triggers = TriggerCatalog(triggers, dags: dags)
         self.triggerExecutor = triggerExecutor
+        self.attemptExecutor = attemptExecutor
         self.outputs = outputs
         self.flushOutput = flushOutput
         self.onDrained = onDrained
@@ -283,6 +291,14 @@ package final class DispatchHost: Sendable {
 
     // MARK: Running
 
+    /// Where the code of a dispatch runs.
+    private func place(of dispatchID: Int64) -> any TaskExecutor {
+        guard engineVersion.load(ordering: .relaxed) >= BundleProtocol.heldVersion, let attemptExecutor else {
+            return executor
+        }
+        return attemptExecutor { [weak self] span in self?.say(.held(dispatchID: dispatchID, span)) }
+    }
+
     private func start(_ order: RunOrder) {
         let (dagID, taskID) = (order.facts.dagID, order.facts.taskID)
         let (known, dag) = contents.withLock { ($0.code[dagID]?[taskID], $0.definitions[dagID]) }
@@ -290,7 +306,7 @@ package final class DispatchHost: Sendable {
             let message = "this bundle has no code for the task '\(taskID)' of the DAG '\(dagID)'"
             return say(.result(dispatchID: order.dispatchID, .failure(message: message, retryable: false)))
         }
-        let attempt = JournaledAttempt(order: order, of: dag, host: self)
+        let attempt = JournaledAttempt(order: order, of: dag, host: self, executor: place(of: order.dispatchID))
         state.withLock { $0.attempts[order.dispatchID] = attempt }
         attempt.start {
             let result: Result<TaskOutput, any Error>

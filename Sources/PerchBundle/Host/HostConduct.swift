@@ -7,7 +7,7 @@ internal import Glibc
 public struct HostConduct: Sendable {
     /// Called on the reading thread the moment the engine hangs up.
     var onHangUp: @Sendable () -> Void
-    /// Whether standard input, output and limits are the host's to set up.
+    /// Whether standard input and output are the host's to set up.
     var isProcess: Bool
     /// Called before each message that ends a dispatch.
     var flushOutput: @Sendable () -> Void
@@ -19,8 +19,6 @@ public struct HostConduct: Sendable {
     /// A host beside the engine in one process: on hang-up it just stops.
     public static let inProcess = HostConduct(onHangUp: {}, isProcess: false, flushOutput: {})
 
-    /// The variable that gives the limit of a bundle's memory, in bytes.
-    public static let memoryLimitVariable = "PERCH_BUNDLE_MEMORY_LIMIT"
     /// The variable that marks everything a bundle starts as its own, so that it can be ended after the bundle's death.
     public static let markVariable = "PERCH_BUNDLE_MARK"
 }

@@ -19,15 +19,17 @@ final class JournaledAttempt: AttemptRuntime {
     var facts: AttemptFacts { state.withLock { $0.facts } }
     let dispatchID: Int64
     let host: DispatchHost
+    private let executor: any TaskExecutor
     let lookUps = AttemptLookUps()
     private let state: Mutex<State>
 
-    init(order: RunOrder, of dag: AttemptDAG?, host: DispatchHost) {
+    init(order: RunOrder, of dag: AttemptDAG?, host: DispatchHost, executor: any TaskExecutor) {
         var facts = order.facts
         facts.mapElement = order.mapElement
         facts.dag = dag
         dispatchID = order.dispatchID
         self.host = host
+        self.executor = executor
         state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel), facts: facts))
     }
 
@@ -154,7 +156,7 @@ final class JournaledAttempt: AttemptRuntime {
     private func startKilling() {
         state.withLock { state in
             guard state.killing == nil, !state.isLast else { return }
-            state.killing = Task(executorPreference: host.executor) { await self.runHandlers() }
+            state.killing = Task(executorPreference: executor) { await self.runHandlers() }
         }
     }
 
@@ -172,7 +174,7 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// Starts the code; `body` ends with `conclude`.
     func start(_ body: @escaping @Sendable () async -> Void) {
-        state.withLock { $0.body = Task(executorPreference: host.executor) { await body() } }
+        state.withLock { $0.body = Task(executorPreference: executor) { await body() } }
     }
 
     /// What to tell the engine at the end, once the clean-up is over.

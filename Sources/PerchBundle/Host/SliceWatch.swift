@@ -13,7 +13,9 @@ final class SliceWatch: @unchecked Sendable {
     private struct Slice {
         var budget: Int64
         var seen: Int64 = 0
-        var isTold = false
+        /// When it is told next; nil: it was told, and that was enough.
+        var next: Int64?
+        var isToldAgain: Bool
         var onHeld: @Sendable (TimeSpan) -> Void
     }
 
@@ -40,11 +42,15 @@ final class SliceWatch: @unchecked Sendable {
         wanted.deallocate()
     }
 
-    func begin(budget: TimeSpan, onHeld: @escaping @Sendable (TimeSpan) -> Void) -> UInt64 {
+    /// A slice begins.
+    ///
+    /// - Parameter again: Whether it is told once more when it has lasted six times as long, and so on.
+    func begin(budget: TimeSpan, again: Bool = false, onHeld: @escaping @Sendable (TimeSpan) -> Void) -> UInt64 {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         last += 1
-        slices[last] = Slice(budget: budget.microseconds, onHeld: onHeld)
+        slices[last] = Slice(
+            budget: budget.microseconds, next: budget.microseconds, isToldAgain: again, onHeld: onHeld)
         if !hasThread {
             hasThread = true
             HostThread.start { self.look() }
@@ -88,10 +94,10 @@ final class SliceWatch: @unchecked Sendable {
             while !isOver, pthread_cond_timedwait(wanted, mutex, &limit) != ETIMEDOUT {}
             var held: [(@Sendable (TimeSpan) -> Void, TimeSpan)] = []
             for number in running {
-                guard var slice = slices[number], !slice.isTold else { continue }
+                guard var slice = slices[number], let next = slice.next else { continue }
                 slice.seen += period
-                if slice.seen >= slice.budget {
-                    slice.isTold = true
+                if slice.seen >= next {
+                    slice.next = slice.isToldAgain ? next.multipliedReportingOverflow(by: 6).partialValue : nil
                     held.append((slice.onHeld, TimeSpan(microseconds: slice.seen)))
                 }
                 slices[number] = slice

@@ -68,6 +68,11 @@ extension FrameWriter {
                 $0.field("dispatch_id", dispatchID)
                 $0.list("lines", lines) { writer, line in writer.line(line) }
             }
+        case .held(let dispatchID, let span):
+            try frame("held") {
+                $0.field("dispatch_id", dispatchID)
+                $0.field("held", span.microseconds)
+            }
         case .lookUp(let question): try frame("look-up") { $0.fields(of: question) }
         case .trigger(let run, let news): try append(news, of: run)
         case .alive: try frame("alive") { _ in }
@@ -158,6 +163,9 @@ extension BundleMessage {
             self = .result(dispatchID: try fields.integer("dispatch_id"), try AttemptOutcome(fields))
         case "log":
             self = .log(dispatchID: try fields.integer("dispatch_id"), try fields.logLines("lines"))
+        case "held":
+            self = .held(
+                dispatchID: try fields.integer("dispatch_id"), TimeSpan(microseconds: try fields.integer("held")))
         case "look-up": self = .lookUp(try LookUp(fields))
         case "alive": self = .alive
         case "unknown": self = .unknown(messageType: try fields.string("message_type"))

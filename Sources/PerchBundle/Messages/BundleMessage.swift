@@ -40,6 +40,8 @@ public enum BundleMessage: Sendable, Hashable {
     case result(dispatchID: Int64, AttemptOutcome)
     case log(dispatchID: Int64, [LogLine])
     case lookUp(LookUp)
+    /// The code of a dispatch has held its thread for so long, without giving it to others for a moment.
+    case held(dispatchID: Int64, TimeSpan)
     /// What a hosted trigger says.
     case trigger(TriggerRun, TriggerNews)
     case alive

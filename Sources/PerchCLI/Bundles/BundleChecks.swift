@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchBundle
+internal import PerchExecutor
 internal import PerchProcess
 internal import PerchSDK
 
@@ -30,6 +31,8 @@ struct BundleChecks {
     let clock: any PerchClock
     /// The task whose code may be run for a try; nil: none.
     let task: (dagID: String, taskID: String)?
+    /// Under which an engine would start it.
+    let conditions: BundleConditions
     /// What the bundle has said of itself.
     var versions = BundleProtocol.spoken
     var bundleVersion = ""
@@ -37,12 +40,13 @@ struct BundleChecks {
 
     init(
         _ executable: BundleExecutable, patience: TimeSpan, clock: any PerchClock,
-        task: (dagID: String, taskID: String)? = nil
+        task: (dagID: String, taskID: String)? = nil, conditions: BundleConditions = BundleConditions()
     ) {
         self.executable = executable
         self.patience = patience
         self.clock = clock
         self.task = task
+        self.conditions = conditions
     }
 
     /// Makes all checks, in order; of a bundle that says no hello the first one alone.
@@ -107,7 +111,7 @@ struct BundleChecks {
     }
 
     func start() throws -> TriedBundle {
-        try TriedBundle(executable, patience: patience, clock: clock)
+        try TriedBundle(executable, patience: patience, clock: clock, conditions: conditions)
     }
 
     private mutating func hello() throws -> String {

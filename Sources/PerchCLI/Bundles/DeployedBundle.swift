@@ -25,6 +25,9 @@ struct DeployedBundle: Sendable {
 
     init(_ home: Home) { directory = home.paths.bundle }
 
+    /// Versions in another directory.
+    init(directory: String) { self.directory = directory }
+
     private var link: String { directory + "/current" }
     private func place(_ number: Int) -> String { "\(directory)/\(number)" }
 
@@ -35,6 +38,15 @@ struct DeployedBundle: Sendable {
     var executable: String? {
         guard let current, let file = Self.target(of: place(current) + "/run") else { return nil }
         return "\(place(current))/\(file)"
+    }
+
+    /// The executable of a version by what the bundle calls it, the newest of several; nil where it is not kept, or damaged.
+    func executable(of bundleVersion: String) -> String? {
+        // Because whoever asks for a damaged one is told that it is not there; `bundles versions` says what is wrong with it.
+        guard let version = try? versions().first(where: { $0.bundleVersion == bundleVersion }),
+            let file = Self.target(of: place(version.number) + "/run")
+        else { return nil }
+        return "\(place(version.number))/\(file)"
     }
 
     /// Those that are kept, the newest first.
@@ -170,10 +182,13 @@ struct DeployedBundle: Sendable {
         try Self.flush(directory)
     }
 
-    /// Removes all but the newest ones and the one in use. Gives how many went.
-    func prune(keeping count: Int) throws -> Int {
+    /// Removes all but the newest ones, the one in use, and those that runs go on with. Gives how many went.
+    ///
+    /// - Parameter needed: Versions by what the bundle calls them.
+    func prune(keeping count: Int, needed: Set<String>) throws -> Int {
         let current = current
-        let old = try numbers().sorted(by: >).dropFirst(count).filter { $0 != current }
+        let known = needed.isEmpty ? [] : try versions().filter { needed.contains($0.bundleVersion) }.map(\.number)
+        let old = try numbers().sorted(by: >).dropFirst(count).filter { $0 != current && !known.contains($0) }
         for number in old { try FileManager.default.removeItem(atPath: place(number)) }
         return old.count
     }

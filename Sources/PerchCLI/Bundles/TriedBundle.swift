@@ -31,10 +31,16 @@ final class TriedBundle {
 
     /// Starts it.
     ///
-    /// - Parameter patience: How long it has for each answer.
+    /// - Parameters:
+    ///   - patience: How long it has for each answer.
+    ///   - conditions: Under which an engine would start it.
     /// - Throws: `PerchError` (`unavailable`) where it cannot be started.
-    init(_ executable: BundleExecutable, patience: TimeSpan, clock: any PerchClock) throws {
-        let launched = try ProcessLauncher(home: "bundles check", executable: executable.path).start()
+    init(
+        _ executable: BundleExecutable, patience: TimeSpan, clock: any PerchClock, conditions: BundleConditions
+    ) throws {
+        let launched = try ProcessLauncher(
+            home: "bundles check", executable: executable.path, conditions: conditions
+        ).start()
         guard let process = launched.process else { preconditionFailure("what is launched is a process") }
         self.process = process
         socket = launched.socket
@@ -104,7 +110,7 @@ final class TriedBundle {
                 return found != nil
             }
             switch found {
-            case .log, .alive, nil: continue
+            case .log, .alive, .held, nil: continue
             case let message?: return message
             }
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchExecutor
 internal import PerchMetastore
 internal import PerchSDK
 
@@ -30,22 +31,12 @@ struct BundlesDeployCommand: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        try BundleUse.requireDeployed(try settings.read(home))
-        let bundle = DeployedBundle(home)
-        let staged = try bundle.stage(path, executable: executable)
-        let number: Int
-        do {
-            var checks = BundleChecks(staged.executable, patience: .seconds(30), clock: SystemClock())
-            let said = try checks.runFirst()
-            number = try bundle.add(staged.path, bundleVersion: said, now: SystemClock().now)
-        } catch {
-            bundle.takeBack(staged.path)
-            guard let fault = error as? BundleFault else { throw error }
-            throw PerchError(
-                .invalid, "\(path.shown(200)) is not deployed: it \(fault.words); `bundles check` tries all of it")
-        }
-        try bundle.use(number)
-        let gone = try bundle.prune(keeping: keep)
+        let configuration = try settings.read(home)
+        try BundleUse.requireDeployed(configuration)
+        let conditions = try BundleConditions(configuration)
+        let (number, gone) = try DeployedBundle(home).deploy(
+            path, executable: executable, under: conditions, keeping: keep,
+            needed: Set(try await BundleUse.pinned(home, self.home).map(\.bundleVersion)))
         try await BundleUse.tell(home, self.home)
         try Console.shared.line("version \(number) is in use")
         if gone > 0 { Console.shared.say("note: \(BundleChecks.count(gone, "older version")) removed") }
@@ -79,24 +70,29 @@ struct BundlesRollbackCommand: AsyncParsableCommand {
     }
 }
 
-struct BundlesVersionsCommand: ParsableCommand {
+struct BundlesVersionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "versions", abstract: "The versions of a home's bundle that are kept, the newest first.")
 
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
-    func run() throws {
-        let bundle = DeployedBundle(try home.resolve())
+    func run() async throws {
+        let place = try home.resolve()
+        let bundle = DeployedBundle(place)
         let current = bundle.current
+        let pinned = try await BundleUse.pinned(place, home)
         var listing = Listing(output.format)
         try listing.add(
             bundle.versions().map { version in
-                [
+                let user = pinned.first { $0.bundleVersion == version.bundleVersion }
+                return [
                     "version": .number(version.number),
                     "state": .text(version.number == current ? "in use" : "kept"),
                     "executable": .text(version.executable), "bundle_version": .text(version.bundleVersion),
                     "deployed_at": .instant(version.deployedAt), "by": .text(version.by),
+                    // Runs of pinned DAGs that go on with it.
+                    "needed_by": .number(user?.runs ?? 0), "first_run": .text(user.map { "\($0.dagID)/\($0.runID)" }),
                 ]
             })
         try listing.finish(empty: "nothing was deployed to this home")
@@ -139,6 +135,12 @@ enum BundleUse {
             .conflict,
             "bundle.executable is set to \(path.shown(200)): the engine runs that file, and nothing that is deployed; "
                 + "take the setting away first")
+    }
+
+    /// The versions that runs go on with.
+    static func pinned(_ home: Home, _ option: HomeOption) async throws -> [PinnedBundle] {
+        guard try home.postgres() != nil || home.paths.state.hasMetastore else { return [] }
+        return try await option.withMetastore { _, metastore in try await metastore.read { try $0.pinnedBundles() } }
     }
 
     /// Tells workers to look. Where there is no metastore yet there is nobody to be told.

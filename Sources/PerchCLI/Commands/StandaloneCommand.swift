@@ -16,6 +16,8 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """)
     }
 
+    @OptionGroup var processes: ProcessesOption
+    @OptionGroup var watching: WatchOption
     @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
@@ -23,11 +25,18 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        let configuration = try settings.read(home, adding: folder.assignments + listen.assignments)
+        let configuration = try settings.read(
+            home, adding: folder.assignments + listen.assignments + processes.assignments)
         let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
+        let build = try watching.build(configuration)
         try await RoleProcess("standalone", home: home, configuration: configuration).run { process in
+            let built = try build.map { _ in try SourceWatch.place(in: home) }
             let engine = try Engine(
-                home: home, configuration: configuration, metrics: process.metrics, dags: place, health: process.health)
+                home: home, configuration: configuration, metrics: process.metrics, dags: place, built: built,
+                health: process.health)
+            let watch = try build.flatMap { build in
+                try built.map { try engine.watch(build, into: $0) }
+            }
             return RoleProcess.Opened(
                 reactor: engine.reactor, metastore: engine.metastore, leased: [WorkerRow.role, TriggererRow.role],
                 metrics: engine.text(of: process.metrics),
@@ -40,8 +49,13 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                         Console.shared.say(
                             "api: nobody is named yet; this token, shown once, lets do everything: \(token)")
                     }
+                    watch?.start()
                     return "\(started.dags) DAGs"
-                }, stop: engine.stop)
+                },
+                stop: {
+                    watch?.stop()
+                    try await engine.stop()
+                })
         }
     }
 }

@@ -26,6 +26,7 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     @OptionGroup var queues: QueuesOption
     @Option(name: .long, help: "How many tasks run at once. Default: core.parallelism.") var slots: Int?
+    @OptionGroup var processes: ProcessesOption
     @OptionGroup var listen: ListenOption
     @OptionGroup var settings: SettingsOption
     @OptionGroup var home: HomeOption
@@ -37,7 +38,8 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
 
     func run() async throws {
         let home = try home.resolve()
-        let configuration = try settings.read(home, adding: folder.assignments + listen.assignments)
+        let configuration = try settings.read(
+            home, adding: folder.assignments + listen.assignments + processes.assignments)
         let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
         let slots = slots ?? Int(configuration.number("core.parallelism") ?? 32)
         let terms = WorkerTerms(queues: try queues.names(), slots: slots)

@@ -45,10 +45,11 @@ struct Engine {
     ///
     /// - Parameters:
     ///   - dags: Where the YAML files of DAGs are; nil: the bundle reads none.
+    ///   - built: Bundles that are built while it runs: the one in use there goes before every other.
     ///   - health: Who is asked over HTTP how the process stands.
     init(
         home: Home, configuration: Configuration, edges: Edges? = nil, metrics: EngineMetrics? = nil,
-        dags: DAGFolderPlace? = nil, health: HealthDesk = HealthDesk()
+        dags: DAGFolderPlace? = nil, built: DeployedBundle? = nil, health: HealthDesk = HealthDesk()
     ) throws {
         // The log is told in this machine's time, as those of its other programs are.
         let machine: any PerchClock = edges?.clock ?? SystemClock()
@@ -69,7 +70,8 @@ struct Engine {
         }
         do {
             let secrets = edges?.secrets ?? places?.forExecutor(metastore) ?? ExecutorSecrets()
-            executor = try Self.executor(home, configuration, edges, metastore, log, metrics, dags, secrets)
+            executor = try Self.executor(
+                home, configuration, edges, metastore, log, metrics, dags, secrets, built: built)
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", metastore.clock, metrics),
                 processes: edges == nil ? SystemProcesses() : nil,
@@ -82,6 +84,7 @@ struct Engine {
             let (metastore, scheduler) = (metastore, scheduler)
             let (watcher, worker) = (triggerer.triggerer, executor)
             metrics?.slots { worker.slotsInUse }
+            metrics?.threads { worker.threadsHeld }
             folderPath = dags?.path
             folder = dags.map { place in
                 DAGFolderWatch(path: place.path, reactor: scheduler.reactor, log: log.logger("dags")) {
@@ -205,7 +208,7 @@ struct Engine {
     static func executor(
         _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
         _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?, _ secrets: ExecutorSecrets,
-        terms: WorkerTerms? = nil
+        terms: WorkerTerms? = nil, built: DeployedBundle? = nil
     ) throws -> Executor {
         var settings = Executor.Configuration()
         settings.slots = terms?.slots ?? Int(configuration.number("core.parallelism") ?? 32)
@@ -225,7 +228,8 @@ struct Engine {
         let executable = try configuration.text("bundle.executable").map { try BundleExecutable($0).path }
         let deployed = DeployedBundle(home)
         metrics?.slots(of: settings.slots)
-        let memoryLimit = configuration.number("bundle.memory_limit").map(UInt64.init)
+        settings.processes = configuration.number("bundle.processes").map { Int($0) } ?? 1
+        let conditions = try edges == nil ? BundleConditions(configuration) : BundleConditions()
         let reactor = try Self.reactor("perch-executor", metastore.clock, metrics)
         let logger = log.logger("executor")
         // Whether other workers have homes of their own.
@@ -240,9 +244,11 @@ struct Engine {
             metastore: metastore, reactor: reactor, processes: SystemProcesses(),
             launcher: edges?.launcher
                 ?? ProcessLauncher(
-                    home: home.path, executable: executable ?? deployed.executable ?? ProcessLauncher.thisProgram,
+                    home: home.path,
+                    executable: built?.executable ?? executable ?? deployed.executable ?? ProcessLauncher.thisProgram,
                     arguments: hostArguments(dags, outputs(home, configuration)),
-                    more: { clockArguments(metastore.clock) }, memoryLimit: memoryLimit),
+                    more: { clockArguments(metastore.clock) }, kept: { deployed.executable(of: $0) },
+                    conditions: conditions),
             logs: edges?.logs ?? logs, configuration: settings, logger: logger, secrets: secrets,
             outputs: isShared ? OutputExchange(metastore: metastore, directory: home.paths.outputs) : nil)
     }

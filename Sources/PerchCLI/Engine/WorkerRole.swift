@@ -38,6 +38,7 @@ struct WorkerRole {
                 try home.postgres(configuration) == nil
                 ? [] : Engine.sweeps(home, configuration, metastore, executor.reactor, log, isWorker: true)
             metrics.slots { executor.slotsInUse }
+            metrics.threads { executor.threadsHeld }
             metrics.count(metastore.doorbells)
             folderPath = dags?.path
             folder = dags.map { place in

@@ -19,6 +19,10 @@ struct Configuration: Sendable {
         var shown: String? {
             switch key.kind {
             case .secret: return value.map { _ in "(secret)" }
+            case .variables:
+                // Because it was read before, and where it was not there is nothing to show.
+                let names = value.flatMap { try? key.variables($0) }?.keys.sorted()
+                return names.map { "\($0.joined(separator: ", ")) (without their values)" }
             case .database: return value.map { (try? PostgresAddress($0).name) ?? "" }  // because it was read before
             default: return value
             }
@@ -64,6 +68,12 @@ struct Configuration: Sendable {
                     .invalid,
                     "--set: everybody on this machine can read a command line; put \(name) into the file that "
                         + "\(name)_file names, or into the environment as \(key.variable)")
+            }
+            if case .variables = key.kind {
+                throw PerchError(
+                    .invalid,
+                    "--set: everybody on this machine can read a command line; put \(name) into config.json, or into the "
+                        + "environment as \(key.variable)")
             }
             let value = String(flag[flag.index(after: equals)...])
             if case .database = key.kind, PostgresAddress.isOne(value), try PostgresAddress(value).hasPassword {
@@ -136,6 +146,7 @@ struct Configuration: Sendable {
                 case .integer(let number): found.append((name, String(number)))
                 case .string(let text): found.append((name, text))
                 case .bool(let isTrue): found.append((name, isTrue ? "true" : "false"))
+                case .object where ConfigurationKey.holdsObject(name): found.append((name, value.text))
                 default: throw PerchError(.invalid, "\(path): '\(name)' is no number, string or truth value")
                 }
             }

@@ -2,6 +2,7 @@
 
 internal import Logging
 internal import PerchAPIServer
+internal import PerchExecutor
 internal import PerchPostgres
 internal import PerchSDK
 
@@ -25,6 +26,8 @@ struct ConfigurationKey: Sendable {
         case truth
         /// What nobody may see: not for the command line, and never shown.
         case secret
+        /// Variables of processes, as an object. The values may be secrets: not for the command line, and never shown.
+        case variables
     }
 
     /// `section.key`.
@@ -73,6 +76,9 @@ struct ConfigurationKey: Sendable {
             name: "api.token_file", kind: .path, fallback: nil,
             summary: "a file with the bearer tokens that let senders in, one a line"),
         ConfigurationKey(
+            name: "bundle.environment", kind: .variables, fallback: nil,
+            summary: "variables of bundle processes beside the engine's, as {\"NAME\": \"value\"}; null takes one away"),
+        ConfigurationKey(
             name: "bundle.executable", kind: .path, fallback: nil,
             summary: "the executable that is the bundle, in any language; without it this program itself"),
         ConfigurationKey(
@@ -88,8 +94,20 @@ struct ConfigurationKey: Sendable {
             name: "bundle.memory_limit", kind: .bytes, fallback: nil,
             summary: "memory that a bundle process may use; without it only the machine is the limit"),
         ConfigurationKey(
+            name: "bundle.nice", kind: .integer(-20...19), fallback: nil,
+            summary: "what is added to the engine's niceness for bundle processes; below 0 for root alone"),
+        ConfigurationKey(
+            name: "bundle.processes", kind: .integer(1...1_000), fallback: "1",
+            summary: "bundle processes that share a worker's tasks"),
+        ConfigurationKey(
             name: "bundle.trigger_budget", kind: .span, fallback: "1s",
             summary: "how long the code of an async trigger may hold its thread before it is stopped"),
+        ConfigurationKey(
+            name: "bundle.user", kind: .path, fallback: nil,
+            summary: "the account that bundle processes run as, name or name:group; where the engine is root"),
+        ConfigurationKey(
+            name: "bundle.working_directory", kind: .path, fallback: nil,
+            summary: "the directory that bundle processes start in; without it the engine's"),
         ConfigurationKey(
             name: "core.dags_folder", kind: .path, fallback: nil,
             summary: "the folder of YAML files with DAGs; without it dags in the home"),
@@ -166,6 +184,12 @@ struct ConfigurationKey: Sendable {
             summary: "how long a worker holds its tasks without renewing"),
     ]
 
+    /// Whether the setting of this name is written as an object.
+    static func holdsObject(_ name: String) -> Bool {
+        guard let key = all.first(where: { $0.name == name }), case .variables = key.kind else { return false }
+        return true
+    }
+
     /// What stands before the first dot of its name.
     var section: String { String(name.prefix { $0 != "." }) }
 
@@ -221,11 +245,36 @@ struct ConfigurationKey: Sendable {
         case .truth:
             guard text == "true" || text == "false" else { throw refusal(of: text, "true or false") }
             return text == "true" ? 1 : 0
+        case .variables:
+            _ = try variables(text)
+            return 0
         case .path, .secret:
             // Of neither there is a number. What is wrong with a secret is said without it.
             guard !text.isEmpty else { throw PerchError(.invalid, "\(name) is empty") }
             return 0
         }
+    }
+
+    /// Variables by name, as they are written; nil where one is to be taken away.
+    /// - Throws: `PerchError` (`invalid`), which repeats no value.
+    func variables(_ text: String) throws -> [String: String?] {
+        let written = "it is written {\"NAME\": \"value\"}"
+        // What is wrong with the text may be a piece of a secret.
+        guard case .object(let members)? = try? JSONValue(parsing: text) else {  // because the fault is told here
+            throw PerchError(.invalid, "\(name) is no object of texts; \(written)")
+        }
+        var variables: [String: String?] = [:]
+        for (variable, value) in members.sorted(by: { $0.key < $1.key }) {
+            switch value {
+            case .string(let text): variables[variable] = .some(text)
+            case .null: variables[variable] = .some(nil)
+            default: throw PerchError(.invalid, "\(name): '\(variable.shown(60))' is no text; \(written)")
+            }
+            if let problem = BundleConditions.problem(of: variable, variables[variable] ?? nil) {
+                throw PerchError(.invalid, "\(name): \(problem)")
+            }
+        }
+        return variables
     }
 
     private func refusal(of text: String, _ wanted: String) -> PerchError {

@@ -14,6 +14,7 @@ final class EngineMetrics: Sendable {
     /// What was read of numbers that only grow.
     private let seen = Mutex<[String: Int]>([:])
     private let slotsInUse = Mutex<(@Sendable () -> Int)?>(nil)
+    private let threadsHeld = Mutex<(@Sendable () -> Int)?>(nil)
 
     init() {
         registry = MetricRegistry(MetricCatalogue.all)
@@ -30,6 +31,9 @@ final class EngineMetrics: Sendable {
     /// Who knows how many dispatches are held.
     func slots(inUse: @escaping @Sendable () -> Int) { slotsInUse.withLock { $0 = inUse } }
 
+    /// Who knows how often tasks have held threads.
+    func threads(held: @escaping @Sendable () -> Int) { threadsHeld.withLock { $0 = held } }
+
     /// Counts what rings.
     func count(_ doorbells: Doorbells) {
         let bells: [(bell: DoorbellSet, name: String)] = [
@@ -44,7 +48,7 @@ final class EngineMetrics: Sendable {
 
     /// Everything, in the text format of Prometheus, version 0.0.4; from any thread.
     @Sendable func text(_ triggerer: TriggererSummary) -> String {
-        if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
+        readWorker()
         for (kind, states) in triggerer.states {
             for (state, count) in states { set("perch_waits", count, [("kind", kind), ("state", state)]) }
         }
@@ -61,13 +65,18 @@ final class EngineMetrics: Sendable {
 
     /// The same in a process without a triggerer.
     @Sendable func text() async -> String {
-        if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
+        readWorker()
         return registry.text
     }
 
     /// What `text` gives with what a triggerer says of itself when it is asked.
     func text(of triggerer: Triggerer) -> @Sendable () async -> String {
         { self.text(await triggerer.summary()) }
+    }
+
+    private func readWorker() {
+        if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
+        if let held = threadsHeld.withLock({ $0 }) { advance("perch_threads_held_total", to: held()) }
     }
 
     private func set(_ label: String, _ value: Int, _ dimensions: [(String, String)] = []) {

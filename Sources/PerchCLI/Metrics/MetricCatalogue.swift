@@ -55,6 +55,10 @@ enum MetricCatalogue {
         MetricDescription(
             "perch_task_transitions_total", "Task instances that came into a state.", .counter, labels: ["state"]),
         MetricDescription(
+            "perch_threads_held_total",
+            "Times that a task held a thread of its process for 10 s, a minute, 6 minutes, ….",
+            .counter),
+        MetricDescription(
             "perch_timer_lag_seconds", "From the instant at which a time wait was due until its fire was durable.",
             .histogram(MetricDescription.seconds)),
         MetricDescription(

@@ -7,18 +7,33 @@ internal import PerchSDK
 
 /// Which bundle process runs an attempt, or triggers.
 enum Place: Sendable, Hashable, Comparable {
-    /// The one for everything that is under no suspicion.
-    case main
+    /// One of those for everything that is under no suspicion, counted from 0 on.
+    case pooled(Int)
     /// One for an attempt that was in a process that died with several: it has it for itself.
     case quarantine(dispatchID: Int64)
+    /// One for an attempt whose task asks for a process of its own.
+    case isolated(dispatchID: Int64)
+    /// One of an older version of the bundle, for attempts of runs that go on with it.
+    case pinned(version: String)
     /// One that runs triggers, and no task.
     case hosting(group: Int)
-    /// One that is coming up to take the place of the main one.
-    case successor
-    /// One that was the main one: it ends what it has begun, and is given nothing more.
+    /// One that is coming up to take the place of one of the pool.
+    case successor(of: Int)
+    /// One that was of the pool: it ends what it has begun, and is given nothing more.
     case outgoing(number: Int)
 
+    /// The first of the pool: it is asked for what only the code knows.
+    static var main: Place { .pooled(0) }
+
+    var isPooled: Bool { if case .pooled = self { true } else { false } }
     var isQuarantine: Bool { if case .quarantine = self { true } else { false } }
+    /// Whether it is there for one attempt.
+    var isForOne: Bool {
+        switch self {
+        case .quarantine, .isolated: true
+        case .pooled, .pinned, .hosting, .successor, .outgoing: false
+        }
+    }
 }
 
 /// One dispatch that this worker holds.
@@ -38,7 +53,7 @@ final class Attempt {
     }
 
     let task: ClaimedTask
-    /// Changes only where its process is succeeded by another.
+    /// The main one while it waits for any of the pool; changes, too, where its process is succeeded by another.
     var place: Place
     var phase = Phase.waiting
     var startedAt: Timestamp

@@ -8,7 +8,7 @@ enum AttemptWords {
     static func handOut(_ task: ClaimedTask) -> String {
         var text = "try \(task.tryNumber), dispatch \(task.dispatchID)"
         if let cancel = task.cancel { text += ", to clean up (\(cancel.reason), by \(cancel.by))" }
-        if task.isSuspect { text += ", alone in a process of its own" }
+        if task.isSuspect || task.definition.isolation == .process { text += ", alone in a process of its own" }
         if let wait = task.journal.last(where: { $0.kind == .wait }) { text += ": \(ended(wait))" }
         return text
     }
@@ -46,6 +46,11 @@ enum AttemptWords {
 
     static func timeout(_ task: ClaimedTask) -> TaskReport.Outcome {
         .failure(message: timeoutLine(task), retryable: true)
+    }
+
+    static func held(_ span: TimeSpan) -> String {
+        "has held a thread for \(span): code that computes for long or blocks keeps it from others; await something, or ask for "
+            + "isolation: process"
     }
 
     static func crash(_ death: ExecutorCore.Death) -> TaskReport.Outcome {

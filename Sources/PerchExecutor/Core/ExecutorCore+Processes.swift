@@ -8,10 +8,13 @@ extension ExecutorCore {
     // MARK: Processes
 
     /// A process is there and has said hello.
-    mutating func ready(_ place: Place, now: Timestamp) {
+    mutating func ready(_ place: Place, version: String? = nil, now: Timestamp) {
         isReady[place] = true
-        if place == .main { begun = 0 }
-        if place.isQuarantine, waiting[place] == nil {
+        if place.isPooled {
+            begun[place] = 0
+            versions[place] = version
+        }
+        if !isWanted(place) {
             // Its attempt was cancelled while the process came up.
             isReady[place] = nil
             return actions.append(.retire(place))
@@ -48,26 +51,33 @@ extension ExecutorCore {
                 requeue(attempt, isSuspect: blamed == nil)
             }
         }
-        if place == .main {
+        if place.isPooled {
             isReady[place] = false
             actions.append(.launch(place))
         }
         admitSuspects(now: now)
     }
 
-    /// Another process has taken the place of the main one: that one ends what it has begun, and all that waits begins in
-    /// the new one.
-    mutating func succeed(main number: Int, now: Timestamp) {
+    /// Another process has taken a place in the pool: the one before ends what it has begun, and what begins there begins
+    /// in the new one.
+    mutating func succeed(
+        _ place: Place = .main, number: Int, version: String? = nil, now: Timestamp
+    ) {
         let old = Place.outgoing(number: number)
-        for attempt in attempts.values where attempt.place == .main && attempt.isInProcess { attempt.place = old }
-        if let blamed = offenders.removeValue(forKey: .main) { offenders[old] = blamed }
+        for attempt in attempts.values where attempt.place == place && attempt.isInProcess { attempt.place = old }
+        load[old] = load.removeValue(forKey: place)
+        if let blamed = offenders.removeValue(forKey: place) { offenders[old] = blamed }
         isReady[old] = true
-        ready(.main, now: now)
+        ready(place, version: version, now: now)
         dismissIfDone(old)
     }
 
-    /// Lets an outgoing process go once nothing runs in it.
+    /// Lets an outgoing process go once nothing runs in it, and one of an older version once nothing is there for it.
     mutating func dismissIfDone(_ place: Place) {
+        if case .pinned = place, isReady[place] == true, !isRunning(in: place), !isWanted(place) {
+            isReady[place] = nil
+            return actions.append(.retire(place))
+        }
         guard case .outgoing = place, isReady[place] == true, !isRunning(in: place) else { return }
         isReady[place] = nil
         actions.append(.dismiss(place))
@@ -96,7 +106,9 @@ extension ExecutorCore {
         suspectLine = []
         admitted = [:]
         occupied = 0
-        begun = 0
+        begun = [:]
+        load = [:]
+        versions = [:]
         turn = Turn()
         isReady = [:]
     }

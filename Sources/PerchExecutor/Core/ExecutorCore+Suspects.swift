@@ -30,12 +30,15 @@ extension ExecutorCore {
         return Array(all.suffix(settings.freshSuspects))
     }
 
-    /// A suspect is over: its process goes with it.
+    /// One that has a process for itself is over: its process goes with it.
     mutating func release(_ attempt: Attempt) {
-        guard attempt.place.isQuarantine else { return }
-        suspectLine.removeAll { $0 == attempt.dispatchID }
+        guard attempt.place.isForOne else { return }
+        if attempt.place.isQuarantine {
+            suspectLine.removeAll { $0 == attempt.dispatchID }
+            admitted[attempt.dispatchID] = nil
+        }
         waiting[attempt.place] = nil
-        guard admitted.removeValue(forKey: attempt.dispatchID) != nil, isReady[attempt.place] == true else { return }
+        guard isReady[attempt.place] == true else { return }
         isReady[attempt.place] = nil
         actions.append(.retire(attempt.place))
     }

@@ -23,10 +23,14 @@ struct ExecutorCore {
         case publish(TaskReport)
         /// What this attempt is given may lie in files of other homes: it begins when they are here.
         case fetch(Attempt)
+        /// The code of this attempt holds a thread of its process.
+        case held(Attempt, TimeSpan)
     }
 
     struct Settings: Sendable {
         var slots = 32
+        /// How many processes share the attempts that are under no suspicion.
+        var processes = 1
         /// What one claim takes at most, so that a transaction stays short.
         var largestClaim = 500
         /// What a process has beyond an attempt's own time for clean-up, before it is ended.
@@ -51,9 +55,13 @@ struct ExecutorCore {
     var actions: [Action] = []
     var occupied = 0
     var isReady: [Place: Bool] = [:]
-    /// How many dispatches the main process was given.
-    var begun = 0
-    /// Attempts that wait for their process, in the order of claims.
+    /// How many dispatches each process of the pool was given.
+    var begun: [Place: Int] = [:]
+    /// The version of the bundle that each process of the pool is of; of one that has died, until there is another.
+    var versions: [Place: String] = [:]
+    /// How many attempts have code in each process.
+    var load: [Place: Int] = [:]
+    /// Attempts that wait for their process, in the order of claims; those for any of the pool under the main one.
     var waiting: [Place: [Int64]] = [:]
     /// Attempts that are the reason why a process is being ended.
     var offenders: [Place: Set<Int64>] = [:]
@@ -77,7 +85,10 @@ struct ExecutorCore {
     mutating func takeTurn(claims: Bool) -> Turn {
         var taken = Turn()
         swap(&taken, &turn)
-        if claims { taken.claimLimit = claimLimit }
+        if claims {
+            taken.claimLimit = claimLimit
+            taken.bundleVersion = versions[.main]
+        }
         return taken
     }
 
@@ -121,7 +132,7 @@ struct ExecutorCore {
     // MARK: Claims
 
     mutating func take(_ task: ClaimedTask, now: Timestamp) {
-        let place: Place = task.isSuspect ? .quarantine(dispatchID: task.dispatchID) : .main
+        let place = place(of: task)
         let attempt = Attempt(task: task, place: place, now: now)
         attempts[task.dispatchID] = attempt
         occupied += 1
@@ -156,12 +167,11 @@ struct ExecutorCore {
     }
 
     /// Whether code may be running there.
-    func isRunning(in place: Place) -> Bool {
-        attempts.values.contains { $0.place == place && $0.isInProcess }
-    }
+    func isRunning(in place: Place) -> Bool { load[place] != nil }
 
     /// Tells the process there what waits for it.
     mutating func handOut(_ place: Place, now: Timestamp) {
+        if place.isPooled { return handOutToPool(now: now) }
         guard let queue = waiting[place], !queue.isEmpty else { return }
         guard isReady[place] == true else {
             if isReady[place] == nil {
@@ -172,6 +182,7 @@ struct ExecutorCore {
         }
         waiting[place] = nil
         for dispatchID in queue { begin(dispatchID, now: now) }
+        dismissIfDone(place)
     }
 
     mutating func begin(_ dispatchID: Int64, now: Timestamp) {
@@ -183,7 +194,8 @@ struct ExecutorCore {
             return report(attempt, .failure(message: "its journal cannot be read: \(error)", retryable: false), now)
         }
         attempt.startedAt = now
-        if attempt.place == .main { begun += 1 }
+        load[attempt.place, default: 0] += 1
+        if attempt.place.isPooled { begun[attempt.place, default: 0] += 1 }
         if let intent = attempt.task.cancel {
             attempt.phase = .cancelling(intent)
             setDeadline(attempt, now + attempt.task.definition.killTimeout)
@@ -222,6 +234,10 @@ struct ExecutorCore {
         case .result(let dispatchID, let outcome):
             guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
             finish(attempt, outcome, now: now)
+        case .held(let dispatchID, let span):
+            guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
+            note(attempt, AttemptWords.held(span), now, isQuiet: false, level: .warning)
+            actions.append(.held(attempt, span))
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
@@ -284,11 +300,13 @@ struct ExecutorCore {
 
     mutating func leave(_ attempt: Attempt) {
         guard !attempt.isOver else { return }
+        let wasInProcess = attempt.isInProcess
+        if wasInProcess { unload(attempt.place) }
         attempt.phase = .over
         setDeadline(attempt, nil)
         occupied -= 1
         release(attempt)
-        dismissIfDone(attempt.place)
+        if wasInProcess { dismissIfDone(attempt.place) }
     }
 
     mutating func drop(_ attempt: Attempt) {

@@ -11,6 +11,8 @@ package protocol BundleLauncher: Sendable {
     /// Tells what would be started now from what would be started after it was replaced; nil where that is not known at
     /// this moment.
     var revision: String? { get }
+    /// What starts bundles of a version that is not the one in use; nil where that is not kept.
+    func keeping(version: String) -> (any BundleLauncher)?
     /// Starts one, on the thread of the loop.
     /// - Throws: `PerchError` (`unavailable`) where it cannot be started.
     func launch(loop: any EventLoop, callbacks: BundleCallbacks) throws -> any BundleLink
@@ -18,6 +20,7 @@ package protocol BundleLauncher: Sendable {
 
 extension BundleLauncher {
     package var revision: String? { nil }
+    package func keeping(version: String) -> (any BundleLauncher)? { nil }
 }
 
 /// The descriptors of a bundle that has just been started; its connection closes them.

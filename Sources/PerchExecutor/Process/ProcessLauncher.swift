@@ -13,10 +13,11 @@ internal import PerchSDK
 package struct ProcessLauncher: BundleLauncher {
     package let name: String
     package let mark: String
-    private let executable: @Sendable () -> String
+    private var executable: @Sendable () -> String
+    private let kept: @Sendable (String) -> String?
     private let arguments: [String]
     private let more: @Sendable () -> [String]
-    private let memoryLimit: UInt64?
+    private let conditions: BundleConditions
 
     /// The file of this program, even where it was replaced meanwhile.
     package static let thisProgram = "/proc/self/exe"
@@ -29,19 +30,31 @@ package struct ProcessLauncher: BundleLauncher {
     ///     replaced meanwhile.
     ///   - arguments: What makes it serve as a bundle.
     ///   - more: Arguments that are another at each start.
+    ///   - kept: The executable of a version by what the bundle calls it; nil where that is not kept.
     ///   - name: The name under which its DAGs are stored.
-    ///   - memoryLimit: Bytes of private memory that a bundle process may use; nil: as much as there is.
+    ///   - conditions: Under which its processes run.
     package init(
         home: String, executable: @autoclosure @escaping @Sendable () -> String = ProcessLauncher.thisProgram,
         arguments: [String] = ["bundle-host"],
-        more: @escaping @Sendable () -> [String] = { [] }, name: String = "default", memoryLimit: UInt64? = nil
+        more: @escaping @Sendable () -> [String] = { [] }, kept: @escaping @Sendable (String) -> String? = { _ in nil },
+        name: String = "default",
+        conditions: BundleConditions = BundleConditions()
     ) {
         self.name = name
         self.executable = executable
         self.arguments = arguments
         self.more = more
-        self.memoryLimit = memoryLimit
+        self.kept = kept
+        self.conditions = conditions
         mark = "\(HostConduct.markVariable)=\(home)"
+    }
+
+    /// The same of another version.
+    package func keeping(version: String) -> (any BundleLauncher)? {
+        guard let path = kept(version) else { return nil }
+        var other = self
+        other.executable = { path }
+        return other
     }
 
     /// Starts the executable.
@@ -59,18 +72,23 @@ package struct ProcessLauncher: BundleLauncher {
         }
         defer { close(sockets[1]) }
         setNonblocking(sockets[0])
-        do {
+        do throws(ChildProcess.Failure) {
             let child = try ChildProcess.start(
                 path: executable, arguments: [programName(executable)] + arguments + more(), environment: environment(),
-                input: sockets[1],
-                leadsSession: true)
+                directory: conditions.workingDirectory, input: sockets[1], leadsSession: true,
+                conditions: conditions.ofChild)
             return LaunchedBundle(
                 socket: sockets[0],
                 process: .init(
                     pid: child.pid, pidDescriptor: child.pidDescriptor, output: child.output, error: child.error))
         } catch {
             close(sockets[0])
-            throw PerchError(.unavailable, "the bundle process cannot be started", cause: error)
+            // Without conditions that need more, what the system refuses does not say what it was about.
+            let step = error.step == .start && lacksDirectory ? .directory : error.step
+            guard let setting = conditions.setting(of: step) else {
+                throw PerchError(.unavailable, "the bundle process cannot be started", cause: error)
+            }
+            throw PerchError(.unavailable, "the bundle process cannot be started with \(setting)", cause: error)
         }
     }
 
@@ -84,6 +102,11 @@ package struct ProcessLauncher: BundleLauncher {
         return "\(path) \(status.st_dev) \(status.st_ino) \(status.st_size) \(time)"
     }
 
+    private var lacksDirectory: Bool {
+        guard let path = conditions.workingDirectory else { return false }
+        return access(path, X_OK) != 0
+    }
+
     private func programName(_ executable: String) -> String {
         executable == Self.thisProgram ? (CommandLine.arguments.first ?? executable) : executable
     }
@@ -91,16 +114,16 @@ package struct ProcessLauncher: BundleLauncher {
     private func environment() -> [String] {
         // What seals, and what lets people in, is the engine's alone.
         let own = [
-            HostConduct.markVariable, HostConduct.memoryLimitVariable, "SWIFT_BACKTRACE", "PERCH__SECRETS__KEY",
+            HostConduct.markVariable, "SWIFT_BACKTRACE", "PERCH__BUNDLE__ENVIRONMENT", "PERCH__SECRETS__KEY",
             "PERCH__API__TOKEN", "PERCH__API__SECRET", "PERCH__METASTORE__URL", "PERCH__METASTORE__LISTEN_URL",
         ]
         var variables = ChildProcess.environment.filter { variable in
             !own.contains { variable.hasPrefix("\($0)=") }
         }
+        variables = conditions.applied(to: variables)
         variables.append(mark)
         variables.append(
             "SWIFT_BACKTRACE=enable=yes,color=no,interactive=no,threads=crashed,registers=none,images=none,limit=32")
-        if let memoryLimit { variables.append("\(HostConduct.memoryLimitVariable)=\(memoryLimit)") }
         return variables
     }
 }

@@ -49,6 +49,8 @@ struct Turn: Sendable, Equatable {
     var requeued: [DispatchReference] = []
     var suspects: [DispatchReference] = []
     var claimLimit = 0
+    /// With which version of the bundle what is claimed would begin.
+    var bundleVersion: String?
     var readsCancels = false
     /// How much longer the worker's lease is to be; nil: left as it is.
     var lease: TimeSpan?
@@ -168,7 +170,10 @@ extension Transaction {
         for (references, asSuspects) in [(turn.requeued, false), (turn.suspects, true)] where !references.isEmpty {
             try requeue(references.map { ($0.taskInstanceID, $0.dispatchID) }, asSuspects: asSuspects)
         }
-        if turn.claimLimit > 0 { outcome.claimed = try claim(limit: turn.claimLimit, worker: worker, queues: queues) }
+        if turn.claimLimit > 0 {
+            outcome.claimed = try claim(
+                limit: turn.claimLimit, worker: worker, queues: queues, bundleVersion: turn.bundleVersion)
+        }
         if turn.readsCancels {
             outcome.cancels = try cancelOrders(worker: worker)
                 .map { CancelOrder(dispatchID: $0.dispatchID, intent: $0.intent) }

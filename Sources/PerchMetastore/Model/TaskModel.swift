@@ -122,6 +122,8 @@ public struct ClaimedTask: Sendable {
     public var cancel: CancelIntent?
     /// Whether an earlier dispatch was in a bundle process that died: run it alone.
     public var isSuspect: Bool
+    /// The version of the bundle that has to run it; nil: any.
+    public var bundleVersion: String?
 }
 
 /// The end of a dispatch, as a worker reports it.

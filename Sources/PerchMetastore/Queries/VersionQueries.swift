@@ -16,7 +16,34 @@ public struct DAGVersionRow: Sendable, Hashable {
     public var runs: Int
 }
 
+/// A version of a bundle that runs go on with.
+public struct PinnedBundle: Sendable, Hashable {
+    public var bundleVersion: String
+    /// How many runs that have not ended began with it.
+    public var runs: Int
+    /// The first of them.
+    public var dagID: String
+    public var runID: String
+}
+
 extension Snapshot {
+    /// The versions of bundles that unfinished runs of pinned DAGs go on with, by name.
+    public func pinnedBundles() throws -> [PinnedBundle] {
+        let found = try rows(
+            """
+            SELECT bundle_version, COUNT(*), MIN(run_key) FROM dag_run
+            WHERE bundle_version IS NOT NULL AND state = 'running' GROUP BY bundle_version ORDER BY bundle_version
+            """
+        ) { ($0.text(0), $0.int(1), $0.int64(2)) }
+        return try found.map { version, count, key in
+            let run = try first("SELECT dag_id, run_id FROM dag_run WHERE run_key = :1", key) {
+                ($0.text(0), $0.text(1))
+            }
+            return PinnedBundle(
+                bundleVersion: version, runs: count, dagID: run?.0 ?? "", runID: run?.1 ?? "")
+        }
+    }
+
     /// Has the definition at hand on which the DAG's next run starts. Of a large DAG that takes seconds, for which the
     /// transaction that creates the run would hold up all others.
     public func prepareRun(ofDAG dagID: String) throws {

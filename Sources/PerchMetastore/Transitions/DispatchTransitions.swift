@@ -7,8 +7,12 @@ extension Transaction {
     /// queued → running for one worker: clean-ups after a cancel first, then what resumes, then what is new, each by
     /// priority, and DAGs of one priority in turn. What is queued of tasks that have left their DAG ends instead.
     ///
-    /// - Parameter queues: The queues whose tasks it takes; nil: every queue.
-    public func claim(limit: Int, worker: Int64, queues: [String]? = nil) throws -> [ClaimedTask] {
+    /// - Parameters:
+    ///   - queues: The queues whose tasks it takes; nil: every queue.
+    ///   - bundleVersion: What the worker would begin them with: runs of pinned DAGs are pinned to it.
+    public func claim(
+        limit: Int, worker: Int64, queues: [String]? = nil, bundleVersion: String? = nil
+    ) throws -> [ClaimedTask] {
         var claimed: [ClaimedTask] = []
         var gone = 0
         while claimed.count < limit {
@@ -20,7 +24,7 @@ extension Transaction {
                     && endGone(entry.instance, dispatchID: entry.dispatchID, hasBegun: entry.hasBegun, in: settlement)
                 return !isGone
             }
-            claimed += try claim(there, worker: worker)
+            claimed += try claim(there, worker: worker, bundleVersion)
             let ended = queued.count - there.count
             if ended == 0 { break }
             try settle(settlement)
@@ -36,7 +40,7 @@ extension Transaction {
         return claimed
     }
 
-    private func claim(_ entries: [QueuedTask], worker: Int64) throws -> [ClaimedTask] {
+    private func claim(_ entries: [QueuedTask], worker: Int64, _ bundleVersion: String?) throws -> [ClaimedTask] {
         let journals = try journals(of: entries.map { ($0.instance.id, $0.instance.tryNumber) })
         let elements = try elements(of: entries.map(\.instance))
         try updateMany(
@@ -50,8 +54,22 @@ extension Transaction {
                 WHERE ti_id = :1 AND state = 'queued'
                 """, entries.flatMap { [.integer($0.instance.id), .integer(worker), now.sqlValue] }, width: 3)
         return try zip(entries, journals).map { entry, journal in
-            try claimed(entry, journal: journal, element: elements[entry.instance.id])
+            var task = try claimed(entry, journal: journal, element: elements[entry.instance.id])
+            task.bundleVersion = try pin(entry.instance.runKey, to: bundleVersion)
+            return task
         }
+    }
+
+    /// With which version of the bundle the code of a run goes on; nil: with any.
+    private func pin(_ runKey: Int64, to current: String?) throws -> String? {
+        let facts = try facts(ofRun: runKey)
+        guard facts.version.definition.versioning == .pinned else { return nil }
+        if facts.bundleVersion == nil, let current {
+            try run(
+                "UPDATE dag_run SET bundle_version = :2 WHERE run_key = :1 AND bundle_version IS NULL", runKey, current)
+            facts.bundleVersion = current
+        }
+        return facts.bundleVersion
     }
 
     /// What mapped instances are for that are over the output of a task, by their ids.

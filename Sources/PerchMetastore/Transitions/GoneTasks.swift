@@ -14,6 +14,7 @@ extension Snapshot {
     ) throws -> [(taskIndex: Int, taskID: String, sentence: String)] {
         guard let dag = try dag(run.dagID), dag.versionID != run.versionID else { return [] }
         let version = try version(run.versionID)
+        if version.definition.versioning == .pinned { return [] }
         return try version.tasks(goneFrom: try self.version(dag.versionID)).sorted()
             .filter { version.tasks[$0].callback == nil }
             .map { ($0, version.tasks[$0].taskID, try departureSentence(version.tasks[$0].taskID, version, dag)) }
@@ -30,9 +31,10 @@ extension Snapshot {
 }
 
 extension Transaction {
-    /// Why a task of a run is not begun any more; nil where the newest version of its DAG has it.
+    /// Why a task of a run is not begun any more; nil where the newest version of its DAG has it, or the run goes on with the
+    /// bundle that it began with.
     func departure(of taskIndex: Int, _ facts: RunFacts) throws -> String? {
-        guard facts.newestVersionID != facts.row.versionID,
+        guard facts.newestVersionID != facts.row.versionID, facts.version.definition.versioning != .pinned,
             facts.version.tasks(goneFrom: try version(facts.newestVersionID)).contains(taskIndex),
             let dag = try dag(facts.row.dagID)
         else { return nil }

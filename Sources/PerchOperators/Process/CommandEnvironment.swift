@@ -6,7 +6,7 @@ internal import PerchSDK
 /// The variables of a command that a task runs: those of the bundle process, the task's own, and which attempt it is.
 enum CommandEnvironment {
     /// What only the bundle process itself is meant to see.
-    private static let hidden = ["SWIFT_BACKTRACE", "PERCH_BUNDLE_MEMORY_LIMIT"]
+    private static let hidden = ["SWIFT_BACKTRACE"]
 
     static func variables(of context: TaskContext, adding variables: [String: String]) -> [String] {
         var own = [

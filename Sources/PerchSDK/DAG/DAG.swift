@@ -37,28 +37,29 @@ public struct DAG: Sendable {
     ///   - weightRule: How priorities in the queue follow from those of the tasks.
     ///   - runTimeout: How long a run may be under way, its waits included; then it is cancelled, and has failed. Nil:
     ///     without limit.
+    ///   - versioning: With which version of a deployed bundle the code of a run goes on after a deploy.
     ///   - params: What runs may be given: default values, or types; see `Param`.
     ///   - defaults: Options for every task of the DAG that does not give its own.
     public init(
         _ id: String, schedule: Schedule = .manual, start: String? = nil, end: String? = nil, catchup: Bool = false,
         maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil, weightRule: WeightRule = .absolute,
-        runTimeout: Duration? = nil,
+        runTimeout: Duration? = nil, versioning: DAGVersioning = .current,
         params: [String: Param] = [:], description: String = "", tags: [String] = [],
         defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
         build: (borrowing DAGBuilder) -> Void
     ) {
         self.init(
             id, schedule: schedule, start: start, end: end, catchup: catchup, maxActiveRuns: maxActiveRuns,
-            maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout, params: params,
-            description: description, tags: tags,
+            maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout,
+            versioning: versioning, params: params, description: description, tags: tags,
             defaults: defaults, place: DeclarationPlace(file, line), build: build)
     }
 
     /// Declares a DAG at a place that a reader of documents knows.
     package init(
         _ id: String, schedule: Schedule, start: String?, end: String?, catchup: Bool, maxActiveRuns: Int,
-        maxActiveTasks: Int?, weightRule: WeightRule, runTimeout: Duration?, params: [String: Param],
-        description: String, tags: [String],
+        maxActiveTasks: Int?, weightRule: WeightRule, runTimeout: Duration?, versioning: DAGVersioning,
+        params: [String: Param], description: String, tags: [String],
         defaults: TaskOptions, place: DeclarationPlace, build: (borrowing DAGBuilder) -> Void
     ) {
         self.place = place
@@ -73,6 +74,7 @@ public struct DAG: Sendable {
         definition.catchup = catchup
         definition.maxActiveRuns = maxActiveRuns
         definition.runTimeout = runTimeout.map { TimeSpan($0) }
+        definition.versioning = versioning
         definition.params = params.compactMapValues(\.value)
         definition.paramSchemas = params.compactMapValues(\.schema)
 

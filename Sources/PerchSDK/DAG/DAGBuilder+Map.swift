@@ -15,7 +15,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Output
@@ -24,7 +25,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)
@@ -44,7 +45,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, Element) async throws -> Void
@@ -53,7 +55,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let reader = ElementReader(elements, task: id)

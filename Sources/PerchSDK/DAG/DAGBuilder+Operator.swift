@@ -10,7 +10,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<O.Output> where O.Output: Codable {
@@ -18,7 +19,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -38,7 +39,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         file: String = #fileID,
         line: Int = #line
     ) -> TaskReference<Void> where O.Output == Void {
@@ -46,7 +48,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)

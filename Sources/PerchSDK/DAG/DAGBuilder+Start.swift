@@ -16,7 +16,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
         killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, repeat each Input) async throws -> Output
@@ -25,7 +26,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -51,7 +52,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
         killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, repeat each Input) async throws -> Void
@@ -60,7 +62,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -88,7 +90,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
         killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, Element) async throws -> Output
@@ -97,7 +100,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)
@@ -120,7 +123,8 @@ extension DAGBuilder {
         retryDelay: Duration? = nil, retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil,
         executionTimeout: Duration? = nil, taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil,
         killTimeout: Duration? = nil,
-        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil,
+        pool: String? = nil, poolSlots: Int? = nil, priority: Int? = nil, queue: String? = nil,
+        isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
         triggerRule: TriggerRule? = nil, hasOnKill: Bool = false, file: String = #fileID, line: Int = #line,
         onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, T.Event, Element) async throws -> Void
@@ -129,7 +133,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         let place = DeclarationPlace(file, line)

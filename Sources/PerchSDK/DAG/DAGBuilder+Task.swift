@@ -21,7 +21,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Output
@@ -30,7 +31,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()
@@ -53,7 +54,8 @@ extension DAGBuilder {
         retryExponentialBackoff: Bool? = nil, maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil,
         taskTimeout: Duration? = nil, queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil,
         poolSlots: Int? = nil,
-        priority: Int? = nil, queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil,
+        priority: Int? = nil, queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil,
         hasOnKill: Bool = false,
         file: String = #fileID, line: Int = #line, onKill: KillAction? = nil,
         run: @escaping @Sendable (TaskContext, repeat each Input) async throws -> Void
@@ -62,7 +64,7 @@ extension DAGBuilder {
             retries: retries, retryDelay: retryDelay, retryExponentialBackoff: retryExponentialBackoff,
             maxRetryDelay: maxRetryDelay, executionTimeout: executionTimeout, taskTimeout: taskTimeout,
             queuedTimeout: queuedTimeout, killTimeout: killTimeout, pool: pool, poolSlots: poolSlots,
-            priority: priority, queue: queue,
+            priority: priority, queue: queue, isolation: isolation,
             outlets: outlets,
             triggerRule: triggerRule)
         var collected = TaskInputs()

@@ -28,6 +28,8 @@ public struct TaskOptions: Sendable, Hashable {
     public var priority: Int?
     /// The queue of the workers that run it, and of the triggerers that watch its waits: `default`.
     public var queue: String?
+    /// Whether the code shares a bundle process with that of others: it does.
+    public var isolation: TaskIsolation?
     /// The assets that the task updates when it succeeds: none.
     public var outlets: [Asset]?
     /// When the task may run, given how the tasks before it ended: all succeeded.
@@ -39,7 +41,8 @@ public struct TaskOptions: Sendable, Hashable {
         maxRetryDelay: Duration? = nil, executionTimeout: Duration? = nil, taskTimeout: Duration? = nil,
         queuedTimeout: Duration? = nil, killTimeout: Duration? = nil, pool: String? = nil, poolSlots: Int? = nil,
         priority: Int? = nil,
-        queue: String? = nil, outlets: [Asset]? = nil, triggerRule: TriggerRule? = nil
+        queue: String? = nil, isolation: TaskIsolation? = nil, outlets: [Asset]? = nil,
+        triggerRule: TriggerRule? = nil
     ) {
         self.retries = retries
         self.retryDelay = retryDelay
@@ -53,6 +56,7 @@ public struct TaskOptions: Sendable, Hashable {
         self.poolSlots = poolSlots
         self.priority = priority
         self.queue = queue
+        self.isolation = isolation
         self.outlets = outlets
         self.triggerRule = triggerRule
     }
@@ -73,6 +77,7 @@ public struct TaskOptions: Sendable, Hashable {
         if let value = poolSlots ?? base.poolSlots { definition.poolSlots = value }
         if let value = priority ?? base.priority { definition.priority = value }
         if let value = queue ?? base.queue { definition.queue = value }
+        if let value = isolation ?? base.isolation { definition.isolation = value }
         if let value = outlets ?? base.outlets { definition.outlets = value.map(\.name) }
         if let value = triggerRule ?? base.triggerRule { definition.triggerRule = value }
     }

@@ -19,6 +19,7 @@ extension DAGDefinition: JSONConvertible {
         if let runTimeout { members["run_timeout"] = .integer(runTimeout.microseconds) }
         if !params.isEmpty { members["params"] = .object(params) }
         if !paramSchemas.isEmpty { members["param_schemas"] = .object(paramSchemas.mapValues(\.json)) }
+        if versioning != standard.versioning { members["versioning"] = .string(versioning.rawValue) }
         if isTest { members["is_test"] = .bool(true) }
         return .object(members)
     }
@@ -50,6 +51,11 @@ extension DAGDefinition: JSONConvertible {
             guard case .object(let schemas) = given else { throw fields.fault("param_schemas", "an object") }
             for (name, schema) in schemas { paramSchemas[name] = try ParamSchema(json: schema) }
         }
+        let version = try fields.string("versioning", default: self.versioning.rawValue)
+        guard let versioning = DAGVersioning(rawValue: version) else {
+            throw fields.fault("versioning", "current or pinned")
+        }
+        self.versioning = versioning
         isTest = try fields.bool("is_test", default: false)
         let elements = try fields.array("tasks")
         tasks.reserveCapacity(elements.count)

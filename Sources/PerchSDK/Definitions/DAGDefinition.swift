@@ -25,6 +25,8 @@ public struct DAGDefinition: Hashable, Sendable {
     public var params: [String: JSONValue]
     /// What they may be; a param that is not here may be anything.
     public var paramSchemas: [String: ParamSchema]
+    /// With which version of the bundle what has begun goes on.
+    public var versioning: DAGVersioning
     public var tasks: [TaskDefinition]
     /// Whether it is being tried out, as templates see it in `test_mode`.
     package var isTest = false
@@ -39,6 +41,7 @@ public struct DAGDefinition: Hashable, Sendable {
         self.maxActiveRuns = 16
         self.params = [:]
         self.paramSchemas = [:]
+        self.versioning = .current
         self.tasks = tasks
     }
 }
@@ -61,6 +64,15 @@ extension DAGDefinition {
         hash.combine(dagID)
         return TimeSpan(microseconds: Int64(hash.value % UInt64(jitter.microseconds)))
     }
+}
+
+/// With which version of a deployed bundle the code of a run goes on.
+public enum DAGVersioning: String, Sendable, Hashable, CaseIterable {
+    /// With the one in use: a task that has slept goes on with the code that there is by then.
+    case current
+    /// With the one with which the first code of the run began, as long as `bundles deploy` keeps it. Its directory stays
+    /// while such a run is under way.
+    case pinned
 }
 
 /// When runs of a DAG are created, as data.

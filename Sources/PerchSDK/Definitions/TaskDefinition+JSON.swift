@@ -48,6 +48,7 @@ extension TaskDefinition: JSONConvertible {
         if !limits.isEmpty { members["limits"] = .array(limits.map(\.json)) }
         add("priority", priority, unless: standard.priority)
         if queue != standard.queue { members["queue"] = .string(queue) }
+        if isolation != standard.isolation { members["isolation"] = .string(isolation.rawValue) }
         if !outlets.isEmpty { members["outlets"] = .array(outlets.map { .string($0) }) }
         if !location.isEmpty { members["location"] = .string(location) }
         return .object(members)
@@ -97,6 +98,11 @@ extension TaskDefinition: JSONConvertible {
         for limit in try fields.array("limits") { limits.append(try ConcurrencyLimit(json: limit)) }
         priority = try fields.int("priority", default: priority)
         queue = try fields.string("queue", default: queue)
+        let place = try fields.string("isolation", default: self.isolation.rawValue)
+        guard let isolation = TaskIsolation(rawValue: place) else {
+            throw fields.fault("isolation", "shared or process")
+        }
+        self.isolation = isolation
         outlets = try fields.strings("outlets")
         location = try fields.string("location", default: "")
     }

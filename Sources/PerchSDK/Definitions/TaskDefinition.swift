@@ -68,6 +68,8 @@ public struct TaskDefinition: Hashable, Sendable {
     public var priority: Int
     /// The queue of the workers that run it, and of the triggerers that watch its waits.
     public var queue: String
+    /// Whether its code shares a bundle process with that of others.
+    public var isolation: TaskIsolation
     /// The names of the assets that it updates when it succeeds.
     public var outlets: [String]
     /// Where it was declared, for error messages: `file:line`.
@@ -96,6 +98,7 @@ public struct TaskDefinition: Hashable, Sendable {
         limits = []
         priority = 1
         queue = Self.defaultQueue
+        isolation = .shared
         outlets = []
         location = ""
     }
@@ -121,6 +124,16 @@ public struct TaskDefinition: Hashable, Sendable {
         let (product, overflow) = retryDelay.microseconds.multipliedReportingOverflow(by: Int64(1) << Int64(shift))
         return min(maxRetryDelay, overflow ? maxRetryDelay : TimeSpan(microseconds: product))
     }
+}
+
+/// Where the code of a task runs.
+public enum TaskIsolation: String, Sendable, Hashable, CaseIterable {
+    /// In a bundle process together with other attempts.
+    case shared
+    /// Each attempt in a process of its own, which is started for it and ends with it: what it leaks goes, what it breaks
+    /// breaks nothing else, and a crash is certainly its own. The start costs some milliseconds, or what the bundle needs
+    /// to come up.
+    case process
 }
 
 /// An edge that is taken by some outputs of the task upstream only.

@@ -74,6 +74,7 @@ struct DAGReader {
             maxActiveTasks: read["max_active_tasks"]?.integer,
             weightRule: weightRule,
             runTimeout: read["run_timeout"]?.duration,
+            versioning: read["versioning"]?.text.flatMap { DAGVersioning(rawValue: $0) } ?? .current,
             params: params.params,
             description: read["description"]?.text ?? "",
             tags: (read["tags"]?.elements ?? []).compactMap(\.text), defaults: options(read["defaults"]),
@@ -166,6 +167,7 @@ struct DAGReader {
             queuedTimeout: value["queued_timeout"]?.duration, killTimeout: value["kill_timeout"]?.duration,
             pool: value["pool"]?.text,
             poolSlots: value["pool_slots"]?.integer, priority: value["priority"]?.integer, queue: value["queue"]?.text,
+            isolation: value["isolation"]?.text.flatMap(TaskIsolation.init(rawValue:)),
             outlets: value["outlets"]?.elements.compactMap { item in item.text.map { Asset($0) } },
             triggerRule: value["trigger_rule"]?.text.flatMap(TriggerRule.init(rawValue:)))
     }

@@ -29,6 +29,9 @@ enum DAGShapes {
             Field(
                 "weight_rule", .choice(WeightRule.allCases.map(\.rawValue)),
                 "whether the priorities of what comes before or after a task are added to its own; absolute: none"),
+            Field(
+                "versioning", .choice(DAGVersioning.allCases.map(\.rawValue)),
+                "pinned: a run goes on with the version of the bundle with which its code began; current"),
             Field("tags", .oneOrMore(.text), "words by which it is found"),
             Field(
                 "params", .dictionary(.marked(by: "type", ParamShapes.param, else: .any)),

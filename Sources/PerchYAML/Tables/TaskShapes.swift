@@ -20,6 +20,9 @@ enum TaskShapes {
             "priority", .integer(-1_000_000_000...1_000_000_000), "higher runs first; 1", others: ["priority_weight"]),
         Field(
             "queue", .text, "the queue of the workers that run it, and of the triggerers that watch its waits; default"),
+        Field(
+            "isolation", .choice(TaskIsolation.allCases.map(\.rawValue)),
+            "process: each attempt has a bundle process of its own; shared"),
         Field("outlets", .oneOrMore(.text), "the assets that the task updates when it succeeds"),
         Field(
             "trigger_rule", .choice(TriggerRule.allCases.map(\.rawValue)),
@@ -33,7 +36,7 @@ enum TaskShapes {
     static let works: [String] = operators.map(\.name) + ["sensor", "run_dag", "empty", "latest_only"]
     /// What says something about code alone.
     private static let ofCode = [
-        "execution_timeout", "queued_timeout", "kill_timeout", "start_from", "short_circuit", "limits",
+        "execution_timeout", "queued_timeout", "kill_timeout", "start_from", "short_circuit", "limits", "isolation",
     ]
     /// What a task that does nothing may have.
     private static let ofEverything = ["outlets", "trigger_rule", "after"]

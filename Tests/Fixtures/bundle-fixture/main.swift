@@ -174,6 +174,40 @@ let dags: [DAG] = [
             dag.sensor("tick\(number)", Ticker(file: "{{ params.file }}", name: "t\(number)", ticks: 2, every: 100))
         }
     },
+    // Where it runs is told, and it runs until it is ended.
+    DAG("stays") { dag in
+        dag.task("stays", killTimeout: .milliseconds(100)) { context in
+            try note(context, "stays in \(getpid())")
+            try await Task.sleep(for: .seconds(3600))
+        }
+    },
+    DAG("alone") { dag in
+        dag.task("alone", killTimeout: .milliseconds(100), isolation: .process) { context in
+            try note(context, "alone in \(getpid())")
+            let go = try context.param("file") + "-go"
+            while access(go, F_OK) != 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+    },
+    DAG("alone-trap") { dag in
+        dag.task("alone-trap", isolation: .process) { context in
+            let numbers = [1, 2, 3]
+            print(numbers[3 + context.tryNumber])
+        }
+    },
+    DAG("surroundings") { dag in
+        dag.task("surroundings") { _ in
+            var limit = rlimit()
+            getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+            var found = ["data": String(limit.rlim_cur), "uid": String(getuid()), "gid": String(getgid())]
+            found["nice"] = String(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
+            var buffer = [CChar](repeating: 0, count: 4096)
+            if let path = getcwd(&buffer, buffer.count) { found["directory"] = String(cString: path) }
+            for name in ["FIXTURE_GIVEN", "PATH", "HOME", "LANG"] {
+                found[name] = getenv(name).map { String(cString: $0) }
+            }
+            return found
+        }
+    },
     DAG("shell") { dag in
         dag.add("shell", .bash("sleep 3600 & echo $! $$ >> {{ params.file }}; sleep 3600"))
     },
@@ -182,4 +216,4 @@ let dags: [DAG] = [
 /// A bundle of a version in which some triggers are missing.
 let kept = CommandLine.arguments.contains("without-triggers") ? dags.filter { $0.definition.dagID == "quick" } : dags
 
-await BundleHost.run(dags: kept, descriptor: 0, clock: WallClock())
+await BundleHost.run(dags: kept, descriptor: 0, clock: WallClock(), held: TimeSpan(microseconds: 100_000))

@@ -38,6 +38,7 @@ import Testing
         task.hasOnKill = source.one(in: 2)
         task.retryExponentialBackoff = source.one(in: 2)
         task.poolSlots = source.int(1...3)
+        task.isolation = source.pick(TaskIsolation.allCases)
         task.priority = Int(source.integer())
         task.location = source.text()
         return task
@@ -88,6 +89,7 @@ import Testing
         dag.tags = source.several(0...2) { $0.text() }
         if source.one(in: 2) { dag.start = Timestamp(microseconds: source.integer()) }
         if source.one(in: 2) { dag.end = Timestamp(microseconds: source.integer()) }
+        dag.versioning = source.pick(DAGVersioning.allCases)
         dag.catchup = source.one(in: 2)
         dag.maxActiveRuns = source.int(1...20)
         if case .object(let members) = source.json(depth: 2) { dag.params = members }
@@ -120,7 +122,7 @@ import Testing
                     "task_id", "operator", "sensor", "upstream", "inputs", "mapped_over", "trigger_rule", "retries",
                     "retry_delay", "max_retry_delay", "execution_timeout", "task_timeout", "kill_timeout", "pool",
                     "pool_slots", "priority", "callback", "teardown", "branches", "limits", "tolerated_failures",
-                    "short_circuits",
+                    "short_circuits", "isolation",
                 ]
                 let values: [JSONValue] = [
                     .integer(source.integer()), source.json(depth: 1), .array([.integer(source.integer())]),

@@ -62,8 +62,7 @@ struct PageAPI: Sendable {
             return answer
         case .document(let type, let bytes):
             var answer = APIAnswer(.ok, type: type, body: bytes)
-            for field in PageSecurity.fields { answer.fields[field.name] = field.value }
-            return answer
+                return answer
         }
     }
 
@@ -78,7 +77,6 @@ struct PageAPI: Sendable {
 
     private static func answer(_ status: HTTPResponse.Status, _ html: HTML) -> APIAnswer {
         var answer = APIAnswer(status, type: "text/html; charset=utf-8", body: Array(html.text.utf8))
-        for field in PageSecurity.fields { answer.fields[field.name] = field.value }
         return answer
     }
 
@@ -139,18 +137,4 @@ extension APIAnswer {
                 name: .setCookie,
                 value: "\(name)=\(PagePath.encoded(value)); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Lax"))
     }
-}
-
-/// What browsers are told of what a page may do: nothing that comes from elsewhere, nothing that stands in the page itself.
-enum PageSecurity {
-    static let fields: HTTPFields = [
-        .contentSecurityPolicy:
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-            + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        .referrerPolicy: "same-origin",
-    ]
-}
-
-extension HTTPField.Name {
-    static let referrerPolicy = HTTPField.Name("Referrer-Policy")!
 }
