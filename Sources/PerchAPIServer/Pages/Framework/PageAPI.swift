@@ -61,8 +61,7 @@ struct PageAPI: Sendable {
             answer.fields[.cacheControl] = "public, max-age=31536000, immutable"
             return answer
         case .document(let type, let bytes):
-            var answer = APIAnswer(.ok, type: type, body: bytes)
-                return answer
+            return APIAnswer(.ok, type: type, body: bytes)
         }
     }
 
@@ -76,8 +75,7 @@ struct PageAPI: Sendable {
     }
 
     private static func answer(_ status: HTTPResponse.Status, _ html: HTML) -> APIAnswer {
-        var answer = APIAnswer(status, type: "text/html; charset=utf-8", body: Array(html.text.utf8))
-        return answer
+        APIAnswer(status, type: "text/html; charset=utf-8", body: Array(html.text.utf8))
     }
 
     /// 303: what is behind it is asked for by `GET`, so that looking again sends no form again.

@@ -53,7 +53,7 @@ struct PageCall: Sendable {
     /// What the record says of the form that was sent.
     private var auditEntry: AuditEntry {
         var fields: [String: JSONValue] = [:]
-        for (name, value) in form.map({ ($0.name, $0.value) }) where name != "csrf" && name != "back" { fields[name] = .string(value) }
+        for (name, value) in form.replacing([:]) where name != "csrf" && name != "back" { fields[name] = .string(value) }
         return AuditEntry(
             who: caller.name, how: caller.how, action: "form", subject: path,
             details: AuditDetails.withoutSecrets(.object(fields)))
