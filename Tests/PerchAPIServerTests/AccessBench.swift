@@ -23,7 +23,7 @@ extension APIBench {
     }
 
     func makeUser(_ name: String, _ password: String, _ role: AccessRole) async throws {
-        let hash = try PasswordHash(password).text
+        let hash = try PasswordHash(password, cost: 10).text
         try await metastore.write { try $0.createUser(name, password: hash, role: role) }
     }
 

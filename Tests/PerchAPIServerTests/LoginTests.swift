@@ -145,7 +145,7 @@ struct LoginTests {
         #expect(try await bench.get("dags", cookie).status == 401)
         cookie = try await begin()
         #expect(try await bench.get("dags", cookie).status == 200)
-        let hash = try PasswordHash("another horse").text
+        let hash = try PasswordHash("another horse", cost: 10).text
         try await api.metastore.write { try $0.setPassword(of: "anna", hash) }
         api.passTime()
         #expect(try await bench.get("dags", cookie).status == 401)

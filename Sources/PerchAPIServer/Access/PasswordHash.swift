@@ -20,12 +20,14 @@ package struct PasswordHash: Sendable {
     package static let longest = 1_024
 
     /// Hashes a password that is new: some 32 MiB and a tenth of a second or more.
+    /// - Parameter cost: The power of two of how many rounds there are; fewer are for tests.
     /// - Throws: `PerchError` (`invalid`) for one that is too short or too long.
-    package init(_ password: String) throws {
+    package init(_ password: String, cost: Int = 15) throws {
         guard password.count >= Self.shortest, password.utf8.count <= Self.longest else {
             throw PerchError(
                 .invalid, "a password has at least \(Self.shortest) characters, and at most \(Self.longest) bytes")
         }
+        self.cost = cost
         salt = SymmetricKey(size: .bits128).withUnsafeBytes { Array($0) }
         hash = try derived(from: password)
     }
