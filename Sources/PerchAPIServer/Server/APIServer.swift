@@ -82,7 +82,8 @@ package actor APIServer {
             metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access,
             figures: FigureShelf(), log: log)
         self.init(
-            configuration, access, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock, log)
+            configuration, access, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock,
+            log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import PerchAPIServer
+internal import PerchMetastore
 internal import PerchSDK
 
 /// Commands have their names whatever the bundle has.
@@ -32,27 +33,28 @@ enum RemoteCommands {
         "dags test": .here(codeRunsHere), "tasks test": .here(codeRunsHere),
         "deferred watch": .here("it draws on this terminal"),
 
-        "dags list": .server(.read), "dags details": .server(.read), "dags show": .server(.read),
-        "dags state": .server(.read), "dags list-runs": .server(.read), "dags next-execution": .server(.read),
-        "dags report": .server(.read), "dags versions": .server(.read), "dags diff": .server(.read),
-        "dags list-import-errors": .server(.read), "dags schema": .server(.read),
-        "dags trigger": .server(.operate), "dags pause": .server(.operate), "dags unpause": .server(.operate),
+        "dags list": .server(.viewer), "dags details": .server(.viewer), "dags show": .server(.viewer),
+        "dags state": .server(.viewer), "dags list-runs": .server(.viewer), "dags next-execution": .server(.viewer),
+        "dags report": .server(.viewer), "dags versions": .server(.viewer), "dags diff": .server(.viewer),
+        "dags list-import-errors": .server(.viewer), "dags schema": .server(.viewer),
+        "dags trigger": .server(.user), "dags pause": .server(.user), "dags unpause": .server(.user),
         "dags delete": .server(.admin),
-        "runs list": .server(.read), "runs details": .server(.read), "runs explain": .server(.read),
-        "runs cancel": .server(.operate),
-        "backfill list": .server(.read), "backfill show": .server(.read), "backfill create": .server(.operate),
-        "backfill pause": .server(.operate), "backfill unpause": .server(.operate),
-        "backfill cancel": .server(.operate),
-        "tasks list": .server(.read), "tasks states": .server(.read), "tasks state": .server(.read),
-        "tasks logs": .server(.read), "tasks failed-deps": .server(.read), "tasks render": .server(.read),
-        "tasks clear": .server(.operate), "tasks mark": .server(.operate),
-        "deferred list": .server(.read), "deferred show": .server(.read), "deferred explain": .server(.read),
-        "deferred forecast": .server(.read), "deferred fire": .server(.operate), "deferred cancel": .server(.operate),
-        "deferred extend": .server(.operate),
-        "approvals list": .server(.read), "approvals show": .server(.read), "approvals answer": .server(.operate),
-        "events list": .server(.read), "events show": .server(.read), "events emit": .server(.events),
-        "assets list": .server(.read), "assets show": .server(.read), "assets events": .server(.read),
-        "pools list": .server(.read), "pools get": .server(.read), "pools export": .server(.read),
+        "runs list": .server(.viewer), "runs details": .server(.viewer), "runs explain": .server(.viewer),
+        "runs cancel": .server(.operator),
+        "backfill list": .server(.viewer), "backfill show": .server(.viewer), "backfill create": .server(.operator),
+        "backfill pause": .server(.operator), "backfill unpause": .server(.operator),
+        "backfill cancel": .server(.operator),
+        "tasks list": .server(.viewer), "tasks states": .server(.viewer), "tasks state": .server(.viewer),
+        "tasks logs": .server(.viewer), "tasks failed-deps": .server(.viewer), "tasks render": .server(.viewer),
+        "tasks clear": .server(.operator), "tasks mark": .server(.operator),
+        "deferred list": .server(.viewer), "deferred show": .server(.viewer), "deferred explain": .server(.viewer),
+        "deferred forecast": .server(.viewer), "deferred fire": .server(.operator),
+        "deferred cancel": .server(.operator),
+        "deferred extend": .server(.operator),
+        "approvals list": .server(.viewer), "approvals show": .server(.viewer), "approvals answer": .server(.user),
+        "events list": .server(.viewer), "events show": .server(.viewer), "events emit": .server(.events),
+        "assets list": .server(.viewer), "assets show": .server(.viewer), "assets events": .server(.viewer),
+        "pools list": .server(.viewer), "pools get": .server(.viewer), "pools export": .server(.viewer),
         "pools set": .server(.admin), "pools delete": .server(.admin), "pools import": .server(.admin),
         // They may show and hold what is secret.
         "variables list": .server(.admin), "variables get": .server(.admin), "variables export": .server(.admin),
@@ -60,11 +62,16 @@ enum RemoteCommands {
         "connections list": .server(.admin), "connections get": .server(.admin), "connections export": .server(.admin),
         "connections add": .server(.admin), "connections delete": .server(.admin),
         "connections import": .server(.admin),
+        "users list": .server(.admin), "users create": .server(.admin), "users set-password": .server(.admin),
+        "users set-role": .server(.admin), "users grant": .server(.admin), "users revoke-grant": .server(.admin),
+        "users disable": .server(.admin), "users enable": .server(.admin), "users delete": .server(.admin),
+        "tokens list": .server(.admin), "tokens create": .server(.admin), "tokens revoke": .server(.admin),
+        "audit list": .server(.admin),
         "config list": .server(.admin), "config get-value": .server(.admin),
         "db check": .server(.admin), "db clean": .server(.admin),
-        "jobs list": .server(.read), "worker list": .server(.read), "triggerer list": .server(.read),
-        "triggerer drain": .server(.operate), "bundles list": .server(.read), "bundles versions": .server(.read),
-        "bundles rollback": .server(.admin), "metrics": .server(.events), "info": .server(.read),
+        "jobs list": .server(.viewer), "worker list": .server(.viewer), "triggerer list": .server(.viewer),
+        "triggerer drain": .server(.operator), "bundles list": .server(.viewer), "bundles versions": .server(.viewer),
+        "bundles rollback": .server(.admin), "metrics": .server(.events), "info": .server(.viewer),
     ]
 
     /// Options that say where this Perch is: the server knows.

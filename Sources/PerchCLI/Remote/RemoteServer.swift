@@ -92,7 +92,12 @@ struct RemoteServer: Equatable {
     /// Has the server run the command; prints what it printed, and gives its exit code.
     func run() async throws -> Int32 {
         var body: [String: JSONValue] = ["arguments": .array(arguments.map { .string($0) })]
-        if readsInput { body["input"] = .string(StandardInput.text()) }
+        if ["users create", "users set-password"].contains(arguments.prefix(2).joined(separator: " ")) {
+            // It is asked for where somebody sits.
+            body["input"] = .string(try NewPassword.read(for: arguments.dropFirst(2).first ?? "") + "\n")
+        } else if readsInput {
+            body["input"] = .string(StandardInput.text())
+        }
         var headers = ["Content-Type": "application/json", "Accept": "application/json"]
         if let token { headers["Authorization"] = "Bearer \(token)" }
         let request = HTTPOperator(

@@ -53,7 +53,9 @@ struct PageCall: Sendable {
     /// What the record says of the form that was sent.
     private var auditEntry: AuditEntry {
         var fields: [String: JSONValue] = [:]
-        for (name, value) in form.replacing([:]) where name != "csrf" && name != "back" { fields[name] = .string(value) }
+        for (name, value) in form.replacing([:]) where name != "csrf" && name != "back" {
+            fields[name] = .string(value)
+        }
         return AuditEntry(
             who: caller.name, how: caller.how, action: "form", subject: path,
             details: AuditDetails.withoutSecrets(.object(fields)))
