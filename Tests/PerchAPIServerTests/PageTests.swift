@@ -107,10 +107,15 @@ struct PageTests {
     @Test("With tokens, pages are for who may look, and forms for who may do")
     func rights() async throws {
         let bench = try await RESTBench(tokens: ["secret"])
-        #expect(try await bench.page("/").status == 401)
+        let stranger = try await bench.page("/dags?page=2")
+        #expect(
+            stranger.status == 303 && stranger.fields["location"] == "/login?next=%2Fdags%3Fpage%3D2", "\(stranger)")
         #expect(try await bench.page("/", ["Authorization": "Bearer secret"]).status == 200)
         #expect(try await bench.page(StaticFile.stylesheet.path).status == 200)
-        #expect(try await bench.post("/dags/orders/pause", [("paused", "true")]).status == 401)
+        let form = try await bench.post("/dags/orders/pause", [("paused", "true")])
+        #expect(form.status == 303 && form.fields["location"] == "/login?next=%2F", "\(form)")
+        let dag = try await bench.get("dags/orders", ["Authorization": "Bearer secret"])
+        #expect(dag.json["is_paused"] == false)
         try await bench.end()
     }
 

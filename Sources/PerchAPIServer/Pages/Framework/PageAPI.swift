@@ -90,7 +90,9 @@ struct PageAPI: Sendable {
     /// What is refused at the path of a page, as a page; whoever is not known is led to where they say who they are.
     static func page(of refusal: Refusal, at path: String?) -> APIAnswer {
         if refusal.status == .unauthorized {
-            return redirect("/login" + PagePath.query([("next", path ?? "/")]), nil)
+            // Where a form is sent to there is nothing to come back to.
+            let next = path.flatMap { PageTable.shows($0) ? $0 : nil } ?? "/"
+            return redirect("/login" + PagePath.query([("next", next)]), nil)
         }
         let title = "\(refusal.status.code) \(refusal.status.reasonPhrase)"
         let content = PageContent(

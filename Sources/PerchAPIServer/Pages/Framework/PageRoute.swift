@@ -95,6 +95,15 @@ enum PageTable {
             [.allow: names])
     }
 
+    /// Whether there is something to look at where a target leads.
+    static func shows(_ target: String) -> Bool {
+        do {
+            return try match(.get, RequestTarget(target).path) != nil
+        } catch {
+            return false  // because what cannot be read leads nowhere, and what is no GET shows nothing
+        }
+    }
+
     /// Whether there is a page at a path that has no names in it.
     static func has(_ path: String) -> Bool { plain.contains(path) }
 
