@@ -121,6 +121,31 @@ struct PythonBundleTests {
         #expect(report == "submitted 1 rows\n1 rows, number 1, granted by x\n")
     }
 
+    @Test("a file that is replaced while its process starts is described as what it is now")
+    func replacedWhileStarting() throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let path = folder.path + "/bundle.py"
+        let text = try String(contentsOfFile: Self.bundle, encoding: .utf8)
+        let marker = "import traceback\n"
+        #expect(text.contains(marker))
+        let first = text.replacingOccurrences(
+            of: marker, with: marker + "os.replace(__file__ + '.next', __file__)\n")
+        let next = text.replacingOccurrences(of: "\"python_trials\"", with: "\"later_trials\"")
+        for (path, text) in [(path, first), (path + ".next", next)] {
+            try Data(text.utf8).write(to: URL(filePath: path))
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        }
+        let home = folder.path + "/home"
+        let program = Program(
+            "perch", environment: ["PERCH_HOME": home, "PERCH__BUNDLE__EXECUTABLE": path])
+        let engine = try RunningEngine(program, home: home, log: folder.path + "/engine.log")
+        defer { engine.stop() }
+        let dags = try program("dags", "list", "-o", "plain").output
+        #expect(dags.contains("later_trials") && !dags.contains("python_trials"), "\(dags)")
+        #expect(engine.text.contains("was replaced while this process started"), "\(engine.text)")
+    }
+
     private func state(of run: String, _ dag: String, _ program: Program) throws -> JSONValue? {
         var state: JSONValue?
         for _ in 0..<600 where state != "success" && state != "failed" {
