@@ -30,6 +30,8 @@ struct BenchBundle: DAGBundle {
             dags = Handover.dags()
         } else if name == Adoption.name {
             dags = Adoption.dags(size)
+        } else if name == Web.name {
+            dags = Web.dags()
         } else {
             dags = Self.dag(name, size, environment).map { [$0] } ?? []
         }

@@ -63,6 +63,10 @@ struct BenchCase: Sendable {
         BenchCase(
             name: "soak", size: 1_000_000, summary: "waits of every kind, one after another, in one standalone",
             measure: Soak.measure),
+        BenchCase(
+            name: Web.name, size: 1_000_000,
+            summary: "pages, reads and events over HTTP, beside so many waits, 1,000 DAGs and a tenth as many runs",
+            measure: Web.measure),
         BenchCase(name: "idle", size: 1, summary: "a standalone that has nothing to do", measure: Idle.measure),
     ]
 }
