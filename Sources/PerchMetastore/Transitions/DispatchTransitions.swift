@@ -135,20 +135,21 @@ extension Transaction {
 
     /// The dispatches that reports are of; nil where it is not the current one.
     private func running(_ reports: [TaskReport]) throws -> [RunningDispatch?] {
-        var running: [Int64: (dispatchID: Int64, dispatch: RunningDispatch)] = [:]
-        func take(_ row: borrowing SQLRow) throws {
-            let dispatch = RunningDispatch(
+        func dispatch(_ row: borrowing SQLRow) throws -> RunningDispatch {
+            RunningDispatch(
                 instance: Instance(
                     id: row.int64(0), runKey: row.int64(2), taskIndex: row.int(3), mapIndex: row.int(4),
                     tryNumber: row.int(5)),
                 firstTry: row.int(6), cancel: try row.optionalName(7, as: TaskState.self), reason: row.optionalText(8))
-            running[row.int64(0)] = (row.int64(1), dispatch)
         }
         if reports.count == 1 {
-            try connection.query(Self.findRunning, [.integer(reports[0].taskInstanceID)]) { try take($0) }
-        } else {
-            let lists = IDChunk.lists(reports.map(\.taskInstanceID))
-            try connection.query(Self.findManyRunning, forEach: lists) { try take($1) }
+            let (id, dispatchID) = (reports[0].taskInstanceID, reports[0].dispatchID)
+            return [try first(Self.findRunning, id, dispatchID) { try dispatch($0) }]
+        }
+        var running: [Int64: (dispatchID: Int64, dispatch: RunningDispatch)] = [:]
+        let lists = IDChunk.lists(reports.map(\.taskInstanceID))
+        try connection.query(Self.findManyRunning, forEach: lists) { _, row in
+            running[row.int64(0)] = (row.int64(1), try dispatch(row))
         }
         return reports.map { report in
             let found = running[report.taskInstanceID]
@@ -158,7 +159,7 @@ extension Transaction {
 
     private static let findRunning: StaticString = """
         SELECT ti_id, dispatch_id, run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason
-        FROM task_instance WHERE ti_id = :1 AND state = 'running' {for_update}
+        FROM task_instance WHERE ti_id = :1 AND dispatch_id = :2 AND state = 'running' {for_update}
         """
 
     private static let findManyRunning: StaticString = """

@@ -34,7 +34,8 @@ package struct Sabotage: Sendable {
     /// All of them.
     package static let all: [Sabotage] = [
         statement(
-            "finish-without-fence", in: "try_number, first_try, cancel_state, cancel_reason FROM task_instance",
+            "finish-without-fence",
+            in: "first_try, cancel_state, cancel_reason\nFROM task_instance WHERE ti_id = :1 AND dispatch_id = :2",
             "AND dispatch_id = :2", becomes: "AND (dispatch_id = :2 OR 1 = 1)"),
         statement(
             "step-without-fence", in: "SELECT try_number FROM task_instance",
@@ -61,7 +62,8 @@ package struct Sabotage: Sendable {
             "outcome-overwritten", in: "UPDATE journal SET outcome = :4, event_seq = :5, fired_at = :6, fired_by = :7",
             "AND key = :3", becomes: "AND (key = :3 OR kind = 'wait')"),
         statement(
-            "slot-not-released", in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING pool, slots, limits",
+            "slot-not-released",
+            in: "DELETE FROM pool_slot WHERE dispatch_id = :1 RETURNING dispatch_id, pool, slots, limits",
             "WHERE dispatch_id = :1", becomes: "WHERE dispatch_id = :1 AND 1 = 0"),
         statement(
             "pool-without-limit",
