@@ -15,8 +15,7 @@ final class DAGFolderWatch: @unchecked Sendable {
     private let reactor: any Reactor
     private let log: Logger
     private let onChange: @Sendable () -> Void
-    private var descriptor: Int32 = -1
-    private var watched: [Int32: String] = [:]
+    private var watches: FolderWatches?
     private var last: FolderListing?
     private var lookTimer: LoopTimer?
     private var slowTimer: LoopTimer?
@@ -55,35 +54,22 @@ final class DAGFolderWatch: @unchecked Sendable {
         reactor.submit { [self] in
             isOver = true
             for timer in [lookTimer, slowTimer] { if let timer { reactor.loop.cancel(timer) } }
-            guard descriptor >= 0 else { return }
-            reactor.loop.unwatch(descriptor)
-            close(descriptor)
-            descriptor = -1
+            watches?.close()
+            watches = nil
         }
     }
 
     private func listen() {
-        descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+        let watches = FolderWatches(on: reactor.loop, mask: Self.mask) { [self] in heard() }
+        self.watches = watches
         do {
-            guard descriptor >= 0 else { throw TextFile.fault("watch", path) }
-            try reactor.loop.watch(descriptor, for: .read) { [self] _ in heard() }
+            try watches.open(for: path)
         } catch {
             log.warning("files of DAGs are looked at every 30 s", metadata: ["reason": "\(error)"])
         }
     }
 
     private func heard() {
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 else { break }
-            var offset = 0
-            while offset + MemoryLayout<inotify_event>.size <= count {
-                let event = buffer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: inotify_event.self) }
-                if event.mask & UInt32(IN_IGNORED) != 0 { watched[event.wd] = nil }
-                offset += MemoryLayout<inotify_event>.size + Int(event.len)
-            }
-        }
         guard lookTimer == nil else { return }
         lookTimer = reactor.loop.schedule(at: reactor.loop.now + Self.settling) { [self] in
             lookTimer = nil
@@ -119,22 +105,14 @@ final class DAGFolderWatch: @unchecked Sendable {
     /// there were such.
     @discardableResult
     private func arm() -> Bool {
-        guard descriptor >= 0 else { return false }
         var folders = last?.folders ?? []
         if folders.isEmpty { folders = [Self.nearestFolder(around: path)] }
-        let known = Set(watched.values)
-        var isNew = false
-        for folder in folders where !known.contains(folder) {
-            let number = inotify_add_watch(descriptor, folder, Self.mask | UInt32(IN_ONLYDIR))
-            if number >= 0 {
-                watched[number] = folder
-                isNew = true
-            } else if errno == ENOSPC, !hasTold {
-                hasTold = true
-                log.warning("no more watches: files of DAGs in \(folder) are looked at every 30 s")
-            }
+        guard let added = watches?.add(folders) else { return false }
+        if let folder = added.refused, !hasTold {
+            hasTold = true
+            log.warning("no more watches: files of DAGs in \(folder) are looked at every 30 s")
         }
-        return isNew
+        return added.isAny
     }
 
     private static func nearestFolder(around path: String) -> String {

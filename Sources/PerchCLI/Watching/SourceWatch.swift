@@ -20,8 +20,7 @@ final class SourceWatch: @unchecked Sendable {
     private let log: Logger
     private let onUse: @Sendable () async -> Void
 
-    private var descriptor: Int32 = -1
-    private var watched: [Int32: String] = [:]
+    private var watches: FolderWatches?
     /// The state of the sources that was built last, or was there at the start.
     private var known: SourceTree?
     private var timer: LoopTimer?
@@ -68,10 +67,10 @@ final class SourceWatch: @unchecked Sendable {
     /// Begins to watch: what changes from now on is built.
     func start() {
         reactor.submit { [self] in
-            descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+            let watches = FolderWatches(on: reactor.loop, mask: Self.mask) { [self] in heard() }
+            self.watches = watches
             do {
-                guard descriptor >= 0 else { throw TextFile.fault("watch", build.folder) }
-                try reactor.loop.watch(descriptor, for: .read) { [self] _ in heard() }
+                try watches.open(for: build.folder)
             } catch {
                 log.warning("sources are looked at every 2 s", metadata: ["reason": "\(error)"])
             }
@@ -87,27 +86,14 @@ final class SourceWatch: @unchecked Sendable {
             isOver = true
             if let timer { reactor.loop.cancel(timer) }
             running?.end()
-            guard descriptor >= 0 else { return }
-            reactor.loop.unwatch(descriptor)
-            close(descriptor)
-            descriptor = -1
+            watches?.close()
+            watches = nil
         }
     }
 
     // MARK: Looking
 
     private func heard() {
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-            guard count > 0 else { break }
-            var offset = 0
-            while offset + MemoryLayout<inotify_event>.size <= count {
-                let event = buffer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: inotify_event.self) }
-                if event.mask & UInt32(IN_IGNORED) != 0 { watched[event.wd] = nil }
-                offset += MemoryLayout<inotify_event>.size + Int(event.len)
-            }
-        }
         let now = reactor.loop.now
         let first = firstHeard ?? now
         firstHeard = first
@@ -153,22 +139,13 @@ final class SourceWatch: @unchecked Sendable {
 
     /// Watches every folder that is not watched yet. Gives whether there were such.
     private func arm(_ tree: SourceTree) -> Bool {
-        guard descriptor >= 0 else {
+        guard let watches, watches.isOpen else {
             look(at: reactor.loop.now + Self.period)
             return false
         }
-        let folders = Set(watched.values)
-        var isNew = false
-        for folder in tree.folders where !folders.contains(folder) {
-            let number = inotify_add_watch(descriptor, folder, Self.mask | UInt32(IN_ONLYDIR))
-            if number >= 0 {
-                watched[number] = folder
-                isNew = true
-            } else if errno == ENOSPC {
-                look(at: reactor.loop.now + Self.period)
-            }
-        }
-        return isNew
+        let added = watches.add(tree.folders)
+        if added.refused != nil { look(at: reactor.loop.now + Self.period) }
+        return added.isAny
     }
 
     /// Nothing is under way. What changed meanwhile is looked at.
