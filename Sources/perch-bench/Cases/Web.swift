@@ -38,10 +38,10 @@ enum Web {
             variables: ["PERCH__API__LISTEN": "127.0.0.1:\(port)", "PERCH__API__TOKEN_FILE": keys])
         try await fill(engine, size)
         let sample = try await engine.metastore.read { snapshot in
-            guard let run = try snapshot.run(dagID: waiting, runID: "bench_0"),
-                let instance = try snapshot.taskInstances(runKey: run.runKey).first, let wait = instance.waitID
-            else { throw BenchError("nothing waits") }
-            return wait
+            var filter = WaitFilter()
+            filter.limit = 1
+            guard let wait = try snapshot.waits(filter).first else { throw BenchError("nothing waits") }
+            return wait.waitID
         }
         // What came before is written and given back.
         try await Task.sleep(for: .seconds(5))
