@@ -171,6 +171,14 @@ struct CommandTests {
         let explained = try home.program("deferred", "explain", "\(id)")
         #expect(explained.code == 0 && explained.output.contains("It is due at"))
         #expect(explained.errors.contains("no triggerer"))
+        do {
+            let triggerer = try InspectionDouble(
+                home.folder.path + "/inspect-1.sock", answer: #"{"error": "its memory is full"}"#)
+            defer { unlink(triggerer.path) }
+            let refused = try home.program("deferred", "explain", "\(id)")
+            #expect(refused.code == 0 && refused.output.contains("It is due at"), "\(refused)")
+            #expect(refused.errors.contains("does not answer (its memory is full)"), "\(refused)")
+        }
         let fired = try home.program("deferred", "fire", "\(id)")
         #expect(fired.code == 0)
         #expect(fired.errors.contains("note: no engine is running"))

@@ -1,33 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import PerchSDK
 import ProgramTestSupport
 import Testing
 
 @testable import PerchCLI
-
-/// A socket at which somebody listens who never says anything.
-private final class SilentSocket {
-    let path: String
-    private let descriptor: Int32
-
-    init(_ path: String) throws {
-        self.path = path
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        try #require(bound == 0 && listen(descriptor, 100) == 0)
-    }
-
-    deinit { close(descriptor) }
-}
 
 @Suite("Questions to triggerers", .timeLimit(.minutes(1)))
 struct ExplanationDeskTests {
@@ -35,7 +12,7 @@ struct ExplanationDeskTests {
     func hanging() async throws {
         let folder = try Folder()
         defer { folder.remove() }
-        let silent = try SilentSocket(folder.path + "/inspect-1")
+        let silent = try InspectionDouble(folder.path + "/inspect-1")
         let desk = ExplanationDesk { [path = silent.path] in [path] }
         let start = ContinuousClock.now
         let (silences, refusals) = await withTaskGroup(of: Bool.self) { group in

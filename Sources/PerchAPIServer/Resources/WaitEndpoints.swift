@@ -49,34 +49,7 @@ extension WaitView {
     }
 }
 
-/// Why a wait waits.
-struct ExplainedWait: Sendable {
-    var stored: StoredExplanation
-    /// What its triggerer says at this moment.
-    var live: WaitExplanation?
-    /// Why it is not the triggerer that says so.
-    var note: String?
-
-    init(_ stored: StoredExplanation, _ surroundings: APISurroundings) async {
-        self.stored = stored
-        do {
-            live = try await surroundings.explain(stored.wait.waitID)
-            guard live == nil else { return }
-            note =
-                stored.owner == nil
-                ? "no triggerer that serves the queue '\(stored.wait.queue)' is running; this is what was stored last"
-                : "the triggerer does not answer; this is what was stored last"
-        } catch {
-            let reason = (error as? PerchError)?.message ?? "it cannot be asked"
-            note = "the triggerer does not answer (\(reason)); this is what was stored last"
-        }
-    }
-
-    private var explanation: WaitExplanation { live ?? stored.explanation }
-    var sentences: [String] { explanation.sentences + stored.runSentences }
-    var probe: ProbeState? { explanation.probe }
-    var sharing: Int { explanation.sharing }
-
+extension ExplainedWait {
     static let resource = Resource<ExplainedWait>(
         "WaitExplanation",
         [
@@ -86,19 +59,19 @@ struct ExplainedWait: Sendable {
             .text("task_id", "The task's id.") { $0.stored.wait.key.taskID },
             .integer("map_index", "Which instance of a mapped task waits.") { Int64($0.stored.wait.key.mapIndex) },
             .texts("sentences", "What is watched, how, what was last seen, what comes next.") {
-                $0.explanation.sentences + $0.stored.runSentences
+                $0.sentences
             },
             .instantOrNull("next_probe_at", "When it is looked at next.") {
-                $0.explanation.probe?.nextProbeAt ?? $0.stored.wait.due
+                $0.probe?.nextProbeAt ?? $0.stored.wait.due
             },
-            .instantOrNull("last_probe_at", "When it was looked at last.") { $0.explanation.probe?.lastProbeAt },
-            .textOrNull("last_result", "What was seen then.") { $0.explanation.probe?.lastResult },
-            .integer("probes", "How often it was looked at.") { $0.explanation.probe?.probes ?? 0 },
-            .count("sharing", "How many waits share what is looked at.") { $0.explanation.sharing },
+            .instantOrNull("last_probe_at", "When it was looked at last.") { $0.probe?.lastProbeAt },
+            .textOrNull("last_result", "What was seen then.") { $0.probe?.lastResult },
+            .integer("probes", "How often it was looked at.") { $0.probe?.probes ?? 0 },
+            .count("sharing", "How many waits share what is looked at.") { $0.sharing },
             .textOrNull("owner", "The triggerer that watches it; null: none.") { $0.stored.owner },
             .flag("live", "Whether its triggerer says so at this moment, or it was stored before.") { $0.live != nil },
             .textOrNull("note", "Why it is not the triggerer that says so; null where it is.") { $0.note },
-            .instantOrNull("as_of", "When it was so.") { $0.live == nil ? $0.stored.asOf : $0.stored.readAt },
+            .instantOrNull("as_of", "When it was so.") { $0.asOf },
         ])
 }
 
@@ -197,7 +170,7 @@ extension Endpoint {
             of: ExplainedWait.resource
         ) { call in
             let stored = try await call.read { try $0.storedExplanation(of: $0.knownWait(of: call)) }
-            return await ExplainedWait(stored, call.surroundings)
+            return await ExplainedWait(stored, asking: call.surroundings.explain)
         }.ofSome,
     ]
 }

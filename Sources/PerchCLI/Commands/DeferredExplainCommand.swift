@@ -18,37 +18,11 @@ struct DeferredExplainCommand: AsyncParsableCommand {
         let (home, stored) = try await home.withMetastore { home, metastore in
             (home, try await metastore.read { try StoredExplanation(waitID, $0) })
         }
-        let live = try LiveExplanation.ask(waitID, home)
-        if live == nil {
-            Console.shared.say(stored.note)
-        }
-        var explanation = live ?? stored.explanation
-        explanation.sentences += stored.runSentences
-        guard output.format == .table else {
-            try Listing.show(stored.record(explanation, isLive: live != nil), output.format)
-            return
-        }
-        for line in stored.heading + explanation.sentences { try Console.shared.line(SafeText.neutralised(line)) }
+        let explained = await ExplainedWait(stored, asking: ExplanationDesk(of: home).ask)
+        if let note = explained.note { Console.shared.say("note: \(note)") }
+        guard output.format == .table else { return try Listing.show(explained.record, output.format) }
+        for line in explained.heading + explained.sentences { try Console.shared.line(SafeText.neutralised(line)) }
         try Console.shared.flush()
-    }
-}
-
-/// What the triggerer says of a wait at this moment.
-enum LiveExplanation {
-    /// Nil where no triggerer answers, or where it does not have the wait.
-    static func ask(_ waitID: Int64, _ home: Home) throws -> WaitExplanation? {
-        for path in home.paths.inspections() {
-            if let explanation = try ask(waitID, at: path) { return explanation }
-        }
-        return nil
-    }
-
-    /// The same of one triggerer, at its inspection socket.
-    static func ask(_ waitID: Int64, at path: String) throws -> WaitExplanation? {
-        guard case .document(let answer)? = try EngineLine.ask(["explain": .integer(waitID)], at: path),
-            let explanation = answer["explanation"], explanation != .null
-        else { return nil }
-        return try explanation.decode(WaitExplanation.self)
     }
 }
 
@@ -57,12 +31,11 @@ extension StoredExplanation {
     init(_ waitID: Int64, _ snapshot: Snapshot) throws {
         self = try snapshot.storedExplanation(of: try snapshot.knownWait(waitID))
     }
+}
 
-    /// Why it is not the triggerer that explains.
-    var note: String {
-        guard owner == nil else { return "note: the triggerer does not answer; this is what was stored last" }
-        return "note: no triggerer that serves the queue '\(wait.queue)' is running; this is what was stored last"
-    }
+/// The same with its triggerer's word.
+extension ExplainedWait {
+    private var wait: WaitRow { stored.wait }
 
     /// Whose wait it is, for what and since when.
     var heading: [String] {
@@ -84,7 +57,7 @@ extension StoredExplanation {
         return " (what \(name) is made of)"
     }
 
-    func record(_ explanation: WaitExplanation, isLive: Bool) -> Record {
+    var record: Record {
         [
             "wait_id": .number(wait.waitID),
             "dag_id": .text(wait.key.dagID),
@@ -96,15 +69,15 @@ extension StoredExplanation {
             "target": .text(wait.target),
             "since": .instant(wait.since),
             "deadline": .instant(wait.deadline),
-            "sentences": .list(explanation.sentences.map { .text($0) }),
-            "next_probe_at": .instant(explanation.probe?.nextProbeAt ?? wait.due),
-            "last_probe_at": .instant(explanation.probe?.lastProbeAt),
-            "last_result": .text(explanation.probe?.lastResult),
-            "probes": .number(explanation.probe?.probes ?? 0),
-            "sharing": .number(explanation.sharing),
-            "owner": .text(owner),
-            "live": .flag(isLive),
-            "as_of": .instant(isLive ? readAt : asOf),
+            "sentences": .list(sentences.map { .text($0) }),
+            "next_probe_at": .instant(probe?.nextProbeAt ?? wait.due),
+            "last_probe_at": .instant(probe?.lastProbeAt),
+            "last_result": .text(probe?.lastResult),
+            "probes": .number(probe?.probes ?? 0),
+            "sharing": .number(sharing),
+            "owner": .text(stored.owner),
+            "live": .flag(live != nil),
+            "as_of": .instant(asOf),
         ]
     }
 }

@@ -48,11 +48,11 @@ extension Hindrance {
             // It has fired since it was read: there is nothing more to say about it.
             return self
         }
-        let live = try LiveExplanation.ask(waitID, home)
-        let sentences = (live ?? stored.explanation).sentences + stored.runSentences
+        let explained = await ExplainedWait(stored, asking: ExplanationDesk(of: home).ask)
+        let sentences = explained.sentences
         var reason = self
         reason.fields["explanation"] = .array(sentences.map { .string($0) })
-        reason.fields["live"] = .bool(live != nil)
+        reason.fields["live"] = .bool(explained.live != nil)
         // When it is due has been said.
         let more = sentences.filter { !text.contains($0) }
         reason.text = ([text] + more).joined(separator: " ")

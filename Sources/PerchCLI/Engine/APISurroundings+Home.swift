@@ -17,7 +17,7 @@ extension APISurroundings {
             try await AttemptLogs(home: home, metastore: metastore).page(key, tryNumber, after: after, limit: limit)
         }
         if let keys { seal = { text, name in try keys.ringForSealing().seal(text, for: name) } }
-        let desk = ExplanationDesk { home.paths.inspections() }
+        let desk = ExplanationDesk(of: home)
         explain = { waitID in try await desk.ask(waitID) }
     }
 }

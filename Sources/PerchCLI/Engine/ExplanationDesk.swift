@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Dispatch
+internal import PerchMetastore
 internal import PerchSDK
 internal import Synchronization
 
@@ -23,6 +24,11 @@ final class ExplanationDesk: Sendable {
 
     init(places: @escaping @Sendable () -> [String]) { self.places = places }
 
+    /// That for the triggerers of a home.
+    convenience init(of home: Home) {
+        self.init { [paths = home.paths] in paths.inspections() }
+    }
+
     /// What the triggerer that has the wait says; nil where none has it, or none answers.
     /// - Throws: `PerchError` with what a triggerer answers that it cannot say, and `unavailable` where too many questions have
     ///   no answer yet.
@@ -42,12 +48,20 @@ final class ExplanationDesk: Sendable {
             for path in paths {
                 // A queue of its own has a thread of its own, also where others are held up.
                 DispatchQueue(label: "perch-api-question").async {
-                    question.take(Result { try LiveExplanation.ask(waitID, at: path) })
+                    question.take(Result { try Self.ask(waitID, at: path) })
                     self.busy.withLock { $0 -= 1 }
                 }
             }
         }
         return try answer.get()
+    }
+
+    /// Asks one triggerer, at its inspection socket; nil where it does not answer, or does not have the wait.
+    private static func ask(_ waitID: Int64, at path: String) throws -> WaitExplanation? {
+        guard case .document(let answer)? = try EngineLine.ask(["explain": .integer(waitID)], at: path),
+            let explanation = answer["explanation"], explanation != .null
+        else { return nil }
+        return try explanation.decode(WaitExplanation.self)
     }
 
     /// A question that several triggerers are asked: the first that has the wait answers it.

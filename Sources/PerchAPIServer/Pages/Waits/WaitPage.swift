@@ -19,7 +19,7 @@ struct WaitPage {
             return (try book.view(wait, snapshot), try snapshot.storedExplanation(of: wait), snapshot.now)
         }
         (self.view, self.now) = (view, now)
-        explained = await ExplainedWait(stored, call.surroundings)
+        explained = await ExplainedWait(stored, asking: call.surroundings.explain)
     }
 
     private var wait: WaitRow { view.wait }
