@@ -78,13 +78,18 @@ struct BackfillForm {
             }
             request.maxActiveRuns = number
         }
-        if let text = form.text("params") {
-            guard let params = try? JSONValue(parsing: Array(text.utf8)), case .object = params else {  // because it is told
-                throw PerchError(.invalid, "the params are no JSON object such as {\"region\": \"eu\"}")
-            }
-            request.params = params
-        }
+        if let text = form.text("params") { request.params = try Self.params(text) }
         return request
+    }
+
+    private static func params(_ text: String) throws -> JSONValue {
+        do {
+            let params = try JSONValue(parsing: Array(text.utf8))
+            if case .object = params { return params }
+        } catch let error as PerchError {
+            throw PerchError(.invalid, "the params are no JSON object such as {\"region\": \"eu\"}: \(error.message)")
+        }
+        throw PerchError(.invalid, "the params are no JSON object such as {\"region\": \"eu\"}")
     }
 
     // MARK: showing
