@@ -18,6 +18,7 @@ struct PageWeightTests {
                     taskID: "part_\(group).a_task_with_a_name_\(number)", kind: .empty,
                     upstream: tasks.isEmpty ? [] : [tasks.count - 1])
                 task.group = "part_\(group)"
+                task.outlets = ["s3://a-bucket-with-a-name/and/a/place/part_\(group)_\(number)"]
                 tasks.append(task)
             }
         }
@@ -48,7 +49,9 @@ struct PageWeightTests {
         for path in [
             "/", "/dags", "/dags?page=40", "/dags/large", "/dags/large?\(opened)", "/dags/large?row=500&\(opened)",
             "/dags/large/graph", "/dags/large/graph?\(opened)", "/dags/large/details", "/dags/large/runs",
-            "/dags/large/calendar", "/dags/large/runs/run_0", "/dags/large/runs/run_0/gantt", "/runs", "/tasks",
+            "/dags/large/versions", "/dags/large/definition", "/assets", "/assets/graph", "/assets/graph?around=large",
+            "/deferred", "/backfills", "/dags/large/calendar", "/dags/large/runs/run_0", "/dags/large/runs/run_0/gantt",
+            "/runs", "/tasks",
         ] {
             let answer = try await bench.page(path)
             #expect(answer.status == 200 && answer.body.utf8.count < 150_000, "\(path): \(answer.body.utf8.count)")

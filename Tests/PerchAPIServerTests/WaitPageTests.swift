@@ -81,6 +81,74 @@ struct WaitPageTests {
         try await bench.end()
     }
 
+    @Test("Before anything is done one is asked, with which waits; all that match are taken, none that came since")
+    func matching() async throws {
+        let bench = try await RESTBench()
+        for number in 0..<3 {
+            _ = try await bench.send("POST", "dags/orders/dagRuns", ["dag_run_id": .string("w\(number)")])
+        }
+        try await bench.advance()
+        let before = try await bench.waits()
+        func choose(_ form: [(String, String)]) async throws -> MarkupCheck {
+            let answer = try await bench.post("/deferred/choose", form)
+            #expect(answer.status == 200, "\(answer)")
+            let check = MarkupCheck(answer.body)
+            #expect(check.faults.isEmpty, "\(check.faults)")
+            return check
+        }
+        func fields(_ check: MarkupCheck) -> [(String, String)] {
+            check.elements.filter { $0.name == "input" && $0.attributes["type"] == "hidden" }.map {
+                ($0.attributes["name"] ?? "", $0.attributes["value"] ?? "")
+            }
+        }
+        func asks(_ check: MarkupCheck) -> String { check.texts("h1").first ?? "" }
+        let one = try await choose([("wait", "\(before[0].waitID)"), ("do", "cancel"), ("back", "/deferred?kind=file")])
+        #expect(
+            asks(one) == "Cancel 1 wait?" && one.elements.contains { $0.attributes["href"] == "/deferred?kind=file" })
+        #expect(try await bench.waits().count == before.count)
+        let filter = "kind=time&target=after"
+        let many = try await choose([("scope", "matching"), ("filter", filter), ("do", "fire"), ("wait", "1")])
+        #expect(asks(many) == "Fire 4 waits?")
+        // What begins to wait after the question is left alone.
+        bench.api.passTime()
+        _ = try await bench.send("POST", "dags/orders/dagRuns", ["dag_run_id": "late"])
+        try await bench.advance()
+        let fired = try await bench.post("/deferred/act", fields(many))
+        #expect(fired.status == 303 && fired.fields["set-cookie"]?.contains("4%20waits%20fired") == true, "\(fired)")
+        let left = try await bench.waits().filter { $0.kind == "time" }
+        #expect(left.count == 1 && left[0].key.runID == "late")
+        // Each is in the record, by itself.
+        let log = try await bench.api.metastore.read { try $0.auditLog(limit: 9) }.map(\.entry)
+        let subjects = Set(before.filter { $0.kind == "time" }.map { "/deferred/\($0.waitID)" })
+        let kept = log.filter { $0.action == "form" }
+        #expect(
+            kept.count == 4 && Set(kept.map(\.subject)) == subjects && kept.allSatisfy { $0.details["do"] == "fire" })
+        // With those that have no deadline any more it cannot be done, which is told.
+        for (what, says) in [
+            ("extend", "of%205%20waits%20is%20moved"), ("open", "of%205%20waits%20is%20away"),
+            ("extend", "With%205%20it%20could%20not%20be%20done"),
+        ] {
+            let files = try await choose([
+                ("scope", "matching"), ("filter", "kind=file"), ("do", what), ("by", "1h"),
+            ])
+            #expect(asks(files).contains("deadline of 5 waits"))
+            let moved = try await bench.post("/deferred/act", fields(files))
+            #expect(moved.status == 303 && moved.fields["set-cookie"]?.contains(says) == true, "\(moved)")
+        }
+        #expect(
+            asks(try await choose([("scope", "matching"), ("filter", "kind=http"), ("do", "cancel")])).contains(
+                "Nothing"))
+        for form in [
+            [("do", "cancel")], [("do", "sing"), ("scope", "matching")],
+            [("do", "cancel"), ("scope", "matching"), ("filter", "older_than=soon")],
+            [("do", "cancel"), ("scope", "matching"), ("filter", "kind=%FF")],
+        ] {
+            #expect(try await bench.post("/deferred/choose", form).status == 400, "\(form)")
+        }
+        #expect(try await bench.page("/deferred/choose").status == 303)
+        try await bench.end()
+    }
+
     @Test("A wait's page says why it waits, and whose triggerer says so; one that is not there is told so")
     func wait() async throws {
         var surroundings = APISurroundings()
@@ -110,6 +178,7 @@ struct WaitPageTests {
         for (path, says) in [
             ("parse", "step"), ("parse/journal", "read#0"), ("parse/output", "return_value"), ("parse/log", "no log"),
             ("landed", "/data/in.csv"), ("load?map_index=1", "load[1]"), ("landed/output", "no output"),
+            ("parse", "Tries"), ("parse", "is not stored"), ("landed", "Yes, mark it success"),
         ] {
             let check = try await bench.read("\(place)/\(path)")
             #expect(check.elements.first { $0.name == "main" }?.text.contains(says) == true, "\(path)")
@@ -175,6 +244,33 @@ struct WaitPageTests {
         #expect(
             found.elements.compactMap { $0.attributes["id"] }.filter { $0.hasPrefix("l") }
                 == ["l1000", "l2000", "l3000", "l4000", "l5000"])
+        // Lines that tell of waits are marked, and the newest are found.
+        #expect(try await bench.read(path + "?newest=1").elements.contains { $0.attributes["id"] == "l5000" })
+        try await bench.end()
+    }
+
+    @Test("Each try is told with when it began and ended and why, the earlier ones from their logs")
+    func tries() async throws {
+        var surroundings = APISurroundings()
+        surroundings.log = { key, tryNumber, after, _ in
+            guard key.taskID == "parse", tryNumber == 1, after == 0 else { return nil }
+            let lines = [
+                "2026-01-01T00:00:00Z INFO try 1, dispatch 7", "2026-01-01T00:00:10Z INFO waits for file /a ('landed')",
+                "2026-01-01T00:01:00Z ERROR it <broke>",
+            ]
+            return APISurroundings.LogPage(lines: lines, hasMore: false)
+        }
+        let bench = try await RESTBench(surroundings: surroundings)
+        let place = "/dags/orders/runs/r1/tasks/parse"
+        #expect(try await bench.post(place + "/act", [("do", "clear")]).status == 303)
+        try await bench.advance()
+        let check = try await bench.read(place)
+        let text = check.elements.first { $0.name == "main" }?.text ?? ""
+        #expect(text.contains("it <broke>") && text.contains("2026-01-01 00:00:00") && text.contains("1m"), "\(text)")
+        #expect(
+            check.elements.filter { $0.attributes["aria-label"]?.hasPrefix("The log of the try") == true }.count == 2)
+        let log = try await bench.read(place + "/log?try=1")
+        #expect(log.elements.filter { $0.attributes["class"] == "st deferred" && $0.text.hasSuffix("wait") }.count == 1)
         try await bench.end()
     }
 }

@@ -106,16 +106,3 @@ private enum AssetRecords {
         ]
     }
 }
-
-extension Snapshot {
-    /// An asset that somebody names.
-    fileprivate func knownAsset(_ name: String) throws -> AssetRow {
-        let assets = try assets()
-        if let asset = assets.first(where: { $0.name == name }) { return asset }
-        throw PerchError(
-            .notFound,
-            assets.isEmpty
-                ? "there is no asset '\(name)', nor any other"
-                : "there is no asset '\(name)'; \(NearName.hint(name, assets.map(\.name)))")
-    }
-}

@@ -55,11 +55,13 @@ struct BackfillCreateCommand: AsyncParsableCommand {
                 let row = try snapshot.knownDAG(dag)
                 let definition = try snapshot.definition(ofVersion: row.versionID)
                 let zone = definition.schedule.timeZone
-                var request = BackfillRequest(
-                    dagID: dag, from: try Self.first(from, zone), to: try Self.last(to, zone, now: snapshot.now))
-                guard request.from <= request.to else {
-                    throw ValidationError("--from is \(from), and --to is \(to), which is before it")
+                let span: (from: Timestamp, to: Timestamp)
+                do {
+                    span = try BackfillRequest.span(from: from, to: to, zone: zone, now: snapshot.now) { "--\($0)" }
+                } catch let error as PerchError {
+                    throw ValidationError(error.message)
                 }
+                var request = BackfillRequest(dagID: dag, from: span.from, to: span.to)
                 request.isReverse = reverse
                 request.reprocess = reprocess
                 request.maxActiveRuns = maxActiveRuns
@@ -83,30 +85,6 @@ struct BackfillCreateCommand: AsyncParsableCommand {
             }
             try home.noteMissingEngine("the backfill begins once one is started")
         }
-    }
-
-    /// The first instant of a date in the schedule's zone, or the instant.
-    private static func first(_ text: String, _ zone: String) throws -> Timestamp {
-        do {
-            return try Timestamp(parsing: text, dateIn: zone)
-        } catch {
-            throw ValidationError("--from: \(error.message)")
-        }
-    }
-
-    /// The last instant of a date in the schedule's zone, of today the present; or the instant.
-    private static func last(_ text: String, _ zone: String, now: Timestamp) throws -> Timestamp {
-        let start: Timestamp
-        do {
-            start = try Timestamp(parsing: text, dateIn: zone)
-        } catch {
-            throw ValidationError("--to: \(error.message)")
-        }
-        let isDate = text.utf8.count == "2026-01-01".utf8.count
-        guard isDate, start <= now,
-            let midnight = try CronSchedule("0 0 * * *", timeZone: zone).next(after: start)
-        else { return start }
-        return min(midnight + TimeSpan(microseconds: -1), now)
     }
 }
 

@@ -17,19 +17,7 @@ struct DAGsVersionsCommand: AsyncParsableCommand {
     func run() async throws {
         let dag = dag
         let records = try await home.withMetastore { _, metastore in
-            try await metastore.read { snapshot in
-                let row = try snapshot.knownDAG(dag)
-                let versions = try snapshot.versions(dagID: dag)
-                return try versions.enumerated().map { place, version in
-                    let definition = try snapshot.definition(ofVersion: version.versionID)
-                    let before = try versions.dropFirst(place + 1).first.map {
-                        try snapshot.definition(ofVersion: $0.versionID)
-                    }
-                    let changes = before.map { DAGDifference(from: $0, to: definition).changes.count }
-                    return Self.record(
-                        version, definition, changes, isNewest: version.versionID == row.versionID)
-                }
-            }
+            try await metastore.read { try $0.describedVersions(of: dag).map(Self.record) }
         }
         var listing = Listing(
             output.format,
@@ -38,15 +26,13 @@ struct DAGsVersionsCommand: AsyncParsableCommand {
         try listing.finish(empty: "no versions")
     }
 
-    private static func record(
-        _ version: DAGVersionRow, _ definition: DAGDefinition, _ changes: Int?, isNewest: Bool
-    ) -> Record {
+    private static func record(_ version: DescribedVersion) -> Record {
         [
-            "version": .number(version.number), "created_at": .instant(version.createdAt),
-            "bundle_version": .text(version.bundleVersion), "tasks": .number(definition.tasks.count),
+            "version": .number(version.row.number), "created_at": .instant(version.row.createdAt),
+            "bundle_version": .text(version.row.bundleVersion), "tasks": .number(version.tasks),
             // How many things differ from the version before.
-            "changes": .number(changes.map(Int64.init)), "runs": .number(version.runs), "is_newest": .flag(isNewest),
-            "content_hash": .text(version.contentHash),
+            "changes": .number(version.changes.map(Int64.init)), "runs": .number(version.row.runs),
+            "is_newest": .flag(version.isNewest), "content_hash": .text(version.row.contentHash),
         ]
     }
 }
@@ -76,24 +62,17 @@ struct DAGsDiffCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (dag, run, from, to) = (dag, run, from, to)
-        let (older, newer, changes) = try await home.withMetastore { _, metastore in
+        let difference = try await home.withMetastore { _, metastore in
             try await metastore.read { snapshot in
-                let newer = try snapshot.knownVersion(dag, to)
                 var number = from
                 if let run {
                     let versionID = try snapshot.knownRun(dag, run).versionID
                     number = try snapshot.versions(dagID: dag).first { $0.versionID == versionID }?.number
                 }
-                if number == nil, newer.number == 1 {
-                    throw PerchError(.notFound, "DAG '\(dag)' has one version: there is nothing to compare it with")
-                }
-                let older = try snapshot.knownVersion(dag, number ?? newer.number - 1)
-                let difference = DAGDifference(
-                    from: try snapshot.definition(ofVersion: older.versionID),
-                    to: try snapshot.definition(ofVersion: newer.versionID))
-                return (older.number, newer.number, difference.changes)
+                return try snapshot.difference(ofDAG: dag, from: number, to: to)
             }
         }
+        let changes = difference.changes
         guard output.format == .table else {
             var listing = Listing(output.format)
             try listing.add(changes.map(Self.record))
@@ -101,7 +80,9 @@ struct DAGsDiffCommand: AsyncParsableCommand {
         }
         for change in changes { try Console.shared.line(SafeText.neutralised(Self.line(change))) }
         try Console.shared.flush()
-        if changes.isEmpty { Console.shared.say("versions \(older) and \(newer) of \(dag) do not differ") }
+        if changes.isEmpty {
+            Console.shared.say("versions \(difference.older) and \(difference.newer) of \(dag) do not differ")
+        }
     }
 
     private static func record(_ change: DAGDifference.Change) -> Record {

@@ -4,18 +4,6 @@ internal import PerchMetastore
 internal import PerchSDK
 
 extension Snapshot {
-    /// A version of a DAG that is there; nil means the one on which its next run starts.
-    func knownVersion(_ dagID: String, _ number: Int?) throws -> DAGVersionRow {
-        let row = try knownDAG(dagID)
-        let versions = try versions(dagID: dagID)
-        let wanted = number ?? row.versionNumber
-        if let version = versions.first(where: { $0.number == wanted }) { return version }
-        let numbers = versions.prefix(10).map { "\($0.number)" }.joined(separator: ", ")
-        throw PerchError(
-            .notFound,
-            "DAG '\(dagID)' has no version \(wanted); there are \(numbers)\(versions.count > 10 ? ", …" : "")")
-    }
-
     /// A run that is there.
     func knownRun(_ dagID: String, _ runID: String) throws -> RunRow {
         _ = try knownDAG(dagID)

@@ -35,6 +35,36 @@ public struct BackfillRequest: Sendable {
     }
 }
 
+extension BackfillRequest {
+    /// The instants from which and to which a backfill goes, given as people write them: instants, or dates on the clock of the
+    /// schedule's time zone, of which the last is meant whole, and of today as far as the present.
+    ///
+    /// - Parameter name: What the two are called where they are wrong: `--from` and `--to`.
+    /// - Throws: `PerchError` (`invalid`), which begins with the name of what is wrong.
+    package static func span(
+        from: String, to: String, zone: String, now: Timestamp, name: (_ end: String) -> String
+    ) throws -> (from: Timestamp, to: Timestamp) {
+        func instant(_ text: String, _ end: String) throws -> Timestamp {
+            do {
+                return try Timestamp(parsing: text, dateIn: zone)
+            } catch {
+                throw PerchError(.invalid, "\(name(end)): \(error.message)")
+            }
+        }
+        let (first, start) = (try instant(from, "from"), try instant(to, "to"))
+        var last = start
+        let isDate = to.utf8.count == "2026-01-01".utf8.count
+        if isDate, start <= now, let midnight = try CronSchedule("0 0 * * *", timeZone: zone).next(after: start) {
+            last = min(midnight + TimeSpan(microseconds: -1), now)
+        }
+        guard first <= last else {
+            throw PerchError(
+                .invalid, "\(name("from")) is \(from), and \(name("to")) is \(to), which is before it")
+        }
+        return (first, last)
+    }
+}
+
 /// A date that a backfill has to do with.
 public struct BackfillDate: Sendable, Hashable {
     /// What becomes of it.

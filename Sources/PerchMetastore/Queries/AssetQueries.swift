@@ -30,20 +30,15 @@ extension Snapshot {
             change(&assets[name, default: AssetRow(name: name)])
         }
         for dag in try dags() where dag.isActive {
-            let definition = try definition(ofVersion: dag.versionID)
-            if case .events(let schedule) = definition.schedule {
-                for pattern in schedule.patterns where pattern.name == Asset.eventName {
-                    guard let name = pattern.key else { continue }
-                    note(name) { asset in
+            for use in try definition(ofVersion: dag.versionID).assetUses {
+                note(use.name) { asset in
+                    guard let taskID = use.taskID else {
                         if asset.startedDAGs.last != dag.dagID { asset.startedDAGs.append(dag.dagID) }
+                        return
                     }
+                    let place = AssetRow.TaskName(dagID: dag.dagID, taskID: taskID)
+                    if use.kind == .updates { asset.producers.append(place) } else { asset.sensors.append(place) }
                 }
-            }
-            for task in definition.tasks {
-                let place = AssetRow.TaskName(dagID: dag.dagID, taskID: task.taskID)
-                for outlet in task.outlets { note(outlet) { $0.producers.append(place) } }
-                let waits = [task.sensorTrigger, task.start?.trigger].compactMap(\.self)
-                for name in waits.compactMap(\.assetName) { note(name) { $0.sensors.append(place) } }
             }
         }
         let updates = try rows(
@@ -59,6 +54,52 @@ extension Snapshot {
             }
         }
         return assets.values.sorted { $0.name < $1.name }
+    }
+
+    /// An asset that somebody names.
+    package func knownAsset(_ name: String) throws -> AssetRow {
+        let assets = try assets()
+        if let asset = assets.first(where: { $0.name == name }) { return asset }
+        throw PerchError(
+            .notFound,
+            assets.isEmpty
+                ? "there is no asset '\(name)', nor any other"
+                : "there is no asset '\(name)'; \(NearName.hint(name, assets.map(\.name)))")
+    }
+}
+
+/// What a DAG has to do with an asset.
+package struct AssetUse: Sendable, Hashable {
+    package enum Kind: Sendable {
+        /// Its updates start runs of the DAG.
+        case starts
+        /// A task updates it.
+        case updates
+        /// A task waits for its updates.
+        case waits
+    }
+
+    package var name: String
+    package var kind: Kind
+    /// Nil where the DAG itself has to do with it.
+    package var taskID: String?
+}
+
+extension DAGDefinition {
+    /// The assets that the DAG has to do with: those that start it, then those of its tasks, in their order.
+    package var assetUses: [AssetUse] {
+        var uses: [AssetUse] = []
+        if case .events(let schedule) = schedule {
+            for pattern in schedule.patterns where pattern.name == Asset.eventName {
+                if let name = pattern.key { uses.append(AssetUse(name: name, kind: .starts)) }
+            }
+        }
+        for task in tasks {
+            uses += task.outlets.map { AssetUse(name: $0, kind: .updates, taskID: task.taskID) }
+            let waits = [task.sensorTrigger, task.start?.trigger].compactMap(\.self)
+            uses += waits.compactMap(\.assetName).map { AssetUse(name: $0, kind: .waits, taskID: task.taskID) }
+        }
+        return uses
     }
 }
 

@@ -68,3 +68,63 @@ extension Snapshot {
         }
     }
 }
+
+/// A version with how much it has and has changed.
+package struct DescribedVersion: Sendable, Hashable {
+    package var row: DAGVersionRow
+    package var tasks: Int
+    /// How many things differ from the version before; nil: there is none before.
+    package var changes: Int?
+    /// Whether the next run starts on it.
+    package var isNewest: Bool
+}
+
+/// What differs between two versions of a DAG.
+package struct VersionDifference: Sendable, Hashable {
+    package var older: Int
+    package var newer: Int
+    package var changes: [DAGDifference.Change]
+}
+
+extension Snapshot {
+    /// A version of a DAG that is there; nil means the one on which its next run starts.
+    package func knownVersion(_ dagID: String, _ number: Int?) throws -> DAGVersionRow {
+        let row = try knownDAG(dagID)
+        let versions = try versions(dagID: dagID)
+        let wanted = number ?? row.versionNumber
+        if let version = versions.first(where: { $0.number == wanted }) { return version }
+        let numbers = versions.prefix(10).map { "\($0.number)" }.joined(separator: ", ")
+        throw PerchError(
+            .notFound,
+            "DAG '\(dagID)' has no version \(wanted); there are \(numbers)\(versions.count > 10 ? ", …" : "")")
+    }
+
+    /// The versions of a DAG with what they have changed, the newest first; only those before a number, at most so many.
+    package func describedVersions(
+        of dagID: String, before number: Int = .max, limit: Int = .max
+    ) throws -> [DescribedVersion] {
+        let dag = try knownDAG(dagID)
+        let versions = try versions(dagID: dagID)
+        return try versions.enumerated().filter { $0.element.number < number }.prefix(limit).map { place, row in
+            let definition = try definition(ofVersion: row.versionID)
+            let before = try versions.dropFirst(place + 1).first.map { try self.definition(ofVersion: $0.versionID) }
+            return DescribedVersion(
+                row: row, tasks: definition.tasks.count,
+                changes: before.map { DAGDifference(from: $0, to: definition).changes.count },
+                isNewest: row.versionID == dag.versionID)
+        }
+    }
+
+    /// What differs between two versions of a DAG. `to` nil means the newest, `from` nil the one before `to`.
+    /// - Throws: `notFound` where one of them is not there, or there is none to compare with.
+    package func difference(ofDAG dagID: String, from: Int?, to: Int?) throws -> VersionDifference {
+        let newer = try knownVersion(dagID, to)
+        if from == nil, newer.number == 1 {
+            throw PerchError(.notFound, "DAG '\(dagID)' has one version: there is nothing to compare it with")
+        }
+        let older = try knownVersion(dagID, from ?? newer.number - 1)
+        let difference = DAGDifference(
+            from: try definition(ofVersion: older.versionID), to: try definition(ofVersion: newer.versionID))
+        return VersionDifference(older: older.number, newer: newer.number, changes: difference.changes)
+    }
+}

@@ -15,7 +15,7 @@ struct DAGHead: Sendable {
 
     static let views: [(name: String?, words: String)] = [
         (nil, "Grid"), ("graph", "Graph"), ("runs", "Runs"), ("gantt", "Gantt"), ("calendar", "Calendar"),
-        ("details", "Details"),
+        ("details", "Details"), ("versions", "Versions"), ("definition", "Definition"),
     ]
 
     /// A page about the DAG: `view` nil is the grid, and what has no tab is its own.
@@ -41,8 +41,11 @@ struct DAGHead: Sendable {
         let paused: HTML = .when(row.isPaused, "<span class=\"tag\">⏸ paused</span> ")
         guard call.may(.user), row.isActive else { return "<div>\(paused)</div>" }
         let trigger = PagePath.dag(row.dagID, "trigger")
+        let backfill: HTML = .when(
+            call.mayOperate && definition.schedule.hasDates,
+            "<a class=\"button\" href=\"\(exact: PagePath.dag(row.dagID, "backfill"))\">Backfill</a> ")
         return """
-            <div>\(paused)\(Self.pauseButton(row, call, kind: "", back: call.path)) \
+            <div>\(paused)\(Self.pauseButton(row, call, kind: "", back: call.path)) \(backfill)\
             <a class="button main" href="\(exact: trigger)">Trigger</a></div>
             """
     }
@@ -56,5 +59,15 @@ struct DAGHead: Sendable {
             <button class="\(kind)" aria-label="\(row.isPaused ? "Unpause" : "Pause") \(row.dagID)">\
             \(row.isPaused ? "Unpause" : "Pause")</button>
             """)
+    }
+}
+
+extension ScheduleDefinition {
+    /// Whether runs are created for dates, which can be filled where they lie in the past.
+    fileprivate var hasDates: Bool {
+        switch self {
+        case .cron, .every, .timetable: true
+        case .none, .once, .continuous, .events: false
+        }
     }
 }

@@ -20,6 +20,8 @@ extension PageRoute {
         },
         .page("/dags/{dag_id}/calendar") { call in try await CalendarPage(call).content },
         .page("/dags/{dag_id}/details") { call in try await DetailsPage(call).content },
+        .page("/dags/{dag_id}/versions") { call in try await VersionsPage(call).content },
+        .page("/dags/{dag_id}/definition") { call in try await DefinitionPage(call).content },
     ]
 }
 

@@ -59,7 +59,7 @@ struct GraphPage {
             """)
     }
 
-    private static let zoomBar: HTML = """
+    static let zoomBar: HTML = """
         <div class="zoom"><button type="button" value="in" aria-label="Larger">+</button>\
         <button type="button" value="out" aria-label="Smaller">−</button>\
         <button type="button" value="fit">Fit</button><button type="button" value="reset">Reset</button>\

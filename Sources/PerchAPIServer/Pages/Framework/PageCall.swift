@@ -33,6 +33,13 @@ struct PageCall: Sendable {
     /// Whether the one who asks sees what is of a DAG.
     func sees(_ dagID: String) -> Bool { caller.right(for: dagID) >= .viewer }
 
+    /// - Throws: `Refusal` (403) where the one who asks may not do so much with a DAG.
+    func require(_ needed: APIRight, for dagID: String) throws(Refusal) {
+        let right = caller.right(for: dagID)
+        guard right < needed else { return }
+        throw AccessControl.forbidden(right, needed, " with the DAG '\(dagID.shown(60))'")
+    }
+
     /// The same page with other values behind the question mark; nil takes one away.
     func link(_ changes: KeyValuePairs<String, String?>) -> String {
         path + PagePath.query(query.replacing(changes).map { ($0.name, $0.value) })

@@ -7,10 +7,13 @@ extension HTML {
     static func json(_ text: String, most: Int = 16_384) -> HTML {
         guard text.utf8.count <= most else {
             return
-                "<pre>\(String(decoding: text.utf8.prefix(most), as: UTF8.self)) …</pre><p class=\"soft\">The beginning of \(text.utf8.count.grouped) bytes; the API gives all of it.</p>"
+                "<pre tabindex=\"0\">\(String(decoding: text.utf8.prefix(most), as: UTF8.self)) …</pre><p class=\"soft\">The beginning of \(text.utf8.count.grouped) bytes; the API gives all of it.</p>"
         }
         let value = try? JSONValue(parsingEnvelope: text)  // because what is no JSON is shown as it stands
-        return "<pre>\(value.map { $0.indented() } ?? text)</pre>"
+        let shown = value.map { $0.indented() } ?? text
+        // What may be higher than its frame is moved by keys, too.
+        let isHigh = shown.utf8.count { $0 == UInt8(ascii: "\n") } > 15 || shown.utf8.count > 1_000
+        return "<pre\(HTML.when(isHigh, " tabindex=\"0\""))>\(shown)</pre>"
     }
 }
 

@@ -111,7 +111,6 @@ enum Script {
             });
             const bar = box.parentElement.querySelector(".zoom");
             if (bar) {
-              bar.classList.add("on");
               const acts = {in: () => zoom(1 / 1.25), out: () => zoom(1.25), fit, reset};
               bar.querySelectorAll("button").forEach((b) => b.addEventListener("click", () => acts[b.value]()));
             }

@@ -25,6 +25,9 @@ enum Stylesheet {
         body{margin:0}
         a{color:var(--link);text-decoration:none;text-underline-offset:2px}
         a:hover{text-decoration:underline}
+        main p a,main dd a,main li a,td a,tbody th a{text-decoration:underline;
+        text-decoration-color:color-mix(in srgb,currentColor 45%,transparent)}
+        main a.button,main a.tag,main a.m,main nav a,.grid a{text-decoration:none}
         :focus-visible{outline:2px solid var(--focus);outline-offset:2px;border-radius:3px}
         main:focus{outline:none}
         h1{font-size:20px;line-height:1.3;margin:0;font-weight:650;letter-spacing:-.01em;overflow-wrap:anywhere}
@@ -36,6 +39,7 @@ enum Stylesheet {
         time,.num{font-variant-numeric:tabular-nums}
         pre{background:var(--sunk);border:1px solid var(--line);border-radius:6px;padding:10px 12px;overflow:auto;
         margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere;max-height:60vh}
+        td pre{min-width:28ch}
         .vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
         .skip{position:absolute;left:8px;top:-60px;background:var(--panel);padding:8px 12px;z-index:3;
         border:1px solid var(--line);border-radius:0 0 6px 6px}
@@ -140,7 +144,7 @@ enum Stylesheet {
         .top nav ul{flex-wrap:nowrap;overflow-x:auto}.top nav a{padding:8px 9px 7px;white-space:nowrap}
         .tools{margin-left:auto}th,td{padding:6px 8px}.facts{grid-template-columns:minmax(0,1fr);gap:0}
         .facts dd{margin:0 0 6px}.head>h1+*{margin-left:0}
-        th.wrap{min-width:112px}.marks a:nth-last-child(n+6){display:none}.acts{flex-direction:column}
+        th.wrap{min-width:112px}td.wrap{min-width:96px}.marks a:nth-last-child(n+6){display:none}.acts{flex-direction:column}
         .plot text{font-size:19px}}
         @media (prefers-reduced-motion:no-preference){.fresh{animation:f .6s}}
         @keyframes f{from{opacity:.6}}
@@ -173,7 +177,7 @@ enum Stylesheet {
         .bar{display:block;width:18px;margin:0 auto 3px;background:transparent}
         .bar rect{fill:var(--c)}
         .graph{border:1px solid var(--line);border-radius:8px;background:var(--panel);overflow:auto;max-height:74vh;
-        overscroll-behavior:contain}
+        overscroll-behavior:contain;margin:0 0 10px}
         .graph svg{display:block;max-width:none}
         .graph.zoomed{overflow:hidden}
         .graph .edge{fill:none;stroke:var(--soft);stroke-width:1.2;opacity:.75}
@@ -186,7 +190,7 @@ enum Stylesheet {
         .graph .node text.sym{fill:var(--on);font:700 11px "DejaVu Sans","Segoe UI Symbol",sans-serif}
         .graph a:focus-visible rect,.graph a:hover rect{stroke-width:2.6}
         .zoom{display:flex;gap:6px;margin:0 0 8px;align-items:center}
-        .zoom:not(.on){display:none}
+        @media (scripting:none){.zoom{display:none}}
         .gantt{width:100%;min-width:640px}
         .gantt td{padding:2px 12px;vertical-align:middle}
         .gantt th{max-width:260px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}

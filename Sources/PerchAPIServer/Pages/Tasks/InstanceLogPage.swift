@@ -8,6 +8,8 @@ struct InstanceLogPage {
     private static let size = 250
     /// So many lines are looked through for what is searched for before the page ends.
     private static let mostLookedAt = 20_000
+    /// So many lines are passed over on the way to the newest ones.
+    private static let mostPassed = 100_000
 
     private let call: PageCall
     private let head: InstanceHead
@@ -23,6 +25,10 @@ struct InstanceLogPage {
         self.head = head
         let search = call.query.text("search")?.lowercased()
         var place = call.query.number("after", in: 0...Int(Int32.max)) ?? 0
+        if call.query["newest"] != nil, search == nil {
+            let end = try await Self.end(head, call.surroundings)
+            place = max(0, end - Self.size)
+        }
         let first = place
         var found: [(number: Int, text: AttemptLogText)] = []
         var hasMore = head.tryNumber > 0
@@ -49,7 +55,23 @@ struct InstanceLogPage {
         (lines, next, self.hasLog) = (found, hasMore ? place : nil, hasLog)
     }
 
+    /// How many lines there are, as far as it goes on.
+    private static func end(_ head: InstanceHead, _ surroundings: APISurroundings) async throws -> Int {
+        var (place, hasMore) = (0, head.tryNumber > 0)
+        while hasMore, place < mostPassed {
+            guard let page = try await surroundings.log(head.key, head.tryNumber, place, 10_000) else { break }
+            place += page.lines.count
+            hasMore = page.hasMore && !page.lines.isEmpty
+        }
+        return place
+    }
+
     var content: PageContent { head.content(.log, head.tries(.log) + search + log) }
+
+    /// Whether a line tells of a wait, as the engine writes it.
+    private static func isOfWait(_ message: String) -> Bool {
+        ["waits for ", "sleeps ", "the wait '", "fired: ", "timed out"].contains { message.hasPrefix($0) }
+    }
 
     private var search: HTML {
         let hidden = [("map_index", call.query["map_index"]), ("try", call.query["try"])].map { name, value -> HTML in
@@ -58,7 +80,8 @@ struct InstanceLogPage {
         return """
             <form class="row" role="search" action="\(exact: call.path)"><label class="vh" for="search">Search the log</label>\
             <input class="grow" type="search" id="search" name="search" placeholder="Search the log" \
-            value="\(exact: call.query["search"] ?? "")">\(hidden)<button>Search</button></form>
+            value="\(exact: call.query["search"] ?? "")">\(hidden)<button>Search</button> <a class="button" \
+            href="\(exact: call.link(["search": nil, "after": nil, "newest": "1"]))">Newest lines</a></form>
             """
     }
 
@@ -73,6 +96,8 @@ struct InstanceLogPage {
                 switch level {
                 case "error": "<span class=\"st failed\">error</span>"
                 case "warning": "<span class=\"st up_for_retry\">warning</span>"
+                case "info" where Self.isOfWait(line.text.message):
+                    "<span class=\"st deferred\"><i aria-hidden=\"true\">\(TaskState.deferred.symbol)</i>wait</span>"
                 default: "<span class=\"soft\">\(level ?? "")</span>"
                 }
             return """
@@ -88,10 +113,11 @@ struct InstanceLogPage {
                 PageColumn("What"),
             ], rows,
             empty: call.query.text("search") == nil ? "The log is empty." : "None of these lines has that in it.")
-        let isFirst = (call.query.number("after", in: 0...Int(Int32.max)) ?? 0) == 0
+        let isFirst =
+            call.query["newest"] == nil && (call.query.number("after", in: 0...Int(Int32.max)) ?? 0) == 0
         return table
             + HTML.pager(
-                "\(lines.count) lines", before: isFirst ? nil : call.link(["after": nil]),
-                after: next.map { call.link(["after": "\($0)"]) })
+                "\(lines.count) lines", before: isFirst ? nil : call.link(["after": nil, "newest": nil]),
+                after: next.map { call.link(["after": "\($0)", "newest": nil]) })
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import HTTPTypes
 import PerchMetastore
 import PerchSDK
 
@@ -10,12 +9,15 @@ struct InstancePage {
     private let head: InstanceHead
     private let hindrances: [Hindrance]
     private let waits: [WaitView]
+    /// What is said of the wait, where it is one.
+    private let explained: ExplainedWait?
+    private let tries: InstanceTries
     /// The waits of the try, those that have ended too.
     private let past: [JournalEntry]
 
     init(_ call: PageCall) async throws {
         self.call = call
-        (head, hindrances, waits, past) = try await call.read { snapshot in
+        let (head, hindrances, waits, stored, past, recorded) = try await call.read { snapshot in
             let head = try InstanceHead(call, snapshot)
             var filter = WaitFilter()
             (filter.dagID, filter.runID, filter.taskID) = (head.key.dagID, head.key.runID, head.key.taskID)
@@ -28,15 +30,28 @@ struct InstancePage {
             let past = try snapshot.journal(
                 taskInstanceID: head.row.taskInstanceID, tryNumber: head.tryNumber, after: -1, limit: 100,
                 bytes: 1 << 18)
-            return (head, try snapshot.hindrances(head.key, isEngineRunning: true), waits, past.entries)
+            return (
+                head, try snapshot.hindrances(head.key, isEngineRunning: true), waits,
+                try waits.count == 1 ? snapshot.storedExplanation(of: waits[0].wait) : nil, past.entries,
+                try snapshot.recordedTries(of: head.row.taskInstanceID, limit: InstanceTries.most)
+            )
         }
+        (self.head, self.hindrances, self.waits, self.past) = (head, hindrances, waits, past)
+        if let stored { explained = await ExplainedWait(stored, call.surroundings) } else { explained = nil }
+        tries = await InstanceTries(head, recorded, call.surroundings)
     }
 
-    var content: PageContent { head.content(.overview, why + waiting + facts + history + actions) }
+    var content: PageContent {
+        head.content(.overview, why + waiting + facts + tries.html + history + actions + declaration)
+    }
 
     private var why: HTML {
         guard !hindrances.isEmpty else { return .empty }
-        let lines = hindrances.map { reason -> HTML in "<li>\(reason.text)</li>" }
+        // When it is due has been said.
+        let more = (explained?.sentences ?? []).filter { sentence in !hindrances.contains { $0.text.contains(sentence) }
+        }
+        let note = explained?.note.map { "Note: \($0)." }
+        let lines = (hindrances.map(\.text) + more + [note].compactMap(\.self)).map { "<li>\($0)</li>" as HTML }
         return """
             <section aria-labelledby="why"><h2 id="why">Why it stands where it stands</h2><ul>\(lines)</ul></section>
             """
@@ -121,52 +136,24 @@ struct InstancePage {
             \(button("Yes, cancel it", "cancel", "risk"))</details>
             """)
         return """
-            <section aria-labelledby="do"><h2 id="do">By hand</h2><p>\(button("Run again", "clear")) \
-            \(button("Run again with what comes after", "clear-downstream")) \(button("Mark success", "success")) \
-            \(button("Mark failed", "failed")) \(button("Mark skipped", "skipped"))</p>\(cancel)</section>
+            <section aria-labelledby="do"><h2 id="do">By hand</h2>\
+            <details class="box"><summary>Run it again…</summary><p>It gets a new try, and an empty journal. What comes after it \
+            has run on its old output, unless it runs again, too.</p><p>\(button("Yes, run it again", "clear")) \
+            \(button("Yes, with all that comes after", "clear-downstream"))</p></details>\
+            <details class="box"><summary>Mark it…</summary><p>It gets a state without running: what comes after it goes on by \
+            that. What runs is cancelled.</p><p>\(button("Yes, mark it success", "success")) \
+            \(button("Yes, mark it failed", "failed", "risk")) \(button("Yes, mark it skipped", "skipped"))</p></details>\
+            \(cancel)</section>
             """
     }
-}
 
-/// What a task instance's page does with it.
-struct InstanceActions {
-    private let call: PageCall
-
-    init(_ call: PageCall) { self.call = call }
-
-    func perform() async throws -> PageReply {
-        let (call, by, what) = (call, call.caller.name, call.form["do"] ?? "")
-        let key = try await call.read { try InstanceHead(call, $0).key }
-        let mapIndex = key.mapIndex < 0 ? nil : key.mapIndex
-        let way = PagePath.instance(key, nil)
-        switch what {
-        case "clear", "clear-downstream":
-            let cleared = try await call.write { transaction in
-                try transaction.clear(
-                    dagID: key.dagID, runID: key.runID, taskID: key.taskID, mapIndex: mapIndex,
-                    downstream: what != "clear", onlyFailed: false, by: by)
-            }
-            return .redirect(
-                to: way,
-                words: cleared.isEmpty
-                    ? "Nothing was changed: it has not run." : "\(cleared.count) task instances run again.")
-        case "cancel":
-            let intent = CancelIntent(finalState: .failed, reason: "user", by: by)
-            let isCancelled = try await call.write { try $0.cancelTask(key, intent: intent) }
-            return .redirect(
-                to: way, words: isCancelled ? "It is being cancelled." : "Nothing was changed: it has ended already.")
-        case "success", "failed", "skipped":
-            let state = TaskState(rawValue: what) ?? .success
-            let marked = try await call.write { transaction in
-                try transaction.mark(
-                    dagID: key.dagID, runID: key.runID, taskID: key.taskID, mapIndex: mapIndex, as: state, by: by)
-            }
-            return .redirect(
-                to: way, words: marked.isEmpty ? "Nothing was changed: it was so already." : "It is marked \(what).")
-        default:
-            throw Refusal(
-                .badRequest, "invalid_request",
-                "what is to be done? 'do' is clear, clear-downstream, cancel, success, failed or skipped")
-        }
+    /// Its fields as the DAG has them.
+    private var declaration: HTML {
+        """
+        <section aria-labelledby="fields"><h2 id="fields">Fields</h2><details><summary>As the bundle described them</summary>\
+        <p class="soft">Templates are filled in where the task runs, and what came of them is not stored: <code>tasks \
+        render</code> fills them in for a run. What a wait was for stands, filled in, among <a \
+        href="\(exact: head.path(.journal))">its steps and waits</a>.</p>\(HTML.json(head.task.json.text))</details></section>
+        """
     }
 }

@@ -5,9 +5,11 @@ import PerchSDK
 
 extension PageRoute {
     static let waits: [PageRoute] = [
-        .page("/deferred") { call in try await DeferredPage(call).content },
-        .action("/deferred/act") { call in try await WaitActions(call).perform() },
-        .page("/deferred/{wait_id}") { call in try await WaitPage(call).content },
+        .page("/deferred") { call in try await DeferredPage(call).content }.ofSome,
+        .get("/deferred/choose") { _ in .redirect(to: "/deferred") }.ofSome,
+        .action("/deferred/choose") { call in .page(try await WaitConfirmation(call).content) }.ofSome,
+        .action("/deferred/act") { call in try await WaitActions(call).perform() }.ofSome,
+        .page("/deferred/{wait_id}") { call in try await WaitPage(call).content }.ofSome,
     ]
 }
 
@@ -35,7 +37,8 @@ struct DeferredPage {
         do {
             let read = try await call.read { snapshot in
                 let began = after?.began ?? snapshot.now
-                var filter = try Self.filter(call, now: began)
+                var filter = try Self.filter(call.query, now: began)
+                filter.dagIDs = try call.dags(atLeast: .viewer, snapshot)
                 filter.after = after?.after
                 filter.limit = Self.size + 1
                 let waits = try snapshot.waits(filter)
@@ -56,20 +59,21 @@ struct DeferredPage {
         owners = try await call.read { try $0.triggerers().map(\.process.name) }
     }
 
-    private static func filter(_ call: PageCall, now: Timestamp) throws -> WaitFilter {
+    /// What the fields of a filter say.
+    static func filter(_ fields: FormFields, now: Timestamp) throws -> WaitFilter {
         var filter = WaitFilter()
-        filter.dagID = call.query.text("dag_id")
-        filter.runID = call.query.text("dag_run_id")
-        filter.taskID = call.query.text("task_id")
-        filter.kind = call.query.text("kind")
-        filter.targetContains = call.query.text("target")
-        filter.owner = call.query.text("owner")
-        filter.registeredBefore = try call.query.text("older_than").map {
+        filter.dagID = fields.text("dag_id")
+        filter.runID = fields.text("dag_run_id")
+        filter.taskID = fields.text("task_id")
+        filter.kind = fields.text("kind")
+        filter.targetContains = fields.text("target")
+        filter.owner = fields.text("owner")
+        filter.registeredBefore = try fields.text("older_than").map {
             now + TimeSpan(microseconds: -(try TimeSpan(parsing: $0)).microseconds)
         }
-        filter.nextBy = try call.query.text("due_within").map { now + (try TimeSpan(parsing: $0)) }
-        filter.sort = call.query.text("sort").flatMap(WaitSort.init(rawValue:)) ?? .id
-        filter.isReversed = call.query["reverse"] == "true"
+        filter.nextBy = try fields.text("due_within").map { now + (try TimeSpan(parsing: $0)) }
+        filter.sort = fields.text("sort").flatMap(WaitSort.init(rawValue:)) ?? .id
+        filter.isReversed = fields["reverse"] == "true"
         return filter
     }
 
@@ -104,7 +108,10 @@ struct DeferredPage {
 
     var content: PageContent {
         PageContent(
-            title: "Deferred", section: .deferred, aside: "<div class=\"soft\">\(total.grouped) waits in all</div>",
+            title: "Deferred", section: .deferred,
+            // How many there are in all is for those who see all.
+            aside: .when(
+                call.caller.everywhere >= .viewer, "<div class=\"soft\">\(total.grouped) waits in all</div>"),
             body: filters + table, isLive: call.query["after"] == nil)
     }
 
@@ -140,8 +147,13 @@ struct DeferredPage {
             """
     }
 
+    /// Whether there is anything that the one who asks may do something with.
+    private var mayChoose: Bool { rows.contains { mayChange($0) } }
+
+    private func mayChange(_ view: WaitView) -> Bool { call.caller.right(for: view.wait.key.dagID) >= .operate }
+
     private var table: HTML {
-        let select = call.mayOperate ? [PageColumn("Choose", "tight", isHidden: true)] : []
+        let select = mayChoose ? [PageColumn("Choose", "tight", isHidden: true)] : []
         let table = HTML.table(
             "Waits",
             select + [
@@ -153,23 +165,30 @@ struct DeferredPage {
         let pager = HTML.pager(
             "\(rows.count) shown", before: call.query["after"] == nil ? nil : call.link(["after": nil]),
             after: next.map { call.link(["after": $0]) })
-        guard call.mayOperate, !rows.isEmpty else { return table + pager }
+        guard mayChoose else { return table + pager }
+        let filter = call.query.replacing(["after": nil, "sort": nil, "reverse": nil]).filter { !$0.value.isEmpty }
+        let isFiltered = !filter.isEmpty
+        let text = String(PagePath.query(filter.map { ($0.name, $0.value) }).dropFirst())
         let bar: HTML = """
             <input type="hidden" name="back" value="\(exact: call.link([:]))">\
-            <details class="box"><summary>What to do with the chosen waits…</summary>\
-            \(WaitActions.fields)</details>
+            <input type="hidden" name="filter" value="\(exact: text)">\
+            <details class="box"><summary>What to do with several waits…</summary><fieldset><legend class="vh">With which</legend>\
+            <p><label><input type="radio" name="scope" value="chosen" checked> those that are chosen above</label> \
+            <label><input type="radio" name="scope" value="matching"> all that \
+            \(isFiltered ? "match the filter" : "wait"), at most \(WaitTargets.mostMatching.grouped) at once</label></p></fieldset>\
+            \(WaitActions.fields)<p class="soft">You are asked once more before anything is done.</p></details>
             """
-        return call.form("/deferred/act", table + bar) + pager
+        return call.form("/deferred/choose", table + bar) + pager
     }
 
     private func row(_ view: WaitView) -> HTML {
         let wait = view.wait
-        let choice: HTML = .when(
-            call.mayOperate,
+        let box: HTML = .when(
+            mayChange(view),
             """
-            <td class="tight"><input type="checkbox" name="wait" value="\(wait.waitID)" \
-            aria-label="Choose the wait \(wait.waitID)"></td>
+            <input type="checkbox" name="wait" value="\(wait.waitID)" aria-label="Choose the wait \(wait.waitID)">
             """)
+        let choice: HTML = .when(mayChoose, "<td class=\"tight\">\(box)</td>")
         let key = wait.key
         let result: HTML = view.lastResult.map { "\(String($0.shown(120))) " } ?? .empty
         return """

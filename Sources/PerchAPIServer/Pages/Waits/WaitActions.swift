@@ -4,94 +4,117 @@ import HTTPTypes
 import PerchMetastore
 import PerchSDK
 
-/// What is done with waits by hand: of one, or of many that were chosen.
+/// What is done with waits by hand: of one, of many that were chosen, or of all that match a filter.
 struct WaitActions {
-    private static let mostChosen = 200
+    /// So many are changed in one transaction.
+    private static let batch = 500
 
     /// The fields of a form that has waits in it.
     static let fields: HTML = """
-        <p><button name="do" value="fire">Fire</button> as if what is waited for had come, with the payload \
+        <p><button name="do" value="fire">Fire…</button> as if what is waited for had come, with the payload \
         <label><span class="vh">Payload</span><textarea name="payload" rows="2" placeholder="JSON, or nothing"></textarea></label></p>\
-        <p><button name="do" value="extend">Move the deadline</button> by <label><span class="vh">How much later</span>\
+        <p><button name="do" value="extend">Move the deadline…</button> by <label><span class="vh">How much later</span>\
         <input type="text" name="by" placeholder="1h30m"></label> later \
-        <button name="do" value="open">Take the deadline away</button></p>\
-        <p><button name="do" value="cancel" class="risk">Cancel</button> the wait: its task cleans up, and fails</p>
+        <button name="do" value="open">Take the deadline away…</button></p>\
+        <p><button name="do" value="cancel" class="risk">Cancel…</button> the wait: its task cleans up, and fails</p>
         """
+
+    /// What became of some waits.
+    private struct Tally: Sendable {
+        var done = 0
+        /// Which had ended before.
+        var gone = 0
+        /// With which it could not be done, and why with the first of them.
+        var refused = 0
+        var reason: String?
+
+        mutating func add(_ other: Tally) {
+            done += other.done
+            gone += other.gone
+            refused += other.refused
+            reason = reason ?? other.reason
+        }
+    }
 
     private let call: PageCall
 
     init(_ call: PageCall) { self.call = call }
 
     func perform() async throws -> PageReply {
-        let ids = call.form.all("wait").compactMap { Int64($0) }
-        guard (1...Self.mostChosen).contains(ids.count) else {
-            throw Refusal(
-                .badRequest, "invalid_request",
-                ids.isEmpty ? "no wait is chosen" : "at most \(Self.mostChosen) waits can be chosen at once")
+        let deed = try WaitDeed(call.form)
+        let targets = try await WaitTargets(call)
+        var (tally, rest) = (Tally(), targets.ids[...])
+        while !rest.isEmpty {
+            let ids = Array(rest.prefix(Self.batch))
+            rest = rest.dropFirst(Self.batch)
+            tally.add(try await change(ids, deed, goesOn: targets.isMatching))
         }
-        let done = try await change(ids)
-        let words = Self.words(done.count, call.form["do"] ?? "")
-        let gone =
-            done.gone == 0 ? "" : " \(done.gone) \(done.gone == 1 ? "had" : "of them had") ended before."
-        return .redirect(to: call.wayBack(or: "/deferred"), words: words + gone)
+        return .redirect(to: call.wayBack(or: "/deferred"), words: Self.words(tally, deed, targets))
     }
 
-    private func change(_ ids: [Int64]) async throws -> (count: Int, gone: Int) {
-        let by = call.caller.name
-        switch call.form["do"] {
-        case "fire":
-            let payload = try call.form.text("payload").map { try JSONValue(parsing: $0) }
-            let make = call.surroundings.handMadeEvent
-            return try await end(ids) { wait, now in .event(try make(wait, payload, now)) }
-        case "cancel":
-            let intent = CancelIntent(finalState: .failed, reason: "user", by: by)
-            return try await end(ids) { _, _ in .cancelled(intent) }
-        case "extend":
-            guard let text = call.form.text("by") else {
-                throw Refusal(.badRequest, "invalid_request", "by how much? A length of time such as 30m")
-            }
-            let span = try TimeSpan(parsing: text)
-            guard span.microseconds > 0 else {
-                throw Refusal(.badRequest, "invalid_request", "a deadline is moved by a length of time above zero")
-            }
-            return try await move(ids, .by(span))
-        case "open": return try await move(ids, .away)
-        default:
-            throw Refusal(.badRequest, "invalid_request", "what is to be done? 'do' is fire, cancel, extend or open")
+    private static func words(_ tally: Tally, _ deed: WaitDeed, _ targets: WaitTargets) -> String {
+        var words = deed.words(tally.done)
+        if tally.gone > 0 { words += " \(tally.gone) \(tally.gone == 1 ? "had" : "of them had") ended before." }
+        if let reason = tally.reason {
+            words += " With \(tally.refused) it could not be done: \(String(reason.shown(200)))."
         }
+        if targets.hasMore { words += " More match: this was done with the first \(targets.ids.count.grouped)." }
+        return words
     }
 
-    /// Ends waits, all in one transaction. Those that somebody else has ended are left.
-    private func end(
-        _ ids: [Int64], as outcome: @escaping @Sendable (WaitRow, Timestamp) throws -> WaitOutcome
-    ) async throws -> (count: Int, gone: Int) {
-        let by = call.caller.name
-        return try await call.write { transaction in
-            let firings = try ids.compactMap { id in
-                try transaction.wait(id).map {
-                    Firing(waitID: id, outcome: try outcome($0, transaction.now), by: by)
+    /// Changes some waits, all in one transaction, and records each. Those that somebody else has ended are left.
+    ///
+    /// - Parameter goesOn: Whether the others are changed where it cannot be done with one; else nothing is.
+    private func change(_ ids: [Int64], _ deed: WaitDeed, goesOn: Bool) async throws -> Tally {
+        let (call, make) = (call, call.surroundings.handMadeEvent)
+        let intent = CancelIntent(finalState: .failed, reason: "user", by: call.caller.name)
+        return try await call.metastore.write { transaction in
+            var (tally, firings): (Tally, [(wait: WaitRow, firing: Firing)]) = (Tally(), [])
+            func fire(_ wait: WaitRow, _ outcome: WaitOutcome) {
+                firings.append((wait, Firing(waitID: wait.waitID, outcome: outcome, by: call.caller.name)))
+            }
+            for id in ids {
+                guard let wait = try transaction.wait(id), call.sees(wait.key.dagID) else {
+                    tally.gone += 1
+                    continue
+                }
+                try call.require(.operate, for: wait.key.dagID)
+                do {
+                    switch deed {
+                    case .fire(let payload): fire(wait, .event(try make(wait, payload, transaction.now)))
+                    case .cancel: fire(wait, .cancelled(intent))
+                    case .move(let move):
+                        _ = try transaction.moveDeadline(of: id, move)
+                        tally.done += 1
+                        try transaction.audit(entry(wait))
+                    }
+                } catch let error as PerchError where goesOn && error.code == .invalid {
+                    tally.refused += 1
+                    tally.reason = tally.reason ?? error.message
                 }
             }
-            let won = try transaction.fire(firings, lease: nil).count { $0 }
-            return (won, ids.count - won)
+            for (fired, isWon) in zip(firings, try transaction.fire(firings.map(\.firing), lease: nil)) {
+                guard isWon else {
+                    tally.gone += 1
+                    continue
+                }
+                tally.done += 1
+                try transaction.audit(entry(fired.wait))
+            }
+            return tally
         }
     }
 
-    private func move(_ ids: [Int64], _ move: DeadlineMove) async throws -> (count: Int, gone: Int) {
-        try await call.write { transaction in
-            let there = try ids.filter { try transaction.wait($0) != nil }
-            for id in there { _ = try transaction.moveDeadline(of: id, move) }
-            return (there.count, ids.count - there.count)
-        }
-    }
-
-    private static func words(_ count: Int, _ what: String) -> String {
-        let waits = count == 1 ? "1 wait" : "\(count) waits"
-        switch what {
-        case "fire": return "\(waits) fired."
-        case "cancel": return "\(waits) cancelled."
-        case "open": return "The deadline of \(waits) is away."
-        default: return "The deadline of \(waits) is moved."
-        }
+    /// What the record says of one wait.
+    private func entry(_ wait: WaitRow) -> AuditEntry {
+        var details: [String: JSONValue] = [
+            "do": .string(call.form["do"] ?? ""), "dag_id": .string(wait.key.dagID), "run_id": .string(wait.key.runID),
+            "task_id": .string(wait.key.taskID),
+        ]
+        if wait.key.mapIndex >= 0 { details["map_index"] = .integer(Int64(wait.key.mapIndex)) }
+        if let by = call.form.text("by"), call.form["do"] == "extend" { details["by"] = .string(by) }
+        return AuditEntry(
+            who: call.caller.name, how: call.caller.how, action: "form", subject: "/deferred/\(wait.waitID)",
+            details: AuditDetails.withoutSecrets(.object(details)))
     }
 }

@@ -59,11 +59,11 @@ struct WaitPage {
     }
 
     private var actions: HTML {
-        guard call.mayOperate else { return .empty }
+        guard call.caller.right(for: wait.key.dagID) >= .operate else { return .empty }
         let hidden: HTML = "<input type=\"hidden\" name=\"wait\" value=\"\(wait.waitID)\">"
         return """
             <section aria-labelledby="do"><h2 id="do">By hand</h2>\
-            \(call.form("/deferred/act", class: "box", hidden + WaitActions.fields))</section>
+            \(call.form("/deferred/choose", class: "box", hidden + WaitActions.fields))</section>
             """
     }
 
