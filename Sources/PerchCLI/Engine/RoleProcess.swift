@@ -11,7 +11,7 @@ internal import Synchronization
 
 /// A process whose whole life is one role, from its start to the signal that ends it. It is the same for every role.
 struct RoleProcess {
-    /// `scheduler`, `worker`, `triggerer` or `standalone`.
+    /// `scheduler`, `worker`, `triggerer`, `api-server` or `standalone`.
     let name: String
     let home: Home
     let configuration: Configuration
@@ -30,6 +30,8 @@ struct RoleProcess {
         var metrics: @Sendable () async -> String
         /// Begins to work, and gives what is said of it then. Whoever throws has closed everything.
         var start: () async throws -> String
+        /// Goes on for a while, and says that it will end: to those who could ask somebody else.
+        var drain: () async -> Void = {}
         /// Ends it: what is under way is committed, what it holds is handed over, and everything is closed.
         var stop: () async throws -> Void
     }
@@ -82,6 +84,7 @@ struct RoleProcess {
         }
         Console.shared.say("stopping")
         await listener?.drain()
+        await role.drain()
         try await role.stop()
     }
     /// Returns after the first signal. Throws where the process has no place at its metastore any more, or signals cannot be
