@@ -206,7 +206,10 @@ final class EventAPI: Sendable {
             let form = try EventForm(head.headerFields, name: name)
             let reader = try EventReader(
                 name: name, form: form, target: target, fields: head.headerFields, limits: limits)
-            let events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
+            var events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
+            if let traceparent = head.headerFields[.traceparent] {
+                for place in events.indices { events[place].traceparent = traceparent }
+            }
             try rate?.take(events.count, for: head.headerFields, now: clock.now)
             return Self.answer(try await intake.take(events), form)
         }

@@ -15,7 +15,7 @@ struct RoleProcess {
     let name: String
     let home: Home
     let configuration: Configuration
-    let metrics = EngineMetrics()
+    let metrics: EngineMetrics
     /// Says how the role stands to those who ask over HTTP.
     let health: HealthDesk
 
@@ -42,6 +42,9 @@ struct RoleProcess {
         self.home = home
         self.configuration = configuration
         health = HealthDesk(facts: HealthQuestion.facts(of: name))
+        metrics = EngineMetrics(
+            traces: TraceSettings(configuration, role: name, environment: ProcessEnvironment.current),
+            log: EngineLog(level: configuration.logLevel, clock: SystemClock()))
     }
 
     /// Opens the role, starts it, says when it is ready, and ends it at the first signal. What is said goes to standard error.
@@ -73,6 +76,7 @@ struct RoleProcess {
         let place = PlaceReport(of: role.metastore, log: log)
         let words = try await role.start()
         let question = HealthQuestion(role, log: log)
+        metrics.traces?.begin(role.metastore)
         health.attach(metrics: role.metrics) { question.ask($0) }
         await listener?.open()
         Console.shared.say("ready: \(words), home \(home.path), process \(getpid())")
@@ -85,6 +89,7 @@ struct RoleProcess {
         Console.shared.say("stopping")
         await listener?.drain()
         await role.drain()
+        await metrics.traces?.flush()
         try await role.stop()
     }
     /// Returns after the first signal. Throws where the process has no place at its metastore any more, or signals cannot be
