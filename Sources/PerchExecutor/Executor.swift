@@ -38,6 +38,8 @@ public actor Executor {
         public var triggerBudget = TimeSpan.seconds(1)
         /// The pause before a hosted trigger that failed runs again; doubled with each failure, up to 60 seconds.
         public var triggerPause = TimeSpan.seconds(1)
+        /// Whether spans are told of what runs: code is handed the one of its try.
+        package var isTraced = false
 
         /// When a process in which tasks run is replaced by a new one.
         public var recycling = BundleRecycling()
@@ -196,6 +198,7 @@ public actor Executor {
         settings.processes = max(1, configuration.processes)
         settings.killGrace = configuration.killGrace
         settings.exchangesOutputs = outputs != nil
+        settings.isTraced = configuration.isTraced
         core = ExecutorCore(settings: settings)
         var hosting = HostedCore.Settings()
         hosting.budget = configuration.triggerBudget

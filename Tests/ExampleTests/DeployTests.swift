@@ -66,7 +66,11 @@ struct DeployTests {
     @Test("every unit runs a command that there is, stops it as it wants to be stopped, and shows no secret")
     func units() throws {
         let units = try Self.units()
-        #expect(units.map(\.name) == ["perch-scheduler.service", "perch-triggerer.service", "perch-worker@.service"])
+        #expect(
+            units.map(\.name) == [
+                "perch-api-server.service", "perch-scheduler.service", "perch-triggerer.service",
+                "perch-worker@.service",
+            ])
         for unit in units {
             let words = try unit.one("ExecStart").replacing("%i", with: "default").split(separator: " ").map(
                 String.init)

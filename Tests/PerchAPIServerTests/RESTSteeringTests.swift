@@ -243,6 +243,47 @@ struct RESTSteeringTests {
         try await bench.end()
     }
 
+    @Test("Connections are set whole and removed; all of them is sealed, and nothing of it is told, logged or recorded")
+    func connections() async throws {
+        var surroundings = APISurroundings()
+        surroundings.seal = { text, name in SealedValue(keyID: "k", text: "\(name.name):\(text)") }
+        let bench = try await RESTBench(surroundings: surroundings)
+        #expect(try await bench.get("connections/db").json["conn_type"] == "postgres")
+        let parts: JSONValue = [
+            "conn_type": "http", "host": "shop.example", "port": 8443, "login": "anna", "password": "hunter2",
+            "extra": ["anything": "hunter3"], "description": "the shop",
+        ]
+        let set = try await bench.send("PUT", "connections/shop", parts)
+        #expect(set.status == 200 && set.json["conn_type"] == "http" && set.json["description"] == "the shop", "\(set)")
+        let again = try await bench.send("PUT", "connections/db", ["uri": "postgres://anna:hunter4@db.example/orders"])
+        #expect(again.status == 200 && again.json["description"] == "the one", "\(again)")
+        let rows = try await bench.api.metastore.read { try $0.connections() }
+        let shop = try #require(rows.first { $0.connID == "shop" })
+        #expect(shop.value.keyID == "k" && shop.value.text.contains("hunter2") && shop.value.text.contains("8443"))
+        #expect(rows.first { $0.connID == "db" }?.value.text.contains("hunter4") == true)
+        let log = try await bench.api.metastore.read { try $0.auditLog(limit: 100) }
+        let told = [set, again, try await bench.get("connections"), try await bench.get("connections/shop")].map(\.body)
+        for text in told + log.map({ "\($0)" }) + [bench.api.log.text] { #expect(!text.contains("hunter"), "\(text)") }
+
+        for (body, blamed) in [
+            (["host": "x"], "#/conn_type"), ([:], "#/conn_type"),
+            (["uri": "postgres://a", "host": "b"], "#/host"), (["uri": "nonsense hunter5"], "#/uri"),
+            (["conn_type": "http", "port": 0], "#/port"), (["conn_type": "http", "extra": 3], "#/extra"),
+        ] as [(JSONValue, String)] {
+            let refused = try await bench.send("PUT", "connections/x", body)
+            #expect(refused.status == 400 && refused.problem?.blamed == blamed, "\(body): \(refused)")
+            #expect(!refused.body.contains("hunter"))
+        }
+        #expect(try await bench.send("PUT", "connections/a%20b", ["conn_type": "http"]).status == 400)
+        #expect(try await bench.get("connections/x").status == 404)
+        #expect(try await bench.send("DELETE", "connections/shop").status == 204)
+        #expect(try await bench.send("DELETE", "connections/shop").status == 404)
+        try await bench.end()
+        let keyless = try await RESTBench()
+        #expect(try await keyless.send("PUT", "connections/x", ["conn_type": "http"]).status == 503)
+        try await keyless.end()
+    }
+
     @Test("Events come in behind /api/v2 as they do before it, one or a batch")
     func events() async throws {
         let bench = try await RESTBench()

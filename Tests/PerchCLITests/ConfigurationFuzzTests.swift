@@ -37,7 +37,7 @@ struct ConfigurationFuzzTests {
                 case .integer(let range): try Fuzz.check(range.contains(number), "\(entry.key.name) is \(number)")
                 case .truth: try Fuzz.check((0...1).contains(number), "\(entry.key.name) is \(number)")
                 case .address: try Fuzz.check((0...65_535).contains(number), "\(entry.key.name) is \(number)")
-                case .path, .secret, .database, .variables:
+                case .path, .secret, .database, .variables, .networks, .httpURL, .words:
                     try Fuzz.check(entry.value != "", "\(entry.key.name) is empty")
                 case .bytes, .span: try Fuzz.check(number > 0, "\(entry.key.name) is \(number)")
                 case .logLevel: try Fuzz.check((0..<7).contains(number), "\(entry.key.name) is \(number)")

@@ -10,6 +10,10 @@ struct MigrationTests {
     /// Takes back what the last versions have added, so that it has to be added again.
     private func takeBack(to version: Int, _ stage: Stage) async throws {
         try await stage.store.write { transaction in
+            _ = try transaction.run("DROP TABLE login_failure")
+            _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN traceparent")
+            _ = try transaction.run("ALTER TABLE event DROP COLUMN traceparent")
+            _ = try transaction.run("ALTER TABLE journal DROP COLUMN began_at")
             _ = try transaction.run("DROP INDEX dag_run_pinned")
             _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN bundle_version")
             _ = try transaction.run("DROP TABLE access_user")

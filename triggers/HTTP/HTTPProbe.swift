@@ -65,6 +65,8 @@ final class HTTPProbe {
     /// What the probe is called in reports.
     let target: String
 
+    /// In which traces its waits are, of those that are in any.
+    var traces: [Int64: String] = [:]
     /// The waits of each condition.
     private(set) var conditions: [HTTPCondition: Set<Int64>] = [:]
     private var periods: [HTTPPeriod: Int] = [:]
@@ -124,6 +126,14 @@ final class HTTPProbe {
 
     var isAdaptive: Bool { !adaptive.isEmpty }
 
+    /// What its requests say of the trace that they are made in: that of the wait that was there first. One that the user has
+    /// written stays.
+    var traceHeaders: [(name: String, value: String)] {
+        guard let first = traces.min(by: { $0.key < $1.key }) else { return [] }
+        let isWritten = headers.contains { $0.name.lowercased() == "traceparent" }
+        return isWritten ? [] : [("traceparent", first.value)]
+    }
+
     func insert(_ waitID: Int64, _ trigger: HTTPTrigger) {
         // What a new condition has not judged must come once more.
         if conditions[trigger.until] == nil { isUnjudged = true }
@@ -138,6 +148,7 @@ final class HTTPProbe {
     }
 
     func remove(_ waitID: Int64, condition: HTTPCondition, period wanted: HTTPPeriod, timeout granted: Int64) {
+        if !traces.isEmpty { traces[waitID] = nil }
         conditions[condition]?.remove(waitID)
         if conditions[condition]?.isEmpty == true { conditions[condition] = nil }
         count -= 1

@@ -49,8 +49,9 @@ extension HTTPSource {
         of probe: HTTPProbe, for url: String, hasBody: Bool
     ) throws -> [(name: String, value: String)] {
         if probe.visited.isEmpty {
-            guard probe.isConditional, let validators = probe.validators else { return probe.homeHeaders }
-            return probe.homeHeaders + validators.headers
+            let headers = probe.homeHeaders + probe.traceHeaders
+            guard probe.isConditional, let validators = probe.validators else { return headers }
+            return headers + validators.headers
         }
         // Secrets are for the host that they were meant for.
         let isHome = try HTTPAddress(url).origin == probe.origin

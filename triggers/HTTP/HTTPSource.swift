@@ -149,6 +149,9 @@ public final class HTTPSource: TriggerSource {
             probe.host.probes += 1
         }
         probe.insert(wait.waitID, trigger)
+        if case .string(let text)? = wait.definition[TracedProbe.member] {
+            probe.traces[wait.waitID] = TraceParent(text)?.text
+        }
         waits[wait.waitID] = Wait(
             probe: probe, condition: trigger.until, period: trigger.period,
             timeout: trigger.timeout.microseconds)

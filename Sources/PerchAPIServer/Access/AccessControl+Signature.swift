@@ -73,6 +73,7 @@ extension HTTPField.Name {
     static let hubSignature = HTTPField.Name("X-Hub-Signature-256")!
     static let gitHubDelivery = HTTPField.Name("X-GitHub-Delivery")!
     static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
+    static let traceparent = HTTPField.Name("traceparent")!
     static let csrfToken = HTTPField.Name("X-CSRF-Token")!
 }
 

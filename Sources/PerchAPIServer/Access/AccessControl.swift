@@ -123,6 +123,24 @@ struct AccessControl: Sendable {
         return caller
     }
 
+    /// Whether something is shown that is neither of the settings nor known of the metastore.
+    func isUnknown(_ fields: HTTPFields) -> Bool {
+        guard let book = register?.book else { return false }
+        if let shown = fields[.authorization] {
+            let parts = shown.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
+            let text = String(parts[1])
+            return book.tokens[AccessSecret.digest(text)] == nil && !isOfSettings(text)
+        }
+        guard let shown = Self.cookie(SessionTerms.cookie, in: fields) else { return false }
+        return book.sessions[AccessSecret.digest(shown)] == nil
+    }
+
+    private func isOfSettings(_ text: String) -> Bool {
+        let given = SHA256.hash(data: Array(text.utf8))
+        return tokens.reduce(false) { isOne, token in token.digest == given || isOne }
+    }
+
     private func bearer(_ shown: String) throws(Refusal) -> Caller? {
         let parts = shown.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }

@@ -52,11 +52,14 @@ final class AccessRegister: Sendable {
     func forget() { state.withLock { $0.checkedAt = nil } }
 
     /// Looks whether something has changed, unless that was done just now; however many ask, once.
+    /// - Parameter evenIfFresh: For somebody who is not known: another server may have let him in since.
     /// - Throws: `Refusal` (503) where the metastore does not answer.
-    func refresh() async throws(Refusal) {
+    func refresh(evenIfFresh: Bool = false) async throws(Refusal) {
+        // A look that is under way may have begun before he was let in.
+        if evenIfFresh, let begun = state.withLock({ $0.loading }) { _ = await begun.result }
         let now = metastore.clock.now
         let loading: Task<Void, any Error>? = state.withLock { state in
-            if Self.isFresh(state, now) { return nil }
+            if !evenIfFresh, Self.isFresh(state, now) { return nil }
             if let loading = state.loading { return loading }
             let known = state.loadedAt.map { $0 <= now && now - $0 < Self.age } == true ? state.book?.version : nil
             let task = Task { try await self.load(known) }

@@ -61,7 +61,7 @@ struct LoginDesk: Sendable {
         else { return self.form(.forbidden, problem: "The form had become too old. Try again.", next: next) }
         let (name, password) = (form["name"] ?? "", form["password"] ?? "")
         let attempt = LoginLimit.Try(name: String(name.prefix(250)), address: address)
-        if let pause = limit.pause(attempt, now: metastore.clock.now) {
+        if let pause = try await pause(attempt, metastore) {
             var answer = self.form(
                 .tooManyRequests, problem: "Too many passwords were wrong. Try again in \(pause) seconds.", next: next)
             answer.fields[.retryAfter] = "\(pause)"
@@ -74,15 +74,21 @@ struct LoginDesk: Sendable {
             let entry = AuditEntry(
                 who: name.shown(60), how: "password", action: "login_failed", subject: "session",
                 details: ["address": .string(address)])
-            try await metastore.write { try $0.audit(entry) }
+            let subjects = attempt.subjects
+            try await metastore.write { transaction in
+                try transaction.loginFailed(subjects, memory: LoginLimit.memory)
+                try transaction.audit(entry)
+            }
             log.warning("a log-in failed", metadata: ["sender": "\(address)"])
             return self.form(.unauthorized, problem: "Name or password is wrong.", next: next)
         }
         limit.succeeded(attempt)
         let secret = AccessSecret.make("")
         let csrf = AccessSecret.make("")
+        let subjects = attempt.subjects
         try await metastore.write { transaction in
             let now = transaction.now
+            if let name = subjects.first { try transaction.loginSucceeded(name) }
             try transaction.createSession(
                 AccessSessionRow(
                     digest: AccessSecret.digest(secret), userID: user.userID, csrf: csrf, createdAt: now, seenAt: now,
@@ -97,6 +103,16 @@ struct LoginDesk: Sendable {
             "\(SessionTerms.cookie)=\(secret); Path=/; Max-Age=\(SessionTerms.longest.microseconds / 1_000_000); "
             + "HttpOnly; SameSite=Lax" + security
         return Self.redirect(to: next, cookies: ["\(Self.formCookie)=; Path=/login; Max-Age=0", cookie])
+    }
+
+    /// In so many seconds it may be tried again, by what this server or any other has seen; nil: now.
+    private func pause(_ attempt: LoginLimit.Try, _ metastore: Metastore) async throws -> Int64? {
+        if let pause = limit.pause(attempt, now: metastore.clock.now) { return pause }
+        let subjects = attempt.subjects
+        return try await metastore.read { snapshot in
+            let counted = try subjects.map { try snapshot.loginFailures(of: $0) }
+            return LoginLimit.pause(attempt, counted: counted, now: snapshot.now)
+        }
     }
 
     /// `POST /logout`.

@@ -27,12 +27,13 @@ struct APIChannel: HTTPChannelHandler {
         crowd = ConnectionCrowd(most: api.limits.connections)
         responder = { request, writer, channel in
             let body = try await request.body.collect(upTo: .max)
+            let sender = api.sender(of: request.head, on: channel.sender)
             var answer: APIAnswer
             do throws(Refusal) {
                 answer = try await api.respond(
-                    to: request.head, body: body, on: channel.eventLoop, from: channel.sender)
+                    to: request.head, body: body, on: channel.eventLoop, from: sender)
             } catch {
-                api.refusals.note(error, from: channel.sender)
+                api.refusals.note(error, from: sender)
                 answer = error.answer(at: request.head.path)
             }
             if request.method == .head { answer.body = [] }

@@ -25,8 +25,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var timer: (at: Int64, scheduled: Scheduled<Void>)?
     /// The request that is being gathered.
     private var head: HTTPRequest?
-    /// Where it goes, also when it is refused.
-    private var path: String?
+    /// The head of the last request, also when it is refused.
+    private var asking: HTTPRequest?
     private var body = ByteBuffer()
     private var mostBytes = 0
     private var held = 0
@@ -167,7 +167,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
             .contains { $0.filter { $0 != " " } == "close" }
         state.begin(closes: closes, now: Self.now)
         watchDeadline(context)
-        path = head.path
+        asking = head
         guard let lookUp = api.lookUp(for: head) else { return admit(head, context) }
         isLookingUp = true
         let promise = context.eventLoop.makePromise(of: Refusal?.self)
@@ -220,6 +220,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func finish(_ context: ChannelHandlerContext) {
         guard let head else { return }
         self.head = nil
+        if api.stage == .draining { _ = state.finish(now: Self.now, within: nil) }
         state.end(now: Self.now)
         watchDeadline(context)
         context.fireChannelRead(wrapInboundOut(.head(head)))
@@ -286,11 +287,11 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     /// Answers at once, whatever is still to come, and ends the connection.
     private func refuse(_ context: ChannelHandlerContext, _ refusal: Refusal) {
+        api.refusals.note(refusal, from: api.sender(of: asking, on: context.channel.sender))
         head = nil
         body = ByteBuffer()
         release()
-        let answer = refusal.answer(at: path)
-        api.refusals.note(refusal, from: context.channel.sender)
+        let answer = refusal.answer(at: asking?.path)
         var fields = answer.head(at: api.clock.now, isSecure: api.isSecure)
         fields.headerFields[.connection] = "close"
         context.write(wrapOutboundOut(.head(fields)), promise: nil)

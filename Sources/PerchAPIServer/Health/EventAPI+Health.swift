@@ -18,6 +18,7 @@ extension EventAPI {
         let hindrance: Problem? =
             switch (stage, standing) {
             case (.stopping, _): ("stopping", "it ends, and takes nothing more")
+            case (.draining, _): ("draining", "it ends soon, and is to be sent nothing more")
             case (.starting, _): ("starting", "it has not begun to work yet")
             case (.ready, let standing?) where standing.fault == nil && !standing.hasJoined:
                 ("starting", "it has not taken its part yet")

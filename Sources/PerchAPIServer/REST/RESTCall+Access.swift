@@ -45,7 +45,7 @@ enum AuditDetails {
     /// What is as long as this is not kept.
     private static let most = 4_096
     /// Members that may hold anything, whatever they are called.
-    private static let hidden: Set<String> = ["value", "payload"]
+    private static let hidden: Set<String> = ["value", "payload", "extra", "uri"]
 
     /// An object without what may be secret, and without what is long.
     static func withoutSecrets(_ body: JSONValue) -> JSONValue {

@@ -21,8 +21,11 @@ private struct WantedRun: Sendable {
             name: "conf", schema: .optional(.map), about: "Values over the params of the DAG.", isRequired: false),
     ]
 
-    init(_ body: JSONValue, dagID: String, key: String?, at pointer: String = "") throws {
+    init(
+        _ body: JSONValue, dagID: String, key: String?, traceparent: String?, at pointer: String = ""
+    ) throws {
         request = RunRequest(dagID: dagID, runID: body.text("dag_run_id"), params: .object(body.object("conf") ?? [:]))
+        request.traceparent = traceparent
         request.logicalDate = try body.instant("logical_date")
         self.pointer = pointer
         if let runID = request.runID {
@@ -112,7 +115,9 @@ extension Endpoint {
             .post, "dags/{dag_id}/dagRuns", .user,
             "Starts a run. With an Idempotency-Key, asking again gives the same run.", answer: RunRow.resource.schema,
             service: .call { call in
-                let wanted = try WantedRun(call.body, dagID: call.name("dag_id"), key: try call.idempotencyKey())
+                let wanted = try WantedRun(
+                    call.body, dagID: call.name("dag_id"), key: try call.idempotencyKey(),
+                    traceparent: call.fields[.traceparent])
                 try await call.read { try $0.prepareRun(ofDAG: wanted.request.dagID) }
                 let (run, isNew) = try await call.write { try wanted.run(in: $0) }
                 return RESTReply(RunRow.resource.document(run), status: isNew ? .created : .ok)
@@ -147,7 +152,9 @@ extension Endpoint {
                 guard given == nil || given == dagID else {
                     throw Refusal.field(pointer + "/dag_id", "it is another DAG than that of the path")
                 }
-                return try WantedRun(body, dagID: dagID, key: key.map { "\($0)\n\(place)" }, at: pointer)
+                return try WantedRun(
+                    body, dagID: dagID, key: key.map { "\($0)\n\(place)" },
+                    traceparent: call.fields[.traceparent], at: pointer)
             }
             for dagID in Set(wanted.map(\.request.dagID)).sorted() {
                 try call.require(.user, for: dagID)

@@ -89,11 +89,5 @@ extension Endpoint {
                 _ = try transaction.deleteVariable(call.name("variable_key"))
             }
         },
-        .list(
-            "connections", "Connections that are set, by id, without what is sealed of them.",
-            of: ConnectionRow.resource, as: "connections"
-        ) { call in
-            try await call.read { try Page(of: $0.connections(), call) { $0.connID } }
-        },
     ]
 }

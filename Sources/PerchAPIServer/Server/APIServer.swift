@@ -29,6 +29,8 @@ package actor APIServer {
         package var isSecure = false
         /// Where deliveries of other services come in.
         package var hooks: [Hook] = []
+        /// Whose word counts about who has sent what.
+        package var proxies = TrustedProxies()
         /// The setting that asks for it, for messages.
         let setting: String
 
@@ -103,7 +105,8 @@ package actor APIServer {
         api = EventAPI(
             limits: configuration.limits, access: access, intake: intake, rest: rest, pages: pages,
             login: LoginDesk(access: access, isSecure: configuration.isSecure, log: log), desk: health, hooks: hooks,
-            metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log))
+            proxies: configuration.proxies, metrics: metrics, clock: clock, refusals: RefusalLog(clock: clock, log: log)
+        )
     }
 
     private static func access(_ configuration: Configuration, _ register: AccessRegister? = nil) -> AccessControl {
@@ -184,6 +187,16 @@ package actor APIServer {
 
     /// The process ends: whoever asks is told so until `stop`.
     package func drain() { api.stage = .stopping }
+
+    /// The process ends soon: `/ready` says so at once, and for so long everything is served as ever, so that whoever shares
+    /// requests out can send them elsewhere meanwhile. Connections that say something end with the answer.
+    package func drain(for span: TimeSpan) async {
+        api.stage = .draining
+        guard span.microseconds > 0, let group else { return }
+        await withCheckedContinuation { continuation in
+            _ = group.next().scheduleTask(in: .microseconds(span.microseconds)) { continuation.resume() }
+        }
+    }
 
     /// Accepts no connection any more, answers what is under way, and ends. What is not whole after two seconds is refused.
     package func stop() async {

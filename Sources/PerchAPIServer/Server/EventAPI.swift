@@ -8,8 +8,9 @@ import Synchronization
 
 /// What the server answers: decides on a head whether its body is wanted, and serves the request when it is whole.
 final class EventAPI: Sendable {
-    /// What the server is about to do.
-    enum Stage: String, Sendable { case starting, ready, stopping }
+    /// What the server is about to do. One that drains serves as ever, and asks to be left: `/ready` says so, and connections
+    /// end with their next answer.
+    enum Stage: String, Sendable { case starting, ready, draining, stopping }
 
     let limits: APILimits
     let clock: any PerchClock
@@ -31,12 +32,13 @@ final class EventAPI: Sendable {
     /// Nil where there are no pages.
     private let pages: PageAPI?
     private let metrics: @Sendable () async -> String?
+    private let proxies: TrustedProxies
     private let current = Mutex(Stage.starting)
 
     init(
         limits: APILimits, access: AccessControl, intake: EventIntake?, rest: RESTAPI?, pages: PageAPI?,
-        login: LoginDesk, desk: HealthDesk, hooks: HookDesk? = nil, metrics: @escaping @Sendable () async -> String?,
-        clock: any PerchClock, refusals: RefusalLog
+        login: LoginDesk, desk: HealthDesk, hooks: HookDesk? = nil, proxies: TrustedProxies = TrustedProxies(),
+        metrics: @escaping @Sendable () async -> String?, clock: any PerchClock, refusals: RefusalLog
     ) {
         self.limits = limits
         self.access = access
@@ -48,6 +50,7 @@ final class EventAPI: Sendable {
         self.pages = pages
         self.desk = desk
         self.hooks = hooks
+        self.proxies = proxies
         self.metrics = metrics
         self.clock = clock
         self.refusals = refusals
@@ -70,12 +73,15 @@ final class EventAPI: Sendable {
     /// Looks up who may what, where a request asks for it and that was not done just now; nil: `admit` can decide. Gives why it
     /// cannot.
     func lookUp(for head: HTTPRequest) -> (@Sendable () async -> Refusal?)? {
-        guard let register = access.register, !register.isFresh else { return nil }
+        guard let register = access.register else { return nil }
+        // Another server may have let in a moment ago whom this one does not know yet.
+        let isUnknown = access.isUnknown(head.headerFields)
+        guard isUnknown || !register.isFresh else { return nil }
         let path = head.path ?? ""
         guard !path.hasPrefix("/health"), !path.hasPrefix("/ready") else { return nil }
         return {
             do throws(Refusal) {
-                try await register.refresh()
+                try await register.refresh(evenIfFresh: isUnknown)
                 return nil
             } catch {
                 return error
@@ -145,6 +151,12 @@ final class EventAPI: Sendable {
         }
     }
 
+    /// Who has sent a request that came on a connection of `peer`.
+    func sender(of head: HTTPRequest?, on peer: String) -> String {
+        guard let head else { return peer }
+        return proxies.sender(on: peer, head.headerFields)
+    }
+
     /// - Throws: `Refusal` while the engine starts, and, for what would be stored, while the metastore is behind.
     private func checkStanding(isRead: Bool) throws(Refusal) {
         guard stage != .starting else {
@@ -194,7 +206,10 @@ final class EventAPI: Sendable {
             let form = try EventForm(head.headerFields, name: name)
             let reader = try EventReader(
                 name: name, form: form, target: target, fields: head.headerFields, limits: limits)
-            let events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
+            var events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
+            if let traceparent = head.headerFields[.traceparent] {
+                for place in events.indices { events[place].traceparent = traceparent }
+            }
             try rate?.take(events.count, for: head.headerFields, now: clock.now)
             return Self.answer(try await intake.take(events), form)
         }

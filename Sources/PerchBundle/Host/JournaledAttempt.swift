@@ -50,8 +50,9 @@ final class JournaledAttempt: AttemptRuntime {
             return payload
         case .perform(let key):
             do {
+                let began = now
                 let payload = try await body()
-                try await record(key, payload, keep: keepAcrossRetries)
+                try await record(key, payload, keep: keepAcrossRetries, began: began)
                 return payload
             } catch {
                 state.withLock { $0.replay.stepFailed(key) }
@@ -61,7 +62,7 @@ final class JournaledAttempt: AttemptRuntime {
     }
 
     /// Returns once the engine has said that the result is durable.
-    private func record(_ key: String, _ payload: String, keep: Bool) async throws {
+    private func record(_ key: String, _ payload: String, keep: Bool, began: Timestamp) async throws {
         // Not a throwing continuation: where one throws, optimized code of Swift 6.3 goes on off the caller's actor.
         let answer: Result<Void, any Error> = await withCheckedContinuation { waiter in
             let isOpen = state.withLock { state in
@@ -72,7 +73,8 @@ final class JournaledAttempt: AttemptRuntime {
             guard isOpen else { return waiter.resume(returning: .failure(StaleDispatch())) }
             do {
                 try host.outbox.send(
-                    .step(dispatchID: dispatchID, key: key, payload: payload, keep: keep), mayWait: false)
+                    .step(dispatchID: dispatchID, key: key, payload: payload, keep: keep, began: began),
+                    mayWait: false)
             } catch {
                 let message = "the result of the step '\(key)' is too large to be recorded: \(error)"
                 state.withLock { $0.waiters.removeValue(forKey: key) }?

@@ -44,12 +44,13 @@ extension FrameWriter {
                 $0.field("is_last", told.isLast)
                 if let problem = told.problem { $0.field("problem", problem) }
             }
-        case .step(let dispatchID, let key, let payload, let keep):
+        case .step(let dispatchID, let key, let payload, let keep, let began):
             try frame("step") {
                 $0.field("dispatch_id", dispatchID)
                 $0.field("key", key)
                 $0.field("payload", payload)
                 if keep { $0.field("keep", true) }
+                if let began { $0.field("began_at", began.microseconds) }
             }
         case .deferred(let dispatchID, let key, let trigger, let timeout):
             try frame("deferred") {
@@ -153,7 +154,8 @@ extension BundleMessage {
         case "step":
             self = .step(
                 dispatchID: try fields.integer("dispatch_id"), key: try fields.string("key"),
-                payload: try fields.string("payload"), keep: try fields.bool("keep", default: false))
+                payload: try fields.string("payload"), keep: try fields.bool("keep", default: false),
+                began: try fields.optionalInteger("began_at").map { Timestamp(microseconds: $0) })
         case "deferred":
             let timeout = try fields.optionalInteger("timeout").map { TimeSpan(microseconds: $0) }
             self = .deferred(

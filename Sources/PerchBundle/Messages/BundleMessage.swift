@@ -35,7 +35,8 @@ public enum BundleMessage: Sendable, Hashable {
     case definition(text: String, isLast: Bool)
     case described(BundleDescription)
     case ticks(ToldTicks)
-    case step(dispatchID: Int64, key: String, payload: String, keep: Bool)
+    /// `began`: when the code of the step did; nil where the bundle does not say.
+    case step(dispatchID: Int64, key: String, payload: String, keep: Bool, began: Timestamp? = nil)
     case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
     case result(dispatchID: Int64, AttemptOutcome)
     case log(dispatchID: Int64, [LogLine])

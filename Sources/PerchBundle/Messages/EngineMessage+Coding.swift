@@ -67,6 +67,7 @@ extension FrameWriter {
             $0.field("data_interval_end", facts.dataIntervalEnd.microseconds)
             $0.field("run_type", facts.runType.rawValue)
             $0.field("params", facts.params)
+            if let traceparent = facts.traceparent { $0.field("traceparent", traceparent) }
         }
         if !order.journal.isEmpty {
             list("journal", order.journal) { writer, entry in writer.element { $0.fields(of: entry) } }
@@ -167,6 +168,7 @@ extension RunOrder {
                 dataIntervalStart: Timestamp(microseconds: try facts.integer("data_interval_start")),
                 dataIntervalEnd: Timestamp(microseconds: try facts.integer("data_interval_end")),
                 params: facts.value("params") ?? .object([:]), runType: runType))
+        self.facts.traceparent = try facts.optionalString("traceparent")
         for entry in try fields.list("journal") {
             journal.append(try RecordedEntry(MessageFields(entry, in: "run.journal")))
         }

@@ -57,7 +57,7 @@ extension BundleChecks {
     ) throws -> End {
         for _ in 0..<10_000 {
             switch try bundle.next("a 'step', 'deferred' or 'result'") {
-            case .step(dispatchID, let key, let payload, _):
+            case .step(dispatchID, let key, let payload, _, _):
                 guard !journal.contains(where: { $0.key == key }) else {
                     throw BundleFault("does the step '\(key.shown())' again, although its journal has it")
                 }

@@ -17,7 +17,7 @@ struct RootCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """,
             subcommands: [
                 StandaloneCommand<Bundle>.self, SchedulerCommand.self, WorkerCommand<Bundle>.self,
-                TriggererCommand.self,
+                TriggererCommand.self, APIServerCommand.self,
                 JobsCommand.self, DAGsCommand<Bundle>.self, RunsCommand.self,
                 BackfillCommand.self, TasksCommand<Bundle>.self,
                 DeferredCommand.self, ApprovalsCommand.self,

@@ -18,6 +18,9 @@ enum APISettings {
         settings.limits.eventRate = configuration.number("api.event_rate").map { Int($0) }
         if let streams = configuration.number("api.streams") { settings.limits.streams = Int(streams) }
         settings.hooks = try hooks(configuration)
+        if let proxies = configuration.text("api.trusted_proxies") {
+            settings.proxies = try TrustedProxies(parsing: proxies)
+        }
         return settings
     }
 

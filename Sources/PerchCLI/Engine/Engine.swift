@@ -214,6 +214,7 @@ struct Engine {
         settings.slots = terms?.slots ?? Int(configuration.number("core.parallelism") ?? 32)
         settings.queues = terms?.queues
         if let clock = metastore.clock as? ServerClock { settings.clockOffset = { clock.offset } }
+        settings.isTraced = metrics?.traces != nil
         if let lease = configuration.number("worker.lease") {
             settings.pollPeriod = TimeSpan(microseconds: max(1, lease / 3))
         }

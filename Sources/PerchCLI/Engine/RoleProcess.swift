@@ -11,11 +11,11 @@ internal import Synchronization
 
 /// A process whose whole life is one role, from its start to the signal that ends it. It is the same for every role.
 struct RoleProcess {
-    /// `scheduler`, `worker`, `triggerer` or `standalone`.
+    /// `scheduler`, `worker`, `triggerer`, `api-server` or `standalone`.
     let name: String
     let home: Home
     let configuration: Configuration
-    let metrics = EngineMetrics()
+    let metrics: EngineMetrics
     /// Says how the role stands to those who ask over HTTP.
     let health: HealthDesk
 
@@ -30,6 +30,8 @@ struct RoleProcess {
         var metrics: @Sendable () async -> String
         /// Begins to work, and gives what is said of it then. Whoever throws has closed everything.
         var start: () async throws -> String
+        /// Goes on for a while, and says that it will end: to those who could ask somebody else.
+        var drain: () async -> Void = {}
         /// Ends it: what is under way is committed, what it holds is handed over, and everything is closed.
         var stop: () async throws -> Void
     }
@@ -40,6 +42,9 @@ struct RoleProcess {
         self.home = home
         self.configuration = configuration
         health = HealthDesk(facts: HealthQuestion.facts(of: name))
+        metrics = EngineMetrics(
+            traces: TraceSettings(configuration, role: name, environment: ProcessEnvironment.current),
+            log: EngineLog(level: configuration.logLevel, clock: SystemClock()))
     }
 
     /// Opens the role, starts it, says when it is ready, and ends it at the first signal. What is said goes to standard error.
@@ -71,6 +76,7 @@ struct RoleProcess {
         let place = PlaceReport(of: role.metastore, log: log)
         let words = try await role.start()
         let question = HealthQuestion(role, log: log)
+        metrics.traces?.begin(role.metastore)
         health.attach(metrics: role.metrics) { question.ask($0) }
         await listener?.open()
         Console.shared.say("ready: \(words), home \(home.path), process \(getpid())")
@@ -82,6 +88,8 @@ struct RoleProcess {
         }
         Console.shared.say("stopping")
         await listener?.drain()
+        await role.drain()
+        await metrics.traces?.flush()
         try await role.stop()
     }
     /// Returns after the first signal. Throws where the process has no place at its metastore any more, or signals cannot be

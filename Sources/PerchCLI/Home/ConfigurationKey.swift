@@ -20,6 +20,12 @@ struct ConfigurationKey: Sendable {
         case address
         /// The path of a file.
         case path
+        /// IP addresses and networks, with commas between.
+        case networks
+        /// Where an HTTP server is.
+        case httpURL
+        /// A word or more, as people read it.
+        case words
         /// The URL of a database; its password is never shown.
         case database
         /// `true` or `false`.
@@ -39,6 +45,9 @@ struct ConfigurationKey: Sendable {
 
     /// Every setting, by section.
     static let all: [ConfigurationKey] = [
+        ConfigurationKey(
+            name: "api.drain_time", kind: .span, fallback: "5s",
+            summary: "how long api-server goes on after SIGTERM while /ready says 503"),
         ConfigurationKey(
             name: "api.event_rate", kind: .integer(1...1_000_000), fallback: nil,
             summary: "events a second that one token may send; without it any number"),
@@ -75,6 +84,9 @@ struct ConfigurationKey: Sendable {
         ConfigurationKey(
             name: "api.token_file", kind: .path, fallback: nil,
             summary: "a file with the bearer tokens that let senders in, one a line"),
+        ConfigurationKey(
+            name: "api.trusted_proxies", kind: .networks, fallback: nil,
+            summary: "IP addresses or networks of proxies whose X-Forwarded-For says who sends, with commas between"),
         ConfigurationKey(
             name: "bundle.environment", kind: .variables, fallback: nil,
             summary: "variables of bundle processes beside the engine's, as {\"NAME\": \"value\"}; null takes one away"),
@@ -174,6 +186,12 @@ struct ConfigurationKey: Sendable {
             name: "secrets.key_file", kind: .path, fallback: nil,
             summary: "the file with that key, made when it is needed; without it secret.key in the home"),
         ConfigurationKey(
+            name: "traces.endpoint", kind: .httpURL, fallback: nil,
+            summary: "where spans go by OTLP, as http://127.0.0.1:4318; without it OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ConfigurationKey(
+            name: "traces.service_name", kind: .words, fallback: nil,
+            summary: "the name of this Perch in traces; without it OTEL_SERVICE_NAME, else perch"),
+        ConfigurationKey(
             name: "triggerer.capacity", kind: .integer(1...1_000_000_000), fallback: "1000000",
             summary: "waits that a triggerer is meant for; triggerers share in proportion to it"),
         ConfigurationKey(
@@ -247,6 +265,22 @@ struct ConfigurationKey: Sendable {
             return text == "true" ? 1 : 0
         case .variables:
             _ = try variables(text)
+            return 0
+        case .networks:
+            do throws(PerchError) {
+                _ = try TrustedProxies(parsing: text)
+            } catch {
+                throw PerchError(.invalid, "\(name): \(error.message)")
+            }
+            return 0
+        case .httpURL:
+            let isWhole = ["http://", "https://"].contains { text.hasPrefix($0) && text.utf8.count > $0.utf8.count }
+            let isPlain = text.utf8.count <= 2_000 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+            guard isWhole, isPlain else { throw refusal(of: text, "a URL such as http://127.0.0.1:4318") }
+            return 0
+        case .words:
+            let isPlain = text.utf8.count <= 200 && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+            guard !text.isEmpty, isPlain else { throw refusal(of: text, "a name of 1 to 200 bytes") }
             return 0
         case .path, .secret:
             // Of neither there is a number. What is wrong with a secret is said without it.

@@ -26,9 +26,12 @@ final class CommitInstruments: MetastoreMeter {
     private let entered: [(state: any KeyPath<TransactionTally, Int> & Sendable, counter: Counter)]
     /// Made when a kind is seen for the first time; looked up once for each kind in a group.
     private let fired = Mutex<[String: Fired]>([:])
+    /// Where spans are told; nil: nowhere.
+    private let traces: TraceExporter?
 
-    init(_ factory: any MetricsFactory) {
+    init(_ factory: any MetricsFactory, traces: TraceExporter? = nil) {
         self.factory = factory
+        self.traces = traces
         func commits(_ result: String) -> Counter {
             Counter(label: "perch_commits_total", dimensions: [("result", result)], factory: factory)
         }
@@ -53,6 +56,8 @@ final class CommitInstruments: MetastoreMeter {
 
     var uptime: Int64 { ThreadReactor.monotonicClock() }
 
+    var wantsEnds: Bool { traces != nil }
+
     func commitFailed() { failed.increment() }
 
     func committed(members count: Int, took: Int64, _ tally: TransactionTally, now: Timestamp) {
@@ -66,6 +71,7 @@ final class CommitInstruments: MetastoreMeter {
         }
         for due in tally.dues { lag.record(Double(max(0, (now - due).microseconds)) / 1e6) }
         for fires in tally.fires { add(fires) }
+        if let traces, !tally.traced.isEmpty { traces.take(tally.traced) }
     }
 
     private func add(_ fires: TransactionTally.Fires) {

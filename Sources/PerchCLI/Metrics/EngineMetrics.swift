@@ -16,9 +16,20 @@ final class EngineMetrics: Sendable {
     private let slotsInUse = Mutex<(@Sendable () -> Int)?>(nil)
     private let threadsHeld = Mutex<(@Sendable () -> Int)?>(nil)
 
-    init() {
-        registry = MetricRegistry(MetricCatalogue.all)
-        commits = CommitInstruments(registry)
+    /// What tells spans; nil where nobody wants them.
+    let traces: TraceExporter?
+
+    /// - Parameter traces: Where spans go; nil: nowhere, and nothing is noted for them.
+    init(traces: TraceSettings? = nil, log: EngineLog? = nil) {
+        let registry = MetricRegistry(MetricCatalogue.all)
+        self.registry = registry
+        self.traces = traces.map { settings in
+            TraceExporter(settings, log: log?.logger("traces")) { count, result in
+                Counter(label: "perch_spans_total", dimensions: [("result", result.rawValue)], factory: registry)
+                    .increment(by: count)
+            }
+        }
+        commits = CommitInstruments(registry, traces: self.traces)
     }
 
     func loop(_ name: String) -> LoopInstruments { LoopInstruments(name, registry) }

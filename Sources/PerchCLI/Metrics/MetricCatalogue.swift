@@ -53,6 +53,9 @@ enum MetricCatalogue {
         MetricDescription(
             "perch_source_items", "Probes, watches and connections that the sources hold.", .gauge, labels: ["item"]),
         MetricDescription(
+            "perch_spans_total", "Spans of traces: sent, dropped where the line was full, or failed at the collector.",
+            .counter, labels: ["result"]),
+        MetricDescription(
             "perch_task_transitions_total", "Task instances that came into a state.", .counter, labels: ["state"]),
         MetricDescription(
             "perch_threads_held_total",

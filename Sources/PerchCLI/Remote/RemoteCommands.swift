@@ -24,7 +24,8 @@ enum RemoteCommands {
     /// By the path of the command.
     static let table: [String: Place] = [
         "standalone": .here(isRole), "scheduler": .here(isRole), "worker": .here(isRole), "worker run": .here(isRole),
-        "triggerer": .here(isRole), "triggerer run": .here(isRole), "bundle-host": .here(isRole),
+        "triggerer": .here(isRole), "triggerer run": .here(isRole),
+        "api-server": .here(isRole), "bundle-host": .here(isRole),
         "init": .here("it makes files here"), "completion": .here("it is for this shell"),
         "version": .here("it is this program's; `info` has the server's"),
         "db migrate": .here(wantsFiles), "db backup": .here(wantsFiles), "db copy": .here(wantsFiles),

@@ -112,19 +112,25 @@ final class Attempt {
     var isOver: Bool { if case .over = phase { true } else { false } }
 
     /// What the bundle is told about it.
-    var order: RunOrder {
-        get throws {
-            let run = task.run
-            return RunOrder(
-                dispatchID: task.dispatchID, taskInstanceID: task.taskInstanceID, taskIndex: task.taskIndex,
-                facts: AttemptFacts(
-                    dagID: task.key.dagID, runID: task.key.runID, taskID: task.key.taskID,
-                    mapIndex: task.key.mapIndex, tryNumber: task.tryNumber, logicalDate: run.logicalDate,
-                    dataIntervalStart: run.dataIntervalStart, dataIntervalEnd: run.dataIntervalEnd,
-                    params: run.params, runType: run.type),
-                journal: try task.journal.map { try RecordedEntry($0) }, inputs: task.inputs,
-                mapElement: task.mapElement, cancel: task.cancel.map { CancelNotice($0) })
+    ///
+    /// - Parameter isTraced: Whether the try has a span of its own, under which its code goes on.
+    func order(isTraced: Bool) throws -> RunOrder {
+        let run = task.run
+        var facts = AttemptFacts(
+            dagID: task.key.dagID, runID: task.key.runID, taskID: task.key.taskID, mapIndex: task.key.mapIndex,
+            tryNumber: task.tryNumber, logicalDate: run.logicalDate, dataIntervalStart: run.dataIntervalStart,
+            dataIntervalEnd: run.dataIntervalEnd, params: run.params, runType: run.type)
+        facts.traceparent = run.traceparent
+        if isTraced {
+            let trace = run.trace
+            facts.traceparent = trace.traceparent(
+                under: trace.attempt(
+                    taskID: facts.taskID, mapIndex: facts.mapIndex, tryNumber: facts.tryNumber))
         }
+        return RunOrder(
+            dispatchID: task.dispatchID, taskInstanceID: task.taskInstanceID, taskIndex: task.taskIndex, facts: facts,
+            journal: try task.journal.map { try RecordedEntry($0) }, inputs: task.inputs, mapElement: task.mapElement,
+            cancel: task.cancel.map { CancelNotice($0) })
     }
 }
 

@@ -41,6 +41,8 @@ struct ExecutorCore {
         var suspicion = TimeSpan.seconds(10)
         /// Whether long outputs are files of homes that others do not see.
         var exchangesOutputs = false
+        /// Whether spans are told of what runs.
+        var isTraced = false
     }
 
     /// How a bundle process ended.
@@ -189,7 +191,7 @@ struct ExecutorCore {
         guard let attempt = attempts[dispatchID], case .waiting = attempt.phase else { return }
         let order: RunOrder
         do {
-            order = try attempt.order
+            order = try attempt.order(isTraced: settings.isTraced)
         } catch {
             return report(attempt, .failure(message: "its journal cannot be read: \(error)", retryable: false), now)
         }
@@ -211,7 +213,7 @@ struct ExecutorCore {
 
     mutating func receive(_ message: BundleMessage, from place: Place, now: Timestamp) {
         switch message {
-        case .step(let dispatchID, let key, let payload, let keep):
+        case .step(let dispatchID, let key, let payload, let keep, let began):
             guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else {
                 return actions.append(.send(place, .refused(dispatchID: dispatchID)))
             }
@@ -219,7 +221,7 @@ struct ExecutorCore {
             turn.steps.append(
                 StepRecord(
                     taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID, key: key, payload: payload,
-                    keepAcrossRetries: keep))
+                    keepAcrossRetries: keep, beganAt: began))
         case .deferred(let dispatchID, let key, let trigger, let timeout):
             guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess else { return }
             guard case .running = attempt.phase else { return finish(attempt, .cancelled, now: now) }

@@ -9,6 +9,8 @@ public struct NewEvent: Sendable, Hashable {
     public var payload: JSONValue
     /// The sender's id: a second event of the same name and id is the same event. Nil: one is made.
     public var eventID: String?
+    /// The trace that it belongs to, as W3C `traceparent`, and the runs that it starts; what is none counts as nil.
+    public var traceparent: String?
 
     /// An event from its parts.
     public init(name: String, key: String? = nil, payload: JSONValue = .null, eventID: String? = nil) {

@@ -19,6 +19,8 @@ public struct RunRequest: Sendable {
     /// What whoever asks for a run once would say again, asking for the same: unique for each DAG. A run that somebody asks for
     /// so was started by no event.
     public var askedBy: String?
+    /// The trace that the run belongs into, as W3C `traceparent`; what is none counts as nil.
+    public var traceparent: String?
 
     /// A request for a manual run, with everything else left to the engine.
     public init(dagID: String, runID: String? = nil, type: RunType = .manual, params: JSONValue = .object([:])) {
@@ -47,6 +49,13 @@ public struct RunRow: Sendable, Hashable {
     public var endDate: Timestamp?
     /// Events up to this `seq` came before the run was created.
     public var eventFloor: Int64
+    /// The trace that it belongs into, as W3C `traceparent`; known only where its tasks are handed out.
+    package var traceparent: String?
+
+    /// The ids of its spans.
+    package var trace: RunTrace {
+        RunTrace(dagID: dagID, runID: runID, runKey: runKey, traceparent: traceparent)
+    }
 }
 
 /// A DAG as it stands.

@@ -161,9 +161,15 @@ public struct StepRecord: Sendable, Hashable {
     public var payload: String
     /// Whether a retry inherits it.
     public var keepAcrossRetries: Bool
+    /// When its code began; nil where the bundle does not say.
+    public var beganAt: Timestamp?
 
     /// A record from its parts.
-    public init(taskInstanceID: Int64, dispatchID: Int64, key: String, payload: String, keepAcrossRetries: Bool) {
+    public init(
+        taskInstanceID: Int64, dispatchID: Int64, key: String, payload: String, keepAcrossRetries: Bool,
+        beganAt: Timestamp? = nil
+    ) {
+        self.beganAt = beganAt
         self.taskInstanceID = taskInstanceID
         self.dispatchID = dispatchID
         self.key = key

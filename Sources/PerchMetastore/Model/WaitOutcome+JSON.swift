@@ -3,6 +3,16 @@
 public import PerchSDK
 
 extension WaitOutcome {
+    /// `event`, `timeout`, `cancelled` or `broken`.
+    package var name: String {
+        switch self {
+        case .event: "event"
+        case .timeout: "timeout"
+        case .cancelled: "cancelled"
+        case .broken: "broken"
+        }
+    }
+
     /// The outcome as it is journalled.
     public var json: JSONValue {
         switch self {

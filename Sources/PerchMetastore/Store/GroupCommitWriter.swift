@@ -217,6 +217,7 @@ final class GroupCommitWriter: @unchecked Sendable {
     ) throws -> MemberEnd {
         if !isFirst { try connection.perform(.beginPart) }
         let transaction = Transaction(connection: connection, catalog: catalog, ids: ids, now: clock.now)
+        if let meter, meter.wantsEnds { transaction.tally.isTraced = true }
         let end = member.run(transaction)
         if end.isDone {
             if !isFirst { try connection.perform(.endPart) }

@@ -7,6 +7,8 @@ package import PerchSDK
 package protocol MetastoreMeter: Sendable {
     /// Microseconds that only grow, for measuring how long a commit takes.
     var uptime: Int64 { get }
+    /// Whether it wants to be told of each thing that has ended, and not of numbers alone.
+    var wantsEnds: Bool { get }
     /// A group is durable.
     /// - Parameters:
     ///   - members: how many transactions it held, those that were rolled back alone not counted.
@@ -16,4 +18,8 @@ package protocol MetastoreMeter: Sendable {
     func committed(members: Int, took: Int64, _ tally: TransactionTally, now: Timestamp)
     /// A group was lost as a whole.
     func commitFailed()
+}
+
+extension MetastoreMeter {
+    package var wantsEnds: Bool { false }
 }

@@ -21,6 +21,10 @@ package struct TransactionTally: Sendable {
     package private(set) var dues: [Timestamp] = []
     /// Events of the inbox, duplicates not counted.
     package var events = 0
+    /// Whether what ends is noted, for spans.
+    var isTraced = false
+    /// What has ended, in order; empty where it is not noted.
+    package var traced: [TracedEnd] = []
 
     // Tasks that came into a state.
     package private(set) var queued = 0
@@ -71,6 +75,7 @@ package struct TransactionTally: Sendable {
             fires[place].cancelled += more.cancelled
         }
         dues += other.dues
+        if !other.traced.isEmpty { traced += other.traced }
         events += other.events
         queued += other.queued
         running += other.running

@@ -86,6 +86,12 @@ extension Transaction {
         }
         if let gone {
             tally.fired(kind: gone.kind, .cancelled(intent), due: nil)
+            if tally.isTraced {
+                tally.traced.append(
+                    .wait(
+                        JournalPlace(instance.id, instance.tryNumber, gone.key), kind: gone.kind, target: gone.target,
+                        outcome: "cancelled", began: gone.since, ended: now))
+            }
             if HostedKind.isHosted(gone.kind) { try removeHosted(waitID) }
             if gone.held > 0 { try releaseSlots(ofWait: waitID) }
         }
@@ -143,6 +149,7 @@ extension Transaction {
                 UPDATE dag_run SET state = 'failed', cancelled_by = :2, end_date = :3, start_date = :3
                 WHERE run_key = :1
                 """, row.runKey, by, now)
+            noteEnd(ofRun: row.runKey, .failed)
             let settlement = Settlement()
             try runEnded(row.runKey, of: dagID, as: .failed, in: settlement)
             settlement.runEnded(row.runKey, as: .failed)

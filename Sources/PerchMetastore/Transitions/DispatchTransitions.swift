@@ -223,6 +223,11 @@ extension Transaction {
             try end(instance, as: .failed, message: message, in: settlement)
             return
         }
+        if tally.isTraced {
+            // The next try may have begun before anybody looks.
+            let began = try number("SELECT start_date FROM task_instance WHERE ti_id = :1", instance.id)
+            noteEnd(of: instance, .upForRetry, began: began.map { Timestamp(microseconds: $0) })
+        }
         try run(
             """
             UPDATE task_instance SET state = 'up_for_retry', dispatch_id = 0, worker = NULL, end_date = :2, retry_at = :3,

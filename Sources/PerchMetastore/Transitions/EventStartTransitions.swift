@@ -143,6 +143,9 @@ extension Transaction {
         request.logicalDate = last.receivedAt
         request.dataIntervalStart = events[0].receivedAt
         request.eventID = last.eventID
+        request.traceparent = try first("SELECT traceparent FROM event WHERE seq = :1", last.seq) {
+            $0.optionalText(0)
+        }.flatMap { $0 }
         var runKey: Int64?
         var reason: String?
         do {

@@ -16,9 +16,10 @@ extension Transaction {
             let eventID = try event.eventID ?? "perch-\(nextID())"
             let inserted = try run(
                 """
-                INSERT INTO event (seq, event_id, name, key, payload, received_at) VALUES (:1, :2, :3, :4, :5, :6)
-                ON CONFLICT (name, event_id) DO NOTHING
-                """, seq + 1, eventID, event.name, event.key, event.payload.text, now)
+                INSERT INTO event (seq, event_id, name, key, payload, received_at, traceparent)
+                VALUES (:1, :2, :3, :4, :5, :6, :7) ON CONFLICT (name, event_id) DO NOTHING
+                """, seq + 1, eventID, event.name, event.key, event.payload.text, now,
+                event.traceparent.flatMap { TraceParent($0) }?.text)
             if inserted == 1 {
                 seq += 1
                 return AcceptedEvent(seq: seq, eventID: eventID, isDuplicate: false)

@@ -16,12 +16,19 @@ extension Transaction {
             guard let tryNumber = found.first else { return false }
             try post(
                 """
-                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, is_kept, dispatch_id, recorded_at)
-                SELECT :1, :2, :3, 'step', COALESCE(MAX(position), -1) + 1, :4, :5, :6, :7
+                INSERT INTO journal (ti_id, try_number, key, kind, position, payload, is_kept, dispatch_id, recorded_at,
+                    began_at)
+                SELECT :1, :2, :3, 'step', COALESCE(MAX(position), -1) + 1, :4, :5, :6, :7, CAST(:8 AS {int64})
                 FROM journal WHERE ti_id = :1 AND try_number = :2
                 ON CONFLICT (ti_id, try_number, key) DO NOTHING
                 """, record.taskInstanceID, tryNumber, record.key, record.payload, record.keepAcrossRetries,
-                record.dispatchID, now)
+                record.dispatchID, now, record.beganAt)
+            if tally.isTraced {
+                tally.traced.append(
+                    .step(
+                        JournalPlace(record.taskInstanceID, Int(tryNumber), record.key), began: record.beganAt,
+                        ended: now))
+            }
             return true
         }
     }

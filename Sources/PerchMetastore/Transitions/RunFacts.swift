@@ -47,12 +47,14 @@ extension Transaction {
             """
             SELECT r.run_key, r.dag_id, r.run_id, r.version_id, r.run_type, r.state, r.logical_date, r.interval_start,
                 r.interval_end, r.params, r.queued_at, r.start_date, r.end_date, r.event_floor,
-                d.is_paused, r.cancelled_by, r.to_create, d.version_id, r.bundle_version
+                d.is_paused, r.cancelled_by, r.to_create, d.version_id, r.bundle_version, r.traceparent
             FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
             WHERE r.run_key = :1
             """, runKey
         ) { row in
-            (try RunRow(row), row.bool(14), row.optionalText(15), row.int(16), row.int64(17), row.optionalText(18))
+            var run = try RunRow(row)
+            run.traceparent = row.optionalText(19)
+            return (run, row.bool(14), row.optionalText(15), row.int(16), row.int64(17), row.optionalText(18))
         }
         guard let (row, isPaused, cancelledBy, toCreate, newest, bundleVersion) = found else {
             throw PerchError(.metastore, "the metastore has no run \(runKey), though its tasks are there")

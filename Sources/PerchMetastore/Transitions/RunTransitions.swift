@@ -41,13 +41,15 @@ extension Transaction {
         let inserted = try run(
             """
             INSERT INTO dag_run (run_key, dag_id, run_id, version_id, run_type, state, logical_date, interval_start,
-                interval_end, params, event_id, event_floor, to_create, unfinished, failed, queued_at, alert_at)
-            VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13, :14)
+                interval_end, params, event_id, event_floor, to_create, unfinished, failed, queued_at, alert_at,
+                traceparent)
+            VALUES (:1, :2, :3, :4, :5, 'queued', :6, :7, :8, :9, :10, :11, :12, :12, 0, :13, :14, :15)
             ON CONFLICT DO NOTHING
             """, row.runKey, row.dagID, row.runID, row.versionID, row.type, row.logicalDate, row.dataIntervalStart,
             row.dataIntervalEnd, row.params.text, request.eventID ?? request.askedBy.map { RunRequest.mark(ofKey: $0) },
             row.eventFloor,
-            version.tasks.count - version.callbacks.count, now, version.deadlines.first.map { now + $0 })
+            version.tasks.count - version.callbacks.count, now, version.deadlines.first.map { now + $0 },
+            request.traceparent.flatMap { TraceParent($0) }?.text)
         guard inserted == 1 else {
             let what =
                 try self.run(dagID: row.dagID, runID: row.runID) != nil

@@ -334,6 +334,7 @@ extension Transaction {
             "UPDATE dag_run SET state = :2, end_date = :3 WHERE run_key = :1 RETURNING dag_id", runKey, state, now
         ) { $0.text(0) }
         runs[runKey] = nil
+        noteEnd(ofRun: runKey, state)
         settlement.runEnded(runKey, as: state)
         if let dagID { try runEnded(runKey, of: dagID, as: state, in: settlement) }
     }
@@ -381,6 +382,7 @@ extension Transaction {
         let version = try facts(ofRun: instance.runKey).version
         // Nothing comes after a call, and nobody is told of it.
         if version.isCallback(instance.taskIndex) { return }
+        noteEnd(of: instance, state, began: nil)
         settlement.ended(
             instance, as: state, isCut: isCut, isFollowed: !version.elementwise[instance.taskIndex].isEmpty)
         if version.callbacks.isEmpty { return }

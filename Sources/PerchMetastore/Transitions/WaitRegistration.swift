@@ -44,6 +44,8 @@ extension Transaction {
         let due = try trigger.due?.instant(from: now)
         let waitID = try nextWaitID()
         try noteQueue(wait.queue)
+        var wait = wait
+        wait.trigger.definition = try traced(wait)
         rows.add(
             waitID, wait, due: due, since: now, eventFloor: eventFloor,
             edgeKey: aim.map { Self.edgeKey($0.dagID, isTask: $0.taskID != nil) })

@@ -162,6 +162,12 @@ extension Transaction {
             id: gone.id, runKey: found.runKey, taskIndex: found.taskIndex, mapIndex: found.mapIndex,
             tryNumber: gone.tryNumber)
         tally.fired(kind: gone.kind, firing.outcome, due: gone.due)
+        if tally.isTraced {
+            tally.traced.append(
+                .wait(
+                    JournalPlace(gone.id, gone.tryNumber, gone.key), kind: gone.kind, target: gone.target,
+                    outcome: firing.outcome.name, began: gone.since, ended: now))
+        }
         let payload: String? = if case .event(let payload) = firing.outcome { payload.text } else { nil }
         let outcome = StoredJSON.text(of: firing.outcome, payload: payload)
         if gone.isSensor {

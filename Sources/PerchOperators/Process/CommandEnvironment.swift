@@ -14,6 +14,8 @@ enum CommandEnvironment {
             "PERCH_MAP_INDEX": String(context.mapIndex), "PERCH_TRY_NUMBER": String(context.tryNumber),
             "PERCH_LOGICAL_DATE": context.ts,
         ]
+        // In which trace a command goes on: its own name, by which tools for traces look for it.
+        if let traceparent = context.traceparent { own["TRACEPARENT"] = traceparent }
         own.merge(variables) { $1 }
         let inherited = ChildProcess.environment.filter { variable in
             let name = String(variable.prefix { $0 != "=" })

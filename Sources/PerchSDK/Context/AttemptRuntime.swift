@@ -70,6 +70,8 @@ public struct AttemptFacts: Codable, Sendable, Hashable {
     /// The run's params over the DAG's defaults; an object.
     public var params: JSONValue
     public var runType: RunType
+    /// Where what the attempt does belongs in a trace, as W3C `traceparent`; nil where nothing is traced.
+    public var traceparent: String?
     /// The element of a mapped instance as JSON text; nil where the task is not mapped.
     package var mapElement: String?
     /// What is declared, for templates that name more of the DAG and the task than their ids; nil where nobody knows.

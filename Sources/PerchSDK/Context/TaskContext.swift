@@ -60,6 +60,10 @@ extension TaskContext {
     /// The logical date in RFC 3339: `2026-01-01T06:00:00Z`.
     public var ts: String { logicalDate.description }
 
+    /// Where what the task does belongs in a trace, as the header `traceparent` of W3C Trace Context; the same in every dispatch
+    /// of a try. Nil where nothing is traced.
+    public var traceparent: String? { runtime.facts.traceparent }
+
     /// The run's params, over the DAG's defaults: an object.
     public var params: JSONValue { runtime.facts.params }
 

@@ -235,8 +235,8 @@ extension BundleMessage {
     var poisoned: BundleMessage? {
         let text = JSONValue.string(SimulatedBundle.poison).text
         switch self {
-        case .step(let dispatchID, let key, _, let keep):
-            return .step(dispatchID: dispatchID, key: key, payload: text, keep: keep)
+        case .step(let dispatchID, let key, _, let keep, let began):
+            return .step(dispatchID: dispatchID, key: key, payload: text, keep: keep, began: began)
         case .deferred(let dispatchID, let key, _, let timeout):
             let trigger = TriggerSpec(
                 kind: SimulatedBundle.poison, target: SimulatedBundle.poison, definition: .object([:]))

@@ -133,6 +133,16 @@ struct Trials: DAGBundle {
         DAG("leaps", schedule: .timetable(LeapDays())) { dag in
             dag.task("leap") { context in context.dataIntervalStart.description }
         },
+        DAG("traced", params: ["url": "http://127.0.0.1:1"]) { dag in
+            let first = dag.task("work") { context -> [String] in
+                let before = try await context.step("first") { context.traceparent ?? "none" }
+                let url = try context.param("url", as: String.self)
+                try await context.wait(for: .http(url, every: .milliseconds(200)))
+                let after = try await context.step("second") { context.traceparent ?? "none" }
+                return [before, after]
+            }
+            dag.add("shell", .bash("echo in $TRACEPARENT"), after: first)
+        },
         DAG("secretive") { dag in
             dag.sensor("landed", .file("{{ var.value.folder }}/go"), timeout: .hours(6))
             dag.task("tells") { context in

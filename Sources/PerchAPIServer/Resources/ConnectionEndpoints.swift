@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import PerchMetastore
+import PerchSDK
+
+extension Snapshot {
+    fileprivate func knownConnection(_ id: String) throws -> ConnectionRow {
+        if let row = try connection(id) { return row }
+        throw PerchError(.notFound, "there is no connection '\(id.shown())'")
+    }
+}
+
+extension JSONValue {
+    /// The connection that a body describes: by its address, or by its parts.
+    /// - Throws: `Refusal` that names the field and repeats no value.
+    fileprivate func connection() throws -> Connection {
+        if case .object(let members) = self, case .string(let uri)? = members["uri"] {
+            let others = Set(members.filter { $0.value != .null }.keys).subtracting(["uri", "description"])
+            if let other = others.sorted().first {
+                throw Refusal.field("/\(other)", "a connection is given by 'uri' or by its parts, and not by both")
+            }
+            do throws(PerchError) {
+                return try Connection(parsing: uri)
+            } catch {
+                throw Refusal.field("/uri", error.message)
+            }
+        }
+        guard case .object(var members) = self, case .string? = members["conn_type"] else {
+            throw Refusal.field("/conn_type", "a connection has 'conn_type' with its parts, or 'uri'")
+        }
+        members["description"] = nil
+        do throws(PerchError) {
+            return try Connection(json: .object(members))
+        } catch {
+            throw Refusal(.badRequest, "invalid_field", error.message)
+        }
+    }
+}
+
+extension Endpoint {
+    private static func part(_ name: String, _ schema: Schema, _ about: String) -> Schema.Field {
+        Schema.Field(name: name, schema: .optional(schema), about: about, isRequired: false)
+    }
+
+    static let connections: [Endpoint] = [
+        .list(
+            "connections", "Connections that are set, by id, without what is sealed of them.",
+            of: ConnectionRow.resource, as: "connections"
+        ) { call in
+            try await call.read { try Page(of: $0.connections(), call) { $0.connID } }
+        },
+        .one(
+            "connections/{connection_id}", "One connection, without what is sealed of it.", of: ConnectionRow.resource
+        ) { call in
+            try await call.read { try $0.knownConnection(call.name("connection_id")) }
+        },
+        .change(
+            .put, "connections/{connection_id}", .admin,
+            "Sets a connection, whole. All of it is sealed, and none of it is told again.", of: ConnectionRow.resource,
+            body: [
+                part("uri", .text, "Its address, instead of its parts: postgres://login:password@host:5432/database."),
+                part("conn_type", .text, "What is reached: postgres, http, smtp, …"),
+                part("host", .text, "A name or address."),
+                part("port", .integer(1...65_535), "Its port."),
+                part("login", .text, "As whom."),
+                part("password", .text, "By which password."),
+                part("schema", .text, "The database, or the first part of a path."),
+                part("extra", .map, "What else it takes, by name."),
+                part("description", .text, "What it is for; else as it was."),
+            ]
+        ) { call in
+            let id = call.name("connection_id")
+            if let problem = StoredName.problem(id, "the id of the connection") { throw PerchError(.invalid, problem) }
+            let connection = try call.body.connection()
+            guard let seal = call.surroundings.seal else {
+                throw PerchError(.unavailable, "there is no key here with which a connection could be sealed")
+            }
+            let sealed = try seal(connection.json.text, SecretName(.connection, id))
+            let description = call.body.text("description")
+            return try await call.write { transaction in
+                try transaction.setConnection(id, type: connection.type, sealed, description: description)
+                return try transaction.knownConnection(id)
+            }
+        },
+        .removal("connections/{connection_id}", "Removes a connection.") { call in
+            try await call.write { transaction in
+                _ = try transaction.knownConnection(call.name("connection_id"))
+                _ = try transaction.deleteConnection(call.name("connection_id"))
+            }
+        },
+    ]
+}
