@@ -70,7 +70,7 @@ struct PageLayout {
     }
 
     private func navigation(_ current: PageSection) -> HTML {
-        let items = PageSection.allCases.filter { PageTable.has($0.path) }.map { section -> HTML in
+        let items = PageSection.allCases.filter { PageTable.has($0.path, for: caller) }.map { section -> HTML in
             let mark: HTML = .when(section == current && caller != nil, " aria-current=\"page\"")
             return "<li><a href=\"\(section.path)\"\(mark)>\(section.rawValue)</a></li>"
         }
