@@ -82,7 +82,7 @@ enum PageTable {
     static let all: [PageRoute] =
         PageRoute.statics + PageRoute.home + PageRoute.dags + PageRoute.dag + PageRoute.runs
         + PageRoute.instances + PageRoute.waits + PageRoute.jobs + PageRoute.inbox + PageRoute.approvals
-        + PageRoute.access + PageRoute.audit
+        + PageRoute.pools + PageRoute.variables + PageRoute.connections + PageRoute.access + PageRoute.audit
 
     /// The page for a path; nil where the path is that of no page.
     /// - Throws: `Refusal`: 405 for a method that the path does not know.
