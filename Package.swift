@@ -129,7 +129,8 @@ let package = Package(
                 log,
             ]),
         room("PerchTriggerer", ["PerchSDK", "PerchMetastore", "PerchReactor", "CLinux", deque, log]),
-        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", "PerchGraph", log] + web),
+        // Of the families of waits it knows the one that people answer.
+        room("PerchAPIServer", ["PerchSDK", "PerchMetastore", "PerchGraph", "PerchTriggersApproval", log] + web),
         room(
             "PerchCLI",
             [
@@ -207,7 +208,8 @@ let package = Package(
         tests(
             "PerchAPIServerTests",
             [
-                "PerchAPIServer", "PerchMetastore", "PerchSDK", "ProgramTestSupport", "FuzzSupport", log,
+                "PerchAPIServer", "PerchMetastore", "PerchSDK", "PerchTriggersApproval", "ProgramTestSupport",
+                "FuzzSupport", log,
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),

@@ -378,15 +378,16 @@ public actor Scheduler {
 
     private func cleanAll() async throws {
         let now = metastore.clock.now
-        let runsBefore = configuration.keepRuns.map { now + TimeSpan(microseconds: -$0.microseconds) }
-        let eventsBefore = now + TimeSpan(microseconds: -configuration.keepEvents.microseconds)
+        func before(_ kept: TimeSpan) -> Timestamp { now + TimeSpan(microseconds: -kept.microseconds) }
+        var request = CleaningRequest(
+            runsBefore: configuration.keepRuns.map(before), eventsBefore: before(configuration.keepEvents))
+        request.auditBefore = before(configuration.keepAudit)
+        let wanted = request
         let kept = configuration.keepEvents
         try await metastore.write { try $0.storeEventRetention(kept) }
         var isMore = true
         while isMore, !isStopped {
-            isMore = try await metastore.write {
-                try $0.clean(runsBefore: runsBefore, eventsBefore: eventsBefore, limit: 1_000)
-            }
+            isMore = try await metastore.write { try $0.clean(wanted, limit: 1_000).isMore }
         }
     }
 }

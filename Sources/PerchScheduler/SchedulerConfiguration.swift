@@ -12,6 +12,8 @@ public struct SchedulerConfiguration: Sendable {
     public var keepRuns: TimeSpan?
     /// How long external events are kept.
     public var keepEvents = TimeSpan.seconds(7 * 86_400)
+    /// How long it is kept who has changed what.
+    public var keepAudit = TimeSpan.seconds(365 * 86_400)
     /// How often what is kept no longer is removed.
     public var cleanEvery = TimeSpan.seconds(3_600)
     /// How long no triggerer has to serve a queue before overdue waits of it are timed out without one. At least as long

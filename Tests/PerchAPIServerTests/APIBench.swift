@@ -60,6 +60,7 @@ final class APIBench: Sendable {
             address: try ListenAddress(parsing: "127.0.0.1:0"),
             credentials: try Credentials(tokens: tokens, secrets: secrets))
         configuration.hooks = hooks
+        configuration.limits.passwordCost = 10
         change(&configuration.limits)
         let kept = log
         server = APIServer(

@@ -22,6 +22,11 @@ struct AccessTableTests {
         // Approvals are answered by it; what else waits is for operators, as another test says.
         "POST deferred/{wait_id}/fire": .user,
         "POST deferred/{wait_id}/cancel": .operator, "POST deferred/{wait_id}/extend": .operator,
+        "GET users": .admin, "GET users/{user_name}": .admin, "POST users": .admin, "PATCH users/{user_name}": .admin,
+        "DELETE users/{user_name}": .admin, "PUT users/{user_name}/grants/{pattern}": .admin,
+        "DELETE users/{user_name}/grants/{pattern}": .admin,
+        "GET tokens": .admin, "GET tokens/{token_name}": .admin, "POST tokens": .admin,
+        "DELETE tokens/{token_name}": .admin,
         "PUT pools/{pool_name}": .admin, "DELETE pools/{pool_name}": .admin,
         "PUT variables/{variable_key}": .admin, "DELETE variables/{variable_key}": .admin,
     ]

@@ -52,7 +52,7 @@ import Testing
 
     @Test("many are checked at once, each for itself; who is unknown has no password that fits")
     func desk() async throws {
-        let desk = PasswordDesk()
+        let desk = PasswordDesk(cost: 10)
         let stored = try PasswordHash("correct horse", cost: 10).text
         let right = try await withThrowingTaskGroup(of: Int?.self) { group in
             for number in 0..<6 {

@@ -140,6 +140,9 @@ struct UpkeepCommandTests {
                 _ = try transaction.emit([NewEvent(name: "paid", key: "late")])
             }
             while try await store.write({ try $0.advanceRuns(budget: 1_000) }) {}
+            try await store.write {
+                try $0.audit(AuditEntry(who: "anna", how: "session", action: "form", subject: "old"))
+            }
         }
         let tried = try home.json("db", "clean", "--before", "7d", "--dry-run")
         // Ends of runs are events only where a DAG follows them.
@@ -153,6 +156,14 @@ struct UpkeepCommandTests {
         #expect(try home.json("db", "clean", "--before", "7d", "--dag", "waiting", "-y")["runs"] == 0)
         let done = try home.json("db", "clean", "--before", "7d", "-y")
         #expect(done["runs"] == 3 && done["events"] == 3 && done["events_kept"] == 1)
+        // The record goes only where it is asked for, and that it went is recorded.
+        func recorded() throws -> [JSONValue?] { try home.json("audit", "list").list.map { $0["subject"] } }
+        #expect(try recorded() == ["old"])
+        #expect(try home.json("db", "clean", "--before", "30d", "--audit", "-y")["audit_entries"] == 0)
+        #expect(try home.json("db", "clean", "--before", "7d", "--audit", "--dry-run")["audit_entries"] == 1)
+        #expect(try home.json("db", "clean", "--before", "7d", "--audit", "-y")["audit_entries"] == 1)
+        #expect(try recorded() == ["audit log"])
+        try home.refusesUsage("--audit", "db", "clean", "--before", "7d", "--audit", "--dag", "orders", "-y")
         #expect(try home.json("deferred", "list").list.count == 1)
         #expect(try home.json("events", "list").list.map { $0["name"] } == ["paid"])
         #expect(try home.program("db", "check").lines == ["the metastore is sound"])

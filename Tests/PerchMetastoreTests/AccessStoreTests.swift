@@ -164,6 +164,117 @@ import Testing
         let since = stage.clock.now + .seconds(-20)
         #expect(try await store.read { try $0.auditLog(since: since, limit: 9) }.map(\.entry.subject) == ["4", "3"])
     }
+
+    @Test("the record is filtered by who, what, to what and when, and cleaned of what is old, a bounded part at a time")
+    func auditCleaning() async throws {
+        let stage = try await Stage()
+        let store = stage.store
+        for number in 0..<30 {
+            let entry = AuditEntry(
+                who: number % 2 == 0 ? "anna" : "ben", how: "command",
+                action: number < 10 ? "pools set" : "Users_grant",
+                subject: "s\(number)%")
+            try await store.write { try $0.audit(entry) }
+            stage.clock.advance(.seconds(60))
+        }
+        func subjects(_ change: (inout AuditFilter) -> Void) async throws -> [String] {
+            var filter = AuditFilter()
+            change(&filter)
+            let wanted = filter
+            return try await store.read { try $0.auditLog(wanted) }.map(\.entry.subject)
+        }
+        #expect(try await subjects { $0.action = "users_" }.count == 20)
+        #expect(try await subjects { $0.action = "_s" }.isEmpty)
+        #expect(
+            try await subjects {
+                $0.subject = "2%"; $0.who = "anna"
+            } == ["s22%", "s12%", "s2%"])
+        let middle = stage.clock.now + .seconds(-600)
+        #expect(try await subjects { $0.since = middle }.count == 10)
+        #expect(
+            try await subjects {
+                $0.until = middle; $0.limit = 2
+            } == ["s19%", "s18%"])
+        #expect(try await store.read { try $0.auditEntries(before: middle) } == 20)
+        var request = CleaningRequest()
+        request.auditBefore = middle
+        let wanted = request
+        var steps: [Int] = []
+        var isMore = true
+        while isMore, steps.count < 10 {
+            let step = try await store.write { try $0.clean(wanted, limit: 8) }
+            steps.append(step.auditEntries)
+            isMore = step.isMore
+        }
+        #expect(steps == [8, 8, 4])
+        #expect(try await subjects { _ in }.count == 10)
+        // What was recorded since is numbered on.
+        try await store.write { try $0.audit(AuditEntry(who: "anna", how: "h", action: "a", subject: "new")) }
+        #expect(try await store.read { try $0.auditLog(limit: 1) }.first?.auditID == 31)
+    }
+
+    @Test("administrators are people who can log in and tokens that let in, and nobody else")
+    func administrators() async throws {
+        let stage = try await Stage()
+        let store = stage.store
+        func names() async throws -> [[String]] {
+            let found = try await store.read { try $0.administrators() }
+            return [found.users, found.tokens]
+        }
+        func make(_ token: String, _ role: AccessRole, user: String? = nil, _ end: Timestamp? = nil) async throws {
+            try await store.write {
+                _ = try $0.createToken(
+                    NewAccessToken(name: token, digest: token, rights: AccessRights(role), user: user, expiresAt: end))
+            }
+        }
+        #expect(try await names() == [[], []])
+        try await store.write { transaction in
+            try transaction.createUser("anna", password: "hash", role: .admin)
+            try transaction.createUser("ben", password: nil, role: .admin)
+            try transaction.createUser("carl", password: "hash", role: .operator)
+        }
+        try await make("annas", .admin, user: "anna")
+        try await make("bens", .admin, user: "ben")
+        try await make("carls", .admin, user: "carl")
+        try await make("brief", .admin, stage.clock.now + .seconds(10))
+        try await make("less", .operator)
+        #expect(try await names() == [["anna"], ["annas", "bens", "brief"]])
+        stage.clock.advance(.seconds(10))
+        try await store.write { transaction in
+            try transaction.setDisabled("anna", true)
+            try transaction.revokeToken("bens")
+        }
+        #expect(try await names() == [[], []])
+    }
+
+    @Test("somebody's other sessions end, and the one by which that was asked goes on")
+    func otherSessions() async throws {
+        let stage = try await Stage()
+        let store = stage.store
+        try await store.write { transaction in
+            for name in ["anna", "ben"] { try transaction.createUser(name, password: "hash", role: .viewer) }
+            for (digest, name) in [("a1", "anna"), ("a2", "anna"), ("b1", "ben")] {
+                let userID = try transaction.knownUser(name).userID
+                try transaction.createSession(
+                    AccessSessionRow(
+                        digest: digest, userID: userID, csrf: "c", createdAt: transaction.now, seenAt: transaction.now,
+                        expiresAt: transaction.now + Self.day))
+            }
+        }
+        func known(_ name: String?) async throws -> [String] {
+            try await store.read { snapshot in
+                try snapshot.sessions(of: name.map { try snapshot.knownUser($0).userID }, idle: .seconds(60))
+            }.map(\.digest).sorted()
+        }
+        #expect(try await known(nil) == ["a1", "a2", "b1"])
+        #expect(try await known("anna") == ["a1", "a2"])
+        try await store.write { try $0.endSessions(of: "anna", but: "a2") }
+        #expect(try await known(nil) == ["a2", "b1"])
+        try await store.write { try $0.setPassword(of: "anna", "other", keeping: "a2") }
+        #expect(try await known(nil) == ["a2", "b1"])
+        try await store.write { try $0.setPassword(of: "anna", "third") }
+        #expect(try await known(nil) == ["b1"])
+    }
 }
 
 @Suite("Roles for some DAGs") struct AccessGrantTests {

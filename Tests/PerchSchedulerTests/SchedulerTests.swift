@@ -68,6 +68,33 @@ struct SchedulerTests {
         try await bench.end()
     }
 
+    @Test("Who has changed what is forgotten once it is older than it is kept, and not before")
+    func auditRetention() async throws {
+        var configuration = SchedulerConfiguration()
+        configuration.keepAudit = .seconds(30 * 86_400)
+        let bench = try SchedulerBench(at: "2026-03-01T05:00:00Z", configuration: configuration)
+        func record(_ subject: String) async throws {
+            try await bench.metastore.write {
+                try $0.audit(AuditEntry(who: "anna", how: "session", action: "form", subject: subject))
+            }
+        }
+        func recorded() async throws -> [String] {
+            try await bench.metastore.read { try $0.auditLog(limit: 9) }.map(\.entry.subject)
+        }
+        try await record("old")
+        try bench.clock.set("2026-03-20T05:00:00Z")
+        try await record("young")
+        try bench.clock.set("2026-04-02T05:00:00Z")
+        await bench.scheduler.start()
+        // It cleans every hour; how often it has looked by now, it does not tell.
+        let start = try Timestamp(parsing: "2026-04-02T05:00:00Z")
+        for minute in 1...5_000 where try await recorded() == ["young", "old"] {
+            try bench.move(to: (start + .seconds(Int64(minute) * 60)).description)
+        }
+        #expect(try await recorded() == ["young"])
+        try await bench.end()
+    }
+
     @Test("A queue without a triggerer is left alone only after a while, and told once each time")
     func grace() throws {
         var queues = UnwatchedQueues()

@@ -121,7 +121,7 @@ extension ApprovalField {
     }
 
     /// What the field takes, in words.
-    var wanted: String {
+    package var wanted: String {
         switch kind {
         case .string: "a text"
         case .int: "a whole number"
@@ -143,7 +143,7 @@ extension ApprovalField {
 
     /// The value that a person typed.
     /// - Throws: `invalid` that names the field.
-    func parsed(_ text: String) throws(PerchError) -> JSONValue {
+    package func parsed(_ text: String) throws(PerchError) -> JSONValue {
         switch kind {
         case .string: return .string(text)
         case .choice: if choices?.contains(text) == true { return .string(text) }

@@ -18,12 +18,16 @@ struct AccessControl: Sendable {
     private let mayBeOpen: Bool
     /// Who is named in the metastore; nil where there is none.
     let register: AccessRegister?
+    let passwords: PasswordDesk
+    /// Slows down whoever guesses them, wherever that is.
+    let limit = LoginLimit()
 
     /// - Parameter isReachable: Whether other machines can reach the server.
     init(
         _ credentials: Credentials, signatureTime: TimeSpan, isReachable: Bool = false, mayBeOpen: Bool = true,
-        register: AccessRegister? = nil
+        register: AccessRegister? = nil, passwordCost: Int = APILimits().passwordCost
     ) {
+        passwords = PasswordDesk(cost: passwordCost)
         self.isReachable = isReachable
         self.mayBeOpen = mayBeOpen
         self.register = register

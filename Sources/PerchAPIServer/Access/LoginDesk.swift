@@ -11,8 +11,8 @@ struct LoginDesk: Sendable {
     /// Whether cookies go over encrypted connections alone.
     let isSecure: Bool
     let log: Logger
-    let passwords = PasswordDesk()
-    let limit = LoginLimit()
+    private var passwords: PasswordDesk { access.passwords }
+    private var limit: LoginLimit { access.limit }
 
     /// The cookie that shows that a form to log in is ours.
     private static let formCookie = "perch_login"

@@ -9,7 +9,7 @@ enum EndpointTable {
         Endpoint.monitor + Endpoint.dags + Endpoint.runs + Endpoint.steeredRuns + Endpoint.taskInstances
         + Endpoint.steeredTaskInstances + Endpoint.waits + Endpoint.steeredWaits + Endpoint.events + Endpoint.pools
         + Endpoint.variables + Endpoint.connections + Endpoint.backfills + Endpoint.jobs + Endpoint.commands
-        + Endpoint.audit + Endpoint.stream
+        + Endpoint.audit + Endpoint.stream + Endpoint.users + Endpoint.tokens
 
     /// The endpoint for a path behind the root.
     /// - Throws: `Refusal`: 404 for an unknown path, 405 for a method that the path does not know.

@@ -62,7 +62,7 @@ struct RESTAPI: Sendable {
             endpoint: match.endpoint, caller: caller, names: match.names,
             parameters: try parameters(match.endpoint, target),
             body: try document(body, match.endpoint), fields: head.headerFields, metastore: metastore,
-            surroundings: surroundings)
+            access: access, surroundings: surroundings)
         let reply: RESTReply
         do {
             reply = try await serve(call)

@@ -15,6 +15,7 @@ struct RESTCall: Sendable {
     let body: JSONValue
     let fields: HTTPFields
     let metastore: Metastore
+    let access: AccessControl
     let surroundings: APISurroundings
 
     /// A part of the path.

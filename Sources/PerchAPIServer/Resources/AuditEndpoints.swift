@@ -22,14 +22,24 @@ extension Endpoint {
         .list(
             "auditLog", "What was changed over the API, and who may, the latest first.", of: AuditRow.resource,
             as: "entries",
-            [.text("owner", "Only what this one has done."), .instant("when_gte", "Only from this instant on.")]
+            [
+                .text("owner", "Only what this one has done."),
+                .text("event", "Only what was done whose name has this in it."),
+                .text("subject", "Only what was done to something whose name has this in it."),
+                .instant("when_gte", "Only from this instant on."), .instant("when_lt", "Only before this instant."),
+            ]
         ) { call in
-            let before = try call.placeNumber() ?? .max
-            let since = try call.instant("when_gte")
+            var filter = AuditFilter()
+            filter.who = call.text("owner")
+            filter.action = call.text("event")
+            filter.subject = call.text("subject")
+            filter.since = try call.instant("when_gte")
+            filter.until = try call.instant("when_lt")
+            filter.before = try call.placeNumber() ?? .max
+            filter.limit = call.limit + 1
+            let wanted = filter
             return try await call.read { snapshot in
-                let rows = try snapshot.auditLog(
-                    who: call.text("owner"), since: since, before: before, limit: call.limit + 1)
-                return Page(rows, limit: call.limit) { [.integer($0.auditID)] }
+                Page(try snapshot.auditLog(wanted), limit: call.limit) { [.integer($0.auditID)] }
             }
         }.asking(.admin)
     ]

@@ -26,8 +26,7 @@ extension PoolRow {
 
 extension Snapshot {
     /// A pool that is there.
-    fileprivate func knownPool(of call: RESTCall) throws -> PoolRow {
-        let name = call.name("pool_name")
+    func knownPool(_ name: String) throws -> PoolRow {
         if let pool = try pool(name) { return pool }
         throw PerchError(
             .notFound, "there is no pool '\(name.shown())'; \(NearName.hint(name, try pools().map(\.name)))")
@@ -40,7 +39,7 @@ extension Endpoint {
             try await call.read { try Page(of: $0.pools(), call) { $0.name } }
         },
         .one("pools/{pool_name}", "One pool.", of: PoolRow.resource) { call in
-            try await call.read { try $0.knownPool(of: call) }
+            try await call.read { try $0.knownPool(call.name("pool_name")) }
         },
         .change(
             .put, "pools/{pool_name}", .admin, "Makes a pool, or changes it; what is left out stays as it was.",
@@ -65,12 +64,12 @@ extension Endpoint {
                 try transaction.setPool(
                     name, slots: Int(body.integer("slots") ?? 0), description: body.text("description"),
                     includeDeferred: body.flag("include_deferred"), maxDeferred: most)
-                return try transaction.knownPool(of: call)
+                return try transaction.knownPool(call.name("pool_name"))
             }
         },
         .removal("pools/{pool_name}", "Removes a pool that nobody uses.") { call in
             try await call.write { transaction in
-                _ = try transaction.knownPool(of: call)
+                _ = try transaction.knownPool(call.name("pool_name"))
                 try transaction.deletePool(call.name("pool_name"))
             }
         },

@@ -3,6 +3,7 @@
 import HTTPTypes
 import PerchMetastore
 import PerchSDK
+import PerchTriggersApproval
 
 /// A wait that was ended by hand.
 private struct EndedWait: Sendable {
@@ -29,7 +30,12 @@ extension RESTCall {
         try await write { transaction in
             let wait = try transaction.knownWait(of: self)
             // To answer an approval is not to make believe that something has come.
-            try require(wait.kind == "approval" && word == "fired" ? .user : .operate, for: wait.key.dagID)
+            let isAnswer = wait.kind == ApprovalTrigger.kind && word == "fired"
+            try require(isAnswer ? .user : .operate, for: wait.key.dagID)
+            if isAnswer {
+                try answer(wait, in: transaction)
+                return EndedWait(wait: wait, end: word)
+            }
             let firing = Firing(waitID: wait.waitID, outcome: try outcome(wait, transaction.now), by: caller.name)
             guard try transaction.fire([firing], lease: nil) == [true] else {
                 throw PerchError(.conflict, "the wait \(wait.waitID) has just ended")
@@ -37,6 +43,31 @@ extension RESTCall {
             return EndedWait(wait: wait, end: word)
         }
     }
+
+    /// Answers an approval with the payload, held against the form before anything is stored.
+    private func answer(_ wait: WaitRow, in transaction: Transaction) throws {
+        let approval = try OpenApproval(wait.waitID, transaction, shownBy: "GET deferred?kind=approval")
+        let payload = body["payload"] ?? .object([:])
+        if let fault = Self.answerSchema.fault(in: payload, at: "/payload") {
+            throw Refusal.field(fault.pointer, fault.message)
+        }
+        let decision: ApprovalAnswer.Decision = payload.text("decision") == "approve" ? .approve : .reject
+        let answer: ApprovalAnswer
+        do throws(PerchError) {
+            answer = try approval.trigger.answer(
+                decision, values: payload.object("values") ?? [:], by: caller.name, note: payload.text("note"),
+                at: transaction.now)
+        } catch {
+            throw Refusal.field("/payload/values", error.message)
+        }
+        try approval.end(by: answer, in: transaction)
+    }
+
+    private static let answerSchema = Schema.object([
+        Schema.Field(name: "decision", schema: .choice(["approve", "reject"]), about: "The answer."),
+        Schema.Field(name: "values", schema: .map, about: "The form's values by field.", isRequired: false),
+        Schema.Field(name: "note", schema: .text, about: "What else there is to say.", isRequired: false),
+    ])
 
     /// Where a deadline is to go.
     fileprivate func deadlineMove() throws -> DeadlineMove {
@@ -62,7 +93,7 @@ extension Endpoint {
                 Schema.Field(
                     name: "payload", schema: .any,
                     about:
-                        "What came: an event's payload, an HTTP answer's body, else the coded event; else what fits.",
+                        "What came: an event's payload, an HTTP answer's body, an approval's decision (approve, reject), values and note, else the coded event; else what fits.",
                     isRequired: false)
             ]
         ) { call in

@@ -31,9 +31,41 @@ extension ConnectionRow {
 }
 
 extension Snapshot {
-    fileprivate func knownVariable(_ key: String) throws -> VariableRow {
+    /// A variable that is there.
+    func knownVariable(_ key: String) throws -> VariableRow {
         if let row = try variable(key) { return row }
         throw PerchError(.notFound, "there is no variable '\(key.shown())'")
+    }
+}
+
+extension ServerCall {
+    /// Sets a variable, and seals what is secret of it.
+    /// - Parameters:
+    ///   - wanted: Whether it is secret; nil: as it was, or as its key says of itself.
+    ///   - description: nil: as it was.
+    func setVariable(
+        _ key: String, _ value: String, isSecret wanted: Bool?, description: String?
+    ) async throws -> VariableRow {
+        if let problem = StoredName.problem(key, "the key of the variable") { throw PerchError(.invalid, problem) }
+        let known = try await read { try $0.variable(key)?.isSecret }
+        let isSecret = wanted ?? known ?? SensitiveName.holds(key)
+        let stored: StoredText
+        if isSecret {
+            guard let seal = surroundings.seal else {
+                throw PerchError(.unavailable, "there is no key here with which a secret could be sealed")
+            }
+            stored = .sealed(try seal(value, SecretName(.variable, key)))
+        } else {
+            stored = .plain(value)
+        }
+        return try await write { transaction in
+            // One that has become secret since it was read is not stored in the open.
+            if !isSecret, wanted == nil, try transaction.variable(key)?.isSecret == true {
+                throw PerchError(.conflict, "the variable '\(key)' has just become secret: set it again")
+            }
+            try transaction.setVariable(key, stored, isSecret: isSecret, description: description)
+            return try transaction.knownVariable(key)
+        }
     }
 }
 
@@ -60,28 +92,9 @@ extension Endpoint {
                     name: "description", schema: .text, about: "What it is for; else as it was.", isRequired: false),
             ]
         ) { call in
-            let (key, value) = (call.name("variable_key"), call.body.text("value") ?? "")
-            if let problem = StoredName.problem(key, "the key of the variable") { throw PerchError(.invalid, problem) }
-            let known = try await call.read { try $0.variable(key)?.isSecret }
-            let isSecret = call.body.flag("is_secret") ?? known ?? SensitiveName.holds(key)
-            let stored: StoredText
-            if isSecret {
-                guard let seal = call.surroundings.seal else {
-                    throw PerchError(.unavailable, "there is no key here with which a secret could be sealed")
-                }
-                stored = .sealed(try seal(value, SecretName(.variable, key)))
-            } else {
-                stored = .plain(value)
-            }
-            let description = call.body.text("description")
-            return try await call.write { transaction in
-                // One that has become secret since it was read is not stored in the open.
-                if !isSecret, call.body.flag("is_secret") == nil, try transaction.variable(key)?.isSecret == true {
-                    throw PerchError(.conflict, "the variable '\(key)' has just become secret: set it again")
-                }
-                try transaction.setVariable(key, stored, isSecret: isSecret, description: description)
-                return try transaction.knownVariable(key)
-            }
+            try await call.setVariable(
+                call.name("variable_key"), call.body.text("value") ?? "", isSecret: call.body.flag("is_secret"),
+                description: call.body.text("description"))
         },
         .removal("variables/{variable_key}", "Removes a variable.") { call in
             try await call.write { transaction in

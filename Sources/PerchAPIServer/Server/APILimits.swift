@@ -38,6 +38,8 @@ package struct APILimits: Sendable {
     package var commitTime = TimeSpan.seconds(5)
     /// Events a second of one token; nil: any number.
     package var eventRate: Int?
+    /// The power of two of how many rounds a new password is hashed with; fewer are for tests.
+    package var passwordCost = 15
     /// How far a signature's time may be from the clock.
     package var signatureTime = TimeSpan.seconds(300)
 

@@ -112,7 +112,8 @@ package actor APIServer {
     private static func access(_ configuration: Configuration, _ register: AccessRegister? = nil) -> AccessControl {
         AccessControl(
             configuration.credentials, signatureTime: configuration.limits.signatureTime,
-            isReachable: !configuration.address.isLoopback, mayBeOpen: configuration.mayBeOpen, register: register)
+            isReachable: !configuration.address.isLoopback, mayBeOpen: configuration.mayBeOpen, register: register,
+            passwordCost: configuration.limits.passwordCost)
     }
 
     /// Makes a token for an administrator, where nobody was ever named and it is not open to everybody: else nobody could.

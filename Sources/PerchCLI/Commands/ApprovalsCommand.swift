@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import ArgumentParser
+internal import PerchAPIServer
 internal import PerchMetastore
 internal import PerchSDK
 internal import PerchTriggersApproval
@@ -60,7 +61,7 @@ struct ApprovalsShowCommand: AsyncParsableCommand {
     func run() async throws {
         let waitID = waitID
         let approval = try await home.withMetastore { _, metastore in
-            try await metastore.read { try OpenApproval(waitID, $0) }
+            try await metastore.read { try OpenApproval(waitID, $0, shownBy: OpenApproval.list) }
         }
         try Listing.show(approval.record, output.format)
     }
@@ -101,14 +102,10 @@ struct ApprovalsAnswerCommand: AsyncParsableCommand {
         let by = by ?? Person.name
         try await home.withMetastore { home, metastore in
             let wait = try await metastore.write { transaction in
-                let approval = try OpenApproval(waitID, transaction)
+                let approval = try OpenApproval(waitID, transaction, shownBy: OpenApproval.list)
                 let answer = try approval.trigger.answer(
                     decision, typed: typed, by: by, note: note, at: transaction.now)
-                let outcome = try approval.outcome(answer)
-                guard try transaction.fire([Firing(waitID: waitID, outcome: outcome, by: by)], lease: nil) == [true]
-                else {
-                    throw OpenApproval.over(waitID)
-                }
+                try approval.end(by: answer, in: transaction)
                 return approval.wait
             }
             let done = decision == .approve ? "approved" : "rejected"
@@ -119,40 +116,9 @@ struct ApprovalsAnswerCommand: AsyncParsableCommand {
     }
 }
 
-/// A question that has not been answered.
-struct OpenApproval: Sendable {
-    let wait: WaitRow
-    let trigger: ApprovalTrigger
-
-    init(_ waitID: Int64, _ snapshot: Snapshot) throws {
-        guard let wait = try snapshot.wait(waitID) else {
-            throw try snapshot.wasRegistered(waitID) ? Self.over(waitID) : Self.unknown(waitID)
-        }
-        guard wait.kind == ApprovalTrigger.kind else {
-            throw PerchError(.invalid, "wait \(waitID) is for \(wait.kind) \(wait.target.shown()), not for an approval")
-        }
-        self.wait = wait
-        trigger = try JSONValue(parsingEnvelope: wait.definition ?? "{}").decode(ApprovalTrigger.self)
-    }
-
-    static func over(_ waitID: Int64) -> PerchError {
-        PerchError(
-            .conflict,
-            "wait \(waitID) is over: it was answered already, has timed out or was cancelled; "
-                + "`\(ProgramName.current) approvals list` shows what is open")
-    }
-
-    private static func unknown(_ waitID: Int64) -> PerchError {
-        PerchError(
-            .notFound,
-            "there never was a wait \(waitID); `\(ProgramName.current) approvals list` shows what is open")
-    }
-
-    /// What the answer means for the wait: a no fails a sensor, for nothing after it would look at the answer.
-    func outcome(_ answer: ApprovalAnswer) throws -> WaitOutcome {
-        if wait.isSensor, let rejection = answer.rejection { return .broken(rejection) }
-        return .event(try JSONValue(encoding: answer))
-    }
+extension OpenApproval {
+    /// What shows the questions that are open, for messages.
+    static var list: String { "`\(ProgramName.current) approvals list`" }
 
     /// The fields of `approvals list`.
     static func summary(_ wait: WaitRow) -> Record {

@@ -337,6 +337,7 @@ struct Engine {
         var settings = SchedulerConfiguration()
         settings.keepRuns = configuration.number("retention.runs_days").map { TimeSpan.seconds($0 * 86_400) }
         settings.keepEvents = TimeSpan.seconds((configuration.number("retention.events_days") ?? 7) * 86_400)
+        settings.keepAudit = TimeSpan.seconds((configuration.number("retention.audit_days") ?? 365) * 86_400)
         if let lease = configuration.number("scheduler.lease") { settings.lease = TimeSpan(microseconds: lease) }
         settings.unwatchedGrace = max(
             settings.unwatchedGrace, TriggererRole.settings(configuration, lease: edges?.lease).lease)

@@ -156,6 +156,9 @@ struct ConfigurationKey: Sendable {
             name: "outputs.max_size", kind: .bytes, fallback: "16MiB",
             summary: "the longest output; a task that gives a longer one fails"),
         ConfigurationKey(
+            name: "retention.audit_days", kind: .integer(1...36_500), fallback: "365",
+            summary: "days that it is kept who has changed what"),
+        ConfigurationKey(
             name: "retention.events_days", kind: .integer(1...36_500), fallback: "7",
             summary: "days that an event is kept in the inbox"),
         ConfigurationKey(

@@ -15,18 +15,34 @@ extension Snapshot {
         book.version = try accessVersion()
         for user in try accessUsers() { book.users[user.userID] = user }
         for token in try accessTokens() { book.tokens[token.digest] = token }
-        let sessions = try rows(
+        for session in try sessions(of: nil, idle: idle) { book.sessions[session.digest] = session }
+        return book
+    }
+
+    /// Sessions that are not over; nil: of everybody.
+    /// - Parameter idle: After so long without a sign a session is over.
+    package func sessions(of userID: Int64?, idle: TimeSpan) throws -> [AccessSessionRow] {
+        try rows(
             """
             SELECT digest, user_id, csrf, created_at, seen_at, expires_at FROM access_session
-            WHERE expires_at > :1 AND seen_at > :2
-            """, now, now + TimeSpan(microseconds: -idle.microseconds)
+            WHERE expires_at > :1 AND seen_at > :2 AND (CAST(:3 AS BIGINT) IS NULL OR user_id = :3)
+            """, now, now + TimeSpan(microseconds: -idle.microseconds), userID
         ) {
             AccessSessionRow(
                 digest: $0.text(0), userID: $0.int64(1), csrf: $0.text(2), createdAt: $0.time(3), seenAt: $0.time(4),
                 expiresAt: $0.time(5))
         }
-        for session in sessions { book.sessions[session.digest] = session }
-        return book
+    }
+
+    /// Who may everything: people who can log in, and tokens that let in, by name.
+    package func administrators() throws -> (users: [String], tokens: [String]) {
+        let all = try accessUsers().filter { $0.rights.role == .admin && !$0.isDisabled }
+        let owners = Set(all.map(\.userID))
+        let tokens = try accessTokens().filter { token in
+            token.rights.role == .admin && token.revokedAt == nil && (token.expiresAt.map { $0 > now } ?? true)
+                && (token.userID.map(owners.contains) ?? true)
+        }
+        return (all.filter { $0.password != nil }.map(\.name), tokens.map(\.name))
     }
 
     /// Everybody who can log in, or could, by name.
@@ -78,7 +94,9 @@ extension Snapshot {
     /// - Throws: `PerchError` (`notFound`) that says which there are.
     package func knownToken(_ name: String) throws -> AccessTokenRow {
         let tokens = try accessTokens()
-        if let token = tokens.first(where: { $0.name == name || String($0.tokenID) == name }) { return token }
+        // A name may be a number, too.
+        let found = tokens.first { $0.name == name } ?? tokens.first { String($0.tokenID) == name }
+        if let found { return found }
         throw Self.unknown("token", name, tokens.map(\.name))
     }
 
@@ -88,27 +106,5 @@ extension Snapshot {
             known.isEmpty
                 ? "there is no \(what) '\(name.shown(60))', nor any other"
                 : "there is no \(what) '\(name.shown(60))'; \(NearName.hint(name, known))")
-    }
-
-    /// What was done, the latest first, a page at a time.
-    /// - Parameters:
-    ///   - who: Only by him.
-    ///   - before: Only what was recorded before this entry.
-    package func auditLog(
-        who: String? = nil, since: Timestamp? = nil, before: Int64 = .max, limit: Int
-    ) throws -> [AuditRow] {
-        try rows(
-            """
-            SELECT audit_id, at, who, how, action, subject, details FROM audit_log
-            WHERE audit_id < :1 AND (CAST(:2 AS TEXT) IS NULL OR who = :2) AND at >= :3
-            ORDER BY audit_id DESC LIMIT :4
-            """, before, who, since ?? Timestamp(microseconds: .min), limit
-        ) { row in
-            AuditRow(
-                auditID: row.int64(0), at: row.time(1),
-                entry: AuditEntry(
-                    who: row.text(2), how: row.text(3), action: row.text(4), subject: row.text(5),
-                    details: try row.json(6)))
-        }
     }
 }

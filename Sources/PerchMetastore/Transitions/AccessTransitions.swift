@@ -39,10 +39,17 @@ extension Transaction {
     }
 
     /// Gives a user another password; who is logged in under the name has to log in anew.
-    package func setPassword(of name: String, _ password: String) throws {
+    /// - Parameter session: The digest of a session that goes on: that of the one who does it himself.
+    package func setPassword(of name: String, _ password: String, keeping session: String? = nil) throws {
         let user = try knownUser(name)
         try run("UPDATE access_user SET password = :2 WHERE user_id = :1", user.userID, password)
-        try endSessions(of: user.userID)
+        try endSessions(of: user.userID, but: session)
+    }
+
+    /// Ends the sessions of a user.
+    /// - Parameter session: The digest of one that goes on; nil: all end.
+    package func endSessions(of name: String, but session: String?) throws {
+        try endSessions(of: try knownUser(name).userID, but: session)
     }
 
     /// Gives a user another role, from the next look at it on.
@@ -160,8 +167,8 @@ extension Transaction {
         try accessHasChanged()
     }
 
-    private func endSessions(of userID: Int64) throws {
-        try run("DELETE FROM access_session WHERE user_id = :1", userID)
+    private func endSessions(of userID: Int64, but session: String? = nil) throws {
+        try run("DELETE FROM access_session WHERE user_id = :1 AND digest <> :2", userID, session ?? "")
         try accessHasChanged()
     }
 

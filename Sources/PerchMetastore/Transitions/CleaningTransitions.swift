@@ -8,6 +8,8 @@ public struct CleaningRequest: Sendable {
     public var runsBefore: Timestamp?
     /// Events that came before.
     public var eventsBefore: Timestamp?
+    /// Entries of the audit log that were recorded before.
+    public var auditBefore: Timestamp?
     /// Only runs of this DAG.
     public var dagID: String?
     /// Only runs that were created before this one.
@@ -27,6 +29,7 @@ public struct CleaningRequest: Sendable {
 public struct CleaningStep: Sendable {
     public var runs = 0
     public var events = 0
+    public var auditEntries = 0
     /// Whether there is more.
     public var isMore = false
 }
@@ -54,8 +57,21 @@ extension Transaction {
                     (SELECT 1 FROM wait w WHERE w.due_at IS NULL AND w.target_key = probe.target_key)
                 """, eventsBefore)
         }
+        if let auditBefore = request.auditBefore, left > 0 {
+            step.auditEntries = try cleanAudit(before: auditBefore, limit: left)
+            left -= step.auditEntries
+        }
         step.isMore = left <= 0
         return step
+    }
+
+    /// They were recorded in the order of their ids: where the oldest are young, nothing else is looked at.
+    private func cleanAudit(before instant: Timestamp, limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM audit_log WHERE audit_id IN (SELECT audit_id FROM
+                (SELECT audit_id, at FROM audit_log ORDER BY audit_id LIMIT :2) AS oldest WHERE at < :1)
+            """, instant, limit)
     }
 
     /// Who took an event, and what it started, is forgotten with it, and never before it.

@@ -43,8 +43,8 @@ struct PageAPI: Sendable {
         let path = String((head.path ?? "/").prefix { $0 != "?" })
         let call = PageCall(
             caller: caller, names: match.names, path: path, query: FormFields(target.parameters), form: form,
-            cookies: Self.cookies(head.headerFields), metastore: metastore, surroundings: surroundings,
-            figures: figures)
+            cookies: Self.cookies(head.headerFields), metastore: metastore, access: access,
+            surroundings: surroundings, figures: figures)
         let reply: PageReply
         do {
             reply = try await match.route.serve(call)

@@ -16,6 +16,7 @@ struct PageCall: Sendable {
     let form: FormFields
     let cookies: FormFields
     let metastore: Metastore
+    let access: AccessControl
     let surroundings: APISurroundings
     let figures: FigureShelf
 
@@ -146,6 +147,7 @@ enum PageSection: String, Sendable, CaseIterable {
     case approvals = "Approvals"
     case audit = "Audit"
     case users = "Users"
+    case account = "Account"
 
     var path: String {
         switch self {
@@ -163,6 +165,7 @@ enum PageSection: String, Sendable, CaseIterable {
         case .approvals: "/approvals"
         case .audit: "/audit"
         case .users: "/users"
+        case .account: "/account"
         }
     }
 }

@@ -70,7 +70,9 @@ struct PageLayout {
     }
 
     private func navigation(_ current: PageSection) -> HTML {
-        let items = PageSection.allCases.filter { PageTable.has($0.path) }.map { section -> HTML in
+        // The own account stands beside the theme.
+        let sections = PageSection.allCases.filter { $0 != .account && PageTable.has($0.path, for: caller) }
+        let items = sections.map { section -> HTML in
             let mark: HTML = .when(section == current && caller != nil, " aria-current=\"page\"")
             return "<li><a href=\"\(section.path)\"\(mark)>\(section.rawValue)</a></li>"
         }
@@ -80,7 +82,12 @@ struct PageLayout {
     /// The theme is changed by a link, which needs no script, and no right.
     private var tools: HTML {
         let link = "/theme" + PagePath.query([("to", theme.next.rawValue), ("back", path)])
-        let who: HTML = caller.map { "<span class=\"who\" title=\"Signed in as\">\($0.name)</span>" } ?? .empty
+        let who: HTML =
+            caller.map { caller in
+                caller.way == .session
+                    ? "<a class=\"who\" href=\"/account\" title=\"Your account\">\(caller.name)</a>"
+                    : "<span class=\"who\" title=\"Signed in as\">\(caller.name)</span>"
+            } ?? .empty
         return """
             <div class="tools">\(who)<a class="theme" href="\(exact: link)" rel="nofollow" \
             title="Change to \(theme.next.rawValue)">\(theme.words)</a></div>

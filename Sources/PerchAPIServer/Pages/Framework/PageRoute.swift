@@ -10,7 +10,7 @@ struct PageRoute: Sendable {
     let path: String
     let segments: [Endpoint.Segment]
     /// What one has to be allowed to do.
-    let right: APIRight
+    var right: APIRight
     /// Whether it is for everybody, as what makes a page look as it does.
     var isPublic = false
     /// Whether it is for whoever sees some DAG: it shows what they see.
@@ -39,6 +39,13 @@ struct PageRoute: Sendable {
     var ofSome: PageRoute {
         var route = self
         route.isOfSome = true
+        return route
+    }
+
+    /// The same, for whoever has another role.
+    func asking(_ right: APIRight) -> PageRoute {
+        var route = self
+        route.right = right
         return route
     }
 
@@ -75,7 +82,8 @@ enum PageTable {
     static let all: [PageRoute] =
         PageRoute.statics + PageRoute.home + PageRoute.dags + PageRoute.dag + PageRoute.runs
         + PageRoute.instances + PageRoute.waits + PageRoute.jobs + PageRoute.inbox + PageRoute.assets
-        + PageRoute.backfills
+        + PageRoute.backfills + PageRoute.approvals + PageRoute.pools + PageRoute.variables + PageRoute.connections
+        + PageRoute.access + PageRoute.audit
 
     /// The page for a path; nil where the path is that of no page.
     /// - Throws: `Refusal`: 405 for a method that the path does not know.
@@ -105,10 +113,15 @@ enum PageTable {
         }
     }
 
-    /// Whether there is a page at a path that has no names in it.
-    static func has(_ path: String) -> Bool { plain.contains(path) }
+    /// Whether there is a page at a path that has no names in it, and somebody may look at it; nil: it is not known who asks.
+    static func has(_ path: String, for caller: Caller? = nil) -> Bool {
+        guard let route = plain[path] else { return false }
+        guard let caller else { return true }
+        return (route.isOfSome ? caller.highest : caller.everywhere) >= route.right
+    }
 
-    private static let plain = Set(all.filter { $0.method == .get }.map(\.path))
+    private static let plain = Dictionary(
+        all.filter { $0.method == .get }.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
 
     /// What the paths of pages begin with.
     private static let firsts: Set<String> = Set(

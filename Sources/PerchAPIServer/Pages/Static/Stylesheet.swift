@@ -68,6 +68,7 @@ enum Stylesheet {
         border-radius:6px;padding:8px 12px;max-width:none}
         .flash[role=alert]{border-left-color:var(--failed)}
         .lead{font-size:15px}
+        .said{white-space:pre-wrap;overflow-wrap:anywhere}
         .soft{color:var(--soft)}
 
         """#
@@ -108,7 +109,7 @@ enum Stylesheet {
         button.main:hover{filter:brightness(1.08)}
         button.risk{color:var(--failed);border-color:var(--failed)}
         button.quiet{border-color:transparent;background:transparent;color:var(--link);padding:0 6px;line-height:20px}
-        input[type=text],input[type=search],input[type=number],select,textarea{background:var(--panel);
+        input[type=text],input[type=search],input[type=number],input[type=password],select,textarea{background:var(--panel);
         border:1px solid var(--line);border-radius:6px;padding:4px 8px;min-height:30px;max-width:100%}
         textarea{width:100%;min-height:64px;font-family:ui-monospace,Menlo,Consolas,monospace;font-size:12.5px}
         form.inline{display:inline}
@@ -116,7 +117,7 @@ enum Stylesheet {
         .row .grow{flex:1 1 220px;max-width:420px}
         .fields{max-width:640px;display:grid;gap:14px;margin:0 0 16px}
         .field label,.field legend{font-weight:600;display:block;padding:0}
-        .field input[type=text],.field input[type=number],.field select{width:100%}
+        .field input[type=text],.field input[type=number],.field input[type=password],.field select{width:100%}
         .field .hint{color:var(--soft);font-size:13px;margin:0}
         .field .fault{color:var(--failed);margin:2px 0 0;font-weight:500}
         .field .fault::before{content:"✕ "}

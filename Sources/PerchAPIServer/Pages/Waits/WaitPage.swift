@@ -2,6 +2,7 @@
 
 import PerchMetastore
 import PerchSDK
+import PerchTriggersApproval
 
 /// One wait: what it is for, why it waits, and what can be done with it.
 struct WaitPage {
@@ -38,7 +39,11 @@ struct WaitPage {
     private var why: HTML {
         let sentences = explained.sentences.map { sentence -> HTML in "<li>\(sentence)</li>" }
         let note: HTML = explained.note.map { "<p class=\"soft\">Note: \($0).</p>" } ?? .empty
-        return "<section aria-labelledby=\"why\"><h2 id=\"why\">Why it waits</h2><ul>\(sentences)</ul>\(note)</section>"
+        let question: HTML = .when(
+            wait.kind == ApprovalTrigger.kind,
+            "<p><a class=\"button main\" href=\"/approvals/\(wait.waitID)\">The question, and its form</a></p>")
+        return
+            "<section aria-labelledby=\"why\"><h2 id=\"why\">Why it waits</h2><ul>\(sentences)</ul>\(note)\(question)</section>"
     }
 
     private var facts: HTML {

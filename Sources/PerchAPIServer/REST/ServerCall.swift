@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PerchMetastore
+
+/// What somebody asks for over HTTP, behind `/api/v2` or on a page: what both do, is written once.
+protocol ServerCall: Sendable {
+    var caller: Caller { get }
+    var access: AccessControl { get }
+    var surroundings: APISurroundings { get }
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Snapshot) throws -> Result) async throws -> Result
+    /// What is done is recorded in the same transaction.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> Result) async throws -> Result
+}
+
+extension RESTCall: ServerCall {}
+extension PageCall: ServerCall {}
