@@ -52,6 +52,7 @@ extension Executor {
         }
         var failures = 0
         let generation = generation
+        await pauseForShortLives(of: place)
         while true {
             try requireAlive()
             // Whoever joined anew has all places taken anew.
@@ -75,7 +76,8 @@ extension Executor {
             }
             logger.error(
                 "the bundle process did not come up", metadata: ["reason": "\(words)", "attempts": "\(failures)"])
-            await pause(microseconds: min(30_000_000, Int64(200_000) << Int64(min(failures - 1, 10))))
+            if place == .main { note(trouble: "it does not come up: it \(words)", count: failures) }
+            await pause(microseconds: Self.pause(after: failures))
         }
     }
 
@@ -237,6 +239,7 @@ extension Executor {
 
     /// Asks a new main process what only it knows: it may have read other files than the one before it.
     func askAgain() {
+        if bundles[.main]?.isReady == true { noteWell() }
         if let version = bundles[.main]?.bundleVersion, version != storedVersion { mustDescribe = true }
         askForDescription()
         askForTicks(again: true)
@@ -314,6 +317,7 @@ extension Executor {
     private func ended(_ number: Int, _ words: String) {
         guard let bundle = living.removeValue(forKey: number) else { return }
         let place = bundle.place
+        if bundles[place] === bundle { noteLife(of: bundle, words) }
         bundle.endWords = words
         lookUps[number] = nil
         let isCurrent = bundles[place]?.number == number

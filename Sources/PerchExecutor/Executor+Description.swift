@@ -28,6 +28,13 @@ extension Executor {
         Task(executorPreference: reactor) { await self.takeDescription() }
     }
 
+    /// Another bundle may have given up what this one has, too.
+    func askForClashes() {
+        guard hasClashes else { return }
+        mustDescribe = true
+        askForDescription()
+    }
+
     private func takeDescription() async {
         // What the main one describes is stored, and each of the others may be given tasks of it: they read their files
         // first.
@@ -51,6 +58,7 @@ extension Executor {
             // The DAGs stay as they are stored; the next poll tries again.
             mustDescribe = true
             logger.error("the DAGs that the bundle has now are not taken up", metadata: ["error": "\(error)"])
+            note(trouble: "its DAGs are not taken up: \(secrets.mask.masked("\(error)"))", count: 1)
         }
     }
 
@@ -60,9 +68,11 @@ extension Executor {
             throw PerchError(.invalid, description.problems.joined(separator: "\n"))
         }
         let definitions = try description.dags.map { try DAGDefinition(parsing: $0) }
-        try await store.storeDAGs(
+        let clashes = try await store.storeDAGs(
             definitions, bundle: launcher.name, bundleVersion: description.bundleVersion,
             importErrors: description.importErrors)
+        hasClashes = !clashes.isEmpty
+        noteWell()
         let isNew = storedVersion != nil && storedVersion != description.bundleVersion
         storedVersion = description.bundleVersion
         if isNew {
@@ -70,7 +80,7 @@ extension Executor {
                 "the bundle has changed",
                 metadata: ["version": "\(description.bundleVersion)", "dags": "\(definitions.count)"])
         }
-        tell(description.importErrors)
+        tell(description.importErrors + clashes)
         return definitions
     }
 

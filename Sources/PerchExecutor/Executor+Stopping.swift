@@ -56,7 +56,7 @@ extension Executor {
     }
 
     /// Whoever pauses goes on now, and finds what there is.
-    private func endPauses() {
+    func endPauses() {
         for number in pauses.keys.sorted() { pauses.removeValue(forKey: number)?.resume() }
     }
 

@@ -13,10 +13,13 @@ extension Executor {
     /// The worker's lease lasts three periods, so that one late renewal loses nothing.
     var lease: TimeSpan { TimeSpan(microseconds: configuration.pollPeriod.microseconds * 3) }
 
+    /// Rings where a task was queued that may be for this worker.
+    private var queueBell: DoorbellSet { .queues(ofBundle: launcher.name) }
+
     /// Hears the doorbells, and looks by itself now and then.
     func listen() {
         let reactor = reactor
-        store.subscribe([.queue, .cancels, .hosted, .timetables, .owners, .bundles]) { [weak self] bells in
+        store.subscribe([queueBell, .cancels, .hosted, .timetables, .owners, .bundles]) { [weak self] bells in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.rang(bells) } }
         }
@@ -32,9 +35,14 @@ extension Executor {
             tellClock()
         }
         if bells.contains(.owners) { lookForDeadWorkers() }
-        if bells.contains(.bundles) { mustLookAtRevision = true }
+        if bells.contains(.bundles) {
+            mustLookAtRevision = true
+            // What did not come up may be another one now.
+            endPauses()
+            askForClashes()
+        }
         if bells.isSubset(of: [.hosted, .timetables, .owners]) { return }
-        if bells.contains(.queue) {
+        if bells.contains(queueBell) {
             hasWork = true
             withdrawClaim()
             if isCommitting { bellsDuringCommit = true } else { mayWaitToLook = false }
@@ -56,6 +64,7 @@ extension Executor {
                 executor.pump()
                 executor.lookForHosted(orphans: true)
                 executor.lookForDeadWorkers()
+                executor.askForClashes()
                 executor.askForDescription()
                 executor.askForTicks(again: false)
                 executor.tellClock()
@@ -109,7 +118,7 @@ extension Executor {
         bellsDuringCommit = false
         let reactor = reactor
         let write = store.commit(
-            turn, worker: worker, onNext: .queue
+            turn, worker: worker, onNext: queueBell
         ) { [weak self] result in
             guard let executor = self else { return }
             reactor.submit { executor.assumeIsolated { $0.claimEnded(turn, result) } }

@@ -25,9 +25,13 @@ extension Executor {
         var ended: [Int64] = []
         var overdue: [Int64] = []
         let others = try await store.processes(role: WorkerRow.role).filter { $0.processID != worker }
+        // This process may have a worker for each bundle.
+        let beside = try await store.workers(besidesBundle: launcher.name)
         var living: [ProcessRow] = []
         for row in others {
-            let isOwn = row.processID == old || (processes.isAlive(row) && row.pid == identity.pid)
+            let isOwn =
+                row.processID == old
+                || (processes.isAlive(row) && row.pid == identity.pid && !beside.contains(row.processID))
             if isOwn || processes.hasEnded(row) {
                 ended.append(row.processID)
             } else {

@@ -29,6 +29,9 @@ public actor Executor {
         public var pollPeriod = TimeSpan.seconds(30)
         /// How often a bundle that does not come up is started before `start` gives up.
         public var startAttempts = 5
+        /// Whether `start` returns only when the bundle has come up and its DAGs are stored. Where there are several, none
+        /// waits for another.
+        public var waitsForBundle = true
         /// How long a bundle has to say hello and to describe itself.
         public var startTimeout = TimeSpan.seconds(30)
         /// What is to be added to the time since this machine was started, in microseconds, where bundles do not go by the
@@ -97,6 +100,13 @@ public actor Executor {
     var isRecycling = false
     /// Whether the executable may have been replaced.
     var mustLookAtRevision = false
+    /// How often in a row a process of the pool has ended soon after it was ready, with nothing running in it, and how the last
+    /// time.
+    var shortLives: [Place: (count: Int, words: String)] = [:]
+    /// Whether the worker's row says why its bundle does not work.
+    var hasTrouble = false
+    /// Whether a DAG is left out because another bundle has one of its id.
+    var hasClashes = false
     /// Whether it was told that too many processes are outgoing.
     var hasToldOfOutgoing = false
     /// How many processes are being brought up, and who waits for none to be.
@@ -172,8 +182,9 @@ public actor Executor {
         self.init(
             store: MetastoreStore(
                 metastore: metastore,
-                terms: WorkerTerms(queues: configuration.queues, slots: configuration.slots)), clock: metastore.clock,
-            reactor: reactor,
+                terms: WorkerTerms(
+                    queues: configuration.queues, slots: configuration.slots, bundle: launcher.name)),
+            clock: metastore.clock, reactor: reactor,
             processes: processes, launcher: launcher, logs: logs, configuration: configuration, logger: logger,
             secrets: secrets, outputs: outputs)
     }
@@ -209,7 +220,7 @@ public actor Executor {
 
     /// Ends what a dead engine left behind, starts the bundle, stores the DAGs that it describes, and begins to work.
     ///
-    /// - Returns: What the bundle describes.
+    /// - Returns: What the bundle describes; nothing where it is not waited for.
     /// - Throws: `PerchError`: `invalid` with the declarations' problems, a line each; `unavailable` where the bundle
     ///   does not come up.
     @discardableResult
@@ -228,7 +239,7 @@ public actor Executor {
             try requireNotStopped()
             try await join()
             try requireNotStopped()
-            let definitions = try await startMainBundle()
+            let definitions = configuration.waitsForBundle ? try await startMainBundle() : []
             try requireNotStopped()
             life = .running
             logs.began(by: worker)
@@ -236,7 +247,7 @@ public actor Executor {
             deadRows = []
             for row in rows { forget(row) }
             listen()
-            launchPool(from: 1)
+            launchPool(from: configuration.waitsForBundle ? 1 : 0)
             pump()
             pumpHosted()
             askForTicks(again: false)

@@ -39,6 +39,7 @@ final class PostgresSession: @unchecked Sendable {
 
     private static let everything: DoorbellSet = [
         .runs, .queue, .cancels, .waits, .events, .finished, .owners, .hosted, .timetables,
+        .bundleQueues,
     ]
 
     /// Connects, and holds nothing yet.

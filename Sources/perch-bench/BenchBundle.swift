@@ -117,6 +117,7 @@ struct BenchBundle: DAGBundle {
                     try ReportSocket.send("\(index) \(Monotonic.nanoseconds)")
                 }
             }
+        case Messages.name: return Messages.dag(size)
         case "soak": return SoakWorld.dag(name, size)
         default: return nil
         }

@@ -38,6 +38,9 @@ struct BenchCase: Sendable {
             name: Handover.name, size: 500, summary: "claimed tasks, one after another, beside 200 in the process",
             measure: Handover.measure),
         BenchCase(
+            name: Messages.name, size: 200_000, summary: "lines of a log, each a message from a bundle process",
+            measure: Messages.measure),
+        BenchCase(
             name: "adoption", size: 100_000, summary: "waits whose triggerer was killed, or stands still",
             measure: Adoption.measure),
         BenchCase(

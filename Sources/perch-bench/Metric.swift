@@ -15,7 +15,7 @@ struct Metric: Sendable {
 
     var name: String
     var value: Double
-    /// bytes, ms, s, percent (of one core), per_s, count.
+    /// bytes, us, ms, s, percent (of one core), per_s, count.
     var unit: String
     /// Where the metastore is a file of the home.
     var goal: Goal

@@ -92,6 +92,33 @@ struct WatchTests {
         #expect(try dags(until: "trials_three"), "\(engine.text)")
     }
 
+    @Test(
+        "a run that is pinned goes on with the build that it began with, whatever was built since, and after a restart")
+    func pinned() throws {
+        defer { folder.remove() }
+        let pin = (from: #"DAG("python_orders", "#, to: #"DAG("python_orders", versioning="pinned", "#)
+        var engine = try start()
+        #expect(until(engine, says: "sources are watched"), "\(engine.text)")
+        try write(pin, (#"DAG("python_trials""#, #"DAG("trials_one""#))
+        #expect(try dags(until: "trials_one"), "\(engine.text)")
+        try program.startPythonOrder("a", of: "1\n2\n", in: folder.path, engine)
+        for name in ["two", "three", "four"] {
+            try write(pin, ("approved by", "granted by"), (#"DAG("python_trials""#, #"DAG("trials_\#(name)""#))
+            #expect(try dags(until: "trials_\(name)"), "\(engine.text)")
+        }
+        engine.stop()
+        engine = try start()
+        defer { engine.stop() }
+        let sent = try program("events", "emit", "orders.approved", "--key", "a", "--payload", #"{"by": "x"}"#)
+        #expect(sent.code == 0)
+        var state = ""
+        for _ in 0..<600 where !state.contains("success") && !state.contains("failed") {
+            state = try program("runs", "details", "python_orders", "a", "-o", "plain").output
+        }
+        let report = try String(contentsOfFile: folder.path + "/a.report", encoding: .utf8)
+        #expect(report == "submitted 2 rows\n2 rows, number 1, approved by x\n", "\(engine.text)")
+    }
+
     @Test("many changes at once are one build, and what is beside the sources is none") func settles() throws {
         defer { folder.remove() }
         let engine = try start()

@@ -38,7 +38,7 @@ struct PageWeightTests {
                 return dag
             } + [Self.large(40, 25)]
         try await bench.api.metastore.write { transaction in
-            try transaction.storeDAGs(dags, bundle: "test", bundleVersion: "1")
+            try transaction.storeDAGs(dags, bundle: "default", bundleVersion: "1")
         }
         let runs = 8
         try await bench.api.metastore.write { transaction in

@@ -24,7 +24,7 @@ final class RESTBench: Sendable {
             let triggerer = try transaction.registerTriggerer(identity, terms: TriggererTerms(), lease: lease)
             _ = try transaction.shareShards(triggerer)
             try transaction.storeDAGs(
-                [Self.orders, Self.rates], bundle: "test", bundleVersion: "1",
+                [Self.orders, Self.rates], bundle: "default", bundleVersion: "1",
                 importErrors: [DeclarationProblem(file: "bad.yaml", line: 3, message: "no such operator")])
             try transaction.setPool("gpu", slots: 4, description: "cards")
             try transaction.setVariable("region", .plain("eu"), isSecret: false, description: "where")

@@ -71,6 +71,37 @@ struct ConfigurationTests {
             flag?.message.contains("everybody on this machine") == true && flag?.message.contains("geheim") == false)
     }
 
+    @Test(
+        "a bundle has settings of its own; what it does not say, all bundles' say, but for what is the default one's alone"
+    )
+    func bundles() throws {
+        let file = #"""
+            {"bundle": {"nice": 5, "executable": "/own", "environment": {"A": "geheim"}, "processes": 3},
+                "bundles": {"sales": {"nice": 7, "slots": 4, "executable": "/sales"}, "ops-eu": {"environment": {"B": "geheim"}}}}
+            """#
+        let configuration = try read(
+            ["bundles.sales.max_memory=1GiB"], ["PERCH__BUNDLES__OPS-EU__MAX_AGE": "1h"], file)
+        #expect(configuration.bundleNames == ["ops-eu", "sales"])
+        #expect(configuration.number("bundle.nice") == 5 && configuration.number("core.parallelism") == 32)
+        let sales = configuration.of(bundle: "sales")
+        #expect(sales.number("bundle.nice") == 7 && sales.number("bundle.processes") == 3)
+        #expect(sales.number("core.parallelism") == 4 && sales.number("bundle.max_memory") == 1 << 30)
+        #expect(sales.text("bundle.executable") == "/sales")
+        #expect(try sales.variables("bundle.environment").isEmpty)
+        let ops = configuration.of(bundle: "ops-eu")
+        #expect(ops.number("bundle.nice") == 5 && ops.text("bundle.executable") == nil)
+        #expect(ops.number("bundle.max_age") == 3_600_000_000 && ops.number("core.parallelism") == 32)
+        #expect(try ops.variables("bundle.environment") == ["B": "geheim"])
+        #expect(!configuration.entries.contains { $0.shown?.contains("geheim") == true })
+        #expect(origin(configuration, "bundles.sales.nice") == "7 from config.json")
+        #expect(configuration.of(bundle: "other").number("bundle.nice") == 5)
+        let home = try Home(option: "/nowhere", environment: [:])
+        let error = #expect(throws: PerchError.self) {
+            try BundlePlace("x", in: home, read(["bundles.x.user=no-such-account"])).conditions()
+        }
+        #expect(error?.message.contains("the bundle 'x': ") == true)
+    }
+
     @Test("conditions that cannot be kept are refused before anything starts") func conditions() throws {
         for (file, words) in [
             (#"{"bundle": {"working_directory": "/nowhere/at/all"}}"#, "bundle.working_directory is '/nowhere/at/all'"),
@@ -108,6 +139,14 @@ struct ConfigurationTests {
             ([], [:], #"{"core": {"x": 1}}"#, "core.x"),
             ([], [:], #"{"core": {"parallelism": true}}"#, "core.parallelism"),
             ([], [:], #"{"core": 3}"#, "core"),
+            ([], [:], #"{"bundles": {"sales": 3}}"#, "'bundles.sales' is no object"),
+            ([], [:], #"{"bundles": {"Sales": {"nice": 3}}}"#, "'Sales' is no name for a bundle"),
+            ([], [:], #"{"bundles": {"default": {"nice": 3}}}"#, "stand in the section 'bundle'"),
+            ([], [:], #"{"bundles": {"sales": {"nise": 3}}}"#, "bundles.sales.nise"),
+            ([], [:], #"{"bundles": {"sales": {"nice": 20}}}"#, "bundles.sales.nice"),
+            (["bundles.sales.nice=20"], [:], nil, "bundles.sales.nice"),
+            (["bundles.sales.environment={}"], [:], nil, "everybody on this machine"),
+            ([], ["PERCH__BUNDLES__SALES__NISE": "3"], nil, "PERCH__BUNDLES__SALES__NISE"),
             ([], [:], "[]", "config.json"),
             ([], [:], "{", "config.json"),
         ] as [([String], [String: String], String?, String)])

@@ -80,10 +80,18 @@ private final class ObservedStore: ExecutorStore {
     }
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
-    ) async throws {
+    ) async throws -> [DeclarationProblem] {
         note("storeDAGs")
-        try await base.storeDAGs(
+        return try await base.storeDAGs(
             definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+    }
+    func workers(besidesBundle bundle: String) async throws -> Set<Int64> {
+        note("workers")
+        return try await base.workers(besidesBundle: bundle)
+    }
+    func noteTrouble(_ words: String?, count: Int, worker: Int64) async throws {
+        note("noteTrouble")
+        try await base.noteTrouble(words, count: count, worker: worker)
     }
     func subscribe(_ bells: DoorbellSet, _ callback: @escaping @Sendable (DoorbellSet) -> Void) {
         base.subscribe(bells, callback)

@@ -36,7 +36,7 @@ final class SharedHomes: Sendable {
         let claimed = try await store.write { transaction in
             let task = TaskDefinition(taskID: "t", kind: .code(operatorName: "closure"))
             try transaction.storeDAGs(
-                [DAGDefinition(dagID: "d", tasks: [task])], bundle: "test", bundleVersion: "1")
+                [DAGDefinition(dagID: "d", tasks: [task])], bundle: "default", bundleVersion: "1")
             _ = try transaction.createRun(RunRequest(dagID: "d", runID: "r1"))
             while try transaction.advanceRuns(budget: 1_000) {}
             return try transaction.claim(limit: 1, worker: 1)

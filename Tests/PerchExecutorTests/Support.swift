@@ -205,7 +205,7 @@ struct ClaimStage {
     /// The tasks of one run of a DAG, claimed.
     func claim(_ definition: DAGDefinition, asSuspects: Bool) async throws -> [ClaimedTask] {
         let claimed = try await store.write { transaction in
-            try transaction.storeDAGs([definition], bundle: "test", bundleVersion: "1")
+            try transaction.storeDAGs([definition], bundle: "default", bundleVersion: "1")
             _ = try transaction.createRun(RunRequest(dagID: definition.dagID, runID: "r1"))
             while try transaction.advanceRuns(budget: 1_000) {}
             let claimed = try transaction.claim(limit: 100, worker: 1)

@@ -207,7 +207,7 @@ struct BackfillTests {
         }
         #expect(try await !ask())
         var rounds = 0
-        while let want = try await stage.store.read({ try $0.tickWants(bundle: "test") }).first {
+        while let want = try await stage.store.read({ try $0.tickWants(bundle: "default") }).first {
             rounds += 1
             try #require(rounds < 20)
             let midnight = Int64(86_400_000_000)
@@ -235,7 +235,7 @@ struct BackfillTests {
         let definition = try await stage.store.read {
             try $0.definition(ofVersion: try #require(try $0.dag("d")).versionID)
         }
-        try await stage.store.write { try $0.storeDAGs([definition], bundle: "test", bundleVersion: "2") }
+        try await stage.store.write { try $0.storeDAGs([definition], bundle: "default", bundleVersion: "2") }
         #expect(try await stage.store.read { try $0.tickProblem(of: "d") } == nil)
         #expect(try await ask())
     }

@@ -14,6 +14,9 @@ struct MigrationTests {
             _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN traceparent")
             _ = try transaction.run("ALTER TABLE event DROP COLUMN traceparent")
             _ = try transaction.run("ALTER TABLE journal DROP COLUMN began_at")
+            _ = try transaction.run("DROP INDEX hosted_wait_worker")
+            _ = try transaction.run("ALTER TABLE hosted_wait DROP COLUMN bundle")
+            _ = try transaction.run("CREATE INDEX hosted_wait_worker ON hosted_wait (worker, wait_id)")
             _ = try transaction.run("DROP INDEX dag_run_pinned")
             _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN bundle_version")
             _ = try transaction.run("DROP TABLE access_user")
@@ -67,6 +70,28 @@ struct MigrationTests {
         let worker = stage.worker
         #expect(try await again.write { try $0.claim(limit: 5, worker: worker, queues: ["gpu"]) }.isEmpty)
         #expect(try await again.write { try $0.claim(limit: 5, worker: worker, queues: ["default"]) }.count == 1)
+        try again.close()
+    }
+
+    @Test("what code watched for before there were several bundles is the default bundle's") func hosted() async throws
+    {
+        let stage = try await Stage()
+        let trigger = TriggerSpec(kind: "async:Depth", target: "Depth", definition: ["queue": "a"])
+        try await stage.deploy(DAGDefinition(dagID: "d", tasks: [.sensor("s", trigger)]))
+        _ = try await stage.trigger("d")
+        try await takeBack(to: 8, stage)
+        let again = try stage.site.open(.engine, clock: stage.clock)
+        let worker = stage.worker
+        let identity = ProcessIdentity(pid: 2, startTime: 2, bootID: "b", host: "h")
+        let counts = try await again.write { transaction in
+            _ = try transaction.registerWorker(identity, terms: WorkerTerms(), lease: .seconds(60))
+            return try ["sales", WorkerTerms.defaultBundle].map {
+                try transaction.claimHosted(worker: worker, bundle: $0, orphans: false, limit: 9).count
+            }
+        }
+        #expect(counts == [0, 1])
+        #expect(try await again.read { try $0.workers() }.map(\.terms.bundle) == ["default", "default"])
+        #expect(try await again.check() == [])
         try again.close()
     }
 

@@ -242,7 +242,7 @@ struct RunWaitTests {
             DAGDefinition(dagID: "d\(place)", tasks: [.sensor("s", .run(of: "d\(place - 1)"))])
         }
         let all = [DAGDefinition(dagID: "d0", tasks: [.code("t")])] + definitions
-        try await stage.store.write { try $0.storeDAGs(all, bundle: "test", bundleVersion: "1") }
+        try await stage.store.write { try $0.storeDAGs(all, bundle: "default", bundleVersion: "1") }
         let runs = try await stage.store.write { transaction in
             try (0...300).map { try transaction.createRun(RunRequest(dagID: "d\($0)", runID: "r1")) }
         }

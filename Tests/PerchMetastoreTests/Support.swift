@@ -127,7 +127,7 @@ struct Stage {
     func close() throws { try end.close() }
 
     func deploy(_ definitions: DAGDefinition...) async throws {
-        try await store.write { try $0.storeDAGs(definitions, bundle: "test", bundleVersion: "1") }
+        try await store.write { try $0.storeDAGs(definitions, bundle: "default", bundleVersion: "1") }
     }
 
     func trigger(_ dagID: String, runID: String = "r1", params: JSONValue = .object([:])) async throws -> RunRow {

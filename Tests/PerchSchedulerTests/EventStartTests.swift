@@ -259,7 +259,7 @@ struct EventStartTests {
         _ = try await bench.runs(of: "first") { $0.count == 1 }
         // The bell that tells of the new DAG is lost, the one of the event is not.
         try await bench.metastore.write { transaction in
-            try transaction.storeDAGs([first, second], bundle: "b", bundleVersion: "2")
+            try transaction.storeDAGs([first, second], bundle: "default", bundleVersion: "2")
             _ = try transaction.emit([NewEvent(name: "go")])
             transaction.silence(.runs)
         }

@@ -51,7 +51,7 @@ final class SchedulerBench: Sendable {
 
     func store(_ definitions: DAGDefinition...) async throws {
         let stored = definitions
-        try await metastore.write { try $0.storeDAGs(stored, bundle: "b", bundleVersion: "1") }
+        try await metastore.write { try $0.storeDAGs(stored, bundle: "default", bundleVersion: "1") }
     }
 
     /// Waits until the runs of a DAG are as wanted; doorbells say when to look.

@@ -119,7 +119,7 @@ struct SchedulerTests {
         var definitions: [DAGDefinition] = []
         for number in 0..<1_000 { definitions.append(dag("d\(number)", "0 6 * * *")) }
         let stored = definitions
-        try await bench.metastore.write { try $0.storeDAGs(stored, bundle: "b", bundleVersion: "1") }
+        try await bench.metastore.write { try $0.storeDAGs(stored, bundle: "default", bundleVersion: "1") }
         await bench.scheduler.start()
         _ = try await bench.row(of: "d999") { $0.nextRunAt != nil }
         try bench.move(to: "2026-03-01T06:00:00Z")

@@ -98,7 +98,7 @@ struct SecondSchedulerTests {
                         .events(
                             EventSchedule(
                                 [EventPattern(name: "e")], gathering: .batch(count: 2, within: .seconds(60)))))
-                ], bundle: "b", bundleVersion: "2")
+                ], bundle: "default", bundleVersion: "2")
             return try transaction.startRuns(starts, by: known, from: 0, upTo: last)
         }
         #expect(more == nil)

@@ -86,7 +86,7 @@ struct SeveralSchedulersTests {
         definitions += [batch, each]
         let stored = definitions
         let store = desks[0].metastore
-        try await store.write { try $0.storeDAGs(stored, bundle: "b", bundleVersion: "1") }
+        try await store.write { try $0.storeDAGs(stored, bundle: "default", bundleVersion: "1") }
         for desk in desks { await desk.scheduler.start() }
         for hour in 6...9 {
             try await until("the next instants are known") {

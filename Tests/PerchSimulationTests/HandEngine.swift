@@ -67,7 +67,7 @@ final class HandEngine {
         let pools = workload.pools
         let definitions = dags.map(\.definition)
         try await store.write { transaction in
-            try transaction.storeDAGs(definitions, bundle: "test", bundleVersion: "1")
+            try transaction.storeDAGs(definitions, bundle: "default", bundleVersion: "1")
             for pool in pools { try transaction.setPool(pool.name, slots: pool.slots) }
         }
     }

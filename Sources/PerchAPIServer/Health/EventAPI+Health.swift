@@ -55,6 +55,11 @@ extension EventAPI {
             let hasAnswered = standing.map { $0.fault != .metastore } ?? false
             members["metastore"] = hasAnswered && !isBehind ? "reachable" : "unreachable"
             if let until = standing?.leaseUntil { members["lease_until"] = .string(until.description) }
+            // A bundle that does not come up is its team's concern, and no reason to end the process.
+            if let bundles = standing?.bundles, !bundles.isEmpty {
+                members["bundles"] = .object(
+                    Dictionary(bundles.map { ($0.name, $0.isUp ? "up" : "down") }, uniquingKeysWith: { $1 }))
+            }
         }
         guard problem != nil else { return APIAnswer(.ok, .object(members)) }
         var answer = APIAnswer(.serviceUnavailable, .object(members))

@@ -20,6 +20,8 @@ package final class HealthDesk: Sendable {
         package var isDraining = false
         /// Nil where nothing keeps it from its work.
         package var fault: Fault?
+        /// The bundles whose tasks it runs, where there are several, or one is in trouble, and whether each has come up.
+        package var bundles: [(name: String, isUp: Bool)] = []
 
         package init() {}
     }

@@ -51,7 +51,9 @@ final class NewsDesk: Sendable {
         self.log = log
         let epoch = String(UInt64(bitPattern: metastore.clock.now.microseconds), radix: 36)
         state = Mutex(State(ring: NewsRing(epoch: epoch)))
-        metastore.doorbells.subscribe([.runs, .queue, .cancels, .waits, .finished, .owners, .hosted, .bundles]) {
+        metastore.doorbells.subscribe([
+            .runs, .queue, .cancels, .waits, .finished, .owners, .hosted, .bundles, .bundleQueues,
+        ]) {
             [weak self] _ in self?.rung()
         }
     }

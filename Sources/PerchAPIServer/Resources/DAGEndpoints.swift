@@ -35,6 +35,7 @@ struct DAGView: Sendable {
             .map("params", "Values that a run has unless it is given others.") { .object($0.definition.params) },
             .count("task_count", "How many tasks it has.") { $0.definition.tasks.count },
             .count("version_number", "Which of its versions is current.") { $0.row.versionNumber },
+            .text("bundle", "The bundle whose it is.") { $0.row.bundle },
             .text("bundle_version", "The bundle that described it.") { $0.row.bundleVersion },
         ])
 }

@@ -23,7 +23,10 @@ struct DeployedBundle: Sendable {
 
     let directory: String
 
-    init(_ home: Home) { directory = home.paths.bundle }
+    /// Of a bundle of a home.
+    init(_ home: Home, bundle: String = WorkerTerms.defaultBundle) {
+        directory = bundle == WorkerTerms.defaultBundle ? home.paths.bundle : "\(home.paths.bundles)/\(bundle)"
+    }
 
     /// Versions in another directory.
     init(directory: String) { self.directory = directory }
@@ -33,6 +36,9 @@ struct DeployedBundle: Sendable {
 
     /// The number in use; nil where nothing was deployed.
     var current: Int? { Self.target(of: link).flatMap { Int($0) } }
+
+    /// Where the executable in use would be, where nothing is deployed any more.
+    var missing: String { link + "/run" }
 
     /// The executable in use, by a path that means this version whatever is deployed later; nil where there is none.
     var executable: String? {
@@ -180,6 +186,11 @@ struct DeployedBundle: Sendable {
         guard symlink("\(number)", next) == 0 else { throw TextFile.fault("make", next) }
         guard rename(next, link) == 0 else { throw TextFile.fault("replace", link) }
         try Self.flush(directory)
+    }
+
+    /// Uses none, in one step. What there is stays.
+    func useNone() throws {
+        guard unlink(link) == 0 || errno == ENOENT else { throw TextFile.fault("remove", link) }
     }
 
     /// Removes all but the newest ones, the one in use, and those that runs go on with. Gives how many went.

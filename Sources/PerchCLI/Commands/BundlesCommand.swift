@@ -8,7 +8,7 @@ struct BundlesCommand: ParsableCommand {
         commandName: "bundles", abstract: "Try and deploy executables that serve as bundles, in any language.",
         subcommands: [
             BundlesCheckCommand.self, BundlesListCommand.self, BundlesDeployCommand.self, BundlesRollbackCommand.self,
-            BundlesVersionsCommand.self,
+            BundlesVersionsCommand.self, BundlesRemoveCommand.self,
         ])
 }
 

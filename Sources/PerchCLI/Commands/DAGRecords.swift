@@ -8,6 +8,7 @@ enum DAGRecords {
     static func summary(_ row: DAGRow, _ definition: DAGDefinition) -> Record {
         [
             "dag_id": .text(row.dagID),
+            "bundle": .text(row.bundle),
             "schedule": .text(definition.schedule.summary),
             "is_paused": .flag(row.isPaused),
             "is_active": .flag(row.isActive),
@@ -39,6 +40,7 @@ enum DAGRecords {
             "next_run_at": .instant(row.nextRunAt),
             "last_scheduled": .instant(row.lastScheduled),
             "version": .number(row.versionNumber),
+            "bundle": .text(row.bundle),
             "bundle_version": .text(row.bundleVersion),
             "tasks": .list(definition.tasks.map { .record(task($0, of: definition)) }),
         ]

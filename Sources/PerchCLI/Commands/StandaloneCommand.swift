@@ -50,7 +50,8 @@ struct StandaloneCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                             "api: nobody is named yet; this token, shown once, lets do everything: \(token)")
                     }
                     watch?.start()
-                    return "\(started.dags) DAGs"
+                    guard !started.bundles.isEmpty else { return "\(started.dags) DAGs" }
+                    return "\(started.dags) DAGs, and the bundles \(started.bundles.joined(separator: ", "))"
                 },
                 stop: {
                     watch?.stop()

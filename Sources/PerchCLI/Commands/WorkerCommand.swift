@@ -24,6 +24,7 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 """)
     }
 
+    @OptionGroup var bundle: BundleOption
     @OptionGroup var queues: QueuesOption
     @Option(name: .long, help: "How many tasks run at once. Default: core.parallelism.") var slots: Int?
     @OptionGroup var processes: ProcessesOption
@@ -40,9 +41,16 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         let home = try home.resolve()
         let configuration = try settings.read(
             home, adding: folder.assignments + listen.assignments + processes.assignments)
-        let place = try DAGFolderPlace.of(Bundle.self, home, configuration)
-        let slots = slots ?? Int(configuration.number("core.parallelism") ?? 32)
-        let terms = WorkerTerms(queues: try queues.names(), slots: slots)
+        let own = BundlePlace(bundle.bundle, in: home, configuration)
+        guard own.isThere else {
+            throw PerchError(
+                .notFound,
+                "there is nothing of the bundle '\(own.name)' in \(home.path): `bundles deploy PATH --bundle \(own.name)` puts it "
+                    + "there, or \(own.setting("executable")) names it")
+        }
+        let place = try own.isDefault ? DAGFolderPlace.of(Bundle.self, home, configuration) : nil
+        let slots = slots ?? Int(own.settings.number("core.parallelism") ?? 32)
+        let terms = WorkerTerms(queues: try queues.names(), slots: slots, bundle: own.name)
         try await RoleProcess("worker", home: home, configuration: configuration).run { process in
             let metrics = process.metrics
             let role = try WorkerRole(
@@ -52,7 +60,8 @@ struct WorkerRunCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 metrics: { await metrics.text() },
                 start: {
                     let dags = try await role.start()
-                    return "worker of \(QueuesOption.words(terms.queues)), \(slots) slots, \(dags) DAGs"
+                    let of = own.isDefault ? "" : " of the bundle \(own.name)"
+                    return "worker of \(QueuesOption.words(terms.queues))\(of), \(slots) slots, \(dags) DAGs"
                 }, stop: role.stop)
         }
     }
@@ -70,13 +79,15 @@ struct WorkerListCommand: AsyncParsableCommand {
             try await metastore.read { (try $0.workers(), $0.now) }
         }
         var listing = Listing(
-            output.format, columns: ["worker", "state", "queues", "slots", "running", "started_at"])
+            output.format, columns: ["worker", "state", "bundle", "queues", "slots", "running", "started_at"])
         try listing.add(
             workers.map { row in
                 [
                     "worker": .text(row.process.name),
                     "process_id": .number(row.process.processID),
                     "state": .text(row.process.state(at: now)),
+                    "bundle": .text(row.terms.bundle),
+                    "trouble": .text(row.trouble?.words),
                     "queues": .text(row.terms.queues?.joined(separator: ",") ?? "all"),
                     "slots": .number(row.terms.slots),
                     "running": .number(row.running),

@@ -19,6 +19,8 @@ struct Engine {
     let configuration: Configuration
     let metastore: Metastore
     private let executor: Executor
+    /// The workers of further bundles; nil in a test of a run.
+    private let crew: BundleCrew?
     private let scheduler: Scheduler
     private let triggerer: TriggererRole
     private let events: EventSocket
@@ -70,8 +72,19 @@ struct Engine {
         }
         do {
             let secrets = edges?.secrets ?? places?.forExecutor(metastore) ?? ExecutorSecrets()
+            let bundles = try edges == nil ? BundlePlace.all(in: home, configuration) : []
+            let place = BundlePlace(WorkerTerms.defaultBundle, in: home, configuration)
+            let isAlone = !bundles.contains { !$0.isDefault && $0.isThere }
             executor = try Self.executor(
-                home, configuration, edges, metastore, log, metrics, dags, secrets, built: built)
+                home, place, edges, metastore, log, metrics, dags, secrets, built: built,
+                waits: isAlone || place.isThisProgram)
+            let store = metastore
+            crew =
+                edges != nil
+                ? nil
+                : BundleCrew(home: home, configuration: configuration, log: log.logger("executor")) { place in
+                    try Self.executor(home, place, nil, store, log, metrics, nil, secrets, waits: false)
+                }
             scheduler = Scheduler(
                 metastore: metastore, reactor: try Self.reactor("perch-scheduler", metastore.clock, metrics),
                 processes: edges == nil ? SystemProcesses() : nil,
@@ -83,8 +96,6 @@ struct Engine {
             events = EventSocket(path: home.paths.events, triggerer: triggerer.triggerer, log: log.logger("events"))
             let (metastore, scheduler) = (metastore, scheduler)
             let (watcher, worker) = (triggerer.triggerer, executor)
-            metrics?.slots { worker.slotsInUse }
-            metrics?.threads { worker.threadsHeld }
             folderPath = dags?.path
             folder = dags.map { place in
                 DAGFolderWatch(path: place.path, reactor: scheduler.reactor, log: log.logger("dags")) {
@@ -109,6 +120,8 @@ struct Engine {
     /// What an engine is when it has started.
     struct Started {
         var dags: Int
+        /// Bundles that come up by themselves; their DAGs are not counted.
+        var bundles: [String]
         /// Where it takes events over HTTP.
         var api: ListenAddress?
         /// Whether that is encrypted.
@@ -146,7 +159,9 @@ struct Engine {
         for sweep in sweeps { sweep.start() }
         if let listing { folder?.start(from: listing) }
         let token: String?
+        var bundles: [String] = []
         do {
+            bundles = try await crew?.start(on: scheduler.reactor, hearing: metastore.doorbells) ?? []
             token = try await api?.firstToken()
         } catch {
             try? await stop()  // because what hindered the start is what is to be told
@@ -154,7 +169,7 @@ struct Engine {
         }
         await api?.open()
         return Started(
-            dags: definitions.count, api: address, isSecure: apiIsSecure, firstToken: token)
+            dags: definitions.count, bundles: bundles, api: address, isSecure: apiIsSecure, firstToken: token)
     }
 
     /// Ends the roles: what runs may end by itself for a while, what is under way is committed, waits are handed over.
@@ -162,7 +177,10 @@ struct Engine {
         await api?.stop()
         await events.stop()
         folder?.stop()
-        await executor.stop()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await executor.stop() }
+            if let crew { group.addTask { await crew.stop() } }
+        }
         await triggerer.stop()
         await scheduler.stop()
         scheduler.reactor.stop()
@@ -204,15 +222,19 @@ struct Engine {
             name: name, now: { clock.now.microseconds }, machineTime: machineTime, meter: metrics?.loop(role))
     }
 
-    /// The worker of a home, as a part of the engine or beside it.
+    /// The worker of a bundle, as a part of the engine or beside it.
+    ///
+    /// - Parameter waits: Whether its start waits for the bundle.
     static func executor(
-        _ home: Home, _ configuration: Configuration, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
+        _ home: Home, _ place: BundlePlace, _ edges: Edges?, _ metastore: Metastore, _ log: EngineLog,
         _ metrics: EngineMetrics?, _ dags: DAGFolderPlace?, _ secrets: ExecutorSecrets,
-        terms: WorkerTerms? = nil, built: DeployedBundle? = nil
+        terms: WorkerTerms? = nil, built: DeployedBundle? = nil, waits: Bool = true
     ) throws -> Executor {
+        let configuration = place.settings
         var settings = Executor.Configuration()
         settings.slots = terms?.slots ?? Int(configuration.number("core.parallelism") ?? 32)
         settings.queues = terms?.queues
+        settings.waitsForBundle = waits
         if let clock = metastore.clock as? ServerClock { settings.clockOffset = { clock.offset } }
         settings.isTraced = metrics?.traces != nil
         if let lease = configuration.number("worker.lease") {
@@ -226,13 +248,18 @@ struct Engine {
             if let lease = edges.lease { settings.pollPeriod = lease }
         }
         settings.recycling = recycling(configuration)
-        let executable = try configuration.text("bundle.executable").map { try BundleExecutable($0).path }
-        let deployed = DeployedBundle(home)
+        // Of several bundles, one that is not there keeps no other from its work.
+        let executable = try place.executable.map {
+            place.isDefault ? try BundleExecutable($0).path : try Home.absolute($0)
+        }
+        let deployed = place.deployed
+        let nothing = place.isDefault ? ProcessLauncher.thisProgram : deployed.missing
         metrics?.slots(of: settings.slots)
         settings.processes = configuration.number("bundle.processes").map { Int($0) } ?? 1
-        let conditions = try edges == nil ? BundleConditions(configuration) : BundleConditions()
+        let conditions = try edges == nil ? place.conditions() : BundleConditions()
         let reactor = try Self.reactor("perch-executor", metastore.clock, metrics)
-        let logger = log.logger("executor")
+        var logger = log.logger("executor")
+        if !place.isDefault { logger[metadataKey: "bundle"] = "\(place.name)" }
         // Whether other workers have homes of their own.
         let isShared = try edges == nil && home.postgres(configuration) != nil
         let files = AttemptLogStore(directory: home.paths.logs)
@@ -241,17 +268,21 @@ struct Engine {
             ? SharedAttemptLog(
                 local: files, metastore: metastore, reactor: reactor, origin: SharedLogs.origin(of: home),
                 archive: SharedLogs.archive(of: configuration), logger: logger) : files
-        return Executor(
+        let executor = Executor(
             metastore: metastore, reactor: reactor, processes: SystemProcesses(),
             launcher: edges?.launcher
                 ?? ProcessLauncher(
                     home: home.path,
-                    executable: built?.executable ?? executable ?? deployed.executable ?? ProcessLauncher.thisProgram,
+                    executable: built?.executable ?? executable ?? deployed.executable ?? nothing,
                     arguments: hostArguments(dags, outputs(home, configuration)),
-                    more: { clockArguments(metastore.clock) }, kept: { deployed.executable(of: $0) },
-                    conditions: conditions),
+                    more: { clockArguments(metastore.clock) },
+                    kept: { built?.executable(of: $0) ?? deployed.executable(of: $0) },
+                    name: place.name, conditions: conditions),
             logs: edges?.logs ?? logs, configuration: settings, logger: logger, secrets: secrets,
             outputs: isShared ? OutputExchange(metastore: metastore, directory: home.paths.outputs) : nil)
+        metrics?.slots { executor.slotsInUse }
+        metrics?.threads { executor.threadsHeld }
+        return executor
     }
 
     /// When a bundle process is replaced although it works.

@@ -51,12 +51,12 @@ final class HealthQuestion: Sendable {
         do {
             // It writes nothing; but where nobody gets a turn to write, it fails. A full disk is seen by the lease.
             try await metastore.write { _ in }
-            let (rows, drained, now) = try await metastore.read { snapshot in
+            let (rows, drained, bundles, now) = try await metastore.read { snapshot in
                 let drained = try snapshot.triggerers().filter(\.isDraining).map(\.process.processID)
-                return (try snapshot.processes(role: nil), drained, snapshot.now)
+                return (try snapshot.processes(role: nil), drained, try snapshot.workerBundles(), snapshot.now)
             }
             noteTrouble(nil)
-            return standing(try ProcessIdentity.current(), rows, drained: Set(drained), now)
+            return standing(try ProcessIdentity.current(), rows, drained: Set(drained), bundles, now)
         } catch {
             noteTrouble("\(error)")
             var standing = HealthDesk.Standing()
@@ -66,7 +66,8 @@ final class HealthQuestion: Sendable {
     }
 
     private func standing(
-        _ identity: ProcessIdentity, _ rows: [ProcessRow], drained: Set<Int64>, _ now: Timestamp
+        _ identity: ProcessIdentity, _ rows: [ProcessRow], drained: Set<Int64>,
+        _ bundles: [(worker: Int64, bundle: String, isUp: Bool)], _ now: Timestamp
     ) -> HealthDesk.Standing {
         let own = rows.filter { row in
             row.pid == identity.pid && row.startTime == identity.startTime && row.bootID == identity.bootID
@@ -82,6 +83,11 @@ final class HealthQuestion: Sendable {
         standing.leaseUntil = own.map(\.leaseUntil).min()
         // A process of several roles has other work while its triggerer hands its waits over.
         standing.isDraining = leased == [TriggererRow.role] && own.contains { drained.contains($0.processID) }
+        let ids = Set(own.map(\.processID))
+        let served = bundles.filter { ids.contains($0.worker) }
+        if served.count > 1 || served.contains(where: { !$0.isUp || $0.bundle != WorkerTerms.defaultBundle }) {
+            standing.bundles = served.map { ($0.bundle, $0.isUp) }
+        }
         if hasJoined, !holdsAll || own.contains(where: { $0.leaseUntil <= now }) { standing.fault = .lease }
         return standing
     }

@@ -18,7 +18,7 @@ struct WorkerRole {
     /// Opens the metastore beside its engine; the worker does nothing yet.
     ///
     /// - Parameters:
-    ///   - terms: What it takes on.
+    ///   - terms: What it takes on, and of which bundle.
     ///   - dags: Where the YAML files of DAGs are; nil: the bundle reads none.
     init(
         home: Home, configuration: Configuration, terms: WorkerTerms, metrics: EngineMetrics, dags: DAGFolderPlace?
@@ -31,14 +31,13 @@ struct WorkerRole {
         log.tellSkew(of: metastore.clock)
         do {
             let executor = try Engine.executor(
-                home, configuration, nil, metastore, log, metrics, dags, places.forExecutor(metastore), terms: terms)
+                home, BundlePlace(terms.bundle, in: home, configuration), nil, metastore, log, metrics, dags,
+                places.forExecutor(metastore), terms: terms)
             self.executor = executor
             // Where the home is its own, nobody else looks after what lies in it.
             sweeps =
                 try home.postgres(configuration) == nil
                 ? [] : Engine.sweeps(home, configuration, metastore, executor.reactor, log, isWorker: true)
-            metrics.slots { executor.slotsInUse }
-            metrics.threads { executor.threadsHeld }
             metrics.count(metastore.doorbells)
             folderPath = dags?.path
             folder = dags.map { place in

@@ -46,7 +46,7 @@ struct Configuration: Sendable {
             }
         }
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("PERCH__") {
-            guard let key = ConfigurationKey.all.first(where: { $0.variable == variable }) else {
+            guard let key = ConfigurationKey.of(variable: variable) else {
                 throw PerchError(
                     .invalid,
                     "the environment variable \(variable.shown(60)) sets nothing; "
@@ -59,7 +59,7 @@ struct Configuration: Sendable {
                 throw PerchError(.invalid, "--set takes section.key=value, not '\(flag.shown())'")
             }
             let name = String(flag[..<equals])
-            guard let key = ConfigurationKey.all.first(where: { $0.name == name }) else {
+            guard let key = ConfigurationKey.named(name) else {
                 throw PerchError(
                     .invalid, "--set: there is no setting '\(name.shown(60))'; " + Self.hint(name, \.name))
             }
@@ -84,7 +84,8 @@ struct Configuration: Sendable {
             }
             values[name] = (value, "--set")
         }
-        entries = try ConfigurationKey.all.map { key in
+        let others = values.keys.sorted().filter { name in !ConfigurationKey.all.contains { $0.name == name } }
+        entries = try (ConfigurationKey.all + others.compactMap { ConfigurationKey.named($0) }).map { key in
             guard let given = values[key.name] else {
                 return Entry(key: key, value: key.fallback, origin: "default")
             }
@@ -96,6 +97,9 @@ struct Configuration: Sendable {
             return Entry(key: key, value: given.value, origin: given.origin)
         }
     }
+
+    /// Settings that were read before.
+    init(entries: [Entry]) { self.entries = entries }
 
     /// The number behind a setting; nil where it is not set and has no default.
     func number(_ name: String) -> Int64? {
@@ -131,23 +135,38 @@ struct Configuration: Sendable {
             throw PerchError(.invalid, "\(path) holds no object; it is written {\"core\": {\"parallelism\": 8}}")
         }
         var found: [(String, String)] = []
+        func take(_ name: String, _ value: JSONValue) throws {
+            guard ConfigurationKey.named(name) != nil else {
+                throw PerchError(
+                    .invalid, "\(path): there is no setting '\(name.shown(60))'; " + hint(name, \.name))
+            }
+            switch value {
+            case .integer(let number): found.append((name, String(number)))
+            case .string(let text): found.append((name, text))
+            case .bool(let isTrue): found.append((name, isTrue ? "true" : "false"))
+            case .object where ConfigurationKey.holdsObject(name): found.append((name, value.text))
+            default: throw PerchError(.invalid, "\(path): '\(name)' is no number, string or truth value")
+            }
+        }
         for (section, value) in sections.sorted(by: { $0.key < $1.key }) {
             guard case .object(let members) = value else {
                 throw PerchError(
                     .invalid, "\(path): '\(section.shown(60))' is no section; " + hint(section, \.section))
             }
             for (key, value) in members.sorted(by: { $0.key < $1.key }) {
-                let name = "\(section).\(key)"
-                guard ConfigurationKey.all.contains(where: { $0.name == name }) else {
-                    throw PerchError(
-                        .invalid, "\(path): there is no setting '\(name.shown(60))'; " + hint(name, \.name))
+                guard section == ConfigurationKey.bundlesSection else {
+                    try take("\(section).\(key)", value)
+                    continue
                 }
-                switch value {
-                case .integer(let number): found.append((name, String(number)))
-                case .string(let text): found.append((name, text))
-                case .bool(let isTrue): found.append((name, isTrue ? "true" : "false"))
-                case .object where ConfigurationKey.holdsObject(name): found.append((name, value.text))
-                default: throw PerchError(.invalid, "\(path): '\(name)' is no number, string or truth value")
+                if let problem = BundlePlace.problem(ofOther: key) { throw PerchError(.invalid, "\(path): \(problem)") }
+                guard case .object(let members) = value else {
+                    throw PerchError(
+                        .invalid,
+                        "\(path): '\(section).\(key)' is no object; it is written {\"bundles\": {\"sales\": {\"processes\": 2}}}"
+                    )
+                }
+                for (setting, value) in members.sorted(by: { $0.key < $1.key }) {
+                    try take("\(section).\(key).\(setting)", value)
                 }
             }
         }

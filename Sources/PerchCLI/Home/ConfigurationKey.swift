@@ -207,7 +207,7 @@ struct ConfigurationKey: Sendable {
 
     /// Whether the setting of this name is written as an object.
     static func holdsObject(_ name: String) -> Bool {
-        guard let key = all.first(where: { $0.name == name }), case .variables = key.kind else { return false }
+        guard let key = named(name), case .variables = key.kind else { return false }
         return true
     }
 

@@ -13,8 +13,14 @@ final class EngineMetrics: Sendable {
     let commits: CommitInstruments
     /// What was read of numbers that only grow.
     private let seen = Mutex<[String: Int]>([:])
-    private let slotsInUse = Mutex<(@Sendable () -> Int)?>(nil)
-    private let threadsHeld = Mutex<(@Sendable () -> Int)?>(nil)
+    /// What the workers of this process say of themselves, one for each bundle.
+    private let workers = Mutex(Workers())
+
+    private struct Workers: Sendable {
+        var slots = 0
+        var inUse: [@Sendable () -> Int] = []
+        var held: [@Sendable () -> Int] = []
+    }
 
     /// What tells spans; nil where nobody wants them.
     let traces: TraceExporter?
@@ -36,14 +42,20 @@ final class EngineMetrics: Sendable {
 
     func probes(kind: String) -> ProbeInstruments { ProbeInstruments(kind: kind, registry) }
 
-    /// How many dispatches may run at once.
-    func slots(of count: Int) { set("perch_slots", count) }
+    /// How many more dispatches may run at once.
+    func slots(of count: Int) {
+        let slots = workers.withLock { workers in
+            workers.slots += count
+            return workers.slots
+        }
+        set("perch_slots", slots)
+    }
 
     /// Who knows how many dispatches are held.
-    func slots(inUse: @escaping @Sendable () -> Int) { slotsInUse.withLock { $0 = inUse } }
+    func slots(inUse: @escaping @Sendable () -> Int) { workers.withLock { $0.inUse.append(inUse) } }
 
     /// Who knows how often tasks have held threads.
-    func threads(held: @escaping @Sendable () -> Int) { threadsHeld.withLock { $0 = held } }
+    func threads(held: @escaping @Sendable () -> Int) { workers.withLock { $0.held.append(held) } }
 
     /// Counts what rings.
     func count(_ doorbells: Doorbells) {
@@ -86,8 +98,9 @@ final class EngineMetrics: Sendable {
     }
 
     private func readWorker() {
-        if let inUse = slotsInUse.withLock({ $0 }) { set("perch_slots_in_use", inUse()) }
-        if let held = threadsHeld.withLock({ $0 }) { advance("perch_threads_held_total", to: held()) }
+        let workers = workers.withLock { $0 }
+        if !workers.inUse.isEmpty { set("perch_slots_in_use", workers.inUse.reduce(0) { $0 + $1() }) }
+        if !workers.held.isEmpty { advance("perch_threads_held_total", to: workers.held.reduce(0) { $0 + $1() }) }
     }
 
     private func set(_ label: String, _ value: Int, _ dimensions: [(String, String)] = []) {

@@ -72,7 +72,8 @@ enum RemoteCommands {
         "db check": .server(.admin), "db clean": .server(.admin),
         "jobs list": .server(.viewer), "worker list": .server(.viewer), "triggerer list": .server(.viewer),
         "triggerer drain": .server(.operator), "bundles list": .server(.viewer), "bundles versions": .server(.viewer),
-        "bundles rollback": .server(.admin), "metrics": .server(.events), "info": .server(.viewer),
+        "bundles rollback": .server(.admin), "bundles remove": .server(.admin), "metrics": .server(.events),
+        "info": .server(.viewer),
     ]
 
     /// Options that say where this Perch is: the server knows.

@@ -11,7 +11,8 @@ extension Engine {
         let log = EngineLog(level: configuration.logLevel, clock: SystemClock()).logger("watch")
         return SourceWatch(
             build, home: home, bundle: bundle, conditions: try BundleConditions(configuration), reactor: reactor,
-            log: log
+            log: log,
+            needed: { try await metastore.read { Set(try $0.pinnedBundles().map(\.bundleVersion)) } }
         ) {
             do {
                 try await metastore.write { $0.ringBundles() }

@@ -18,6 +18,7 @@ final class SourceWatch: @unchecked Sendable {
     private let conditions: BundleConditions
     private let reactor: any Reactor
     private let log: Logger
+    private let needed: @Sendable () async throws -> Set<String>
     private let onUse: @Sendable () async -> Void
 
     private var watches: FolderWatches?
@@ -43,10 +44,12 @@ final class SourceWatch: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - bundle: Where what was built is put; the engine starts what is in use there.
+    ///   - needed: The builds that runs go on with, by what the bundle calls them: they are kept.
     ///   - onUse: Tells the engine that it is another one.
     init(
         _ build: SourceBuild, home: Home, bundle: DeployedBundle, conditions: BundleConditions, reactor: any Reactor,
-        log: Logger, onUse: @escaping @Sendable () async -> Void
+        log: Logger, needed: @escaping @Sendable () async throws -> Set<String>,
+        onUse: @escaping @Sendable () async -> Void
     ) {
         self.build = build
         self.home = home.path
@@ -54,14 +57,16 @@ final class SourceWatch: @unchecked Sendable {
         self.conditions = conditions
         self.reactor = reactor
         self.log = log
+        self.needed = needed
         self.onUse = onUse
     }
 
-    /// Where an engine keeps what it has built; not for longer than it lives.
+    /// Where an engine keeps what it has built. What an engine before this one has built is not used, but by runs that go on
+    /// with it.
     static func place(in home: Home) throws -> DeployedBundle {
-        let directory = home.path + "/watched"
-        if FileManager.default.fileExists(atPath: directory) { try FileManager.default.removeItem(atPath: directory) }
-        return DeployedBundle(directory: directory)
+        let bundle = DeployedBundle(directory: home.path + "/watched")
+        try bundle.useNone()
+        return bundle
     }
 
     /// Begins to watch: what changes from now on is built.
@@ -179,8 +184,14 @@ final class SourceWatch: @unchecked Sendable {
         }
         let (bundle, build, conditions) = (bundle, build, conditions)
         Task { @concurrent in
-            let result = Result {
-                try bundle.deploy(build.product, executable: nil, under: conditions, keeping: 2).number
+            let result: Result<Int, any Error>
+            do {
+                let needed = try await self.needed()
+                let (number, _) = try bundle.deploy(
+                    build.product, executable: nil, under: conditions, keeping: 2, needed: needed)
+                result = .success(number)
+            } catch {
+                result = .failure(error)
             }
             if case .success = result { await self.onUse() }
             self.reactor.submit { self.put(result) }

@@ -43,7 +43,7 @@ extension MetastoreStore {
             if !turn.firings.isEmpty { _ = try transaction.fireHosted(turn.firings, worker: worker) }
             if turn.looks {
                 outcome.claimed = try transaction.claimHosted(
-                    worker: worker, orphans: turn.takesOrphans, limit: turn.claimLimit)
+                    worker: worker, bundle: terms.bundle, orphans: turn.takesOrphans, limit: turn.claimLimit)
                 outcome.own = try transaction.hostedWaits(of: worker)
             }
             return outcome

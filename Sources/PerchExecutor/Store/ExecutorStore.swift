@@ -20,12 +20,17 @@ protocol ExecutorStore: Sendable {
     func register(role: String, _ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
     func remove(processes: [Int64]) async throws
     func registerWorker(_ identity: ProcessIdentity, lease: TimeSpan) async throws -> Int64
+    /// The workers that take tasks of other bundles.
+    func workers(besidesBundle bundle: String) async throws -> Set<Int64>
+    /// Notes why the bundle of a worker does not work; without words, that it does.
+    func noteTrouble(_ words: String?, count: Int, worker: Int64) async throws
     /// Forgets workers, those that are overdue only where their leases have still ended; gives how many dispatches were
     /// queued again.
     func forgetWorkers(ended: [Int64], overdue: [Int64]) async throws -> Int
+    /// Stores what a bundle describes; gives what is wrong with DAGs that other bundles have.
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
-    ) async throws
+    ) async throws -> [DeclarationProblem]
     /// What the bundle's timetables are to be asked.
     func tickWants(bundle: String) async throws -> [TickWant]
     /// Stores what a timetable has told.
@@ -90,7 +95,7 @@ struct MetastoreStore: ExecutorStore {
     var terms = WorkerTerms()
 
     func commit(_ turn: Turn, worker: Int64) async throws -> TurnOutcome {
-        try await metastore.write { try $0.carryOut(turn, worker: worker, queues: terms.queues) }
+        try await metastore.write { try $0.carryOut(turn, worker: worker, terms) }
     }
 
     func commit(
@@ -99,7 +104,7 @@ struct MetastoreStore: ExecutorStore {
     ) -> StandingWrite {
         metastore.write(
             onNext: bells,
-            { try $0.carryOut(turn, worker: worker, queues: terms.queues) }, answer: answer)
+            { try $0.carryOut(turn, worker: worker, terms) }, answer: answer)
     }
 
     func processes(role: String) async throws -> [ProcessRow] {
@@ -130,11 +135,19 @@ struct MetastoreStore: ExecutorStore {
 
     func storeDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
-    ) async throws {
+    ) async throws -> [DeclarationProblem] {
         try await metastore.write {
-            try $0.storeDAGs(
+            try $0.takeUpDAGs(
                 definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
         }
+    }
+
+    func workers(besidesBundle bundle: String) async throws -> Set<Int64> {
+        try await metastore.read { try $0.workers(besidesBundle: bundle) }
+    }
+
+    func noteTrouble(_ words: String?, count: Int, worker: Int64) async throws {
+        try await metastore.write { try $0.noteTrouble(words, count: count, worker: worker) }
     }
 
     func tickWants(bundle: String) async throws -> [TickWant] {
@@ -155,7 +168,7 @@ struct MetastoreStore: ExecutorStore {
 }
 
 extension Transaction {
-    fileprivate func carryOut(_ turn: Turn, worker: Int64, queues: [String]?) throws -> TurnOutcome {
+    fileprivate func carryOut(_ turn: Turn, worker: Int64, _ terms: WorkerTerms) throws -> TurnOutcome {
         var outcome = TurnOutcome()
         if let lease = turn.lease {
             outcome.isRegistered = try renewLease(worker, lease: lease)
@@ -172,7 +185,8 @@ extension Transaction {
         }
         if turn.claimLimit > 0 {
             outcome.claimed = try claim(
-                limit: turn.claimLimit, worker: worker, queues: queues, bundleVersion: turn.bundleVersion)
+                limit: turn.claimLimit, worker: worker, queues: terms.queues, bundle: terms.bundle,
+                bundleVersion: turn.bundleVersion)
         }
         if turn.readsCancels {
             outcome.cancels = try cancelOrders(worker: worker)

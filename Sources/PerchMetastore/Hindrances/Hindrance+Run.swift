@@ -110,8 +110,10 @@ extension Hindrance {
     /// Who is missing to run code that is queued.
     static func ofWorkers(_ engine: EngineStanding, queue: String) -> [Hindrance] {
         if !engine.isRunning { return ofEngine(engine, "what is queued is picked up once one is started") }
+        let isDefault = engine.bundle == WorkerTerms.defaultBundle
         if engine.workers == 0 {
-            return [Hindrance(.noWorker, "No worker is alive: what is queued is picked up once one is.")]
+            let of = isDefault ? "" : " of the bundle '\(engine.bundle)'"
+            return [Hindrance(.noWorker, "No worker\(of) is alive: what is queued is picked up once one is.")]
         }
         if let served = engine.servedQueues, !served.contains(queue) {
             return [
@@ -121,6 +123,16 @@ extension Hindrance {
                     No worker takes tasks of the queue '\(queue)': those that are alive serve \
                     \(served.sorted().joined(separator: ", ")). Start one with --queues \(queue).
                     """, ["queue": .string(queue), "served": .names(served.sorted())])
+            ]
+        }
+        if let trouble = engine.trouble {
+            return [
+                Hindrance(
+                    .noBundle,
+                    """
+                    The bundle '\(engine.bundle)' does not come up since \(trouble.since), in \(trouble.count) attempts: \
+                    \(trouble.words)
+                    """, ["bundle": .string(engine.bundle), "attempts": .count(trouble.count)])
             ]
         }
         if engine.bundles == 0 {

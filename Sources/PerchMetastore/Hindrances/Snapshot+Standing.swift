@@ -7,13 +7,13 @@ extension Snapshot {
     func runStanding(_ row: RunRow, isEngineRunning: Bool) throws -> RunStanding {
         let facts = try first(
             """
-            SELECT r.cancelled_by, r.to_create, d.is_paused, d.is_active, d.max_active_runs
+            SELECT r.cancelled_by, r.to_create, d.is_paused, d.is_active, d.max_active_runs, d.bundle
             FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id WHERE r.run_key = :1
             """, row.runKey
         ) { row in
             (
                 cancelledBy: row.optionalText(0), toCreate: row.int(1), isPaused: row.bool(2), isActive: row.bool(3),
-                most: row.int(4)
+                most: row.int(4), bundle: row.text(5)
             )
         }
         guard let facts else {
@@ -30,16 +30,17 @@ extension Snapshot {
             row: row, cancelledBy: facts.cancelledBy, toCreate: row.state == .running ? facts.toCreate : 0,
             taskCount: try version(row.versionID).tasks.count, isPaused: facts.isPaused, isActive: facts.isActive,
             mostActive: facts.most, active: active, activeCount: Int(activeCount ?? 0), queuedBefore: Int(before ?? 0),
-            engine: try engineStanding(isRunning: isEngineRunning), now: now)
+            engine: try engineStanding(of: facts.bundle, isRunning: isEngineRunning), now: now)
     }
 
-    private func engineStanding(isRunning: Bool) throws -> EngineStanding {
-        let workers = try workers().filter { $0.process.leaseUntil > now }
+    private func engineStanding(of bundle: String, isRunning: Bool) throws -> EngineStanding {
+        let workers = try workers().filter { $0.process.leaseUntil > now && $0.terms.bundle == bundle }
         let queues = workers.map(\.terms.queues)
         return EngineStanding(
-            isRunning: isRunning, workers: workers.count,
+            isRunning: isRunning, bundle: bundle, workers: workers.count,
             servedQueues: queues.contains(nil) ? nil : Set(queues.flatMap { $0 ?? [] }),
-            bundles: try processes(role: "bundle").count)
+            bundles: try processes(role: "bundle").count,
+            trouble: workers.allSatisfy { $0.trouble != nil } ? workers.first?.trouble : nil)
     }
 
     /// What decides about one instance.
@@ -60,7 +61,8 @@ extension Snapshot {
             }
         case .scheduled: try addGate(to: &standing, instance)
         case .queued:
-            standing.queuedBefore = try queuedBefore(instance.taskInstanceID, of: task.queue)
+            standing.queuedBefore = try queuedBefore(
+                instance.taskInstanceID, of: BundleQueue(of: run.engine.bundle).stored(task.queue))
             standing.running = Int(try number("SELECT COUNT(*) FROM task_instance WHERE state = 'running'") ?? 0)
         case .running: standing.cancel = try cancelIntent(of: instance.taskInstanceID)
         case .deferred:

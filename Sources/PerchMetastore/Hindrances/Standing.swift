@@ -5,12 +5,16 @@ import PerchSDK
 /// Who is there to work on what is queued.
 struct EngineStanding {
     var isRunning: Bool
-    /// Workers whose lease has not ended.
+    /// The bundle of the DAG that is asked about.
+    var bundle: String
+    /// Workers of this bundle whose lease has not ended.
     var workers: Int
     /// The queues that they serve; nil: every queue.
     var servedQueues: Set<String>?
     /// Bundle processes that are recorded.
     var bundles: Int
+    /// Why the bundle does not come up with any of the workers.
+    var trouble: BundleTrouble?
 }
 
 /// A run, with what decides whether it goes on.

@@ -71,4 +71,6 @@ public struct DAGRow: Sendable, Hashable {
     public var nextRunAt: Timestamp?
     /// The logical date of the last scheduled run.
     public var lastScheduled: Timestamp?
+    /// The bundle whose DAG it is.
+    public var bundle: String
 }

@@ -27,13 +27,14 @@ public struct PinnedBundle: Sendable, Hashable {
 }
 
 extension Snapshot {
-    /// The versions of bundles that unfinished runs of pinned DAGs go on with, by name.
-    public func pinnedBundles() throws -> [PinnedBundle] {
+    /// The versions of a bundle that unfinished runs of pinned DAGs go on with, by name.
+    public func pinnedBundles(of bundle: String = WorkerTerms.defaultBundle) throws -> [PinnedBundle] {
         let found = try rows(
             """
-            SELECT bundle_version, COUNT(*), MIN(run_key) FROM dag_run
-            WHERE bundle_version IS NOT NULL AND state = 'running' GROUP BY bundle_version ORDER BY bundle_version
-            """
+            SELECT r.bundle_version, COUNT(*), MIN(r.run_key) FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
+            WHERE r.bundle_version IS NOT NULL AND r.state = 'running' AND d.bundle = :1
+            GROUP BY r.bundle_version ORDER BY r.bundle_version
+            """, bundle
         ) { ($0.text(0), $0.int(1), $0.int64(2)) }
         return try found.map { version, count, key in
             let run = try first("SELECT dag_id, run_id FROM dag_run WHERE run_key = :1", key) {

@@ -29,8 +29,11 @@ public struct DoorbellSet: OptionSet, Sendable, Hashable {
     public static let hosted = DoorbellSet(rawValue: 256)
     /// Ticks of timetables in code are wanted: workers ask their bundle.
     public static let timetables = DoorbellSet(rawValue: 512)
-    /// A bundle was deployed, or rolled back: workers look what they are to start now.
+    /// A bundle was deployed, rolled back or removed, or has given DAGs up: workers look what they are to start now, and which
+    /// DAGs are theirs.
     public static let bundles = DoorbellSet(rawValue: 1_024)
+    /// Tasks of other bundles than the default one were queued: their executors look.
+    public static let bundleQueues = DoorbellSet(rawValue: 2_048)
 }
 
 /// The doorbells of one process. A transaction rings those of its doings after its COMMIT has returned.

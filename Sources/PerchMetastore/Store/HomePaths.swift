@@ -47,6 +47,8 @@ public struct HomePaths: Sendable, Hashable {
     public var keptDAGs: String { home + "/dags.kept" }
     /// The versions of the bundle that were deployed.
     public var bundle: String { home + "/bundle" }
+    /// The same of other bundles, a directory each.
+    public var bundles: String { home + "/bundles" }
     /// The key that seals connections and secret variables, where the settings name no other place.
     public var key: String { home + "/secret.key" }
     /// The configuration file, if there is one.

@@ -167,7 +167,7 @@ extension Transaction {
         if queueClass == .cancelling {
             try storeQueued(instance, pool: task.pool, dispatchID: nextID(), queueClass, fairAt: 0)
             tally.entered(.queued)
-            ring(.queue)
+            ring(try facts(ofRun: instance.runKey).queues.bell)
             return
         }
         do {
@@ -206,7 +206,7 @@ extension Transaction {
         }
         try take(holds, for: row.dispatchID)
         tally.entered(.queued)
-        ring(.queue)
+        ring(try facts(ofRun: instance.runKey).queues.bell)
     }
 
     /// Counts what a dispatch holds, and stores what it holds of limits.
@@ -229,7 +229,8 @@ extension Transaction {
         beginning: TryBeginning? = nil, making pending: Int? = nil
     ) throws {
         if let beginning, let pending {
-            let task = try facts(ofRun: instance.runKey).version.tasks[instance.taskIndex]
+            let facts = try facts(ofRun: instance.runKey)
+            let task = facts.version.tasks[instance.taskIndex]
             try post(
                 """
                 INSERT INTO task_instance (ti_id, run_key, task_index, map_index, state, try_number, first_try,
@@ -238,7 +239,7 @@ extension Transaction {
                 VALUES (:1, :2, :3, :4, 'queued', :5, :5, :6, :7, 0, 0, :8, :9, :10, 0, 0, 0, :11, :12, :13, :14, :15)
                 """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, instance.tryNumber,
                 dispatchID, pending, pool, task.priority, queueClass, now, fairAt, beginning.deadline,
-                beginning.executionLeft, task.queue)
+                beginning.executionLeft, facts.queues.stored(task.queue))
         } else if let beginning {
             // One statement for both: a task instance has many columns, and each is written anew with every change.
             try post(

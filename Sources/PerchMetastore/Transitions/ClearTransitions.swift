@@ -95,7 +95,7 @@ extension Transaction {
         }
         settlement.touch(runKey: row.runKey)
         try settle(settlement)
-        ring([.runs, .queue])
+        ring([.runs, .queue, .bundleQueues])
         return cleared
     }
 
@@ -117,12 +117,15 @@ extension Transaction {
 
     /// A run that was cancelled or has ended goes on.
     func goOn(_ row: RunRow, _ version: DAGVersion) throws {
-        try run(
-            """
-            UPDATE dag_run SET state = 'running', end_date = NULL, cancelled_by = NULL, deadline = :2
-            WHERE run_key = :1 AND state IN ('success', 'failed')
-            """, row.runKey, version.definition.runTimeout.map { now + $0 })
+        let hadEnded =
+            try run(
+                """
+                UPDATE dag_run SET state = 'running', end_date = NULL, cancelled_by = NULL, deadline = :2
+                WHERE run_key = :1 AND state IN ('success', 'failed')
+                """, row.runKey, version.definition.runTimeout.map { now + $0 }) > 0
         runs[row.runKey] = nil
+        // Its DAG may have moved to another bundle since it ended.
+        if hadEnded { try settleQueues(ofRun: row.runKey, facts(ofRun: row.runKey).queues) }
     }
 
     private func chosenTasks(_ version: DAGVersion, taskID: String?, downstream: Bool) throws -> [Int] {

@@ -6,20 +6,56 @@ extension Transaction {
     /// Stores what a bundle describes: a new immutable version where the content changed. DAGs of the bundle that are not
     /// named any more become inactive; a run in progress keeps its version.
     ///
+    /// A DAG that another bundle has stays that bundle's, as long as it has it: the second one is an import error. One that its
+    /// bundle has no more moves to this one, with its runs.
+    ///
     /// - Parameter importErrors: What is wrong in the files from which the bundle reads DAGs.
-    /// - Throws: `conflict` where a DAG id belongs to another bundle.
-    public func storeDAGs(
+    /// - Returns: What is wrong with DAGs that other bundles have.
+    public func takeUpDAGs(
         _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = []
-    ) throws {
+    ) throws -> [DeclarationProblem] {
         let active = Set(
             try rows("SELECT dag_id FROM dag WHERE bundle = :1 AND is_active = 1", bundle) { $0.text(0) })
         try run("UPDATE dag SET is_active = 0 WHERE bundle = :1", bundle)
+        var clashes: [DeclarationProblem] = []
         for definition in definitions {
+            if let clash = try clash(of: definition, in: bundle) {
+                clashes.append(clash)
+                continue
+            }
             let isSameSchedule = try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
             try setStartFloor(of: definition, isKept: isSameSchedule && active.contains(definition.dagID))
         }
-        try storeImportErrors(importErrors, bundle: bundle)
+        try storeImportErrors(importErrors + clashes, bundle: bundle)
         ring(.runs)
+        // Another bundle may wait for what this one gave up.
+        if !active.isSubset(of: definitions.map(\.dagID)) { ring(.bundles) }
+        return clashes
+    }
+
+    /// The same, where nobody asks what other bundles have.
+    public func storeDAGs(
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = []
+    ) throws {
+        _ = try takeUpDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+    }
+
+    /// What is wrong with a DAG that another bundle has. One that has it no more gives it up.
+    private func clash(of definition: DAGDefinition, in bundle: String) throws -> DeclarationProblem? {
+        let owner = try first("SELECT bundle, is_active FROM dag WHERE dag_id = :1", definition.dagID) {
+            (bundle: $0.text(0), isActive: $0.bool(1))
+        }
+        guard let owner, owner.bundle != bundle else { return nil }
+        guard owner.isActive else {
+            try move(definition.dagID, to: bundle)
+            return nil
+        }
+        return DeclarationProblem(
+            file: "bundle \(bundle)", line: 1,
+            message: """
+                the DAG '\(definition.dagID)' is the bundle '\(owner.bundle)'s, and the bundle '\(bundle)' has one of the same id, \
+                which is left out: rename one of them, or take it out of '\(owner.bundle)' first
+                """)
     }
 
     /// Gives whether the DAG was there already, with the same schedule.
@@ -28,22 +64,15 @@ extension Transaction {
         let hash = ContentHash.text(of: text)
         let known = try first(
             """
-            SELECT d.bundle, d.version_id, d.version_number, v.content_hash, d.bundle_version
+            SELECT d.version_id, d.version_number, v.content_hash, d.bundle_version
             FROM dag d JOIN dag_version v ON v.version_id = d.version_id
             WHERE d.dag_id = :1
             """, definition.dagID
         ) { row in
-            (
-                bundle: row.text(0), versionID: row.int64(1), number: row.int(2), hash: row.text(3),
-                bundleVersion: row.text(4)
-            )
+            (versionID: row.int64(0), number: row.int(1), hash: row.text(2), bundleVersion: row.text(3))
         }
 
         if let known {
-            guard known.bundle == bundle else {
-                throw PerchError(
-                    .conflict, "the DAG id '\(definition.dagID)' belongs to the bundle '\(known.bundle)': rename one")
-            }
             if case .timetable = definition.schedule, known.bundleVersion != bundleVersion {
                 try forgetTicks(of: definition.dagID)
             }
@@ -172,7 +201,8 @@ extension Snapshot {
     public func dagsToSchedule(limit: Int) throws -> [DAGRow] {
         try rows(
             """
-            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled,
+                bundle
             FROM dag WHERE is_scheduled = 0 AND is_active = 1 ORDER BY dag_id LIMIT :1
             """, limit
         ) { DAGRow($0) }
@@ -182,7 +212,8 @@ extension Snapshot {
     public func dags() throws -> [DAGRow] {
         try rows(
             """
-            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled,
+                bundle
             FROM dag ORDER BY dag_id
             """
         ) { DAGRow($0) }
@@ -192,7 +223,8 @@ extension Snapshot {
     public func dag(_ dagID: String) throws -> DAGRow? {
         try first(
             """
-            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled,
+                bundle
             FROM dag WHERE dag_id = :1
             """, dagID
         ) { DAGRow($0) }
@@ -207,7 +239,8 @@ extension Snapshot {
     public func dagsDue(by instant: Timestamp, limit: Int) throws -> [DAGRow] {
         try rows(
             """
-            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled
+            SELECT dag_id, is_paused, is_active, version_id, version_number, bundle_version, next_run_at, last_scheduled,
+                bundle
             FROM dag WHERE next_run_at IS NOT NULL AND is_active = 1 AND is_paused = 0 AND is_scheduled = 1
                 AND next_run_at <= :1
             ORDER BY next_run_at, dag_id LIMIT :2
@@ -231,6 +264,6 @@ extension DAGRow {
         self.init(
             dagID: row.text(0), isPaused: row.bool(1), isActive: row.bool(2), versionID: row.int64(3),
             versionNumber: row.int(4), bundleVersion: row.text(5), nextRunAt: row.optionalTime(6),
-            lastScheduled: row.optionalTime(7))
+            lastScheduled: row.optionalTime(7), bundle: row.text(8))
     }
 }

@@ -9,14 +9,17 @@ extension Transaction {
     ///
     /// - Parameters:
     ///   - queues: The queues whose tasks it takes; nil: every queue.
+    ///   - bundle: The bundle whose tasks it takes.
     ///   - bundleVersion: What the worker would begin them with: runs of pinned DAGs are pinned to it.
     public func claim(
-        limit: Int, worker: Int64, queues: [String]? = nil, bundleVersion: String? = nil
+        limit: Int, worker: Int64, queues: [String]? = nil, bundle: String = WorkerTerms.defaultBundle,
+        bundleVersion: String? = nil
     ) throws -> [ClaimedTask] {
         var claimed: [ClaimedTask] = []
         var gone = 0
+        let bundle = BundleQueue(of: bundle)
         while claimed.count < limit {
-            let queued = try nextQueued(limit: limit - claimed.count, of: queues)
+            let queued = try nextQueued(limit: limit - claimed.count, of: queues, bundle)
             let settlement = Settlement()
             let there = try queued.filter { entry in
                 let isGone =
@@ -31,12 +34,13 @@ extension Transaction {
             gone += ended
             // The rest is left to another transaction.
             if gone > 2_000 {
-                ring(.queue)
+                ring(bundle.bell)
                 return claimed
             }
         }
-        // Who takes from every queue, and could have taken more, has left nothing that another worker is to be woken for.
-        if queues == nil, claimed.count < limit { answer(.queue) }
+        // Who takes from every queue, and could have taken more, has left nothing that another worker is to be woken for. The
+        // other bundle's bell is all other bundles' alike.
+        if queues == nil, claimed.count < limit, bundle.bell == .queue { answer(.queue) }
         return claimed
     }
 

@@ -6,8 +6,10 @@ public import PerchSDK
 /// what it stores or fires counts only as long as the wait's row names it.
 extension Transaction {
     /// A wait of a hosted kind was registered.
-    func addHosted(_ waitID: Int64) throws {
-        try run("INSERT INTO hosted_wait (wait_id, worker, failures, offences) VALUES (:1, 0, 0, 0)", waitID)
+    func addHosted(_ waitID: Int64, of runKey: Int64) throws {
+        try run(
+            "INSERT INTO hosted_wait (wait_id, worker, failures, offences, bundle) VALUES (:1, 0, 0, 0, :2)", waitID,
+            try facts(ofRun: runKey).queues.bundle)
         ring(.hosted)
     }
 
@@ -17,10 +19,12 @@ extension Transaction {
         ring(.hosted)
     }
 
-    /// Takes waits that nobody hosts, the oldest first, and with `orphans` those whose worker is not alive.
+    /// Takes waits of a bundle that nobody hosts, the oldest first, and with `orphans` those whose worker is not alive.
     ///
     /// Nothing where the worker itself is not recorded any more.
-    public func claimHosted(worker: Int64, orphans: Bool, limit: Int) throws -> [HostedWait] {
+    public func claimHosted(
+        worker: Int64, bundle: String = WorkerTerms.defaultBundle, orphans: Bool, limit: Int
+    ) throws -> [HostedWait] {
         guard limit > 0, try number("SELECT 1 FROM process WHERE process_id = :1", worker) != nil else { return [] }
         if orphans {
             try run(
@@ -31,8 +35,9 @@ extension Transaction {
         }
         let taken = try rows(
             """
-            SELECT wait_id, failures, offences, retry_at FROM hosted_wait WHERE worker = 0 ORDER BY wait_id LIMIT :1
-            """, limit
+            SELECT wait_id, failures, offences, retry_at FROM hosted_wait WHERE worker = 0 AND bundle = :2
+            ORDER BY wait_id LIMIT :1
+            """, limit, bundle
         ) { (waitID: $0.int64(0), failures: $0.int(1), offences: $0.int(2), retryAt: $0.optionalTime(3)) }
         var claimed: [HostedWait] = []
         for row in taken {

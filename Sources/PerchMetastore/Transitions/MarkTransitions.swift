@@ -61,7 +61,7 @@ extension Transaction {
         }
         settlement.touch(runKey: row.runKey)
         try settle(settlement)
-        ring([.runs, .queue])
+        ring([.runs, .queue, .bundleQueues])
         return instances.map(\.key)
     }
 

@@ -48,7 +48,7 @@ extension Transaction {
         sensors.instances.append(task.priority.sqlValue)
         sensors.instances.append(now.sqlValue)
         sensors.instances.append(deadline.sqlValue)
-        sensors.instances.append(.text(task.queue))
+        sensors.instances.append(.text(facts.queues.stored(task.queue)))
         sensors.count += 1
         tally.entered(.deferred)
         if sensors.count == 32 { try storeSensors(&sensors) }

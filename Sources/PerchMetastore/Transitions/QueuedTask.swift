@@ -40,10 +40,13 @@ struct QueuedTask {
 
 extension Transaction {
     /// What a worker takes next, in the order in which it is to go.
-    func nextQueued(limit: Int, of queues: [String]?) throws -> [QueuedTask] {
+    func nextQueued(limit: Int, of queues: [String]?, _ bundle: BundleQueue) throws -> [QueuedTask] {
         var queued: [QueuedTask] = []
         var found = 0
-        for queue in try queues ?? [TaskDefinition.defaultQueue] + otherQueues() {
+        let wanted =
+            try queues.map { $0.map(bundle.stored) } ?? [bundle.stored(TaskDefinition.defaultQueue)]
+            + others(of: bundle)
+        for queue in wanted {
             let more = try self.queued(in: queue, limit: limit)
             if more.isEmpty { continue }
             queued += more
@@ -54,15 +57,16 @@ extension Transaction {
         return queued
     }
 
-    /// Other queues than the default one in which something is; there are few, so each is looked for behind the one before.
-    private func otherQueues() throws -> [String] {
+    /// Other queues of a bundle than its default one in which something is; there are few, so each is looked for behind the one
+    /// before.
+    private func others(of bundle: BundleQueue) throws -> [String] {
         var names: [String] = []
         while true {
             let next = try first(
                 """
-                SELECT queue FROM task_instance WHERE state = 'queued' AND queue <> 'default' AND queue > :1
+                SELECT queue FROM task_instance WHERE state = 'queued' AND queue <> 'default' AND queue > :1 AND queue < :2
                 ORDER BY queue LIMIT 1
-                """, names.last ?? ""
+                """, names.last ?? bundle.othersBehind, bundle.othersBefore
             ) { $0.text(0) }
             guard let next else { return names }
             names.append(next)

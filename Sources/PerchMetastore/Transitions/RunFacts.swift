@@ -13,13 +13,15 @@ final class RunFacts {
     let newestVersionID: Int64
     /// With which version of the bundle its code began, where its DAG is pinned.
     var bundleVersion: String?
+    /// The queues of the DAG's bundle.
+    let queues: BundleQueue
 
     /// Whether no task of the run can have left its DAG.
     var isNewest: Bool { newestVersionID == row.versionID }
 
     init(
         row: RunRow, version: DAGVersion, isPaused: Bool, cancelledBy: String?, toCreate: Int, newestVersionID: Int64,
-        bundleVersion: String?
+        bundleVersion: String?, bundle: String
     ) {
         self.row = row
         self.version = version
@@ -28,6 +30,7 @@ final class RunFacts {
         self.toCreate = toCreate
         self.newestVersionID = newestVersionID
         self.bundleVersion = bundleVersion
+        queues = BundleQueue(of: bundle)
     }
 }
 
@@ -47,21 +50,23 @@ extension Transaction {
             """
             SELECT r.run_key, r.dag_id, r.run_id, r.version_id, r.run_type, r.state, r.logical_date, r.interval_start,
                 r.interval_end, r.params, r.queued_at, r.start_date, r.end_date, r.event_floor,
-                d.is_paused, r.cancelled_by, r.to_create, d.version_id, r.bundle_version, r.traceparent
+                d.is_paused, r.cancelled_by, r.to_create, d.version_id, r.bundle_version, d.bundle, r.traceparent
             FROM dag_run r JOIN dag d ON d.dag_id = r.dag_id
             WHERE r.run_key = :1
             """, runKey
         ) { row in
             var run = try RunRow(row)
-            run.traceparent = row.optionalText(19)
-            return (run, row.bool(14), row.optionalText(15), row.int(16), row.int64(17), row.optionalText(18))
+            run.traceparent = row.optionalText(20)
+            return (
+                run, row.bool(14), row.optionalText(15), row.int(16), row.int64(17), row.optionalText(18), row.text(19)
+            )
         }
-        guard let (row, isPaused, cancelledBy, toCreate, newest, bundleVersion) = found else {
+        guard let (row, isPaused, cancelledBy, toCreate, newest, bundleVersion, bundle) = found else {
             throw PerchError(.metastore, "the metastore has no run \(runKey), though its tasks are there")
         }
         let facts = RunFacts(
             row: row, version: try version(row.versionID), isPaused: isPaused, cancelledBy: cancelledBy,
-            toCreate: toCreate, newestVersionID: newest, bundleVersion: bundleVersion)
+            toCreate: toCreate, newestVersionID: newest, bundleVersion: bundleVersion, bundle: bundle)
         runs[runKey] = facts
         return facts
     }

@@ -201,6 +201,7 @@ extension Transaction {
                 queue)
             VALUES (:1, :2, :3, :4, 'none', :5, :6, 0, :7, 0, 0, :8, :9, 2, 0, 0, :10, :11)
             """, instance.id, instance.runKey, instance.taskIndex, instance.mapIndex, instance.tryNumber,
-            instance.tryNumber + 1, pending, task.pool, task.priority, task.callback != nil, task.queue)
+            instance.tryNumber + 1, pending, task.pool, task.priority, task.callback != nil,
+            try facts(ofRun: instance.runKey).queues.stored(task.queue))
     }
 }

@@ -32,7 +32,7 @@ extension Transaction {
         let waitID = try add(wait, aim, to: &rows)
         try store(rows)
         try hold(wait.holds, forWait: waitID)
-        if HostedKind.isHosted(wait.trigger.kind) { try addHosted(waitID) }
+        if HostedKind.isHosted(wait.trigger.kind) { try addHosted(waitID, of: wait.instance.runKey) }
         if let aim { try look(waitID, aim, of: wait.instance, in: settlement) }
     }
 

@@ -9,10 +9,20 @@ extension Transaction {
             role: WorkerRow.role, pid: identity.pid, startTime: identity.startTime, bootID: identity.bootID,
             host: identity.host, lease: lease)
         try run(
-            "INSERT INTO worker (process_id, queues, slots) VALUES (:1, :2, :3)", worker,
-            terms.queues?.joined(separator: ","), terms.slots)
+            "INSERT INTO worker (process_id, queues, slots, bundle) VALUES (:1, :2, :3, :4)", worker,
+            terms.queues?.joined(separator: ","), terms.slots, terms.bundle)
         ring(.owners)
         return worker
+    }
+
+    /// Notes why the bundle of a worker does not come up, or, without words, that it does.
+    public func noteTrouble(_ words: String?, count: Int, worker: Int64) throws {
+        try run(
+            """
+            UPDATE worker SET trouble = :2, trouble_count = :3, trouble_since = CASE
+                WHEN CAST(:2 AS TEXT) IS NULL THEN NULL ELSE COALESCE(trouble_since, :4) END WHERE process_id = :1
+            """, worker, words, count, now)
+        ring(.owners)
     }
 
     /// Forgets workers, and queues again what is held by workers that are not recorded: in one transaction, so that what
@@ -44,12 +54,31 @@ extension Snapshot {
         try number("SELECT 1 FROM process WHERE process_id = :1", process) != nil
     }
 
+    /// The workers that take tasks of other bundles.
+    public func workers(besidesBundle bundle: String) throws -> Set<Int64> {
+        Set(try rows("SELECT process_id FROM worker WHERE bundle <> :1 ORDER BY process_id", bundle) { $0.int64(0) })
+    }
+
+    /// Which bundle each worker is of, and whether that comes up.
+    public func workerBundles() throws -> [(worker: Int64, bundle: String, isUp: Bool)] {
+        try rows("SELECT process_id, bundle, trouble FROM worker ORDER BY process_id") {
+            ($0.int64(0), $0.text(1), $0.isNull(2))
+        }
+    }
+
     /// Recorded workers, in the order in which they were recorded.
     public func workers() throws -> [WorkerRow] {
-        let terms = Dictionary(
-            try rows("SELECT process_id, queues, slots FROM worker") { row in
+        let known = Dictionary(
+            try rows("SELECT process_id, queues, slots, bundle, trouble, trouble_count, trouble_since FROM worker") {
+                row in
                 let queues = row.optionalText(1)?.split(separator: ",").map(String.init)
-                return (row.int64(0), WorkerTerms(queues: queues, slots: row.int(2)))
+                let trouble = row.optionalText(4).map { words in
+                    BundleTrouble(words: words, count: row.int(5), since: row.optionalTime(6) ?? now)
+                }
+                return (
+                    row.int64(0),
+                    (terms: WorkerTerms(queues: queues, slots: row.int(2), bundle: row.text(3)), trouble: trouble)
+                )
             }, uniquingKeysWith: { $1 })
         let running = Dictionary(
             try rows("SELECT worker, COUNT(*) FROM task_instance WHERE state = 'running' GROUP BY worker") {
@@ -57,8 +86,8 @@ extension Snapshot {
             }, uniquingKeysWith: +)
         return try processes(role: WorkerRow.role).map { process in
             WorkerRow(
-                process: process, terms: terms[process.processID] ?? WorkerTerms(),
-                running: running[process.processID] ?? 0)
+                process: process, terms: known[process.processID]?.terms ?? WorkerTerms(),
+                running: running[process.processID] ?? 0, trouble: known[process.processID]?.trouble)
         }
     }
 }

@@ -27,7 +27,7 @@ enum Defer {
         definition.tasks = (0..<1000).map { TaskDefinition(taskID: "task_\($0)", kind: .code(operatorName: "closure")) }
         let (dag, runs) = (definition, (size + 999) / 1000)
         let worker = try await metastore.write { transaction in
-            try transaction.storeDAGs([dag], bundle: "bench", bundleVersion: "1")
+            try transaction.storeDAGs([dag], bundle: "default", bundleVersion: "1")
             for index in 0..<runs { _ = try transaction.createRun(RunRequest(dagID: "intake", runID: "run_\(index)")) }
             return try transaction.registerProcess(
                 role: "worker", pid: 1, startTime: 1, bootID: "bench", host: "bench", lease: .seconds(3600))

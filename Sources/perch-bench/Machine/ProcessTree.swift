@@ -69,13 +69,22 @@ struct ProcessTree: Sendable {
 
     /// CPU time used so far, in seconds.
     func processorTime() throws -> Double {
+        let times = try processorTimes()
+        return times.roots + times.others
+    }
+
+    /// CPU time used so far, in seconds, of the roots and of all others.
+    func processorTimes() throws -> (roots: Double, others: Double) {
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
-        return try members.reduce(0) { sum, pid in
+        var times = (roots: 0.0, others: 0.0)
+        for pid in try members {
             guard let fields = Self.stat(pid), let user = Double(fields[11]), let system = Double(fields[12]) else {
-                return sum
+                continue
             }
-            return sum + (user + system) / ticks
+            let seconds = (user + system) / ticks
+            if roots.contains(pid) { times.roots += seconds } else { times.others += seconds }
         }
+        return times
     }
 
     /// The fields of `/proc/<pid>/stat` after the name; the first is the state.
