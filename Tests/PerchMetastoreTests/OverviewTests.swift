@@ -50,6 +50,30 @@ struct OverviewTests {
         try stage.close()
     }
 
+    @Test("What is queued is found in whatever queue, that of the default one first, page by page")
+    func queues() async throws {
+        let stage = try await Stage()
+        try await stage.deploy(
+            DAGDefinition(
+                dagID: "d",
+                tasks: [
+                    .code("a") { $0.queue = "gpu" }, .code("b"), .code("c") { $0.queue = "big" }, .code("d"),
+                ]))
+        _ = try await stage.trigger("d")
+        try await stage.advance()
+        #expect(try await stage.store.read { try $0.overview(atMost: 100) }.tasksQueued == 4)
+        for limit in 1...5 {
+            var found: [String] = []
+            for skipping in stride(from: 0, to: 8, by: limit) {
+                found += try await stage.store.read {
+                    try $0.taskInstances(in: .queued, skipping: skipping, limit: limit).map(\.key.taskID)
+                }
+            }
+            #expect(Set(found.prefix(2)) == ["b", "d"] && found.dropFirst(2) == ["c", "a"], "\(limit): \(found)")
+        }
+        try stage.close()
+    }
+
     @Test("What has ended is counted by hour, of runs that have ended and of those under way")
     func ended() async throws {
         let (stage, _) = try await stage()

@@ -147,22 +147,39 @@ extension Snapshot {
     /// Task instances of all DAGs that run, are queued, wait for room, or are to be tried again; found by the indexes of these
     /// states, in their order. None for every other state.
     package func taskInstances(in state: TaskState, skipping: Int, limit: Int) throws -> [TaskInstanceRow] {
-        let condition: String
         switch state {
-        case .running: condition = "t.state = 'running' ORDER BY t.worker"
-        case .queued: condition = "t.state = 'queued' AND t.queue = 'default' ORDER BY t.queue_class, t.priority DESC"
-        case .scheduled: condition = "t.state = 'scheduled' AND t.is_held = 0 ORDER BY t.pool"
-        case .upForRetry: condition = "t.state = 'up_for_retry' ORDER BY t.retry_at"
+        case .running: return try instances("t.state = 'running'", by: "t.worker", skipping, limit)
+        case .queued: return try queuedInstances(skipping, limit)
+        case .scheduled: return try instances("t.state = 'scheduled' AND t.is_held = 0", by: "t.pool", skipping, limit)
+        case .upForRetry: return try instances("t.state = 'up_for_retry'", by: "t.retry_at", skipping, limit)
         default: return []
         }
+    }
+
+    /// Those of the default queue first: each of the two has an index of its own.
+    private func queuedInstances(_ skipping: Int, _ limit: Int) throws -> [TaskInstanceRow] {
+        let order = "t.queue_class, t.priority DESC"
+        var found = try instances("t.state = 'queued' AND t.queue = 'default'", by: order, skipping, limit)
+        guard found.count < limit else { return found }
+        let first =
+            found.isEmpty
+            ? try number("SELECT COUNT(*) FROM task_instance WHERE state = 'queued' AND queue = 'default'") ?? 0
+            : Int64(skipping + found.count)
+        found += try instances(
+            "t.state = 'queued' AND t.queue <> 'default'", by: "t.queue, \(order)", max(0, skipping - Int(first)),
+            limit - found.count)
+        return found
+    }
+
+    private func instances(
+        _ condition: String, by order: String, _ skipping: Int, _ limit: Int
+    ) throws -> [TaskInstanceRow] {
         var found: [TaskInstanceRow] = []
         try connection.query(
             text: """
-                SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
-                    t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id,
-                    r.version_id
+                SELECT \(TaskInstanceRow.columns)
                 FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
-                WHERE \(condition) LIMIT :1 OFFSET :2
+                WHERE \(condition) ORDER BY \(order) LIMIT :1 OFFSET :2
                 """, [.integer(Int64(limit)), .integer(Int64(skipping))]
         ) { row in found.append(try taskInstance(row)) }
         return found

@@ -38,9 +38,7 @@ extension Snapshot {
         var found: [TaskInstanceRow] = []
         try connection.query(
             text: """
-                SELECT t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at,
-                    t.start_date, t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id,
-                    r.version_id
+                SELECT \(TaskInstanceRow.columns)
                 FROM task_instance t JOIN dag_run r ON r.run_key = t.run_key
                 WHERE \(conditions.text) ORDER BY t.task_index, t.map_index LIMIT \(conditions.place(limit))
                 """, conditions.values
@@ -152,4 +150,12 @@ extension Snapshot {
             retryAt: row.optionalTime(10), message: row.optionalText(11), output: row.optionalText(12),
             cancelState: try row.optionalName(13))
     }
+}
+
+extension TaskInstanceRow {
+    /// What `Snapshot.taskInstance` reads, where a statement is put together.
+    static let columns = """
+        t.ti_id, t.run_key, t.task_index, t.map_index, t.state, t.try_number, t.dispatch_id, t.queued_at, t.start_date,
+        t.end_date, t.retry_at, t.message, t.output, t.cancel_state, r.dag_id, r.run_id, r.version_id
+        """
 }
