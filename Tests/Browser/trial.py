@@ -19,8 +19,10 @@ MOST_STOPS = 250
 
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
-# What jumps is added up from the first moment on.
+# What jumps is added up from the first moment on. Pages look again by themselves while they are seen; what has come since may be
+# of another size, so here they are told that nobody sees them.
 SHIFTS = """
+Object.defineProperty(document, 'hidden', {get: () => true});
 window.shifts = [];
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) {
