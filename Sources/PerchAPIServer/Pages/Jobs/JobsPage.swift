@@ -55,7 +55,8 @@ private struct JobsPage {
     private static let last = [PageColumn("Since", "tight mid"), PageColumn("Lease ends", "tight wide")]
 
     private func section(_ id: String, _ title: String, _ columns: [PageColumn], _ rows: [HTML]) -> HTML {
-        let table = HTML.table("\(title) that have signed on", Self.first + columns + Self.last, rows, empty: "There is none.")
+        let table = HTML.table(
+            "\(title) that have signed on", Self.first + columns + Self.last, rows, empty: "There is none.")
         return "<section aria-labelledby=\"\(id)\"><h2 id=\"\(id)\">\(title)</h2>\(table)</section>"
     }
 
