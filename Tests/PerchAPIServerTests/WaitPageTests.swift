@@ -146,6 +146,10 @@ struct WaitPageTests {
             #expect(try await bench.post("/deferred/choose", form).status == 400, "\(form)")
         }
         #expect(try await bench.page("/deferred/choose").status == 303)
+        for began in ["9223372036854775807", "-9223372036854775808", "x"] {
+            let filter = [("scope", "matching"), ("filter", "kind=sql&older_than=1s"), ("began", began)]
+            #expect(asks(try await choose(filter + [("do", "cancel")])) == "Nothing waits like that")
+        }
         try await bench.end()
     }
 

@@ -25,13 +25,41 @@ struct WaitListingTests {
         var filter = filter
         filter.limit = size
         var found: [WaitRow] = []
-        while found.count < 1_000 {
+        while found.count < 10_000 {
             let page = try await stage.store.read { [filter] in try $0.waits(filter) }
             found += page
             guard page.count == size else { break }
             filter.after = page.last.map(WaitPlace.init)
         }
         return found
+    }
+
+    @Test("Of a DAG that has most of all waits all are listed, page by page, and of another one its own")
+    func manyOfOne() async throws {
+        let stage = try await Stage()
+        func sensors(_ count: Int) -> [TaskDefinition] {
+            (0..<count).map { .sensor("s\($0)", .file("/\($0)"), timeout: .seconds(1_000)) }
+        }
+        try await stage.deploy(
+            DAGDefinition(dagID: "large", tasks: sensors(700)), DAGDefinition(dagID: "small", tasks: sensors(3)))
+        for number in 0..<4 {
+            _ = try await stage.trigger("large", runID: "r\(number)")
+            _ = try await stage.trigger("small", runID: "r\(number)")
+        }
+        let all = try await pages(stage, WaitFilter(), of: 4_000)
+        for (dagID, count) in [("large", 2_800), ("small", 12)] {
+            var filter = WaitFilter()
+            filter.dagID = dagID
+            for isReversed in [false, true] {
+                filter.isReversed = isReversed
+                let found = try await pages(stage, filter, of: 1_500)
+                let expected = all.filter { $0.key.dagID == dagID }
+                #expect(found.count == count && found == (isReversed ? expected.reversed() : expected), "\(dagID)")
+            }
+        }
+        var filter = WaitFilter()
+        (filter.dagID, filter.kind) = ("large", "http")
+        #expect(try await pages(stage, filter, of: 10).isEmpty)
     }
 
     @Test("Page by page comes everything, once and in order", arguments: WaitSort.allCases, [false, true])

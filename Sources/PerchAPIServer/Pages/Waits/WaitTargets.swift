@@ -20,8 +20,8 @@ struct WaitTargets: Sendable {
     /// - Throws: `Refusal` (400) where none is chosen, or too many are; `PerchError` (`invalid`) for a filter that cannot be.
     init(_ call: PageCall) async throws {
         isMatching = call.form["scope"] == "matching"
-        let began =
-            call.form["began"].flatMap { Int64($0) }.map(Timestamp.init(microseconds:)) ?? call.metastore.clock.now
+        let now = call.metastore.clock.now
+        let began = call.form["began"].flatMap { Int64($0) }.map { min(Timestamp(microseconds: $0), now) } ?? now
         self.began = began
         guard isMatching else {
             var known: Set<Int64> = []
