@@ -7,7 +7,7 @@ import Testing
 
 @testable import PerchAPIServer
 
-@Suite("Crowds and slow readers", .timeLimit(.minutes(1)))
+@Suite("Crowds", .timeLimit(.minutes(1)))
 struct CrowdTests {
     /// Descriptors of this process.
     private var descriptors: Int {
@@ -35,23 +35,6 @@ struct CrowdTests {
         }
         #expect(try descriptors <= before + 8)
         #expect(try await bench.events().count == 20)
-        try await bench.end()
-    }
-
-    @Test("who asks and asks and takes no answer is let go; others are served meanwhile")
-    func slowReaders() async throws {
-        let bench = try await APIBench { $0.answerTime = TimeSpan(microseconds: 300_000) }
-        let ask = WebClient.text("GET /api/v2/openapi.json")
-        let slow = try (0..<8).map { _ in try bench.client() }
-        for client in slow { await client.send(String(repeating: ask, count: 400)) }
-        for number in 1...20 {
-            #expect(try await bench.send("POST /events/a", json, "\(number)").status == 202)
-        }
-        for client in slow {
-            var answers = 0
-            while let answer = await client.answer(), answer.status == 200 { answers += 1 }
-            #expect(answers < 400, "all of it was kept for somebody who took nothing")
-        }
         try await bench.end()
     }
 }
