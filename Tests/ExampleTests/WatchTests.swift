@@ -111,9 +111,10 @@ struct WatchTests {
         defer { engine.stop() }
         let sent = try program("events", "emit", "orders.approved", "--key", "a", "--payload", #"{"by": "x"}"#)
         #expect(sent.code == 0)
-        var state = ""
-        for _ in 0..<600 where !state.contains("success") && !state.contains("failed") {
-            state = try program("runs", "details", "python_orders", "a", "-o", "plain").output
+        var state: JSONValue?
+        for _ in 0..<600 where state != "success" && state != "failed" {
+            let details = try program("runs", "details", "python_orders", "a", "-o", "json").output
+            state = try JSONValue(parsing: details)["state"]
         }
         let report = try String(contentsOfFile: folder.path + "/a.report", encoding: .utf8)
         #expect(report == "submitted 2 rows\n2 rows, number 1, approved by x\n", "\(engine.text)")
