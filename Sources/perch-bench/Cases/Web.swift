@@ -73,8 +73,9 @@ enum Web {
 
     private static func pages(_ load: WebLoad, _ port: Int, wait: Int64) async throws -> [Metric] {
         let paths = [
-            "/", "/dags", "/dags/\(waiting)/grid", "/dags/\(waiting)/graph", "/dags/web-1/grid", "/runs", "/tasks",
-            "/deferred", "/deferred?kind=time", "/deferred/\(wait)", "/jobs", "/inbox",
+            "/", "/dags", "/dags/\(waiting)", "/dags/\(waiting)/graph", "/dags/\(waiting)/runs/bench_0", "/dags/web-1",
+            "/runs", "/tasks", "/deferred", "/deferred?kind=time", "/deferred?dag_id=\(waiting)", "/deferred/\(wait)",
+            "/jobs", "/inbox", "/assets", "/backfills", "/audit",
         ]
         var metrics: [Metric] = []
         var heaviest = 0
