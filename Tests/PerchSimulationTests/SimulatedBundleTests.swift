@@ -98,7 +98,7 @@ struct SimulatedBundleTests {
 
     /// Steps are recorded as they come.
     private static func record(_ message: BundleMessage) -> EngineMessage? {
-        guard case .step(let dispatchID, let key, _, _) = message else { return nil }
+        guard case .step(let dispatchID, let key, _, _, _) = message else { return nil }
         return .recorded(dispatchID: dispatchID, key: key)
     }
 
@@ -217,7 +217,7 @@ struct SimulatedBundleTests {
             for (index, message) in desk.messages.enumerated() {
                 let (name, isPoisoned): (String, Bool)
                 switch message {
-                case .step(_, let key, let payload, _): (name, isPoisoned) = (key, payload == "\"poison\"")
+                case .step(_, let key, let payload, _, _): (name, isPoisoned) = (key, payload == "\"poison\"")
                 case .result(_, .success(let output, _)): (name, isPoisoned) = ("result", output == "\"poison\"")
                 default: continue
                 }

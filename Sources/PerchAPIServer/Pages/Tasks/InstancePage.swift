@@ -37,7 +37,11 @@ struct InstancePage {
             )
         }
         (self.head, self.hindrances, self.waits, self.past) = (head, hindrances, waits, past)
-        if let stored { explained = await ExplainedWait(stored, call.surroundings) } else { explained = nil }
+        if let stored {
+            explained = await ExplainedWait(stored, asking: call.surroundings.explain)
+        } else {
+            explained = nil
+        }
         tries = await InstanceTries(head, recorded, call.surroundings)
     }
 
