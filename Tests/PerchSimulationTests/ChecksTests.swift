@@ -64,7 +64,7 @@ struct ChecksTests {
         "Each kind of damage is found",
         arguments: [
             (
-                "INSERT INTO journal SELECT ti_id, try_number, 'late', kind, 9, payload, NULL, NULL, NULL, 0, 77, 0, NULL, NULL FROM journal WHERE kind = 'step' LIMIT 1",
+                "INSERT INTO journal SELECT ti_id, try_number, 'late', kind, 9, payload, NULL, NULL, NULL, 0, 77, 0, NULL, NULL, NULL FROM journal WHERE kind = 'step' LIMIT 1",
                 "journal of an old dispatch"
             ),
             ("UPDATE journal SET payload = '99' WHERE kind = 'step'", "journal changed"),
@@ -94,8 +94,8 @@ struct ChecksTests {
             ("UPDATE dag_run SET unfinished = unfinished + 1", "run counters"),
             ("UPDATE mapped_task SET failed = failed + 1", "mapping counters"),
             ("UPDATE dag_run SET state = 'success', end_date = 1 WHERE state = 'running'", "run ended early"),
-            ("INSERT INTO event VALUES (9, 'f', 'x', NULL, 'null', 0)", "event seq"),
-            ("INSERT INTO event VALUES (2, 'f', 'x', NULL, '\"poison\"', 0)", "poison"),
+            ("INSERT INTO event VALUES (9, 'f', 'x', NULL, 'null', 0, NULL)", "event seq"),
+            ("INSERT INTO event VALUES (2, 'f', 'x', NULL, '\"poison\"', 0, NULL)", "poison"),
             ("UPDATE task_instance SET output = '\"poison\"' WHERE state = 'success'", "poison"),
             ("UPDATE counter SET value = 0 WHERE name = 'event_seq'", "counters"),
             ("INSERT INTO output_item VALUES (4711, 0, '1')", "left behind"),
