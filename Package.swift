@@ -116,7 +116,7 @@ let package = Package(
         room("PerchVault", ["PerchSDK", "PerchProcess", .product(name: "Crypto", package: "swift-crypto")]),
         room("PerchOutputs", ["PerchSDK"]),
         room("PerchBundle", ["PerchSDK", "PerchOutputs", "CLinux"]),
-        room("PerchOperators", ["PerchSDK", "PerchProcess", "CCurl", "CLinux", "CPQ", sqlite]),
+        room("PerchOperators", ["PerchSDK", "PerchProcess", "PerchTriggersProcess", "CCurl", "CLinux", "CPQ", sqlite]),
         room("PerchYAML", ["PerchSDK", "PerchOperators", yams] + triggers),
         room("PerchMetastore", ["PerchSDK", "PerchOutputs", "CLinux", "CSQLite", grdb, sqlite, log]),
         // The metastore on PostgreSQL; what is SQLite's lies in the room above.
@@ -178,7 +178,9 @@ let package = Package(
                 "PerchExecutor", "PerchBundle", "PerchOutputs", "PerchMetastore", "PerchReactor", "PerchSDK", "CLinux",
                 "bundle-fixture", log,
             ]),
-        tests("PerchOperatorsTests", ["PerchOperators", "PerchSDK", "ProgramTestSupport", "FuzzSupport", "CLinux"]),
+        tests(
+            "PerchOperatorsTests",
+            ["PerchOperators", "PerchSDK", "PerchTriggersProcess", "ProgramTestSupport", "FuzzSupport", "CLinux"]),
         tests("PerchReactorTests", ["PerchReactor"]),
         tests("PerchVaultTests", ["PerchVault", "PerchSDK", "ProgramTestSupport"]),
         tests("PerchGraphTests", ["PerchGraph", "PerchSDK"]),

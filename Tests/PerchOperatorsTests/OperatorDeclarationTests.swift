@@ -42,13 +42,15 @@ struct OperatorDeclarationTests {
             dag.add("a", .sql("SELECT '{{ dss }}'", connection: "shop"))
             dag.add("b", .sql(" ", connection: "shop"))
             dag.add("c", .transfer(from: .csv(""), to: .json("/x"), batchSize: 0))
+            dag.add("d", .bash(" ", detachedIn: "data", killGrace: .seconds(-1)))
             dag.on(.failure, do: .email(to: "nobody", subject: "s"))
         }
         let words = dag.problems.map(\.message)
-        #expect(words.count == 6, "\(words)")
+        #expect(words.count == 9, "\(words)")
         for part in [
             "'dss' is unknown", "the SQL text is empty", "the path of a file is empty", "batchSize is 0",
-            "neither 'text' nor 'html'",
+            "neither 'text' nor 'html'", "the command is empty", "an absolute path, not 'data'",
+            "killGrace is negative",
         ] {
             #expect(words.contains { $0.contains(part) }, "\(words)")
         }

@@ -36,6 +36,14 @@ struct OperatorKeysTests {
         #expect(call.code == .function("f", of: "m", arguments: ["a": 1, "b": ["x"]]) && call.interpreter == "/venv")
     }
 
+    @Test("a shell command of a worker, or one that is detached") func bash() throws {
+        let plain = try code("bash: {command: ls, working_directory: /in}", BashOperator.self)
+        #expect(plain.command == "ls" && plain.workingDirectory == "/in")
+        let detached = try code(
+            "bash: {command: ls, detached_in: '/in/{{ ds }}', kill_grace: 1s}", DetachedBashOperator.self)
+        #expect(detached.folder == "/in/{{ ds }}" && detached.killGrace == .seconds(1))
+    }
+
     @Test("SQL with its parameters and bounds, and checks") func sql() throws {
         let sql = try code(
             """

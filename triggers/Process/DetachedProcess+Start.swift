@@ -34,9 +34,10 @@ extension DetachedProcess {
     ///   - arguments: Without the program's name.
     ///   - folder: Where it starts. Its records stand below `.perch` there; they have to stay until its end was seen.
     ///   - key: As a rule `context.idempotencyKey`.
+    ///   - environment: Its variables, as `NAME=value`; nil: those of this process.
     /// - Throws: `PerchError` where it cannot be started.
     public static func start(
-        _ path: String, _ arguments: [String] = [], in folder: String, key: String
+        _ path: String, _ arguments: [String] = [], in folder: String, key: String, environment: [String]? = nil
     ) throws -> DetachedProcess {
         guard folder.hasPrefix("/") else {
             throw PerchError(.invalid, "the folder of a detached process is an absolute path, not '\(folder)'")
@@ -49,7 +50,9 @@ extension DetachedProcess {
             throw PerchError(.unavailable, "cannot make \(directory): \(String(cString: strerror(errno)))")
         }
         if let earlier = try recorded(in: records) { return earlier }
-        try supervise(["/bin/sh", "-c", supervisor, "sh", records, path] + arguments, in: folder)
+        try supervise(
+            ["/bin/sh", "-c", supervisor, "sh", records, path] + arguments, in: folder,
+            environment ?? inheritedEnvironment)
         guard let process = try recorded(in: records) else {
             throw PerchError(.unavailable, "the supervisor of \(path) could not write its records in \(records)")
         }
@@ -66,21 +69,15 @@ extension DetachedProcess {
     }
 
     /// Starts a supervisor, and returns when it has its claim or has ended.
-    private static func supervise(_ arguments: [String], in folder: String) throws {
+    private static func supervise(_ arguments: [String], in folder: String, _ variables: [String]) throws {
         var ends: [Int32] = [-1, -1]
         guard clinux_pipe(&ends) == 0 else {
             throw PerchError(.unavailable, "cannot make a pipe: \(String(cString: strerror(errno)))")
         }
         defer { close(ends[0]) }
         // Without the mark by which an engine finds what a bundle has left behind.
-        let marks = "PERCH_BUNDLE_"
-        var environment: [UnsafeMutablePointer<CChar>?] = []
-        var variable = clinux_environment()
-        while let text = variable?.pointee {
-            if strncmp(text, marks, marks.utf8.count) != 0 { environment.append(strdup(text)) }
-            variable = variable?.successor()
-        }
-        environment.append(nil)
+        let environment: [UnsafeMutablePointer<CChar>?] =
+            variables.filter { !$0.hasPrefix("PERCH_BUNDLE_") }.map { strdup($0) } + [nil]
         let coded: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { for text in environment + coded { free(text) } }
         var pid: pid_t = 0
@@ -112,6 +109,16 @@ extension DetachedProcess {
             kill(-pid, SIGKILL)
             throw PerchError(.unavailable, "the supervisor, process \(pid), did not begin within 10 s")
         }
+    }
+
+    private static var inheritedEnvironment: [String] {
+        var variables: [String] = []
+        var variable = clinux_environment()
+        while let text = variable?.pointee {
+            variables.append(String(cString: text))
+            variable = variable?.successor()
+        }
+        return variables
     }
 
     /// A file name for a key of any length: 128 bits of FNV-1a.

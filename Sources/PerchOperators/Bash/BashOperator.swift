@@ -63,15 +63,11 @@ public struct BashOperator: Operator {
 
     /// Runs the command to its end.
     public func execute(_ context: TaskContext) async throws -> String {
-        // What stands in the command is an argument of the shell.
-        let command = try await context.renderArgument(command)
+        let command = try await Self.argument(command, of: context)
         var directory: String?
         if let workingDirectory { directory = try await context.render(workingDirectory) }
-        var variables: [String: String] = [:]
-        for (name, value) in environment { variables[name] = try await context.render(value) }
-        guard !command.contains("\0") else { throw NonRetryable("the command holds a zero byte") }
-
-        let shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh"
+        let variables = try await CommandEnvironment.rendered(environment, by: context)
+        let shell = Self.shell
         let log = context.log
         let run = ShellRun(
             path: shell, arguments: [shell, "-c", command],
@@ -82,11 +78,27 @@ public struct BashOperator: Operator {
         }
         let ended = try await run.run()
         try Task.checkCancellation()
-        switch ended.status {
-        case .code(0): return ended.lastOutput
-        case .code(Self.skipCode): throw SkipTask("the command exited with code \(Self.skipCode)")
-        case .code(let code): throw CommandFailed("the command exited with code \(code)", ended)
-        case .signal: throw CommandFailed("the command \(ended.status)", ended)
+        return try ended.output()
+    }
+
+    static var shell: String { access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh" }
+
+    /// A command as the shell's argument.
+    static func argument(_ command: String, of context: TaskContext) async throws -> String {
+        let command = try await context.renderArgument(command)
+        guard !command.contains("\0") else { throw NonRetryable("the command holds a zero byte") }
+        return command
+    }
+}
+
+extension ShellRun.Ended {
+    /// What the task gives.
+    /// - Throws: `SkipTask` for the code that skips, `CommandFailed` for all others but 0.
+    func output() throws -> String {
+        switch status {
+        case .code(0): return lastOutput
+        case .code(BashOperator.skipCode): throw SkipTask("the command exited with code \(BashOperator.skipCode)")
+        case .code, .signal: throw CommandFailed("the command \(status)", self)
         }
     }
 }

@@ -24,6 +24,13 @@ enum CommandEnvironment {
         return inherited + own.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     }
 
+    /// Values with their templates filled in.
+    static func rendered(_ variables: [String: String], by context: TaskContext) async throws -> [String: String] {
+        var rendered: [String: String] = [:]
+        for (name, value) in variables { rendered[name] = try await context.render(value) }
+        return rendered
+    }
+
     /// What is wrong with names of variables, in sentences.
     static func problems(of variables: [String: String]) -> [String] {
         variables.keys.sorted().filter { $0.isEmpty || $0.contains("=") || $0.contains("\0") }.map {

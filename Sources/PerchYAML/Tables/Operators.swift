@@ -28,10 +28,24 @@ enum Operators {
                     others: ["bash_command", "cmd", "run"]),
                 Field("environment", .dictionary(.template), "variables over those of the process", others: ["env"]),
                 Field("working_directory", .template, "where it runs", others: ["cwd", "dir"]),
-                Field("kill_grace", .span(.notNegative), "how long it has to end after SIGTERM; 10s"), output,
+                Field("kill_grace", .span(.notNegative), "how long it has to end after SIGTERM; 10s"),
+                Field(
+                    "detached_in", .template,
+                    "an absolute folder: it runs there without holding a worker, and goes on without the engine",
+                    others: ["deferrable"]), output,
             ],
             short: "command")
     ) { value in
+        if let folder = value["detached_in"]?.text {
+            if let directory = value["working_directory"] {
+                throw YAMLProblem(
+                    place: directory.place, message: "a detached command runs in the folder of 'detached_in'")
+            }
+            let code = DetachedBashOperator(
+                value["command"]?.text ?? "", detachedIn: folder, environment: texts(value["environment"]),
+                killGrace: value["kill_grace"]?.duration ?? .seconds(10))
+            return isJSON(value) ? JSONOutput(code) { $0 } : code
+        }
         let code = BashOperator(
             value["command"]?.text ?? "", environment: texts(value["environment"]),
             workingDirectory: value["working_directory"]?.text,

@@ -143,6 +143,13 @@ struct Trials: DAGBundle {
             }
             dag.add("shell", .bash("echo in $TRACEPARENT"), after: first)
         },
+        DAG("detached", params: ["folder": "/nowhere", "code": 0]) { dag in
+            dag.add(
+                "long",
+                .bash(
+                    "echo begun as $WHO; while [ ! -e go ]; do sleep 0.05; done; echo over; exit {{ params.code }}",
+                    detachedIn: "{{ params.folder }}", environment: ["WHO": "{{ run_id }}"], killGrace: .seconds(1)))
+        },
         DAG("secretive") { dag in
             dag.sensor("landed", .file("{{ var.value.folder }}/go"), timeout: .hours(6))
             dag.task("tells") { context in
