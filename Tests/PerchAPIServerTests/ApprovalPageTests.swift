@@ -168,7 +168,9 @@ struct ApprovalPageTests {
         let form = [("decision", "approve"), ("field.percent", "5")]
         let list = try await bench.page("/approvals", stranger)
         #expect(list.status == 200 && !list.body.contains("Deploy?") && !list.body.contains("release"))
-        #expect(!list.body.contains("href=\"/deferred\"") && list.body.contains("href=\"/dags\""))
+        for (section, isTheirs) in [("/dags", true), ("/deferred", true), ("/users", false), ("/assets", false)] {
+            #expect(list.body.contains("href=\"\(section)\"") == isTheirs, "\(section)")
+        }
         for answer in [try await bench.page(path, stranger), try await bench.post(path, form, stranger)] {
             #expect(answer.status == 404 && !answer.body.contains("release"), "\(answer)")
         }
