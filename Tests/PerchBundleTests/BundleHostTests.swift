@@ -142,9 +142,13 @@ struct BundleHostTests {
     func replay() async throws {
         let engine = try Engine(dags)
         try engine.run("steps")
-        #expect(try await engine.next() == .step(dispatchID: 1, key: "one#0", payload: "1", keep: false))
+        #expect(
+            try await engine.next()
+                == .step(dispatchID: 1, key: "one#0", payload: "1", keep: false, began: FixedClock().now))
         try engine.send(.recorded(dispatchID: 1, key: "one#0"))
-        #expect(try await engine.next() == .step(dispatchID: 1, key: "s/two#0", payload: "2", keep: true))
+        #expect(
+            try await engine.next()
+                == .step(dispatchID: 1, key: "s/two#0", payload: "2", keep: true, began: FixedClock().now))
         try engine.send(.recorded(dispatchID: 1, key: "s/two#0"))
         guard case .deferred(1, key: "sleep#0", let trigger, nil) = try await engine.next() else {
             Issue.record("not deferred")
@@ -194,7 +198,9 @@ struct BundleHostTests {
             cancel: notice)
         for name in ["second", "first"] {
             let key = "\(name) to be registered#0"
-            #expect(try await engine.next() == .step(dispatchID: 1, key: key, payload: "null", keep: false))
+            #expect(
+                try await engine.next()
+                    == .step(dispatchID: 1, key: key, payload: "null", keep: false, began: FixedClock().now))
             try engine.send(.recorded(dispatchID: 1, key: key))
         }
         #expect(try await engine.next() == .result(dispatchID: 1, .cancelled))

@@ -190,7 +190,7 @@ struct DispatchHostTests {
                     oldestVersion: BundleProtocol.oldestVersion)
             ])
         #expect(desk.host.isBusy)
-        #expect(desk.tell() == [.step(dispatchID: 1, key: "s#0", payload: "1", keep: false)])
+        #expect(desk.tell() == [.step(dispatchID: 1, key: "s#0", payload: "1", keep: false, began: FixedClock().now)])
         #expect(
             desk.tell(.recorded(dispatchID: 1, key: "s#0"))
                 == [.result(dispatchID: 1, .success(output: "1", items: nil))])
@@ -253,7 +253,7 @@ struct DispatchHostTests {
             })
         #expect(
             desk.tell(Desk.order("t", cancel: notice))
-                == [.step(dispatchID: 1, key: "undo#0", payload: "null", keep: false)])
+                == [.step(dispatchID: 1, key: "undo#0", payload: "null", keep: false, began: FixedClock().now)])
         desk.paper.onSend.withLock {
             $0 = { if case .result = $0 { ran.add("said") } }
         }
