@@ -125,14 +125,20 @@ final class PostgresConnection: SQLConnection {
 
     // MARK: Transactions
 
+    /// Of a transaction, not of a session, which a pooler gives to others. Every statement that writes finds its rows by an index;
+    /// where it is for many rows, and the server has not counted those of a young table yet, it would read all of them and join.
+    private var settings: String {
+        [
+            ("idle_in_transaction_session_timeout", "\(longestStill)"), ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"), ("enable_mergejoin", "off"),
+        ].map { "set_config('\($0.0)', '\($0.1)', true)" }.joined(separator: ", ")
+    }
+
     func perform(_ step: TransactionStep) throws {
         switch step {
         case .begin:
             standing = .inside(isWriting: true)
-            let first = [
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-                "SET LOCAL idle_in_transaction_session_timeout = \(longestStill)",
-            ]
+            let first = ["BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", "SELECT \(settings)"]
             let question = fence.map { [Waiting.question(PostgresFence.question, PostgresValues($0.values))] } ?? []
             // It is asked before the turn comes, in which others would wait for its answer.
             waiting = first.map { .command($0) } + question + turn.map { .command($0) }
