@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Glibc
-
 /// What a child process has printed until its end.
 package struct CollectedOutput: Sendable {
     package var output: [UInt8] = []
@@ -10,7 +8,7 @@ package struct CollectedOutput: Sendable {
     package var isCut = false
     package var status = ExitStatus.code(0)
 
-    fileprivate mutating func take(_ bytes: ArraySlice<UInt8>, isError: Bool, longest: Int) {
+    fileprivate mutating func take(_ bytes: [UInt8], isError: Bool, longest: Int) {
         let room = longest - (isError ? errors.count : output.count)
         if bytes.count > room { isCut = true }
         if isError { errors += bytes.prefix(room) } else { output += bytes.prefix(room) }
@@ -25,50 +23,21 @@ extension ChildProcess {
     ///   - longest: How much of each of its outputs is kept, in bytes.
     /// - Returns: Nil where it had to be killed.
     package func collect(timeout: Int64, longest: Int) -> CollectedOutput? {
-        let limit = Self.monotonic() + timeout
+        let limit = ChildReader.monotonic() + timeout
         var collected = CollectedOutput()
-        var entries = [output, error, pidDescriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 14)
+        var reader = ChildReader(self)
         while true {
-            let left = limit - Self.monotonic()
-            guard left > 0 else {
-                kill(-pid, SIGKILL)
+            switch reader.next(until: limit) {
+            case .output(let bytes): collected.take(bytes, isError: false, longest: longest)
+            case .error(let bytes): collected.take(bytes, isError: true, longest: longest)
+            case .ended(let status):
+                collected.status = status
+                return collected
+            case .silence:
+                end()
                 // The one that was killed ends at once.
-                var ended = pollfd(fd: pidDescriptor, events: Int16(POLLIN), revents: 0)
-                while poll(&ended, 1, -1) < 0, errno == EINTR {}
-                _ = reap()
-                return nil
+                while true { if case .ended = reader.next(until: .max) { return nil } }
             }
-            let count = poll(&entries, nfds_t(entries.count), Int32(min(left / 1_000 + 1, 60_000)))
-            if count < 0 { continue }
-            for index in 0..<2 where entries[index].revents != 0 {
-                let count = read(entries[index].fd, &buffer, buffer.count)
-                if count > 0 {
-                    collected.take(buffer[..<count], isError: index == 1, longest: longest)
-                } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
-                    entries[index].fd = -1
-                }
-            }
-            guard entries[2].revents != 0 else { continue }
-            // What it left running would hold the pipes open. Before it is collected: until then the number is its own.
-            kill(-pid, SIGKILL)
-            guard let status = reap() else { continue }
-            for index in 0..<2 where entries[index].fd >= 0 {
-                while true {
-                    let count = read(entries[index].fd, &buffer, buffer.count)
-                    guard count > 0 else { break }
-                    collected.take(buffer[..<count], isError: index == 1, longest: longest)
-                }
-            }
-            collected.status = status
-            return collected
         }
-    }
-
-    /// How long it may really take is no matter of the engine's clock, which may be a test's.
-    private static func monotonic() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 }

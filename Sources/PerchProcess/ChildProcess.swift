@@ -76,6 +76,9 @@ package struct ChildProcess: Sendable {
         return ChildProcess(pid: pid, pidDescriptor: pidDescriptor, output: output, error: error)
     }
 
+    /// Kills it, and nobody else, even where it has been reaped. Its group goes when a reader sees its end.
+    package func end() { _ = clinux_pidfd_send_signal(pidDescriptor, SIGKILL) }
+
     /// Takes the status of the ended process. Nil while it has not ended.
     package func reap() -> ExitStatus? {
         var code: Int32 = 0

@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import PerchAPIServer
 import PerchMetastore
+import PerchProcess
 import PerchSDK
 import ProgramTestSupport
 import Testing
@@ -67,10 +68,119 @@ struct RemoteCommandTests {
             #expect(error?.message.contains("not run by a server") == true)
             #expect(try !isFor(words, ["PERCH_URL": "http://a"]))
         }
-        for words in [["tasks", "logs", "--follow"], ["dags", "trigger", "d", "--wait"], ["info", "--home=/etc"]] {
-            #expect(throws: PerchError.self) { try RemoteCommands.right(toGive: Array(words.prefix(2)), words) }
-        }
+        #expect(throws: PerchError.self) { try RemoteCommands.right(toGive: ["info"], ["info", "--home=/etc"]) }
         #expect(throws: PerchError.self) { try RemoteCommands.right(toGive: ["rm"], ["rm", "-rf"]) }
+    }
+
+    @Test("What follows something goes on for as long as somebody looks on; what is behind -- is no option")
+    func goesOn() {
+        func goesOn(_ words: String...) -> Bool { RemoteCommands.goesOn(Array(words.prefix(2)), words) }
+        #expect(goesOn("tasks", "logs", "a", "--follow") && goesOn("dags", "trigger", "--wait", "d"))
+        #expect(goesOn("deferred", "watch") && !goesOn("deferred", "list") && !goesOn("tasks", "logs", "--", "--wait"))
+    }
+
+    @Test("What a server says of a command is read line by line, however it is cut, and a refusal is told from it")
+    func answer() {
+        func read(_ text: String, by size: Int) -> (RemoteAnswer, [RemoteAnswer.Piece]) {
+            var (answer, pieces, rest) = (RemoteAnswer(), [RemoteAnswer.Piece](), Array(text.utf8)[...])
+            while !rest.isEmpty {
+                pieces += rest.prefix(size).withUnsafeBytes { answer.take($0) }
+                rest = rest.dropFirst(size)
+            }
+            pieces += answer.finish()
+            return (answer, pieces)
+        }
+        let nulls = #""errors":null,"exit_code":null,"failure":null,"output":null"#
+        let lines = [
+            #"{"errors":null,"exit_code":null,"failure":null,"output":"größe\n"}"#, "{\(nulls)}",
+            #"{"errors":"note","exit_code":null,"failure":null,"output":null}"#,
+            #"{"errors":null,"exit_code":3,"failure":null,"output":null}"#,
+        ]
+        for size in [1, 2, 7, 1_000] {
+            let (answer, pieces) = read(lines.joined(separator: "\n"), by: size)
+            #expect(answer.end == .exited(3) && answer.other.isEmpty)
+            #expect(pieces == [.output("größe\n"), .errors("note")])
+        }
+        #expect(read(#"{"exit_code":null,"failure":"it took too long"}"#, by: 9).0.end == .failed("it took too long"))
+        // Of a connection that was cut there is no end.
+        #expect(read(lines[0] + "\n" + lines[3].dropLast(4), by: 50).0.end == nil)
+        for refusal in [##"{"detail":"no","errors":[{"pointer":"#/a"}],"status":400}"##, "<html>\n502\n</html>"] {
+            let (answer, pieces) = read(refusal, by: 5)
+            #expect(answer.end == nil && pieces.isEmpty && String(decoding: answer.other, as: UTF8.self) == refusal)
+        }
+    }
+
+    @Test("A character whose bytes come one by one is one; bytes that are none are shown as such")
+    func textPieces() {
+        for text in ["größe", "漢字", "a🪶b", ""] {
+            var pieces = TextPieces()
+            #expect(text.utf8.map { pieces.take([$0]) }.joined() + pieces.end() == text)
+        }
+        var pieces = TextPieces()
+        #expect(pieces.take([0x61, 0xE6, 0xBC]) == "a" && pieces.end() == "\u{FFFD}" && pieces.end() == "")
+        #expect(
+            pieces.take([0xFF, 0x62]) == "\u{FFFD}b" && pieces.take([0x80, 0x80, 0x80, 0x80, 0x63]).hasSuffix("c"))
+    }
+
+    private func command(_ script: String, within span: TimeSpan?, of turns: Turns) async throws -> RunningCommand {
+        let child = try ChildProcess.start(
+            path: "/bin/sh", arguments: ["sh", "-c", script], environment: [], leadsSession: true)
+        return RunningCommand(child, turn: await turns.take(), longest: span)
+    }
+
+    @Test("A command tells what it says, that it says nothing, and its end; its turn ends with it")
+    func running() async throws {
+        let turns = Turns(most: 1)
+        let command = try await command("echo a; read x; echo b >&2; exit 3", within: nil, of: turns)
+        var news: [CommandNews] = []
+        while news.last != .ended(exitCode: 3) { news.append(await command.next(within: .seconds(30))) }
+        #expect(news == [.output("a\n"), .errors("b\n"), .ended(exitCode: 3)])
+        #expect(await command.next(within: .seconds(30)) == .ended(exitCode: 3))
+        #expect(turns.takeIfFree() != nil)
+    }
+
+    @Test("A command that nobody listens to any more ends, with what it has started; so does one that takes too long")
+    func abandoned() async throws {
+        let turns = Turns(most: 2)
+        let endless = try await command("sleep 1000 & sleep 1000", within: nil, of: turns)
+        #expect(await endless.next(within: TimeSpan(microseconds: 1_000)) == .silence)
+        endless.abandon()
+        endless.abandon()
+        guard case .failed(let why) = await endless.next(within: .seconds(30)) else {
+            Issue.record("it goes on")
+            return
+        }
+        #expect(why.contains("signal 9"))
+        let slow = try await command("sleep 1000", within: TimeSpan(microseconds: 1_000), of: turns)
+        #expect(
+            await slow.next(within: .seconds(30)) == .failed("the command took longer than 1ms, and was ended"))
+        slow.abandon()
+        let (one, other) = (turns.takeIfFree(), turns.takeIfFree())
+        #expect(one != nil && other != nil)
+    }
+
+    @Test("Turns are given in the order in which they were asked for, and go on when somebody drops his")
+    func turns() async {
+        let turns = Turns(most: 1)
+        var first: Turns.Turn? = await turns.take()
+        #expect(turns.takeIfFree() == nil && first != nil)
+        let second = Task { _ = await turns.take() }
+        first = nil
+        await second.value
+        #expect(turns.takeIfFree() != nil)
+    }
+
+    @Test("A picture of waits comes over as it was, without what a terminal obeys")
+    func frame() throws {
+        let frame = WaitFrame(lines: ["2 waits", "größe"], offset: 7, isFull: true)
+        #expect(try WaitFrame(parsing: frame.text) == frame)
+        let wild = try WaitFrame(parsing: #"{"lines":["a\u001b[2Jb"],"offset":0,"is_full":false}"#)
+        #expect(!wild.lines[0].contains("\u{1B}"))
+        for text in ["", "[]", "{}", #"{"lines":1,"offset":0,"is_full":false}"#] {
+            #expect(throws: (any Error).self) { try WaitFrame(parsing: text) }
+        }
+        #expect(Screen.Size(argument: "80x24") == Screen.Size(columns: 80, rows: 24))
+        for text in ["80", "0x5", "80x24x3", "axb", "99999x1"] { #expect(Screen.Size(argument: text) == nil) }
     }
 
     @Test(
@@ -103,6 +213,9 @@ struct RemoteCommandTests {
         let wrong = try remote("reading", "dags", "details", "nowhere")
         #expect(wrong.code == 1 && wrong.errors.contains("there is no DAG 'nowhere'"), "\(wrong)")
         #expect(try remote("reading", "dags", "lisst").code == 64)
+        // What follows something.
+        #expect(try remote("ruling", "dags", "trigger", "sums", "--wait").code == 0)
+        #expect(try remote("reading", "deferred", "watch").errors.contains("needs a terminal"))
         // Rights.
         for (token, arguments, code) in [
             ("reading", ["pools", "set", "p", "4"], 1), ("operating", ["pools", "set", "p", "4"], 1),

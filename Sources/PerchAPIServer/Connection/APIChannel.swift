@@ -38,7 +38,7 @@ struct APIChannel: HTTPChannelHandler {
             }
             if request.method == .head { answer.body = [] }
             if let feed = answer.feed {
-                channel.closeFuture.whenComplete { _ in feed.desk.leave(feed.seat) }
+                channel.closeFuture.whenComplete { _ in feed.leave() }
                 return try await writer.write(
                     response: answer.head(at: api.clock.now), body: ResponseBody(asyncSequence: feed))
             }

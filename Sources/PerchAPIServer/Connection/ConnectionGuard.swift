@@ -238,7 +238,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         switch unwrapOutboundIn(data) {
         case .head(var head):
-            if head.headerFields[.contentType] == NewsFeed.contentType { stream(context) }
+            if head.headerFields[.accelBuffering] != nil { stream(context) }
             if state.closesNext { head.headerFields[.connection] = "close" }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:

@@ -8,7 +8,7 @@ import PerchSDK
 
 /// News for one connection, as server-sent events: what comes next is read when the connection can take it. It ends with the
 /// connection, or with the server.
-struct NewsFeed: Sendable, AsyncSequence {
+struct NewsFeed: AnswerFeed {
     static let contentType = "text/event-stream"
 
     let desk: NewsDesk
@@ -18,6 +18,8 @@ struct NewsFeed: Sendable, AsyncSequence {
     let seat: NewsDesk.Seat
 
     func makeAsyncIterator() -> Iterator { Iterator(feed: self) }
+
+    func leave() { desk.leave(seat) }
 
     struct Iterator: AsyncIteratorProtocol {
         fileprivate let feed: NewsFeed

@@ -31,6 +31,8 @@ struct Endpoint: Sendable {
     /// Who answers.
     enum Service: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
+        /// Starts a command, which is answered by what it says, a line at a time.
+        case command(@Sendable (RESTCall) async throws -> any StartedCommand)
         /// What takes events in wherever they come from.
         case events
         /// What tells of changes for as long as the connection lives.

@@ -57,8 +57,12 @@ enum OpenAPIDocument {
     private static func responses(of endpoint: Endpoint) -> [String: JSONValue] {
         var success: [String: JSONValue] = ["description": "Done."]
         if let answer = endpoint.answer { success["content"] = ["application/json": ["schema": answer.document]] }
-        if case .news = endpoint.service {
-            success["content"] = .object([NewsFeed.contentType: ["schema": Schema.text.document]])
+        switch endpoint.service {
+        case .news: success["content"] = .object([NewsFeed.contentType: ["schema": Schema.text.document]])
+        // Of each line: a document of its own.
+        case .command:
+            success["content"] = .object([CommandFeed.contentType: ["schema": endpoint.answer?.document ?? [:]]])
+        case .call, .events: break
         }
         let problem: JSONValue = ["$ref": "#/components/schemas/Problem"]
         var responses: [String: JSONValue] = [

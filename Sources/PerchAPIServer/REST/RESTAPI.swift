@@ -56,7 +56,6 @@ struct RESTAPI: Sendable {
         to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, body: ByteBuffer, on loop: any EventLoop
     ) async throws(Refusal) -> APIAnswer {
         if case .news = match.endpoint.service { return try stream(to: head, match, target, on: loop) }
-        guard case .call(let serve) = match.endpoint.service else { throw .unavailable("not here", after: 1) }
         let caller = try caller(head, match)
         let call = RESTCall(
             endpoint: match.endpoint, caller: caller, names: match.names,
@@ -65,7 +64,15 @@ struct RESTAPI: Sendable {
             access: access, surroundings: surroundings)
         let reply: RESTReply
         do {
-            reply = try await serve(call)
+            switch match.endpoint.service {
+            case .call(let serve): reply = try await serve(call)
+            case .command(let start):
+                let feed = CommandFeed(command: try await start(call), heartbeat: limits.heartbeatTime) {
+                    await refusesNow(head, match)
+                }
+                return APIAnswer(type: CommandFeed.contentType, feed: feed)
+            case .news, .events: throw Refusal.unavailable("not here", after: 1)
+            }
         } catch {
             throw refusal(for: error, call)
         }
@@ -81,6 +88,17 @@ struct RESTAPI: Sendable {
         return isRead ? Self.tagged(answer, head.headerFields) : answer
     }
 
+    /// Why somebody who was admitted would not be any more; nil: he would, or nobody can tell at this moment.
+    private func refusesNow(_ head: HTTPRequest, _ match: EndpointMatch) async -> Refusal? {
+        do throws(Refusal) {
+            try await access.register?.refresh()
+            _ = try caller(head, match)
+            return nil
+        } catch {
+            return error.status == .serviceUnavailable ? nil : error
+        }
+    }
+
     /// The head of a stream of news, and where they come from; of those none where only the head is wanted.
     private func stream(
         to head: HTTPRequest, _ match: EndpointMatch, _ target: RequestTarget, on loop: any EventLoop
@@ -90,13 +108,10 @@ struct RESTAPI: Sendable {
         let filter = try NewsFilter(parameters)
         var lastID = head.headerFields[.lastEventID]
         if lastID == nil, case .string(let id)? = parameters["after"] { lastID = id }
-        var answer = APIAnswer(.ok, type: NewsFeed.contentType, body: [])
-        answer.fields[.contentLength] = nil
-        // A proxy is not to gather what is meant to come at once.
-        answer.fields[.accelBuffering] = "no"
-        guard head.method == .get else { return answer }
-        answer.feed = NewsFeed(desk: news, filter: filter, lastID: lastID, seat: try news.join(on: loop))
-        return answer
+        let feed =
+            head.method == .get
+            ? NewsFeed(desk: news, filter: filter, lastID: lastID, seat: try news.join(on: loop)) : nil
+        return APIAnswer(type: NewsFeed.contentType, feed: feed)
     }
 
     /// The answer with its tag, or that nothing has changed since the one that the sender has.
@@ -200,5 +215,4 @@ struct EndpointMatch: Sendable {
 
 extension HTTPField.Name {
     fileprivate static let lastEventID = HTTPField.Name("Last-Event-ID")!
-    fileprivate static let accelBuffering = HTTPField.Name("X-Accel-Buffering")!
 }

@@ -10,8 +10,8 @@ struct APIAnswer: Sendable {
     var body: [UInt8]
     /// What scripts and styles that stand in a page carry, to be let run; nil: there are none.
     var nonce: String?
-    /// What is written instead of a body, for as long as the connection lives.
-    var feed: NewsFeed?
+    /// What is written instead of a body.
+    var feed: (any AnswerFeed)?
 
     /// An answer of one JSON document, with a line's end behind it.
     init(_ status: HTTPResponse.Status, _ document: JSONValue) {
@@ -27,6 +27,15 @@ struct APIAnswer: Sendable {
         fields[.xContentTypeOptions] = "nosniff"
     }
 
+    /// An answer that comes piece by piece; without a feed, its head.
+    init(type: String, feed: (any AnswerFeed)?) {
+        self.init(.ok, type: type, body: [])
+        fields[.contentLength] = nil
+        // A proxy is not to gather what is meant to come at once.
+        fields[.accelBuffering] = "no"
+        self.feed = feed
+    }
+
     /// Its head, dated.
     /// - Parameter isSecure: Whether the server is reached over encrypted connections alone.
     func head(at now: Timestamp, isSecure: Bool = false) -> HTTPResponse {
@@ -35,4 +44,9 @@ struct APIAnswer: Sendable {
         head.headerFields[.date] = HTTPDate.text(of: now)
         return head
     }
+}
+
+extension HTTPField.Name {
+    /// Said of answers that come piece by piece.
+    static let accelBuffering = HTTPField.Name("X-Accel-Buffering")!
 }

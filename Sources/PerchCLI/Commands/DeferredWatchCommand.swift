@@ -15,9 +15,12 @@ struct DeferredWatchCommand: AsyncParsableCommand {
 
     @OptionGroup var choice: WaitChoice
     @OptionGroup var home: HomeOption
+    // How a server is asked for pictures for somebody else's screen.
+    @Option(help: .hidden) var frames: Screen.Size?
+    @Option(help: .hidden) var offset = 0
 
     func run() async throws {
-        let choice = choice
+        let (choice, frames, offset) = (choice, frames, offset)
         try await home.withMetastore { home, metastore in
             try await metastore.read { snapshot in
                 var filter = try choice.filter(at: snapshot.now)
@@ -25,66 +28,50 @@ struct DeferredWatchCommand: AsyncParsableCommand {
                 if try snapshot.waits(filter).isEmpty { try choice.checkNames(snapshot) }
             }
             let changes = try ChangeWatch(paths: [home.paths.database + "-wal"])
+            let pictures = WaitPictures(choice: choice, metastore: metastore)
+            if let frames { return try await Self.send(pictures, changes, frames, max(0, offset)) }
             let terminal = try Terminal()
             var screen = Screen()
-            var offset = 0
+            var place = ScrollPlace()
             while true {
                 let size = terminal.size
-                let page = max(1, size.rows - WaitScreen.frame)
-                let first = offset
-                let view = try await metastore.read { try WaitScreen($0, choice, offset: first, page: page) }
-                if view.rows.isEmpty, offset > 0 {
-                    // What stood there has ended.
-                    offset = max(0, offset - page)
-                    continue
-                }
-                try Console.shared.raw(screen.show(view.lines(size), size: size))
+                let frame = try await pictures.frame(size, at: place.offset)
+                place.offset = frame.offset
+                try Console.shared.raw(screen.show(frame.lines, size: size))
                 try Console.shared.flush()
                 changes.wait(orReadable: STDIN_FILENO)
-                for key in terminal.keys() {
-                    switch key {
-                    case .quit: return
-                    case .up: offset = max(0, offset - 1)
-                    case .down: if view.rows.count == page { offset += 1 }
-                    case .pageUp: offset = max(0, offset - page)
-                    case .pageDown: if view.rows.count == page { offset += page }
-                    case .top: offset = 0
-                    }
-                }
+                for key in terminal.keys() where !place.move(key, in: frame, size) { return }
             }
+        }
+    }
+
+    /// Writes each picture that is another than the one before, for as long as somebody reads.
+    private static func send(_ pictures: WaitPictures, _ changes: ChangeWatch, _ size: Screen.Size, _ offset: Int)
+        async throws
+    {
+        var last: WaitFrame?
+        while true {
+            let frame = try await pictures.frame(size, at: offset)
+            if frame != last {
+                try Console.shared.line(frame.text)
+                try Console.shared.flush()
+                last = frame
+            }
+            // Whoever looks from afar sees enough so.
+            ChangeWatch.pause(milliseconds: 300)
+            changes.wait()
         }
     }
 }
 
-extension WaitScreen {
-    /// So many waits are looked through at most for a page that is not the first.
-    private static let deepest = 10_000
-
-    fileprivate init(_ snapshot: Snapshot, _ choice: WaitChoice, offset: Int, page: Int) throws {
-        let now = snapshot.now
-        var filter = try choice.filter(at: now)
-        let first = min(offset, Self.deepest)
-        filter.limit = first + page
-        let waits = try snapshot.waits(filter).dropFirst(first)
-        var probes: [String: ProbeRow?] = [:]
-        let rows = try waits.map { wait in
-            let key = "\(wait.kind) \(wait.target)"
-            let probe = try probes[key] ?? snapshot.probe(kind: wait.kind, target: wait.target)
-            probes[key] = probe
-            let instants = [
-                (wait.due, "due"), (probe?.state.nextProbeAt, "probe"), (wait.deadline, "times out"),
-            ]
-            let next = instants.compactMap { instant, what in instant.map { (instant: $0, what: what) } }
-                .min { $0.instant < $1.instant }
-            let mapIndex = wait.key.mapIndex < 0 ? "" : "[\(wait.key.mapIndex)]"
-            return Row(
-                waitID: wait.waitID, task: "\(wait.key.dagID) \(wait.key.runID) \(wait.key.taskID)\(mapIndex)",
-                kind: wait.kind, target: wait.target, since: wait.since, next: next,
-                lastResult: probe?.state.lastResult ?? "")
-        }
-        self.init(
-            rows: rows, total: try snapshot.waitCount(), owners: try snapshot.triggerers().map(\.process.name),
-            offset: first, now: now
-        )
+extension Screen.Size: ExpressibleByArgument {
+    /// `80x24`.
+    init?(argument: String) {
+        let parts = argument.split(separator: "x").compactMap { Int($0) }
+        guard parts.count == 2, (1...1_000).contains(parts[0]), (1...1_000).contains(parts[1]) else { return nil }
+        self.init(columns: parts[0], rows: parts[1])
     }
+
+    /// As it is given.
+    var argument: String { "\(columns)x\(rows)" }
 }

@@ -42,7 +42,7 @@ struct NamedCommand {
 
     /// What others call a command, and what it is here.
     private static let elsewhere: [String: String] = [
-        "celery": "worker", "api-server": "standalone", "webserver": "standalone",
+        "celery": "worker", "webserver": "standalone",
         "dag-processor": "standalone", "datasets": "assets", "sensors": "deferred list",
         "tasks run": "tasks test", "dags backfill": "backfill create", "dags list-jobs": "triggerer list",
         "dags run": "dags trigger", "dags start": "dags trigger", "dags reserialize": "dags list-import-errors",

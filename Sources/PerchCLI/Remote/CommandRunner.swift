@@ -14,14 +14,13 @@ struct CommandRunner: CommandDesk {
 
     private let home: String
     private let program: String
-    /// So many run at a time; others wait for their turn.
-    private static let most = 4
-    /// How long one may take, in microseconds.
-    private static let longest: Int64 = 120_000_000
-    private static let mostOutput = 16 << 20
-    private let queue = DispatchQueue(label: "perch-api-commands", attributes: .concurrent)
-    private let turns = DispatchSemaphore(value: most)
     private let name: @Sendable ([String]) -> [String]
+    /// Commands that come to an end by themselves wait for one another, and each has its time.
+    private let turns = Turns(most: 4)
+    private static let longest = TimeSpan.seconds(120)
+    /// Those that go on do not.
+    private let places = Turns(most: 32)
+    private let writers = DispatchQueue(label: "perch-api-command-input", attributes: .concurrent)
 
     /// - Parameters:
     ///   - home: What the server serves.
@@ -39,48 +38,32 @@ struct CommandRunner: CommandDesk {
         return try RemoteCommands.right(toGive: name(arguments), arguments)
     }
 
-    func run(_ command: CommandCall) async throws -> CommandEnd {
-        let result: Result<CommandEnd, any Error> = await withCheckedContinuation { continuation in
-            queue.async {
-                turns.wait()
-                defer { turns.signal() }
-                continuation.resume(returning: Result { try collect(command) })
+    func start(_ command: CommandCall) async throws -> any StartedCommand {
+        guard !RemoteCommands.goesOn(name(command.arguments), command.arguments) else {
+            guard let place = places.takeIfFree() else {
+                throw PerchError(.unavailable, "as many commands as may follow something do so; end one")
             }
+            return try start(command, turn: place, longest: nil)
         }
-        return try result.get()
+        return try start(command, turn: await turns.take(), longest: Self.longest)
     }
 
-    private func collect(_ command: CommandCall) throws -> CommandEnd {
+    private func start(_ command: CommandCall, turn: Turns.Turn, longest: TimeSpan?) throws -> RunningCommand {
         let input = try reader(of: command.input)
+        // The child has its own, and nobody else may: the writer is to see that it has gone.
+        defer { close(input) }
         var environment = ChildProcess.environment.filter { variable in
             !["PERCH_HOME=", "PERCH_URL=", "PERCH_TOKEN=", "TERM="].contains { variable.hasPrefix($0) }
         }
         environment += ["PERCH_HOME=\(home)", "\(Self.personVariable)=\(command.person)"]
-        let child: ChildProcess
         do throws(ChildProcess.Failure) {
-            // The child has its own, and nobody else may: the writer is to see that it has gone.
-            defer { close(input) }
-            child = try ChildProcess.start(
+            let child = try ChildProcess.start(
                 path: program, arguments: [CommandLine.arguments.first ?? "perch"] + command.arguments,
                 environment: environment, input: input, leadsSession: true)
+            return RunningCommand(child, turn: turn, longest: longest)
         } catch {
             throw PerchError(.unavailable, "the command cannot be started: \(error)")
         }
-        defer { child.closeDescriptors() }
-        guard let end = child.collect(timeout: Self.longest, longest: Self.mostOutput) else {
-            throw PerchError(
-                .unavailable, "the command took longer than \(Self.longest / 1_000_000) s, and was ended")
-        }
-        guard !end.isCut else {
-            throw PerchError(
-                .invalid, "the command has written more than \(Self.mostOutput >> 20) MiB; ask for less, as by --limit")
-        }
-        guard case .code(let code) = end.status else {
-            throw PerchError(.unavailable, "the command's process \(end.status)")
-        }
-        return CommandEnd(
-            exitCode: Int(code), output: String(decoding: end.output, as: UTF8.self),
-            errors: String(decoding: end.errors, as: UTF8.self))
     }
 
     /// The end of a pipe at which a text is read, written by a thread of its own: what is long waits for its reader.
@@ -91,7 +74,7 @@ struct CommandRunner: CommandDesk {
         }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let (reading, writing) = (ends[0], ends[1])
-        queue.async {
+        writers.async {
             defer { close(writing) }
             let bytes = Array(text.utf8)
             var written = 0

@@ -32,7 +32,6 @@ enum RemoteCommands {
         "bundles deploy": .here(wantsFiles), "bundles check": .here(wantsFiles),
         "secrets generate-key": .here("a key goes over no wire"), "secrets rotate": .here("a key goes over no wire"),
         "dags test": .here(codeRunsHere), "tasks test": .here(codeRunsHere),
-        "deferred watch": .here("it draws on this terminal"),
 
         "dags list": .server(.viewer), "dags details": .server(.viewer), "dags show": .server(.viewer),
         "dags state": .server(.viewer), "dags list-runs": .server(.viewer), "dags next-execution": .server(.viewer),
@@ -49,7 +48,8 @@ enum RemoteCommands {
         "tasks logs": .server(.viewer), "tasks failed-deps": .server(.viewer), "tasks render": .server(.viewer),
         "tasks clear": .server(.operator), "tasks mark": .server(.operator),
         "deferred list": .server(.viewer), "deferred show": .server(.viewer), "deferred explain": .server(.viewer),
-        "deferred forecast": .server(.viewer), "deferred fire": .server(.operator),
+        "deferred forecast": .server(.viewer), "deferred watch": .server(.viewer),
+        "deferred fire": .server(.operator),
         "deferred cancel": .server(.operator),
         "deferred extend": .server(.operator),
         "approvals list": .server(.viewer), "approvals show": .server(.viewer), "approvals answer": .server(.user),
@@ -78,8 +78,13 @@ enum RemoteCommands {
 
     /// Options that say where this Perch is: the server knows.
     private static let placing = ["--home", "--metastore", "--url", "--token-file", "--ca"]
-    /// What goes on until it is stopped, or waits.
-    private static let lasting = ["--follow", "--wait"]
+    /// Makes a command go on until something has ended.
+    private static let following = ["--follow", "--wait"]
+
+    /// Whether a command goes on for as long as somebody looks on, or something has not ended.
+    static func goesOn(_ path: [String], _ arguments: [String]) -> Bool {
+        path == ["deferred", "watch"] || arguments.prefix { $0 != "--" }.contains { following.contains($0) }
+    }
 
     /// Whether a server is to run a command. Where it is the environment that names one, what is for here is done here.
     ///
@@ -108,10 +113,6 @@ enum RemoteCommands {
                 let option = argument.prefix { $0 != "=" }
                 if placing.contains(String(option)) {
                     throw PerchError(.invalid, "\(option) is not for a command that a server runs")
-                }
-                if lasting.contains(String(option)) {
-                    throw PerchError(
-                        .invalid, "\(option) is not for a command that a server runs: it answers when it has ended")
                 }
             }
             return right

@@ -3,6 +3,7 @@
 internal import Glibc
 internal import PerchOperators
 internal import PerchSDK
+internal import Synchronization
 
 /// A server that runs commands: what `--url` and `PERCH_URL` name.
 struct RemoteServer: Equatable {
@@ -91,42 +92,73 @@ struct RemoteServer: Equatable {
 
     /// Has the server run the command; prints what it printed, and gives its exit code.
     func run() async throws -> Int32 {
-        var body: [String: JSONValue] = ["arguments": .array(arguments.map { .string($0) })]
+        if arguments.starts(with: ["deferred", "watch"]), !arguments.contains("--frames") {
+            return try await RemoteWatch(server: self).run()
+        }
+        var input: String?
         if ["users create", "users set-password"].contains(arguments.prefix(2).joined(separator: " ")) {
             // It is asked for where somebody sits.
-            body["input"] = .string(try NewPassword.read(for: arguments.dropFirst(2).first ?? "") + "\n")
+            input = try NewPassword.read(for: arguments.dropFirst(2).first ?? "") + "\n"
         } else if readsInput {
-            body["input"] = .string(StandardInput.text())
+            input = StandardInput.text()
         }
+        return try await run(arguments, input: input) { piece in
+            switch piece {
+            case .output(let text):
+                try Console.shared.raw(text.utf8)
+                try Console.shared.flush()
+            case .errors(let text): for line in text.split(separator: "\n") { Console.shared.say(String(line)) }
+            }
+        }
+    }
+
+    /// Has the server run a command, and gives its exit code.
+    /// - Parameter take: Gets what the command says as it comes, on another thread.
+    func run(
+        _ arguments: [String], input: String? = nil, take: @escaping @Sendable (RemoteAnswer.Piece) throws -> Void
+    ) async throws -> Int32 {
+        var body: [String: JSONValue] = ["arguments": .array(arguments.map { .string($0) })]
+        if let input { body["input"] = .string(input) }
         var headers = ["Content-Type": "application/json", "Accept": "application/json"]
         if let token { headers["Authorization"] = "Bearer \(token)" }
         let request = HTTPOperator(
             url + "/api/v2/commands", method: "POST", headers: headers, body: JSONValue.object(body).text,
-            timeout: .seconds(180), maximumBodySize: 64 << 20)
+            timeout: Self.longest, maximumBodySize: .max)
         // It goes nowhere else with the token.
-        let response = try await HTTPExchange(request, name: url, followsRedirects: false, ca: ca).run()
-        let answer: JSONValue
-        do {
-            answer = try JSONValue(parsing: response.body)
-        } catch {
-            throw PerchError(
-                .unavailable, "\(url) answered with status \(response.status), and no JSON: is it a Perch?")
+        let exchange = HTTPExchange(request, name: url, followsRedirects: false, ca: ca, silence: Self.silence)
+        let answer = Mutex(RemoteAnswer())
+        let response = try await exchange.run { bytes in
+            for piece in answer.withLock({ $0.take(bytes) }) { try take(piece) }
         }
-        guard response.status == 200, case .integer(let code) = answer["exit_code"],
-            case .string(let output) = answer["output"], case .string(let errors) = answer["errors"]
-        else { throw fault(response.status, answer) }
-        try Console.shared.raw(output.utf8)
-        try Console.shared.flush()
-        for line in errors.split(separator: "\n") { Console.shared.say(String(line)) }
-        return Int32(truncatingIfNeeded: code)
+        for piece in answer.withLock({ $0.finish() }) { try take(piece) }
+        switch answer.withLock({ $0.end }) {
+        case .exited(let code): return Int32(truncatingIfNeeded: code)
+        case .failed(let why): throw PerchError(.unavailable, "\(url): \(why)")
+        case nil: throw fault(response.status, answer.withLock { $0.other })
+        }
     }
+
+    /// A command that follows something goes on for as long as somebody looks on; its server gives signs of life meanwhile.
+    private static let longest = Duration.seconds(366 * 86_400)
+    private static let silence = Duration.seconds(90)
 
     /// Whether it was told to read its standard input.
     private var readsInput: Bool {
         arguments.contains("-") || arguments.contains("--stdin")
     }
 
-    private func fault(_ status: Int, _ answer: JSONValue) -> PerchError {
+    /// What an answer says that is none of a command.
+    private func fault(_ status: Int, _ text: [UInt8]) -> PerchError {
+        if status == 200, text.isEmpty {
+            return PerchError(
+                .unavailable, "\(url) ended the connection before the command had ended; what it did, it has done")
+        }
+        let answer: JSONValue
+        do {
+            answer = try JSONValue(parsing: String(decoding: text, as: UTF8.self))
+        } catch {
+            return PerchError(.unavailable, "\(url) answered with status \(status), and no JSON: is it a Perch?")
+        }
         var words = "status \(status)"
         for name in ["detail", "error", "title"] {
             if case .string(let text) = answer[name] {

@@ -10,12 +10,18 @@ package struct HTTPExchange: Sendable {
     private let name: String
     private let followsRedirects: Bool
     private let ca: String?
+    private let silence: Duration?
 
     /// - Parameters:
     ///   - name: What errors call it instead of its address.
     ///   - followsRedirects: Whether it goes where the server sends it; what has secrets in its headers does not.
     ///   - ca: A file of certificates that are trusted instead of the machine's.
-    package init(_ request: HTTPOperator, name: String? = nil, followsRedirects: Bool = true, ca: String? = nil) {
+    ///   - silence: How long the other side may say nothing before it is given up, in whole seconds; nil: as long as it likes.
+    package init(
+        _ request: HTTPOperator, name: String? = nil, followsRedirects: Bool = true, ca: String? = nil,
+        silence: Duration? = nil
+    ) {
+        self.silence = silence
         self.ca = ca
         self.request = request
         self.followsRedirects = followsRedirects
@@ -25,6 +31,14 @@ package struct HTTPExchange: Sendable {
     /// Makes the request on a thread of its own; a cancellation of the Swift task ends it within a second.
     package func run() async throws -> HTTPResponse {
         try await OperatorThread.run("a request") { try perform($0) }
+    }
+
+    /// The same, for a body that comes piece by piece.
+    /// - Parameter sink: Takes each piece, on that thread; the response has none of them.
+    package func run(into sink: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) async throws
+        -> HTTPResponse
+    {
+        try await OperatorThread.run("a request") { try perform($0, into: sink) }
     }
 
     /// An address without the name and password that it may hold, and without its query.
@@ -113,6 +127,10 @@ package struct HTTPExchange: Sendable {
         transfer.text(CURLOPT_URL, request.url)
         transfer.text(CURLOPT_USERAGENT, "perch")
         if let ca { transfer.text(CURLOPT_CAINFO, ca) }
+        if let silence {
+            transfer.number(CURLOPT_LOW_SPEED_LIMIT, 1)
+            transfer.number(CURLOPT_LOW_SPEED_TIME, Int(silence.components.seconds))
+        }
         transfer.number(CURLOPT_FOLLOWLOCATION, followsRedirects ? 1 : 0)
         transfer.number(CURLOPT_MAXREDIRS, 10)
         transfer.text(CURLOPT_PROTOCOLS_STR, "http,https")
