@@ -41,8 +41,9 @@ struct LeakTests {
             program, home: home, log: folder.path + "/engine.log",
             arguments: ["--set", "bundle.executable=\(bundle)", "--set", "bundle.max_memory=90MiB"])
         defer { engine.stop() }
-        var early = 0
-        for number in 0..<Self.runs {
+        var (early, number, replaced) = (0, 0, 0)
+        // Four runs fill one. Its memory is looked at now and then: where runs are quick, it gets more of them.
+        while number < Self.runs || (replaced < 2 && number < 20 * Self.runs) {
             #expect(try program("dags", "trigger", "python_trials", "--run-id", "r\(number)").code == 0)
             var state: JSONValue?
             // Each look takes as long as a command.
@@ -52,11 +53,11 @@ struct LeakTests {
             }
             #expect(state == "success", "r\(number): \(engine.text)")
             if number == 4 { early = try resident(engine.pid) }
+            number += 1
+            replaced = engine.text.components(separatedBy: "the bundle process is replaced by a new one").count - 1
         }
-        let replaced = engine.text.components(separatedBy: "the bundle process is replaced by a new one").count - 1
-        // Four runs fill one, and what is handed out while the next one comes up fills it further.
-        #expect(replaced >= Self.runs / 7, "\(engine.text)")
+        #expect(replaced >= 2, "\(engine.text)")
         let late = try resident(engine.pid)
-        #expect(early > 0 && late - early < 8 << 10, "\(early) KiB, and \(late) KiB after \(Self.runs) runs")
+        #expect(early > 0 && late - early < 8 << 10, "\(early) KiB, and \(late) KiB after \(number) runs")
     }
 }
