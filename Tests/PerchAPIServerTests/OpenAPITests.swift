@@ -77,7 +77,7 @@ struct OpenAPITests {
         let names: [String: String] = [
             "dag_id": "orders", "dag_run_id": "r1", "task_id": "parse", "xcom_key": "return_value", "try_number": "1",
             "wait_id": "\(wait.waitID)", "pool_name": "gpu", "variable_key": "region",
-            "backfill_id": backfill?.text ?? "", "user_name": "anna", "token_name": "ci",
+            "backfill_id": backfill?.text ?? "", "user_name": "anna", "token_name": "ci", "connection_id": "db",
         ]
         guard case .object(let paths)? = document["paths"] else {
             Issue.record("no paths")
