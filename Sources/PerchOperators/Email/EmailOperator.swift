@@ -85,9 +85,23 @@ public struct EmailOperator: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] {
-        to + cc + bcc + [subject] + [text, html, from, connection].compactMap(\.self)
-            + attachments.flatMap { [$0.path] + [$0.name].compactMap(\.self) }
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields: [TemplateField] = []
+        for (name, addresses) in [("to", to), ("cc", cc), ("bcc", bcc)] {
+            fields.add(name, .array(addresses.map { .string($0) }))
+        }
+        fields.append(TemplateField("subject", subject))
+        for (name, value) in [("text", text), ("html", html), ("from", from), ("connection", connection)] {
+            if let value { fields.append(TemplateField(name, value)) }
+        }
+        for (index, attachment) in attachments.enumerated() {
+            fields.append(TemplateField("attachments[\(index)].path", attachment.path))
+            if let name = attachment.name { fields.append(TemplateField("attachments[\(index)].name", name)) }
+        }
+        return fields
     }
 
     /// No recipients, nothing to say, or an address that is none.

@@ -69,12 +69,18 @@ public struct SQLOperator<Value: Codable & Sendable>: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] {
-        let text =
-            switch sql {
-            case .text(let text), .file(let text): text
-            }
-        return [text, connection] + TemplatedValues.templates(of: parameters)
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields: [TemplateField] = []
+        switch sql {
+        case .text(let text): fields.append(TemplateField("sql", text))
+        case .file(let path): fields.append(TemplateField("file", path))
+        }
+        fields.append(TemplateField("connection", connection))
+        fields.add("parameters", .array(parameters))
+        return fields
     }
 
     /// No statement, or a bound that nothing can meet.
@@ -142,6 +148,8 @@ public struct SQLCheckOperator: Operator {
 
     /// Everything that may hold templates.
     public var templates: [String] { query.templates }
+    /// The same by its names.
+    public var templateFields: [TemplateField] { query.templateFields }
     /// What is wrong with the query.
     public var problems: [String] { query.problems }
 

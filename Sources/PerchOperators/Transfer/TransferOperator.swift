@@ -44,7 +44,13 @@ public struct TransferOperator: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] { source.templates + target.templates }
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        source.templateFields.map { TemplateField("from.\($0.name)", $0.text) }
+            + target.templateFields.map { TemplateField("to.\($0.name)", $0.text) }
+    }
 
     /// What is wrong with the places, the columns or the bounds.
     public var problems: [String] {

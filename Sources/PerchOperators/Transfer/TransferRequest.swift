@@ -52,8 +52,11 @@ public struct TransferRequest: Hashable, Sendable {
         self.maximumBodySize = maximumBodySize
     }
 
-    var templates: [String] {
-        [url] + [connection].compactMap(\.self) + headers.sorted { $0.key < $1.key }.map(\.value)
+    var templateFields: [TemplateField] {
+        var fields = [TemplateField("url", url)]
+        if let connection { fields.append(TemplateField("connection", connection)) }
+        fields.add("headers", headers)
+        return fields
     }
 
     var problems: [String] {

@@ -36,12 +36,12 @@ public enum TransferSource: Hashable, Sendable {
             TransferRequest(url, as: format, connection: connection, headers: headers, rows: rows, next: next))
     }
 
-    var templates: [String] {
+    var templateFields: [TemplateField] {
         switch self {
         case .query(let sql, let connection, let parameters):
-            SQLOperator<JSONValue>(sql, connection: connection, parameters: parameters).templates
-        case .file(let path, _): [path]
-        case .answer(let request): request.templates
+            SQLOperator<JSONValue>(sql, connection: connection, parameters: parameters).templateFields
+        case .file(let path, _): [TemplateField("file", path)]
+        case .answer(let request): request.templateFields
         }
     }
 

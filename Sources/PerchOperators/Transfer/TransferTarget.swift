@@ -46,11 +46,12 @@ public enum TransferTarget: Hashable, Sendable {
         .requests(TransferRequest(url, as: format, connection: connection, headers: headers, method: method))
     }
 
-    var templates: [String] {
+    var templateFields: [TemplateField] {
         switch self {
-        case .table(let name, let connection, _): [name, connection]
-        case .file(let path, _): [path]
-        case .requests(let request): request.templates
+        case .table(let name, let connection, _):
+            [TemplateField("table", name), TemplateField("connection", connection)]
+        case .file(let path, _): [TemplateField("file", path)]
+        case .requests(let request): request.templateFields
         }
     }
 

@@ -43,9 +43,17 @@ public struct WebhookOperator: Operator {
     }
 
     /// Everything that may hold templates.
-    public var templates: [String] {
-        [url] + [connection, text, secret].compactMap(\.self) + TemplatedValues.templates(of: [body].compactMap(\.self))
-            + headers.sorted { $0.key < $1.key }.map(\.value)
+    public var templates: [String] { templateFields.map(\.text) }
+
+    /// The same by its names.
+    public var templateFields: [TemplateField] {
+        var fields = [TemplateField("url", url)]
+        for (name, value) in [("connection", connection), ("text", text), ("secret", secret)] {
+            if let value { fields.append(TemplateField(name, value)) }
+        }
+        if let body { fields.add("body", body) }
+        fields.add("headers", headers)
+        return fields
     }
 
     /// No address, or one that is none.
