@@ -275,6 +275,7 @@ extension Executor {
                 bundles[place]?.greet(.hello(ProtocolVersions(newest: newest, oldest: oldest)))
             case .definition(let text, let isLast):
                 bundles[place]?.take(definition: text, isLast: isLast)
+            case .source(let source): bundles[place]?.take(source: source)
             case .described(let description): bundles[place]?.greet(description)
             case .ticks(let told): take(told)
             case .lookUp(let question): lookUp(question, for: place, number)

@@ -2,6 +2,7 @@
 
 internal import Logging
 internal import PerchBundle
+internal import PerchMetastore
 internal import PerchReactor
 internal import PerchSDK
 
@@ -70,7 +71,8 @@ extension Executor {
         let definitions = try description.dags.map { try DAGDefinition(parsing: $0) }
         let clashes = try await store.storeDAGs(
             definitions, bundle: launcher.name, bundleVersion: description.bundleVersion,
-            importErrors: description.importErrors)
+            importErrors: description.importErrors,
+            sources: description.sources.map { DAGSourceText(path: $0.path, text: $0.text, dagIDs: $0.dagIDs) })
         hasClashes = !clashes.isEmpty
         noteWell()
         let isNew = storedVersion != nil && storedVersion != description.bundleVersion

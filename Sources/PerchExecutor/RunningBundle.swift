@@ -37,6 +37,8 @@ final class RunningBundle {
     /// DAGs that were too long for the description, and the pieces so far of the next one.
     private var definitions: [String] = []
     private var pieces = ""
+    /// The files that declare its DAGs, which go before the description.
+    private var sources: [BundleSource] = []
 
     enum Greeting: Sendable {
         case hello(ProtocolVersions)
@@ -56,10 +58,14 @@ final class RunningBundle {
         pieces = ""
     }
 
+    func take(source: BundleSource) { sources.append(source.bounded) }
+
     func greet(_ description: BundleDescription) {
         var whole = description
         whole.dags += definitions
+        whole.sources = sources
         definitions = []
+        sources = []
         greet(.described(whole))
     }
 

@@ -87,7 +87,7 @@ struct BundleDeployTests {
     @Test("what is no bundle is refused, and nothing of it stays") func refused() throws {
         defer { folder.remove() }
         #expect(try program("bundles", "deploy", try bundle("good.py")).code == 0)
-        let broken = try bundle("broken.py", ("VERSION, OLDEST_VERSION = 3, 1", "VERSION, OLDEST_VERSION = 9, 8"))
+        let broken = try bundle("broken.py", ("VERSION, OLDEST_VERSION = 6, 1", "VERSION, OLDEST_VERSION = 9, 8"))
         let wrong = try bundle("wrong.py", (#"schedule="none", **members"#, #"schedule=7, **members"#))
         _ = try bundle("folder/other.py")
         for (arguments, words) in [

@@ -78,7 +78,7 @@ struct WatchTests {
         #expect(engine.text.contains("\nsrc/bundle.py: error: nonsense\n"), "\(engine.text)")
         #expect(engine.text.contains("exited with code 1"))
         // It builds, but is no bundle.
-        try write(("VERSION, OLDEST_VERSION = 3, 1", "VERSION, OLDEST_VERSION = 9, 8"))
+        try write(("VERSION, OLDEST_VERSION = 6, 1", "VERSION, OLDEST_VERSION = 9, 8"))
         #expect(until(engine, says: "what was built is not used"), "\(engine.text)")
         #expect(try dags(until: "trials_two"))
         let sent = try program("events", "emit", "orders.approved", "--key", "a", "--payload", #"{"by": "x"}"#)

@@ -101,7 +101,9 @@ struct AccessTableTests {
             }
             #expect(answer.status == 403, "\(line): \(answer)")
             let mine = try await bench.send(
-                endpoint.method.rawValue, path.replacing("dags/0", with: "dags/mine"), body, fields)
+                endpoint.method.rawValue,
+                path.replacing("dags/0", with: "dags/mine").replacing("dagSources/0", with: "dagSources/mine"), body,
+                fields)
             #expect(mine.status == 404 || mine.status == 400, "\(line): \(mine)")
         }
         try await api.end()

@@ -25,7 +25,8 @@ final class RESTBench: Sendable {
             _ = try transaction.shareShards(triggerer)
             try transaction.storeDAGs(
                 [Self.orders, Self.rates], bundle: "default", bundleVersion: "1",
-                importErrors: [DeclarationProblem(file: "bad.yaml", line: 3, message: "no such operator")])
+                importErrors: [DeclarationProblem(file: "bad.yaml", line: 3, message: "no such operator")],
+                sources: [Self.source])
             try transaction.setPool("gpu", slots: 4, description: "cards")
             try transaction.setVariable("region", .plain("eu"), isSecret: false, description: "where")
             let sealed = SealedValue(keyID: "k", text: "SEALED")
@@ -50,6 +51,11 @@ final class RESTBench: Sendable {
                     taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID, key: "read#0", payload: "[1,2]",
                     keepAcrossRetries: false)
                 _ = try transaction.recordSteps([step])
+                try transaction.recordRendered([
+                    RenderedRecord(
+                        taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID,
+                        fields: [RenderedText(name: "command", text: Self.hostile), RenderedText(name: "b", text: "2")])
+                ])
                 let report = TaskReport(
                     taskInstanceID: task.taskInstanceID, dispatchID: task.dispatchID,
                     outcome: .success(output: "[1,2]", items: ["1", "2"]))
@@ -108,6 +114,11 @@ final class RESTBench: Sendable {
     }
 
     func waits() async throws -> [WaitRow] { try await api.metastore.read { try $0.waits(WaitFilter()) } }
+
+    /// A text that would be more than a text, where it was not escaped.
+    static let hostile = "echo '<script>alert(1)</script>' \u{1B}[31m\u{202E}&amp;"
+    static let source = DAGSourceText(
+        path: "team/orders.yaml", text: "id: orders\n\n# \(hostile)\ntasks: []\n", dagIDs: ["orders"])
 
     private static let orders: DAGDefinition = {
         let parse = TaskDefinition(taskID: "parse", kind: .code(operatorName: "closure"))

@@ -182,7 +182,8 @@ struct WaitPageTests {
         for (path, says) in [
             ("parse", "step"), ("parse/journal", "read#0"), ("parse/output", "return_value"), ("parse/log", "no log"),
             ("landed", "/data/in.csv"), ("load?map_index=1", "load[1]"), ("landed/output", "no output"),
-            ("parse", "Tries"), ("parse", "is not stored"), ("landed", "Yes, mark it success"),
+            ("parse", "Tries"), ("parse", "its rendered fields"), ("parse/rendered", "command"),
+            ("landed", "Yes, mark it success"),
         ] {
             let check = try await bench.read("\(place)/\(path)")
             #expect(check.elements.first { $0.name == "main" }?.text.contains(says) == true, "\(path)")

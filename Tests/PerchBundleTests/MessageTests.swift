@@ -62,6 +62,8 @@ struct MessageTests {
         .hello(protocolVersion: 1, bundleVersion: "v", pid: 12),
         .hello(protocolVersion: 9, bundleVersion: "v", pid: 12, oldestVersion: 4),
         .definition(text: "{", isLast: false),
+        .source(BundleSource(path: "a.yaml", text: "id: a\n", dagIDs: ["a"])),
+        .rendered(dispatchID: 1, [RenderedField("command", "echo 1"), RenderedField("environment.A", "")]),
         .described(BundleDescription(bundleVersion: "v", dags: ["{}"], problems: ["a:1: no"])),
         .described(
             BundleDescription(

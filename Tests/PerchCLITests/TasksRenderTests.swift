@@ -58,7 +58,8 @@ struct TasksRenderTests {
             ("renders landed --params 3", 64, "object"),
             ("renders landed --logical-date x", 64, "2026-01-01"), ("renders landed r --params {}", 64, "made up"),
             ("renders landed r --logical-date 2026-01-01", 64, "made up"),
-            ("renders landed --map-index -2", 64, "--map-index"),
+            ("renders landed --map-index -2", 64, "--map-index"), ("renders landed --stored", 64, "name one"),
+            ("renders landed r --try 1", 64, "--stored"), ("renders landed r --stored --try 0", 64, "from 1"),
             ("renders landed r", 1, "home"), ("renders", 64, "task"),
         ])
     func wrongUsage(line: String, code: Int32, part: String) throws {
@@ -88,6 +89,21 @@ struct TasksRenderTests {
             return
         }
         #expect(path.hasPrefix("/in/ZA/20"), "\(path)")
+        // What was kept as it ran is there without the code, and with what was so then.
+        let kept = try fields(program, ["renders", "landed", "r1", "--stored"])
+        #expect(kept["path"]?["rendered"] == .string(path), "\(kept)")
+        var load: [String: JSONValue] = [:]
+        for _ in 0..<400 where load.isEmpty { load = try fields(program, ["renders", "load", "r1", "--stored"]) }
+        #expect(load["command"]?["rendered"] == "echo 'o'\\''clock' Fields with templates false", "\(load)")
+        #expect(load["environment.PLAIN"]?["rendered"] == "x" && load["command"]?["template"] == nil, "\(load)")
+        let later = try program("tasks", "render", "renders", "load", "r1", "--stored", "--try", "9")
+        #expect(later.code == 1 && later.errors.contains("its latest is 1"), "\(later)")
+        let source = try program("dags", "show", "renders", "--source")
+        #expect(source.code == 0 && source.output.contains("DAG(\"renders\""), "\(source)")
+        let record = try JSONValue(parsing: try program("dags", "show", "renders", "--source", "-o", "json").output)
+        #expect(record["path"] == "Tests/Fixtures/trial-bundle/Trials.swift", "\(record["path"]?.text ?? "")")
+        let picture = try program("dags", "show", "renders", "--source", "-o", "svg")
+        #expect(picture.code == 64 && picture.errors.contains("text, json or yaml"), "\(picture)")
         // The output of the task was too long for its row.
         let files = try FileManager.default.subpathsOfDirectory(atPath: home.path + "/outputs")
         #expect(

@@ -75,6 +75,25 @@ struct ExecutorCoreTests {
         #expect(core.freeSlots == 10)
     }
 
+    @Test("what templates became asks for no turn of its own, and goes with the next that does more than claim")
+    func rendered() async throws {
+        var (core, ids) = try await core(2)
+        _ = sent(&core)
+        core.receive(.rendered(dispatchID: ids[0], [RenderedField("command", "a")]), from: .main, now: t0)
+        core.receive(.rendered(dispatchID: ids[0], [RenderedField("command", "said twice")]), from: .main, now: t0)
+        core.receive(.rendered(dispatchID: 999, [RenderedField("command", "b")]), from: .main, now: t0)
+        #expect(core.turn.isEmpty && core.takeTurn(claims: false).isEmpty)
+        #expect(core.takeTurn(claims: true).rendered.isEmpty)
+        core.receive(.result(dispatchID: ids[1], .success(output: "1", items: nil)), from: .main, now: t0)
+        let turn = core.takeTurn(claims: true)
+        #expect(turn.rendered.map(\.fields) == [[RenderedText(name: "command", text: "a")]])
+        core.putBack(turn)
+        core.receive(.result(dispatchID: ids[0], .success(output: "1", items: nil)), from: .main, now: t0)
+        #expect(core.takeTurn(claims: false).rendered == turn.rendered)
+        core.askForLease(.seconds(9))
+        #expect(core.takeTurn(claims: false).rendered.isEmpty)
+    }
+
     @Test("what a failed commit held is committed later, in order")
     func putBack() async throws {
         var (core, ids) = try await core(2)

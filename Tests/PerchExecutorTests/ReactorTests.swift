@@ -79,11 +79,12 @@ private final class ObservedStore: ExecutorStore {
         return try await base.forgetWorkers(ended: ended, overdue: overdue)
     }
     func storeDAGs(
-        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem],
+        sources: [DAGSourceText]
     ) async throws -> [DeclarationProblem] {
         note("storeDAGs")
         return try await base.storeDAGs(
-            definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+            definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors, sources: sources)
     }
     func workers(besidesBundle bundle: String) async throws -> Set<Int64> {
         note("workers")

@@ -10,6 +10,11 @@ struct MigrationTests {
     /// Takes back what the last versions have added, so that it has to be added again.
     private func takeBack(to version: Int, _ stage: Stage) async throws {
         try await stage.store.write { transaction in
+            _ = try transaction.run("DROP TABLE rendered_field")
+            _ = try transaction.run("DROP TABLE dag_source")
+            _ = try transaction.run("DROP INDEX dag_version_source")
+            _ = try transaction.run("ALTER TABLE dag_version DROP COLUMN source_hash")
+            _ = try transaction.run("ALTER TABLE dag_version DROP COLUMN source_path")
             _ = try transaction.run("DROP TABLE login_failure")
             _ = try transaction.run("ALTER TABLE dag_run DROP COLUMN traceparent")
             _ = try transaction.run("ALTER TABLE event DROP COLUMN traceparent")

@@ -251,7 +251,7 @@ class Context:
 
 # --- The protocol.
 
-VERSION, OLDEST_VERSION = 3, 1
+VERSION, OLDEST_VERSION = 6, 1
 LONGEST_FRAME = 16 << 20
 LONGEST_LINE = 64 << 10
 
@@ -276,6 +276,7 @@ class Bundle:
         if compile(text, __file__, "exec", dont_inherit=True) != CODE:
             sys.exit(f"{__file__} was replaced while this process started: start it again")
         self.version = hashlib.sha256(text).hexdigest()[:16]
+        self.text = text.decode("utf-8")
 
     def send(self, type, **members):
         frame = encode({"type": type, **members}).encode("utf-8", "replace")
@@ -331,6 +332,9 @@ class Bundle:
                 "hello", protocol_version=VERSION, oldest_version=OLDEST_VERSION, bundle_version=self.version,
                 pid=os.getpid())
         elif type == "describe":
+            if self.engine_version >= 6:
+                name = os.path.basename(__file__)
+                self.send("source", path=name, text=self.text, dag_ids=list(self.dags))
             texts = [encode(dag.definition) for dag in self.dags.values()]
             self.send("described", bundle_version=self.version, dags=texts, problems=[])
         elif type == "run":
@@ -345,8 +349,8 @@ class Bundle:
             self.send(
                 "trigger-failed", wait_id=message["wait_id"], run=message["run"], reason="unknown",
                 message="this bundle hosts no triggers")
-        elif type in ("trigger-woken", "trigger-stored", "end-trigger"):
-            pass
+        elif type in ("trigger-woken", "trigger-stored", "end-trigger", "clock"):
+            pass  # It hosts nothing, and its lines of logs have the machine's time.
         elif type == "drain":
             self.is_draining = True
             self.end_if_drained()

@@ -6,7 +6,8 @@ import PerchSDK
 /// Everything that `/api/v2` serves.
 enum EndpointTable {
     static let all: [Endpoint] =
-        Endpoint.monitor + Endpoint.dags + Endpoint.runs + Endpoint.steeredRuns + Endpoint.taskInstances
+        Endpoint.monitor + Endpoint.dags + Endpoint.texts + Endpoint.runs + Endpoint.steeredRuns
+        + Endpoint.taskInstances
         + Endpoint.steeredTaskInstances + Endpoint.waits + Endpoint.steeredWaits + Endpoint.events + Endpoint.pools
         + Endpoint.variables + Endpoint.connections + Endpoint.backfills + Endpoint.jobs + Endpoint.commands
         + Endpoint.audit + Endpoint.stream + Endpoint.users + Endpoint.tokens

@@ -68,7 +68,7 @@ public final class BundleHost: Sendable {
             },
             attemptExecutor: { [executor, slices] onHeld in
                 TriggerExecutor(threads: executor, watch: slices, budget: held, again: true, onHeld: onHeld)
-            }, reading: reading, flushOutput: conduct.flushOutput,
+            }, reading: reading, sources: SourceFiles.sources, flushOutput: conduct.flushOutput,
             // The reading thread wakes up, finds everything done and ends.
             onDrained: { [outbox] in outbox.endReading() })
     }

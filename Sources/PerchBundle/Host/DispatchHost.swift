@@ -22,6 +22,7 @@ package final class DispatchHost: Sendable {
     let executor: any TaskExecutor
     private let bundleVersion: String
     private let reading: (@Sendable () -> BundleContents)?
+    private let sources: (@Sendable ([DAG]) -> [BundleSource])?
     private let pid: Int32
     private let generator: @Sendable () -> UInt64
     private let flushOutput: @Sendable () -> Void
@@ -81,6 +82,7 @@ package final class DispatchHost: Sendable {
     ///   - triggerExecutor: Where their code runs; nil: where that of tasks does, unwatched.
     ///   - attemptExecutor: Where the code of an attempt runs; nil: on `executor`, unwatched.
     ///   - reading: Gives all that the bundle has, read from files; nil: it has `dags`, as long as it lives.
+    ///   - sources: Gives the texts of the files that declare DAGs; nil: nobody is told them.
     ///   - flushOutput: Called before each message that ends a dispatch.
     ///   - onDrained: Called when the last dispatch has ended after a `drain`.
     package init(
@@ -89,11 +91,13 @@ package final class DispatchHost: Sendable {
         triggers: [any AsyncTrigger.Type] = [], outputs: OutputKeeping? = nil,
         triggerExecutor: TriggerExecutorFactory? = nil, attemptExecutor: AttemptExecutorFactory? = nil,
         reading: (@Sendable () -> BundleContents)? = nil,
+        sources: (@Sendable ([DAG]) -> [BundleSource])? = nil,
         flushOutput: @escaping @Sendable () -> Void = {},
         onDrained: @escaping @Sendable () -> Void = {}
     ) {
         contents = Mutex(Contents(reading?() ?? BundleContents(dags: dags, version: "")))
         self.reading = reading
+        self.sources = sources
         self.bundleVersion = bundleVersion
         self.pid = pid
         self.clock = clock
@@ -112,6 +116,9 @@ package final class DispatchHost: Sendable {
 
     /// Whether the engine looks up connections and variables.
     var mayAskForSecrets: Bool { engineVersion.load(ordering: .relaxed) >= BundleProtocol.secretsVersion }
+
+    /// Whether the engine wants to know what templates become.
+    private var tellsTexts: Bool { engineVersion.load(ordering: .relaxed) >= BundleProtocol.textsVersion }
 
     /// Sends what is always short enough for a frame.
     func say(_ message: BundleMessage, mayWait: Bool = false) {
@@ -146,11 +153,13 @@ package final class DispatchHost: Sendable {
         case .hello(let newest, let oldest):
             greet(ProtocolVersions(newest: newest, oldest: oldest))
         case .describe:
-            guard let reading else { return describe() }
+            guard reading != nil || sources != nil else { return describe() }
             // Not here: who reads files hears no messages meanwhile.
             Task(executorPreference: executor) {
-                let read = Contents(reading())
-                self.contents.withLock { $0 = read }
+                if let reading = self.reading {
+                    let read = Contents(reading())
+                    self.contents.withLock { $0 = read }
+                }
                 self.describe()
             }
         case .tellTicks(let dagID, let after, let count):
@@ -209,6 +218,7 @@ package final class DispatchHost: Sendable {
         let (read, bundleVersion) = (contents.withLock { $0.read }, version)
         let dags = read.dags
         let problems = DAG.problems(in: dags).map(\.description) + triggers.problems
+        tellSources(of: dags)
         var texts: [String] = []
         var size = 0
         for text in dags.map(\.definition.text) {
@@ -229,6 +239,17 @@ package final class DispatchHost: Sendable {
                     BundleDescription(
                         bundleVersion: bundleVersion, dags: [],
                         problems: ["the bundle's DAGs cannot be described: \(error)"])))
+        }
+    }
+
+    private func tellSources(of dags: [DAG]) {
+        guard let sources, tellsTexts else { return }
+        for source in sources(dags) {
+            for first in stride(from: 0, to: source.dagIDs.count, by: BundleSource.mostDAGs) {
+                var part = source
+                part.dagIDs = Array(source.dagIDs[first...].prefix(BundleSource.mostDAGs))
+                say(.source(part))
+            }
         }
     }
 
@@ -306,7 +327,9 @@ package final class DispatchHost: Sendable {
             let message = "this bundle has no code for the task '\(taskID)' of the DAG '\(dagID)'"
             return say(.result(dispatchID: order.dispatchID, .failure(message: message, retryable: false)))
         }
-        let attempt = JournaledAttempt(order: order, of: dag, host: self, executor: place(of: order.dispatchID))
+        let attempt = JournaledAttempt(
+            order: order, of: dag, fields: tellsTexts ? code.templateFields : [], host: self,
+            executor: place(of: order.dispatchID))
         state.withLock { $0.attempts[order.dispatchID] = attempt }
         attempt.start {
             let result: Result<TaskOutput, any Error>

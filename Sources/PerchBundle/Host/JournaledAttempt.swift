@@ -14,6 +14,8 @@ final class JournaledAttempt: AttemptRuntime {
         /// The time for clean-up is over: handlers that have not begun never will.
         var isLast = false
         var facts: AttemptFacts
+        /// Nil: nothing of its operator is filled in.
+        var rendered: RenderedFields?
     }
 
     var facts: AttemptFacts { state.withLock { $0.facts } }
@@ -23,14 +25,20 @@ final class JournaledAttempt: AttemptRuntime {
     let lookUps = AttemptLookUps()
     private let state: Mutex<State>
 
-    init(order: RunOrder, of dag: AttemptDAG?, host: DispatchHost, executor: any TaskExecutor) {
+    /// - Parameter fields: What of its operator may hold templates.
+    init(
+        order: RunOrder, of dag: AttemptDAG?, fields: [TemplateField], host: DispatchHost, executor: any TaskExecutor
+    ) {
         var facts = order.facts
         facts.mapElement = order.mapElement
         facts.dag = dag
         dispatchID = order.dispatchID
         self.host = host
         self.executor = executor
-        state = Mutex(State(replay: JournalReplay(journal: order.journal, cancel: order.cancel), facts: facts))
+        state = Mutex(
+            State(
+                replay: JournalReplay(journal: order.journal, cancel: order.cancel), facts: facts,
+                rendered: RenderedFields(fields)))
     }
 
     /// The element of a mapped instance, where it did not travel with the order.
@@ -102,6 +110,19 @@ final class JournaledAttempt: AttemptRuntime {
             startKilling()
             throw TaskCancelled(reason: notice.reason, by: notice.by)
         }
+    }
+
+    // MARK: Templates
+
+    func rendered(_ template: String, as result: String) {
+        tell(state.withLock { $0.rendered?.filled(template, as: result) })
+    }
+
+    private func tell(_ fields: [RenderedField]?) {
+        guard let fields else { return }
+        // Masked all the same: params and elements may hold what is secret elsewhere.
+        let masked = fields.map { RenderedField($0.name, host.mask.masked($0.text)) }
+        host.say(.rendered(dispatchID: dispatchID, masked.bounded))
     }
 
     // MARK: Log
@@ -181,6 +202,7 @@ final class JournaledAttempt: AttemptRuntime {
 
     /// What to tell the engine at the end, once the clean-up is over.
     func conclude(_ result: Result<TaskOutput, any Error>) async -> BundleMessage {
+        tell(state.withLock { $0.rendered?.ended() })
         let isCancelled = state.withLock { $0.replay.cancel != nil && !$0.replay.isRefused }
         if isCancelled { startKilling() }
         if let killing = state.withLock({ $0.killing }) { await killing.value }

@@ -30,6 +30,22 @@ extension FrameWriter {
                     }
                 }
             }
+        case .source(let source):
+            try frame("source") {
+                $0.field("path", source.path)
+                $0.field("text", source.text)
+                $0.field("dag_ids", source.dagIDs)
+            }
+        case .rendered(let dispatchID, let fields):
+            try frame("rendered") {
+                $0.field("dispatch_id", dispatchID)
+                $0.list("fields", fields) { writer, field in
+                    writer.element {
+                        $0.field("name", field.name)
+                        $0.field("text", field.text)
+                    }
+                }
+            }
         case .ticks(let told):
             try frame("ticks") {
                 $0.field("dag_id", told.dagID)
@@ -150,6 +166,13 @@ extension BundleMessage {
                 BundleDescription(
                     bundleVersion: try fields.string("bundle_version"), dags: try fields.strings("dags"),
                     problems: try fields.strings("problems"), importErrors: try fields.importErrors()))
+        case "source":
+            self = .source(
+                BundleSource(
+                    path: try fields.string("path"), text: try fields.string("text"),
+                    dagIDs: try fields.strings("dag_ids")))
+        case "rendered":
+            self = .rendered(dispatchID: try fields.integer("dispatch_id"), try fields.renderedFields("fields"))
         case "ticks": self = .ticks(try ToldTicks(fields))
         case "step":
             self = .step(
@@ -211,6 +234,15 @@ extension MessageFields {
                     message: try fields.string("message")))
         }
         return errors
+    }
+
+    fileprivate func renderedFields(_ name: String) throws(BundleProtocolError) -> [RenderedField] {
+        var found: [RenderedField] = []
+        for element in try list(name) {
+            let fields = try MessageFields(element, in: "\(type).\(name)")
+            found.append(RenderedField(try fields.string("name"), try fields.string("text")))
+        }
+        return found
     }
 
     /// Lines of a log.

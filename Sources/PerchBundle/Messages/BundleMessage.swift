@@ -34,12 +34,16 @@ public enum BundleMessage: Sendable, Hashable {
     /// another.
     case definition(text: String, isLast: Bool)
     case described(BundleDescription)
+    /// The text of a file that declares DAGs; goes before `described`.
+    case source(BundleSource)
     case ticks(ToldTicks)
     /// `began`: when the code of the step did; nil where the bundle does not say.
     case step(dispatchID: Int64, key: String, payload: String, keep: Bool, began: Timestamp? = nil)
     case deferred(dispatchID: Int64, key: String, trigger: TriggerSpec, timeout: TimeSpan?)
     case result(dispatchID: Int64, AttemptOutcome)
     case log(dispatchID: Int64, [LogLine])
+    /// What the templates of a dispatch's task have become; once a dispatch.
+    case rendered(dispatchID: Int64, [RenderedField])
     case lookUp(LookUp)
     /// The code of a dispatch has held its thread for so long, without giving it to others for a moment.
     case held(dispatchID: Int64, TimeSpan)
@@ -63,11 +67,15 @@ public struct BundleDescription: Sendable, Hashable {
     /// What is wrong in files from which DAGs are read. The DAGs of such a file are left out, or as they were before; the
     /// others are run.
     public var importErrors: [DeclarationProblem]
+    /// The files that declare its DAGs, as far as there are texts of them. They travel by themselves.
+    public var sources: [BundleSource]
 
     /// A description from its parts.
     public init(
-        bundleVersion: String, dags: [String], problems: [String], importErrors: [DeclarationProblem] = []
+        bundleVersion: String, dags: [String], problems: [String], importErrors: [DeclarationProblem] = [],
+        sources: [BundleSource] = []
     ) {
+        self.sources = sources
         self.bundleVersion = bundleVersion
         self.dags = dags
         self.problems = problems

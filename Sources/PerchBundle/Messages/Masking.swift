@@ -20,6 +20,11 @@ extension BundleMessage {
         switch self {
         case .result(let dispatchID, let outcome): return .result(dispatchID: dispatchID, outcome.masked(by: mask))
         case .log(let dispatchID, let lines): return .log(dispatchID: dispatchID, lines.map { $0.masked(by: mask) })
+        case .rendered(let dispatchID, let fields):
+            return .rendered(dispatchID: dispatchID, fields.map { RenderedField($0.name, mask.masked($0.text)) })
+        case .source(var source):
+            source.text = mask.masked(source.text)
+            return .source(source)
         case .trigger(let run, .log(let lines)): return .trigger(run, .log(lines.map { $0.masked(by: mask) }))
         case .trigger(let run, .failed(let reason, let message)):
             return .trigger(run, .failed(reason, message: mask.masked(message)))

@@ -183,6 +183,7 @@ struct BundleChecks {
                 guard isLast else { continue }
                 ahead.append(rest)
                 rest = ""
+            case .source: continue
             case .described(var description):
                 description.dags += ahead
                 return description

@@ -110,7 +110,7 @@ final class TriedBundle {
                 return found != nil
             }
             switch found {
-            case .log, .alive, .held, nil: continue
+            case .log, .alive, .held, .rendered, nil: continue
             case let message?: return message
             }
         }

@@ -42,7 +42,8 @@ struct DAGsDiffCommand: AsyncParsableCommand {
         commandName: "diff", abstract: "What differs between two versions of a DAG.",
         discussion: """
             Without versions: between the newest and the one before. With one: between that and the newest. Tasks are known \
-            by their ids; the place in the file at which a task is declared does not count.
+            by their ids; the place in the file at which a task is declared does not count. With --source it is what differs \
+            between the files that they were read from, line by line.
             """)
 
     @Argument(help: "The DAG's id.", completion: .dags) var dag: String
@@ -50,6 +51,7 @@ struct DAGsDiffCommand: AsyncParsableCommand {
     @Argument(help: "The newer version. Default: the newest.") var to: Int?
     @Option(name: .long, help: "In place of the older version: the one that this run started on.", completion: .runs)
     var run: String?
+    @Flag(name: .long, help: "What differs between the files that declare it.") var source = false
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
@@ -72,6 +74,7 @@ struct DAGsDiffCommand: AsyncParsableCommand {
                 return try snapshot.difference(ofDAG: dag, from: number, to: to)
             }
         }
+        if source { return try showSource(difference) }
         let changes = difference.changes
         guard output.format == .table else {
             var listing = Listing(output.format)
@@ -83,6 +86,38 @@ struct DAGsDiffCommand: AsyncParsableCommand {
         if changes.isEmpty {
             Console.shared.say("versions \(difference.older) and \(difference.newer) of \(dag) do not differ")
         }
+    }
+
+    private func showSource(_ difference: VersionDifference) throws {
+        guard let source = difference.source else {
+            throw PerchError(
+                .notFound,
+                "no text is kept of version \(difference.older) or \(difference.newer) of '\(dag)': the bundle had none at "
+                    + "hand")
+        }
+        guard output.format == .table else {
+            var listing = Listing(output.format)
+            try listing.add(
+                source.parts.joined().map { line in
+                    [
+                        "kind": .text("\(line.kind)"), "old_line": .number(line.old.map(Int64.init)),
+                        "new_line": .number(line.new.map(Int64.init)), "text": .text(line.text),
+                    ]
+                })
+            return try listing.finish(empty: "")
+        }
+        guard !source.parts.isEmpty else {
+            return Console.shared.say(
+                "the files of versions \(difference.older) and \(difference.newer) of \(dag) do not differ")
+        }
+        try Console.shared.line(SafeText.neutralised("--- \(source.oldPath) (version \(difference.older))"))
+        try Console.shared.line(SafeText.neutralised("+++ \(source.newPath) (version \(difference.newer))"))
+        for part in source.parts {
+            let (old, new) = (part.compactMap(\.old), part.compactMap(\.new))
+            try Console.shared.line("@@ -\(old.first ?? 0),\(old.count) +\(new.first ?? 0),\(new.count) @@")
+            for line in part { try Console.shared.line(SafeText.neutralised("\(line.kind.rawValue)\(line.text)")) }
+        }
+        try Console.shared.flush()
     }
 
     private static func record(_ change: DAGDifference.Change) -> Record {

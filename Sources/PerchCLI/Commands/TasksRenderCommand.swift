@@ -13,6 +13,8 @@ struct TasksRenderCommand<Bundle: DAGBundle>: AsyncParsableCommand {
                 For a run that there is, or for one by hand that is made up: with --logical-date and --params, as \
                 `dags trigger` would start it. Nothing is run and nothing is changed. Of a task whose code is a closure \
                 there is only what it waits for.
+                With --stored it is what was kept of a run: what the fields of the latest try, or of --try, became as it ran, \
+                with stars in place of what is secret.
                 """)
     }
 
@@ -31,6 +33,10 @@ struct TasksRenderCommand<Bundle: DAGBundle>: AsyncParsableCommand {
     @Option(name: .long, help: "The instance of a mapped task, from 0.") var mapIndex: Int?
     @Option(name: .long, help: ArgumentHelp("The element of that instance, where the run has none.", valueName: "json"))
     var mapElement: String?
+    @Flag(name: .customLong("stored"), help: "What was kept as the run filled it in; nothing is filled in now.")
+    var isStored = false
+    @Option(name: .customLong("try"), help: ArgumentHelp("With --stored: which try, from 1.", valueName: "number"))
+    var tryNumber: Int?
     @OptionGroup var folder: DAGFolderOption
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
@@ -40,9 +46,16 @@ struct TasksRenderCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         if run != nil, logicalDate != nil { throw ValidationError("--logical-date is for a run that is made up") }
         if run != nil, params != nil { throw ValidationError("--params is for a run that is made up") }
         _ = try (date(), given(), element())
+        if isStored, run == nil { throw ValidationError("--stored is what was kept of a run: name one") }
+        if isStored, mapElement != nil { throw ValidationError("--map-element is for what is filled in now") }
+        if tryNumber != nil, !isStored { throw ValidationError("--try is for --stored") }
+        if let tryNumber, tryNumber < 1 {
+            throw ValidationError("there is no try \(tryNumber); tries are counted from 1")
+        }
     }
 
     func run() async throws {
+        if isStored { return try await showStored() }
         let own = try OwnDAGs(Bundle.self, folder)
         let lone = try LoneTask(own.dag(dag), task)
         var facts = try await run == nil ? madeUp(lone) : stored(lone)
@@ -56,6 +69,27 @@ struct TasksRenderCommand<Bundle: DAGBundle>: AsyncParsableCommand {
         try listing.finish(empty: "the task '\(task)' has no fields with templates")
         let problems = rendering.fields.compactMap { field in field.problem.map { "\(field.name): \($0)" } }
         guard problems.isEmpty else { throw PerchError(.invalid, problems.joined(separator: "\n")) }
+    }
+
+    /// What was kept of a try.
+    private func showStored() async throws {
+        let (dag, run, task, mapIndex, tryNumber) = (dag, run ?? "", task, mapIndex, tryNumber)
+        let fields = try await home.withMetastore { _, metastore in
+            try await metastore.read { snapshot in
+                let row = try snapshot.knownRun(dag, run)
+                let definition = try snapshot.knownTask(task, of: row)
+                let instance = try snapshot.knownInstance(row, task, mapIndex)
+                let number = tryNumber ?? instance.tryNumber
+                guard number <= instance.tryNumber else {
+                    throw PerchError(
+                        .notFound, "'\(task)' has no try \(number); its latest is \(instance.tryNumber)")
+                }
+                return try snapshot.renderedFields(of: instance, task: definition, tryNumber: number)
+            }
+        }
+        var listing = Listing(output.format)
+        try listing.add(fields.map { ["field": .text($0.name), "rendered": .text($0.text)] })
+        try listing.finish(empty: "nothing was filled in for that try of '\(task)'")
     }
 
     // MARK: The run

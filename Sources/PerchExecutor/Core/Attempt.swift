@@ -66,6 +66,8 @@ final class Attempt {
     var quietLines: [LogLine] = []
     /// Whether its log has lines of this dispatch.
     var hasSpoken = false
+    /// Whether it was said what its templates have become.
+    var hasRendered = false
     /// Whether what it is given is looked for.
     var isFetching = false
 

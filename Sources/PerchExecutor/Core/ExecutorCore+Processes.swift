@@ -110,6 +110,7 @@ extension ExecutorCore {
         load = [:]
         versions = [:]
         turn = Turn()
+        rendered = []
         isReady = [:]
     }
 }

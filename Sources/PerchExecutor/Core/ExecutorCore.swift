@@ -54,6 +54,8 @@ struct ExecutorCore {
     let settings: Settings
     var attempts: [Int64: Attempt] = [:]
     var turn = Turn()
+    /// What templates have become, until there is a turn to go with.
+    var rendered: [RenderedRecord] = []
     var actions: [Action] = []
     var occupied = 0
     var isReady: [Place: Bool] = [:]
@@ -87,6 +89,11 @@ struct ExecutorCore {
     mutating func takeTurn(claims: Bool) -> Turn {
         var taken = Turn()
         swap(&taken, &turn)
+        // A turn that does nothing but claim may be withdrawn again.
+        if !rendered.isEmpty, taken.hasReports || taken.lease != nil || taken.readsCancels {
+            taken.rendered = rendered
+            rendered = []
+        }
         if claims {
             taken.claimLimit = claimLimit
             taken.bundleVersion = versions[.main]
@@ -96,6 +103,7 @@ struct ExecutorCore {
 
     /// Puts a turn back whose commit failed, in front of what came meanwhile.
     mutating func putBack(_ failed: Turn) {
+        rendered = failed.rendered + rendered
         turn.steps = failed.steps + turn.steps
         turn.deferrals = failed.deferrals + turn.deferrals
         turn.reports = failed.reports + turn.reports
@@ -243,7 +251,17 @@ struct ExecutorCore {
         case .log(let dispatchID, let lines):
             guard let attempt = attempts[dispatchID] else { return }
             say(attempt, lines)
-        case .hello, .definition, .described, .ticks, .lookUp, .trigger, .alive, .unknown, .unrecognized:
+        case .rendered(let dispatchID, let fields):
+            guard let attempt = attempts[dispatchID], attempt.place == place, attempt.isInProcess,
+                !attempt.hasRendered
+            else { return }
+            if case .abandoned = attempt.phase { return }
+            attempt.hasRendered = true
+            rendered.append(
+                RenderedRecord(
+                    taskInstanceID: attempt.task.taskInstanceID, dispatchID: dispatchID,
+                    fields: fields.bounded.map { RenderedText(name: $0.name, text: $0.text) }))
+        case .hello, .definition, .described, .source, .ticks, .lookUp, .trigger, .alive, .unknown, .unrecognized:
             break
         }
     }

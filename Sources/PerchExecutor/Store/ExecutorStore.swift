@@ -29,7 +29,8 @@ protocol ExecutorStore: Sendable {
     func forgetWorkers(ended: [Int64], overdue: [Int64]) async throws -> Int
     /// Stores what a bundle describes; gives what is wrong with DAGs that other bundles have.
     func storeDAGs(
-        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem],
+        sources: [DAGSourceText]
     ) async throws -> [DeclarationProblem]
     /// What the bundle's timetables are to be asked.
     func tickWants(bundle: String) async throws -> [TickWant]
@@ -53,6 +54,8 @@ struct Turn: Sendable, Equatable {
     var reports: [TaskReport] = []
     var requeued: [DispatchReference] = []
     var suspects: [DispatchReference] = []
+    /// What templates have become. It needs no transaction of its own: it goes with the next that there is.
+    var rendered: [RenderedRecord] = []
     var claimLimit = 0
     /// With which version of the bundle what is claimed would begin.
     var bundleVersion: String?
@@ -134,11 +137,12 @@ struct MetastoreStore: ExecutorStore {
     }
 
     func storeDAGs(
-        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem]
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem],
+        sources: [DAGSourceText]
     ) async throws -> [DeclarationProblem] {
         try await metastore.write {
             try $0.takeUpDAGs(
-                definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+                definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors, sources: sources)
         }
     }
 
@@ -177,6 +181,8 @@ extension Transaction {
             outcome.isRegistered = try isRecorded(process: worker)
         }
         guard outcome.isRegistered else { return outcome }
+        // Before what ends the dispatches.
+        if !turn.rendered.isEmpty { try recordRendered(turn.rendered) }
         if !turn.steps.isEmpty { outcome.steps = try recordSteps(turn.steps) }
         if !turn.deferrals.isEmpty { outcome.deferrals = try deferTasks(turn.deferrals) }
         if !turn.reports.isEmpty { outcome.reports = try finish(turn.reports) }

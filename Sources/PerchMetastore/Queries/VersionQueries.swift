@@ -70,6 +70,18 @@ extension Snapshot {
     }
 }
 
+extension Snapshot {
+    /// The text that a version of a DAG was read from; nil where there is none.
+    package func source(ofVersion versionID: Int64) throws -> VersionSource? {
+        try first(
+            """
+            SELECT v.source_path, s.content FROM dag_version v JOIN dag_source s ON s.content_hash = v.source_hash
+            WHERE v.version_id = :1
+            """, versionID
+        ) { VersionSource(path: $0.optionalText(0) ?? "", text: $0.text(1)) }
+    }
+}
+
 /// A version with how much it has and has changed.
 package struct DescribedVersion: Sendable, Hashable {
     package var row: DAGVersionRow
@@ -85,6 +97,8 @@ package struct VersionDifference: Sendable, Hashable {
     package var older: Int
     package var newer: Int
     package var changes: [DAGDifference.Change]
+    /// What differs between the texts that they were read from; nil where one of them has none.
+    package var source: SourceDifference?
 }
 
 extension Snapshot {
@@ -126,6 +140,11 @@ extension Snapshot {
         let older = try knownVersion(dagID, from ?? newer.number - 1)
         let difference = DAGDifference(
             from: try definition(ofVersion: older.versionID), to: try definition(ofVersion: newer.versionID))
-        return VersionDifference(older: older.number, newer: newer.number, changes: difference.changes)
+        var sources: SourceDifference?
+        if let old = try source(ofVersion: older.versionID), let new = try source(ofVersion: newer.versionID) {
+            sources = SourceDifference(from: old, to: new)
+        }
+        return VersionDifference(
+            older: older.number, newer: newer.number, changes: difference.changes, source: sources)
     }
 }

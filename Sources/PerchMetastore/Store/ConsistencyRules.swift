@@ -96,6 +96,22 @@ package enum ConsistencyRules {
             """
         ),
         (
+            "filled in fields belong to no task instance",
+            """
+            SELECT COUNT(*) FROM rendered_field f WHERE NOT EXISTS
+                (SELECT 1 FROM task_instance t WHERE t.ti_id = f.ti_id)
+            """
+        ),
+        (
+            "texts of files belong to no version of a DAG, or versions have texts that are not there",
+            """
+            SELECT (SELECT COUNT(*) FROM dag_source s WHERE NOT EXISTS
+                    (SELECT 1 FROM dag_version v WHERE v.source_hash = s.content_hash))
+                + (SELECT COUNT(*) FROM dag_version v WHERE v.source_hash IS NOT NULL AND NOT EXISTS
+                    (SELECT 1 FROM dag_source s WHERE s.content_hash = v.source_hash))
+            """
+        ),
+        (
             "running runs have no unfinished task instance",
             """
             SELECT COUNT(*) FROM dag_run WHERE state = 'running' AND unfinished <= 0

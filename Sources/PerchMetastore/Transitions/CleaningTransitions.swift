@@ -129,9 +129,10 @@ extension Transaction {
         guard left > 0 else { return }
         let removed = try rows("SELECT run_key FROM removed_run ORDER BY run_key LIMIT :1", left) { $0.int64(0) }
         if removed.isEmpty { return }
-        // Only a metastore that machines share holds such.
+        // Only a metastore that machines share holds logs and outputs, and not every one has tasks with templates.
         let hasLogs = try number("SELECT 1 FROM log_chunk LIMIT 1") != nil
         let hasOutputs = try number("SELECT 1 FROM output_chunk LIMIT 1") != nil
+        let hasRendered = try number("SELECT 1 FROM rendered_field LIMIT 1") != nil
         for runKey in removed {
             let instances = try rows(
                 "SELECT ti_id FROM task_instance WHERE run_key = :1 LIMIT :2", runKey, left
@@ -139,6 +140,7 @@ extension Transaction {
             for id in instances where left > 0 {
                 left -= try run("DELETE FROM journal WHERE ti_id = :1", id)
                 left -= try run("DELETE FROM output_item WHERE ti_id = :1", id)
+                if hasRendered { left -= try run("DELETE FROM rendered_field WHERE ti_id = :1", id) }
                 if hasLogs { left -= try run("DELETE FROM log_chunk WHERE ti_id = :1", id) }
                 if hasOutputs { left -= try run("DELETE FROM output_chunk WHERE ti_id = :1", id) }
                 left -= try run("DELETE FROM callback_cause WHERE ti_id = :1", id)

@@ -9,11 +9,15 @@ extension Transaction {
     /// A DAG that another bundle has stays that bundle's, as long as it has it: the second one is an import error. One that its
     /// bundle has no more moves to this one, with its runs.
     ///
-    /// - Parameter importErrors: What is wrong in the files from which the bundle reads DAGs.
+    /// - Parameters:
+    ///   - importErrors: What is wrong in the files from which the bundle reads DAGs.
+    ///   - sources: The files that declare the DAGs, as far as there are texts of them.
     /// - Returns: What is wrong with DAGs that other bundles have.
     public func takeUpDAGs(
-        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = []
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = [],
+        sources: [DAGSourceText] = []
     ) throws -> [DeclarationProblem] {
+        var sources = NewSources(sources)
         let active = Set(
             try rows("SELECT dag_id FROM dag WHERE bundle = :1 AND is_active = 1", bundle) { $0.text(0) })
         try run("UPDATE dag SET is_active = 0 WHERE bundle = :1", bundle)
@@ -23,9 +27,11 @@ extension Transaction {
                 clashes.append(clash)
                 continue
             }
-            let isSameSchedule = try storeDAG(definition, bundle: bundle, bundleVersion: bundleVersion)
+            let isSameSchedule = try storeDAG(
+                definition, bundle: bundle, bundleVersion: bundleVersion, &sources)
             try setStartFloor(of: definition, isKept: isSameSchedule && active.contains(definition.dagID))
         }
+        try dropSources(sources)
         try storeImportErrors(importErrors + clashes, bundle: bundle)
         ring(.runs)
         // Another bundle may wait for what this one gave up.
@@ -35,9 +41,11 @@ extension Transaction {
 
     /// The same, where nobody asks what other bundles have.
     public func storeDAGs(
-        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = []
+        _ definitions: [DAGDefinition], bundle: String, bundleVersion: String, importErrors: [DeclarationProblem] = [],
+        sources: [DAGSourceText] = []
     ) throws {
-        _ = try takeUpDAGs(definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors)
+        _ = try takeUpDAGs(
+            definitions, bundle: bundle, bundleVersion: bundleVersion, importErrors: importErrors, sources: sources)
     }
 
     /// What is wrong with a DAG that another bundle has. One that has it no more gives it up.
@@ -59,17 +67,22 @@ extension Transaction {
     }
 
     /// Gives whether the DAG was there already, with the same schedule.
-    private func storeDAG(_ definition: DAGDefinition, bundle: String, bundleVersion: String) throws -> Bool {
+    private func storeDAG(
+        _ definition: DAGDefinition, bundle: String, bundleVersion: String, _ sources: inout NewSources
+    ) throws -> Bool {
         let text = definition.text
         let hash = ContentHash.text(of: text)
         let known = try first(
             """
-            SELECT d.version_id, d.version_number, v.content_hash, d.bundle_version
+            SELECT d.version_id, d.version_number, v.content_hash, d.bundle_version, v.source_hash, v.source_path
             FROM dag d JOIN dag_version v ON v.version_id = d.version_id
             WHERE d.dag_id = :1
             """, definition.dagID
         ) { row in
-            (versionID: row.int64(0), number: row.int(1), hash: row.text(2), bundleVersion: row.text(3))
+            (
+                versionID: row.int64(0), number: row.int(1), hash: row.text(2), bundleVersion: row.text(3),
+                source: row.optionalText(4).map { (hash: $0, path: row.optionalText(5) ?? "") }
+            )
         }
 
         if let known {
@@ -80,6 +93,9 @@ extension Transaction {
                 try run(
                     "UPDATE dag SET is_active = 1, bundle_version = :2 WHERE dag_id = :1", definition.dagID,
                     bundleVersion)
+                try setSource(
+                    of: known.versionID, dagID: definition.dagID, from: known.source,
+                    isSameBundle: known.bundleVersion == bundleVersion, in: &sources)
                 catalog.keep(definition, as: known.versionID)
                 return true
             }
@@ -92,7 +108,7 @@ extension Transaction {
                 && previous.jitter == definition.jitter && previous.start == definition.start
                 && previous.end == definition.end && previous.catchup == definition.catchup
             let versionID = try storeVersion(
-                definition, text: text, hash: hash, number: known.number + 1, bundleVersion: bundleVersion)
+                definition, text: text, hash: hash, number: known.number + 1, bundleVersion: bundleVersion, &sources)
             // One without a next run may have been given up, and be right by now.
             try run(
                 """
@@ -106,7 +122,7 @@ extension Transaction {
             return isSameSchedule
         } else {
             let versionID = try storeVersion(
-                definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion)
+                definition, text: text, hash: hash, number: 1, bundleVersion: bundleVersion, &sources)
             try run(
                 """
                 INSERT INTO dag (dag_id, bundle, is_paused, is_active, version_id, version_number, bundle_version,
@@ -118,7 +134,8 @@ extension Transaction {
     }
 
     private func storeVersion(
-        _ definition: DAGDefinition, text: String, hash: String, number: Int, bundleVersion: String
+        _ definition: DAGDefinition, text: String, hash: String, number: Int, bundleVersion: String,
+        _ sources: inout NewSources
     ) throws -> Int64 {
         let versionID = try nextID()
         try run(
@@ -126,6 +143,7 @@ extension Transaction {
             INSERT INTO dag_version (version_id, dag_id, version_number, content_hash, bundle_version, definition, created_at)
             VALUES (:1, :2, :3, :4, :5, :6, :7)
             """, versionID, definition.dagID, number, hash, bundleVersion, text, now)
+        try setSource(of: versionID, dagID: definition.dagID, from: nil, isSameBundle: false, in: &sources)
         catalog.keep(definition, as: versionID)
         return versionID
     }

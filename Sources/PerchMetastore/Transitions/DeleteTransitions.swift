@@ -71,11 +71,19 @@ extension Transaction {
             "SELECT run_id FROM dag_run WHERE dag_id = :1 ORDER BY run_key LIMIT 100", dagID
         ) { $0.text(0) }
         guard unfinished.isEmpty else { return .waitsFor(runs: unfinished) }
+        let sources = Set(
+            try rows(
+                """
+                SELECT source_hash FROM dag_version WHERE dag_id = :1 AND source_hash IS NOT NULL
+                ORDER BY version_id LIMIT :2
+                """, dagID, limit
+            ) { $0.text(0) })
         let versions = try run(
             """
             DELETE FROM dag_version WHERE version_id IN (
                 SELECT version_id FROM dag_version WHERE dag_id = :1 ORDER BY version_id LIMIT :2)
             """, dagID, limit)
+        try dropSources(sources)
         if versions >= limit { return .goesOn(runsRemoved: 0) }
         try run("DELETE FROM event_start WHERE dag_id = :1 AND run_key IS NULL AND reason IS NULL", dagID)
         try run("DELETE FROM event_batch WHERE dag_id = :1", dagID)

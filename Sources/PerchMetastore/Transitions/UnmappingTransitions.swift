@@ -70,6 +70,7 @@ extension Transaction {
     private func delete(_ id: Int64) throws {
         try run("DELETE FROM output_item WHERE ti_id = :1", id)
         try run("DELETE FROM journal WHERE ti_id = :1", id)
+        try run("DELETE FROM rendered_field WHERE ti_id = :1", id)
         try run("DELETE FROM log_chunk WHERE ti_id = :1", id)
         try run("DELETE FROM output_chunk WHERE ti_id = :1", id)
         try run("DELETE FROM task_instance WHERE ti_id = :1", id)

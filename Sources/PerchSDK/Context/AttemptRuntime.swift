@@ -17,6 +17,9 @@ public protocol AttemptRuntime: Sendable {
     var now: Timestamp { get }
     /// The engine's generator, for what the context journals.
     func randomBits() -> UInt64
+    /// A template was filled in. `result` is what people may see: stars stand in place of what is secret and of all that is
+    /// a connection's.
+    func rendered(_ template: String, as result: String)
     /// What runs when the task is cancelled; later handlers run first.
     func onKill(_ handler: @escaping @Sendable () async throws -> Void)
     /// What stands behind a connection's id; throws `PerchError` (`notFound`) where nothing does.
@@ -37,6 +40,9 @@ extension AttemptRuntime {
     public func variable(_ key: String) async throws -> String {
         throw PerchError(.notFound, "there is no variable '\(key.shown(80))'")
     }
+
+    /// Nobody is shown what templates become: of a runtime whose attempts nobody looks at later.
+    public func rendered(_ template: String, as result: String) {}
 
     /// The variable of that key; secret where its key says so.
     public func variable(named key: String) async throws -> Variable {

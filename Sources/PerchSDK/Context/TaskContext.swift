@@ -105,13 +105,42 @@ extension TaskContext {
 
     /// A document with the templates of every string in it filled in.
     package func render(_ document: JSONValue) async throws -> JSONValue {
-        try await TemplateScope(runtime.facts).filled(by: runtime) { try document.rendered(with: $0) }
+        guard document.holdsTemplates else { return document }
+        let scope = TemplateScope(runtime.facts)
+        var last = scope
+        let result = try await scope.filled(by: runtime) { scope in
+            last = scope
+            return try document.rendered(with: scope)
+        }
+        tell(document, result, last)
+        return result
     }
 
     private func render(_ text: String, to place: RenderedPlace) async throws -> String {
         let template = try Template(text)
-        return try await TemplateScope(runtime.facts).rendering(to: place).filled(by: runtime) {
-            try template.render($0)
+        guard Template.hasBraces(text) else { return text }
+        let scope = TemplateScope(runtime.facts).rendering(to: place)
+        var last = scope
+        let result = try await scope.filled(by: runtime) { scope in
+            last = scope
+            return try template.render(scope)
+        }
+        runtime.rendered(text, as: last.shown(text, rendered: result))
+        return result
+    }
+
+    /// Tells the runtime what the strings of a document have become.
+    private func tell(_ document: JSONValue, _ result: JSONValue, _ scope: TemplateScope) {
+        switch (document, result) {
+        case (.string(let text), .string(let filled)) where Template.hasBraces(text):
+            runtime.rendered(text, as: scope.shown(text, rendered: filled))
+        case (.array(let elements), .array(let filled)):
+            for (element, value) in zip(elements, filled) { tell(element, value, scope) }
+        case (.object(let members), .object(let filled)):
+            for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+                if let value = filled[name] { tell(member, value, scope) }
+            }
+        default: break
         }
     }
 

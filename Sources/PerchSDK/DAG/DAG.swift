@@ -21,6 +21,8 @@ public struct DAG: Sendable {
     /// The code that tells when its runs are created; nil where the definition says it.
     package let timetable: (any Timetable)?
     package let place: DeclarationPlace
+    /// Nil: nobody knows.
+    package var source: DAGSource?
 
     /// Declares a DAG. Nothing runs but `build`, and nothing traps: mistakes are collected in `problems`.
     ///
@@ -40,12 +42,13 @@ public struct DAG: Sendable {
     ///   - versioning: With which version of a deployed bundle the code of a run goes on after a deploy.
     ///   - params: What runs may be given: default values, or types; see `Param`.
     ///   - defaults: Options for every task of the DAG that does not give its own.
+    ///   - path: The file whose text is shown as that of the DAG, where it is there when the bundle starts.
     public init(
         _ id: String, schedule: Schedule = .manual, start: String? = nil, end: String? = nil, catchup: Bool = false,
         maxActiveRuns: Int = 16, maxActiveTasks: Int? = nil, weightRule: WeightRule = .absolute,
         runTimeout: Duration? = nil, versioning: DAGVersioning = .current,
         params: [String: Param] = [:], description: String = "", tags: [String] = [],
-        defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line,
+        defaults: TaskOptions = TaskOptions(), file: String = #fileID, line: Int = #line, path: String = #filePath,
         build: (borrowing DAGBuilder) -> Void
     ) {
         self.init(
@@ -53,6 +56,7 @@ public struct DAG: Sendable {
             maxActiveTasks: maxActiveTasks, weightRule: weightRule, runTimeout: runTimeout,
             versioning: versioning, params: params, description: description, tags: tags,
             defaults: defaults, place: DeclarationPlace(file, line), build: build)
+        source = .file(path)
     }
 
     /// Declares a DAG at a place that a reader of documents knows.
@@ -133,6 +137,7 @@ public struct DAG: Sendable {
         }
         self.definition = definition
         timetable = schedule.timetable
+        source = nil
         code = finished.code
         problems = found + finished.problems
         asyncTriggers = draft.asyncTriggers
@@ -146,6 +151,7 @@ public struct DAG: Sendable {
         asyncTriggers = dag?.asyncTriggers ?? []
         timetable = dag?.timetable
         place = DeclarationPlace("", 0)
+        source = nil
     }
 
     /// Everything that is wrong with the DAGs of one bundle: the problems of each, and DAG ids that stand twice.

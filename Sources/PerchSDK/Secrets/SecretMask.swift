@@ -17,7 +17,9 @@ package final class SecretMask: Sendable {
     package static let shortest = 4
     /// The shortest line of a longer text that is masked alone.
     private static let shortestLine = 8
-    private static let stars = Array("***".utf8)
+    /// What stands in place of what must not be shown.
+    package static let shown = "***"
+    private static let stars = Array(shown.utf8)
 
     private let isEmpty = Atomic(true)
     private let state = Mutex(State())

@@ -6,20 +6,22 @@ extension TaskDefinition {
     package var templateFields: [TemplateField] {
         var fields: [TemplateField] = []
         if case .sensor(let sensor) = kind {
-            fields.add("", sensor.trigger)
+            fields += sensor.trigger.templateFields("")
             if let params = sensor.startsRun { fields.add("params", params) }
         }
-        if let start { fields.add("start.", start.trigger) }
+        if let start { fields += start.trigger.templateFields("start.") }
         for limit in limits where limit.holdsTemplates { fields.append(TemplateField("limit", limit.name)) }
         return fields
     }
 }
 
-extension [TemplateField] {
-    fileprivate mutating func add(_ prefix: String, _ trigger: TriggerSpec) {
-        append(TemplateField(prefix + "target", trigger.target))
-        if let due = trigger.due { append(TemplateField(prefix + "due", due.description)) }
-        guard case .object(let members) = trigger.definition else { return }
-        for (name, value) in members.sorted(by: { $0.key < $1.key }) { add(prefix + name, value) }
+extension TriggerSpec {
+    /// The strings of a trigger, by name.
+    package func templateFields(_ prefix: String) -> [TemplateField] {
+        var fields = [TemplateField(prefix + "target", target)]
+        if let due { fields.append(TemplateField(prefix + "due", due.description)) }
+        guard case .object(let members) = definition else { return fields }
+        for (name, value) in members.sorted(by: { $0.key < $1.key }) { fields.add(prefix + name, value) }
+        return fields
     }
 }

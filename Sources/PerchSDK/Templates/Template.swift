@@ -37,7 +37,7 @@ public struct Template: Sendable, Hashable {
     }
 
     /// Whether there may be something to fill in.
-    static func hasBraces(_ text: String) -> Bool {
+    package static func hasBraces(_ text: String) -> Bool {
         var previous: UInt8 = 0
         for byte in text.utf8 {
             if byte == UInt8(ascii: "{"), previous == byte { return true }

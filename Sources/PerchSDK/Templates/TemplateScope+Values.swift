@@ -20,6 +20,8 @@ package struct TemplateValues: Sendable {
     }
 
     var place = RenderedPlace.memory
+    /// Whether stars stand in place of what is secret, and of all that is a connection's.
+    private(set) var isForPeople = false
     private var known: [SecretName: FoundSecret?] = [:]
     private var asked = Asked()
 
@@ -35,9 +37,29 @@ package struct TemplateValues: Sendable {
 
     mutating func learn(_ name: SecretName, _ found: FoundSecret?) { known[name] = .some(found) }
 
+    /// Whether anything has been looked up.
+    var isEmpty: Bool { known.isEmpty }
+
+    /// The same with stars in place of what people may not see.
+    var forPeople: TemplateValues {
+        var values = self
+        values.place = .memory
+        values.isForPeople = true
+        return values
+    }
+
     /// The value of a name; nil where there is none, or none is known yet.
     func value(of steps: [TemplateExpression.Step]) -> JSONValue? {
         guard let name = TemplateReference.name(of: steps), let found = find(name) else { return nil }
+        let value = plainValue(of: steps, found)
+        guard isForPeople, value != nil else { return value }
+        switch found {
+        case .secret, .connection: return .string(SecretMask.shown)
+        case .variable(let variable): return variable.isSecret ? .string(SecretMask.shown) : value
+        }
+    }
+
+    private func plainValue(of steps: [TemplateExpression.Step], _ found: FoundSecret) -> JSONValue? {
         switch found {
         case .secret: return nil
         case .variable(let variable):
@@ -85,6 +107,22 @@ extension TemplateScope {
         var scope = self
         scope.values.place = place
         return scope
+    }
+
+    /// What a template has become with this scope, as people may see it. Nothing secret is in it to be hidden: it is filled in
+    /// anew, with stars in the place of secrets, so that no filter or macro makes of one what a mask would not know.
+    ///
+    /// - Parameter result: What it has become.
+    package func shown(_ template: String, rendered result: String) -> String {
+        if values.isEmpty { return result }
+        var scope = self
+        scope.values = values.forPeople
+        do throws(PerchError) {
+            return try Template.render(template, with: scope)
+        } catch {
+            // What goes on with the value (a number of it, a member) cannot go on with stars: nothing of it is shown.
+            return SecretMask.shown
+        }
     }
 
     /// Renders with the variables and connections that the templates ask for.

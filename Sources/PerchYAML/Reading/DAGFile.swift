@@ -24,9 +24,10 @@ public struct DAGFile: Sendable {
                 problems.append(DeclarationProblem(file: file, line: 1, column: 1, message: "the file holds no DAG"))
             }
             for document in documents {
-                let (dag, found) = DAGReader.read(document, file: file)
+                let (read, found) = DAGReader.read(document, file: file)
                 problems += found
-                guard let dag else { continue }
+                guard var dag = read else { continue }
+                dag.source = .text(text, file: file)
                 let id = dag.definition.dagID
                 if let first = dags.first(where: { $0.definition.dagID == id }) {
                     problems.append(

@@ -9,6 +9,8 @@ struct VersionsPage {
     private static let mostChanges = 200
     /// Behind so many bytes of changes the page ends, too.
     private static let mostBytes = 80_000
+    /// So many lines of what differs between the files are shown.
+    private static let mostLines = 400
 
     private let call: PageCall
     private let head: DAGHead
@@ -97,7 +99,30 @@ struct VersionsPage {
                 "What changed",
                 [
                     PageColumn("Change", "tight"), PageColumn("Of what"), PageColumn("Before"), PageColumn("After"),
-                ], rows, empty: "Nothing that runs go by.") + more
+                ], rows, empty: "Nothing that runs go by.") + more + texts(difference)
+    }
+
+    /// What differs between the files that they were read from.
+    private func texts(_ difference: VersionDifference) -> HTML {
+        guard let source = difference.source else { return .empty }
+        let head: HTML = "<h2 id=\"source\">In the file</h2>"
+        let paths: HTML =
+            source.oldPath == source.newPath
+            ? "<p><code>\(source.newPath)</code></p>"
+            : "<p><code>\(source.oldPath)</code>, then <code>\(source.newPath)</code></p>"
+        guard !source.parts.isEmpty else { return head + paths + "<p class=\"empty\">Nothing differs in it.</p>" }
+        var (shown, lines): (HTML, Int) = (.empty, 0)
+        for part in source.parts where lines < Self.mostLines {
+            let some = Array(part.prefix(Self.mostLines - lines))
+            lines += some.count
+            shown += HTML.lines(some)
+        }
+        let all = source.parts.reduce(0) { $0 + $1.count }
+        let more: HTML = .when(
+            lines < all,
+            "<p class=\"soft\">The first \(lines) of \(all.grouped) lines; <code>dags diff --source</code> has all.</p>"
+        )
+        return head + paths + shown + more
     }
 
     private static func row(_ change: DAGDifference.Change) -> HTML {

@@ -40,6 +40,12 @@ enum Stylesheet {
         pre{background:var(--sunk);border:1px solid var(--line);border-radius:6px;padding:10px 12px;overflow:auto;
         margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere;max-height:60vh}
         td pre{min-width:28ch}
+        .src{max-height:80vh;padding:8px 0}
+        .ln{display:block;padding:0 12px 0 0;tab-size:4}
+        .ln::before{content:attr(data-n);display:inline-block;width:6ch;margin-right:2ch;text-align:right;color:var(--soft)}
+        .ln.two::before{width:11ch;white-space:pre}
+        .ln:target,.ln.add{background:color-mix(in srgb,var(--success) 16%,transparent)}
+        .ln.del{background:color-mix(in srgb,var(--failed) 16%,transparent)}
         .vh{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
         .skip{position:absolute;left:8px;top:-60px;background:var(--panel);padding:8px 12px;z-index:3;
         border:1px solid var(--line);border-radius:0 0 6px 6px}

@@ -10,6 +10,7 @@ extension PageRoute {
         view(instance) { call in try await InstancePage(call).content },
         view("\(instance)/log") { call in try await InstanceLogPage(call).content },
         view("\(instance)/journal") { call in try await InstanceJournalPage(call).content },
+        view("\(instance)/rendered") { call in try await InstanceRenderedPage(call).content },
         view("\(instance)/output") { call in try await InstanceOutputPage(call).content },
         .action("\(instance)/act") { call in try await InstanceActions(call).perform() },
     ]
@@ -39,13 +40,14 @@ struct InstanceHead: Sendable {
 
     /// Other views of it.
     enum View: String, CaseIterable {
-        case overview = "", log, journal, output
+        case overview = "", log, journal, rendered, output
 
         var words: String {
             switch self {
             case .overview: "Overview"
             case .log: "Log"
             case .journal: "Steps and waits"
+            case .rendered: "Rendered fields"
             case .output: "Output"
             }
         }

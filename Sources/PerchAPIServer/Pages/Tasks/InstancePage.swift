@@ -155,9 +155,8 @@ struct InstancePage {
     private var declaration: HTML {
         """
         <section aria-labelledby="fields"><h2 id="fields">Fields</h2><details><summary>As the bundle described them</summary>\
-        <p class="soft">Templates are filled in where the task runs, and what came of them is not stored: <code>tasks \
-        render</code> fills them in for a run. What a wait was for stands, filled in, among <a \
-        href="\(exact: head.path(.journal))">its steps and waits</a>.</p>\(HTML.json(head.task.json.text))</details></section>
+        <p class="soft">Templates are filled in where the task runs: what came of them are <a \
+        href="\(exact: head.path(.rendered))">its rendered fields</a>.</p>\(HTML.json(head.task.json.text))</details></section>
         """
     }
 }
