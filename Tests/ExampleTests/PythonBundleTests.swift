@@ -47,6 +47,11 @@ struct PythonBundleTests {
         let log = try program("tasks", "logs", "python_orders", "first", "confirm").output
         #expect(log.contains("approved: {'by': 'änn'}"), "\(log)")
         #expect(try program("db", "check").code == 0)
+        // The file is shown as it was when the process started, and what a sensor waited for as it was filled in.
+        let source = try program("dags", "show", "python_orders", "--source").output
+        #expect(source == (try String(contentsOfFile: Self.bundle, encoding: .utf8)))
+        let fields = try program("tasks", "render", "python_orders", "landed", "first", "--stored").output
+        #expect(fields.contains("\(folder.path)/first.csv"), "\(fields)")
     }
 
     @Test("a task of it is cancelled and cleans up, and one is skipped") func cancel() throws {

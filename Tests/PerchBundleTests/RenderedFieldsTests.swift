@@ -166,6 +166,18 @@ struct RenderedFieldsTests {
         #expect([RenderedField("api_key", "1"), RenderedField("PASSWORD", "")].bounded.map(\.text) == ["***", ""])
     }
 
+    @Test("what a bundle in another language says is masked by the engine") func masked() {
+        let mask = SecretMask()
+        mask.add(["hunter2"])
+        #expect(
+            BundleMessage.rendered(dispatchID: 1, [RenderedField("a", "x hunter2")]).masked(by: mask)
+                == .rendered(dispatchID: 1, [RenderedField("a", "x ***")]))
+        let source = BundleSource(path: "hunter2.py", text: "p = 'hunter2'", dagIDs: ["d"])
+        #expect(
+            BundleMessage.source(source).masked(by: mask)
+                == .source(BundleSource(path: "hunter2.py", text: "p = '***'", dagIDs: ["d"])))
+    }
+
     @Test("the texts of the files go before the description, each with its DAGs") func sources() {
         let source = BundleSource(path: "a.yaml", text: "id: d\n", dagIDs: ["d"])
         let said = tell(host(Caller(), sources: { _ in [source] }), .hello(protocolVersion: 6), .describe)

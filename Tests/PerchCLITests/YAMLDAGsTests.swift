@@ -71,6 +71,32 @@ private final class Stage {
 
 @Suite("YAML DAGs on the stock executable", .timeLimit(.minutes(5)))
 struct YAMLDAGsTests {
+    @Test("the file of a DAG is kept with its version: a comment changes the text alone, and escapes are made visible")
+    func sources() throws {
+        let stage = try Stage()
+        defer { stage.folder.remove() }
+        let first = Stage.text("kept", "echo {{ ds }}")
+        try stage.write("kept.yaml", first)
+        let engine = try stage.engine()
+        defer { engine.stop() }
+        #expect(try stage.program("dags", "show", "kept", "--source").output == first)
+        let commented = first + "# \u{202E}a comment\n"
+        try stage.write("kept.yaml", commented)
+        var shown = ""
+        for _ in 0..<600 where !shown.contains("a comment") {
+            shown = try stage.program("dags", "show", "kept", "--source").output
+        }
+        #expect(shown.hasPrefix(first) && !shown.contains("\u{202E}"), "\(shown)")
+        #expect(try stage.json("dags", "show", "kept", "--source")["content"] == .string(commented))
+        try stage.write("kept.yaml", Stage.text("kept", "echo 1").replacing("say", with: "tell"))
+        _ = try stage.rows("dags", "versions", "kept") { $0.count == 2 }
+        let difference = try stage.program("dags", "diff", "kept", "--source")
+        #expect(difference.output.contains("+++ kept.yaml (version 2)") && difference.output.contains("-- id: say"))
+        #expect(difference.output.contains("+- id: tell"), "\(difference)")
+        let old = try stage.json("dags", "show", "kept", "--source", "--version", "1")
+        #expect(old["version"] == 1 && old["content"] == .string(commented))
+    }
+
     @Test("one file is broken and mended while the engine runs: the others go on, and the error comes and goes")
     func breakAndMend() throws {
         let stage = try Stage()
