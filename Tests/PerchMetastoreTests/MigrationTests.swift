@@ -10,6 +10,7 @@ struct MigrationTests {
     /// Takes back what the last versions have added, so that it has to be added again.
     private func takeBack(to version: Int, _ stage: Stage) async throws {
         try await stage.store.write { transaction in
+            _ = try transaction.run("DROP TABLE kept_answer")
             _ = try transaction.run("DROP TABLE rendered_field")
             _ = try transaction.run("DROP TABLE dag_source")
             _ = try transaction.run("DROP INDEX dag_version_source")

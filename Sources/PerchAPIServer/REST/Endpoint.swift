@@ -28,6 +28,18 @@ struct Endpoint: Sendable {
         case something
     }
 
+    /// What a header `Idempotency-Key` does, by which the same may be asked for twice.
+    enum Repetition: Sendable, Hashable {
+        /// Nothing: asking twice does what asking once does.
+        case harmless
+        /// The first answer is kept, and given again.
+        case kept
+        /// The endpoint sees to it itself.
+        case own
+        /// There can be none, and why.
+        case refused(String)
+    }
+
     /// Who answers.
     enum Service: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
@@ -60,6 +72,7 @@ struct Endpoint: Sendable {
     var answer: Schema?
     /// The members that `fields` may name.
     var selectable: [String] = []
+    var repetition: Repetition
     var service: Service
 
     init(
@@ -72,6 +85,7 @@ struct Endpoint: Sendable {
         self.summary = summary
         self.answer = answer
         self.service = service
+        repetition = method == .post ? .kept : .harmless
         segments = [Segment](parsing: path)
         reach = segments.contains(.name("dag_id")) ? .something : .everything
     }
@@ -86,6 +100,13 @@ struct Endpoint: Sendable {
     func asking(_ right: APIRight) -> Endpoint {
         var endpoint = self
         endpoint.right = right
+        return endpoint
+    }
+
+    /// The same, with what a key does.
+    func repeated(_ repetition: Repetition) -> Endpoint {
+        var endpoint = self
+        endpoint.repetition = repetition
         return endpoint
     }
 

@@ -39,6 +39,13 @@ enum OpenAPIDocument {
                 "description": .string(parameter.about),
             ]
         }
+        if [.kept, .own].contains(endpoint.repetition) {
+            parameters.append([
+                "name": "Idempotency-Key", "in": "header",
+                "schema": ["type": "string", "minLength": 1, "maxLength": 255],
+                "description": "Sent again with the same key it is done once, and answered as it was.",
+            ])
+        }
         var operation: [String: JSONValue] = [
             "summary": .string(endpoint.summary), "tags": [.string(tag(of: endpoint))],
             "operationId": .string(name(of: endpoint)), "parameters": .array(parameters),

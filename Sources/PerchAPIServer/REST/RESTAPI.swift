@@ -65,8 +65,9 @@ struct RESTAPI: Sendable {
         let reply: RESTReply
         do {
             switch match.endpoint.service {
-            case .call(let serve): reply = try await serve(call)
+            case .call(let serve): reply = try await call.once(serve)
             case .command(let start):
+                _ = try call.idempotencyKey()
                 let feed = CommandFeed(command: try await start(call), heartbeat: limits.heartbeatTime) {
                     await refusesNow(head, match)
                 }

@@ -54,6 +54,16 @@ enum AuditDetails {
         return kept.text.utf8.count <= most ? kept : .object(["left_out": "it is too long"])
     }
 
+    /// An object without words by which somebody is let in.
+    static func withoutWords(_ body: JSONValue) -> JSONValue {
+        guard case .object(let members) = body else { return body }
+        return .object(
+            Dictionary(
+                uniqueKeysWithValues: members.map { name, value in
+                    (name, SensitiveName.holds(name) ? "***" : value)
+                }))
+    }
+
     private static func masked(_ value: JSONValue) -> JSONValue {
         switch value {
         case .object(let members):

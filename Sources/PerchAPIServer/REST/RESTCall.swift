@@ -17,6 +17,8 @@ struct RESTCall: Sendable {
     let metastore: Metastore
     let access: AccessControl
     let surroundings: APISurroundings
+    /// Taken in the transaction that does what is asked for; nil: there is none.
+    var keyed: KeyedRequest?
 
     /// A part of the path.
     func name(_ name: String) -> String { names[name, default: ""] }
@@ -95,6 +97,7 @@ struct RESTCall: Sendable {
     /// What is done is recorded in the same transaction.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> Result) async throws -> Result {
         try await metastore.write { transaction in
+            if let keyed { try transaction.take(keyed) }
             let result = try body(transaction)
             try transaction.audit(auditEntry)
             return result

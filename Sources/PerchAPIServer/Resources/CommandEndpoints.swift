@@ -37,6 +37,7 @@ extension Endpoint {
                     + "nulls is a sign of life.",
                 answer: CommandNews.resource.schema,
                 service: .command { try await $0.startCommand() })
+            endpoint.repetition = .refused("what a command says is not kept")
             endpoint.body = .object([
                 Schema.Field(
                     name: "arguments", schema: .list(.text, most: 1_000),

@@ -93,20 +93,6 @@ private struct BulkRuns: Sendable {
         ])
 }
 
-extension RESTCall {
-    /// The key of the header; nil where there is none.
-    /// - Throws: `Refusal` for one that cannot be.
-    fileprivate func idempotencyKey() throws(Refusal) -> String? {
-        guard let text = fields[.idempotencyKey] else { return nil }
-        let isQuoted = text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
-        let key = isQuoted ? String(text.dropFirst().dropLast()) : text
-        guard (1...255).contains(key.utf8.count) else {
-            throw Refusal(.badRequest, "invalid_header", "Idempotency-Key is 1 to 255 bytes, not \(key.utf8.count)")
-        }
-        return key
-    }
-}
-
 extension Endpoint {
     private static let mostRuns = 1_000
 
@@ -125,6 +111,7 @@ extension Endpoint {
         endpoint.body = .object(WantedRun.fields)
         endpoint.status = .created
         endpoint.otherStatuses = [.ok]
+        endpoint.repetition = .own
         return endpoint
     }()
 
@@ -166,6 +153,7 @@ extension Endpoint {
             }
         }
         endpoint.isBulk = true
+        endpoint.repetition = .own
         return endpoint
     }()
 

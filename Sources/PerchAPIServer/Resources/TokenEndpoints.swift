@@ -69,7 +69,7 @@ extension Endpoint {
                 name, body.text("role").flatMap(AccessRole.init(rawValue:)) ?? .nothing, dags: dags,
                 user: body.text("user"), expires: try body.text("expires").map { try TimeSpan(parsing: $0) })
             return MadeToken(name: name, secret: made.secret, end: made.end)
-        }.created,
+        }.created.repeated(.refused("what it shows is told once, and kept nowhere")),
         .one("tokens/{token_name}", "One token, without what is shown.", of: TokenView.resource) { call in
             try await call.read { try $0.tokenView(call.name("token_name")) }
         }.asking(.admin),

@@ -8,7 +8,7 @@ enum Schema {
     /// The statements that lead from version `index` to `index + 1`.
     static let versions: [String] = [
         version1, version2, version3, version4, version5, version6, version7, version8, version9, version10,
-        version11, version12, version13,
+        version11, version12, version13, version14,
     ]
 
     private static let version7 = """
