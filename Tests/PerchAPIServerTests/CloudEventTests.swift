@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import PerchMetastore
 import PerchSDK
 import ProgramTestSupport
 import Testing
 
 @testable import PerchAPIServer
+@testable import PerchMetastore
 
 @Suite("CloudEvents", .timeLimit(.minutes(1)))
 struct CloudEventTests {
@@ -101,6 +101,52 @@ struct CloudEventTests {
             #expect(answer.status == 400 && answer.isError, "\(line) \(body): \(answer)")
         }
         #expect(try await bench.events().isEmpty)
+        try await bench.end()
+    }
+
+    @Test("The trace in which an event was made goes before that of the request, and the run that it starts is in it")
+    func traces() async throws {
+        func parent(_ digit: Character) -> String {
+            "00-\(String(repeating: digit, count: 32))-\(String(repeating: digit, count: 16))-01"
+        }
+        let bench = try await APIBench()
+        var dag = DAGDefinition(
+            dagID: "paid", tasks: [TaskDefinition(taskID: "t", kind: .code(operatorName: "closure"))])
+        dag.schedule = .events(EventSchedule([EventPattern(name: "paid")]))
+        dag.maxActiveRuns = 99
+        let stored = dag
+        try await bench.metastore.write { try $0.storeDAGs([stored], bundle: "default", bundleVersion: "1") }
+        let sender = ["traceparent": parent("a")]
+        func event(_ id: String, _ trace: String?) -> JSONValue {
+            document(["id": .string(id), "traceparent": trace.map { .string($0) } ?? .null])
+        }
+        for (path, fields, body) in [
+            ("/events/paid?id=plain", json.merging(sender) { $1 }, "1"),
+            ("/events", structured.merging(sender) { $1 }, event("own", parent("b")).text),
+            ("/events", structured, event("alone", parent("c")).text),
+            ("/events", structured.merging(sender) { $1 }, event("nonsense", "00-x").text),
+            (
+                "/events", batch.merging(sender) { $1 },
+                "[\(event("first", parent("d")).text),\(event("second", nil).text)]"
+            ),
+            ("/events", head.merging(["ce-id": "head", "ce-traceparent": parent("e")]) { $1 }, "1"),
+            ("/events", structured, event("none", nil).text),
+        ] {
+            let answer = try await bench.send("POST \(path)", fields, body)
+            #expect(answer.status == 202, "\(answer)")
+        }
+        let events = try await bench.events()
+        let started = try await bench.metastore.write { transaction in
+            try transaction.startRuns(
+                events.map { EventStart(dagID: "paid", event: $0) }, by: try transaction.eventStartedDAGs(),
+                from: try transaction.startCursor(), upTo: events.map(\.seq).max() ?? 0)
+        }
+        #expect(started == 8)
+        let traces = try await bench.metastore.read {
+            try $0.rows("SELECT traceparent FROM dag_run ORDER BY run_key") { $0.optionalText(0) }
+        }
+        #expect(
+            traces == [parent("a"), parent("b"), parent("c"), parent("a"), parent("d"), parent("a"), parent("e"), nil])
         try await bench.end()
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import PerchMetastore
 import PerchSDK
 import Testing
@@ -24,6 +25,33 @@ struct WaitTransitionTests {
         }
         #expect(journal.map(\.outcome) == ["{\"event\":\"here\"}"])
         #expect(try await stage.faults() == [])
+    }
+
+    @Test("A wait that makes HTTP requests, itself or by a member, is stored with the trace of its run; no other is")
+    func traced() async throws {
+        let stage = try await Stage()
+        let http = TriggerSpec(kind: "http", target: "http://a", definition: ["url": "http://a"])
+        func any(_ members: TriggerSpec...) -> TriggerSpec {
+            let nodes = members.map { JSONValue.object(["wait": $0.json]) }
+            return TriggerSpec(
+                kind: "composite", target: "any of them", definition: ["at_least": 1, "of": .array(nodes)])
+        }
+        try await stage.deploy(
+            DAGDefinition(
+                dagID: "d",
+                tasks: [
+                    .sensor("plain", http), .sensor("both", any(.file("/a"), http)), .sensor("files", any(.file("/a"))),
+                ]))
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        var wanted = RunRequest(dagID: "d", runID: "r")
+        wanted.traceparent = parent
+        let request = wanted
+        _ = try await stage.store.write { try $0.createRun(request) }
+        try await stage.advance()
+        let told = Dictionary(
+            try await stage.waits().map { ($0.key.taskID, $0.definition?.components(separatedBy: parent).count ?? 0) }
+        ) { $1 }
+        #expect(told == ["plain": 2, "both": 2, "files": 1])
     }
 
     @Test("A second fire of a wait is a no-op, whatever its outcome")

@@ -98,6 +98,12 @@ struct CloudEvent {
         return "cloudevent-" + digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
+    /// Where it was made, as the extension Distributed Tracing has it; nil where it does not say so, or what it says is none.
+    var traceparent: String? {
+        guard case .string(let text)? = attributes["traceparent"] else { return nil }
+        return TraceParent(text)?.text
+    }
+
     /// The event with its attributes, as a document has it.
     var envelope: JSONValue {
         var members = attributes

@@ -108,9 +108,10 @@ struct EventReader {
     }
 
     private func event(_ cloud: CloudEvent) throws -> NewEvent {
-        let event = NewEvent(
+        var event = NewEvent(
             name: name ?? cloud.type, key: key ?? cloud.subject, payload: hasEnvelope ? cloud.envelope : cloud.data,
             eventID: cloud.identity)
+        event.traceparent = cloud.traceparent
         try event.check()
         return event
     }

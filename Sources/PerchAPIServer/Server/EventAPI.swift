@@ -208,7 +208,10 @@ final class EventAPI: Sendable {
                 name: name, form: form, target: target, fields: head.headerFields, limits: limits)
             var events = try body.withUnsafeReadableBytes { bytes throws(Refusal) in try reader.events(in: bytes) }
             if let traceparent = head.headerFields[.traceparent] {
-                for place in events.indices { events[place].traceparent = traceparent }
+                // An event that names the trace in which it was made itself does not need that of the request.
+                for place in events.indices where events[place].traceparent == nil {
+                    events[place].traceparent = traceparent
+                }
             }
             try rate?.take(events.count, for: head.headerFields, now: clock.now)
             return Self.answer(try await intake.take(events), form)

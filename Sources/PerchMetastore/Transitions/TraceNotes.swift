@@ -41,22 +41,17 @@ extension Transaction {
 
     /// The definition of a wait as it is stored: with the trace in which its probes are made, where they tell of one.
     func traced(_ wait: NewWait) throws -> JSONValue {
-        let definition = wait.trigger.definition
-        guard TracedProbe.kinds.contains(wait.trigger.kind) else { return definition }
+        let (kind, definition) = (wait.trigger.kind, wait.trigger.definition)
+        guard TracedProbe.isMade(for: definition, of: kind) else { return definition }
         let facts = try facts(ofRun: wait.instance.runKey)
-        guard tally.isTraced || facts.row.traceparent != nil, case .object(var members) = definition else {
-            return definition
+        guard tally.isTraced else {
+            return facts.row.traceparent.map { TracedProbe.told($0, in: definition, of: kind) } ?? definition
         }
-        if tally.isTraced {
-            let trace = facts.row.trace
-            let attempt = trace.attempt(
-                taskID: facts.version.tasks[wait.instance.taskIndex].taskID, mapIndex: wait.instance.mapIndex,
-                tryNumber: wait.instance.tryNumber)
-            members[TracedProbe.member] = .string(
-                trace.traceparent(under: RunTrace.entry(wait.journalKey, of: attempt)))
-        } else {
-            members[TracedProbe.member] = facts.row.traceparent.map { .string($0) }
-        }
-        return .object(members)
+        let trace = facts.row.trace
+        let attempt = trace.attempt(
+            taskID: facts.version.tasks[wait.instance.taskIndex].taskID, mapIndex: wait.instance.mapIndex,
+            tryNumber: wait.instance.tryNumber)
+        let traceparent = trace.traceparent(under: RunTrace.entry(wait.journalKey, of: attempt))
+        return TracedProbe.told(traceparent, in: definition, of: kind)
     }
 }

@@ -106,11 +106,3 @@ package struct RunTrace: Sendable, Hashable {
         return mixed ^ (mixed >> 31)
     }
 }
-
-/// Kinds of waits whose probes tell others in which trace they are made.
-package enum TracedProbe {
-    /// The kinds.
-    package static let kinds: Set<String> = ["http"]
-    /// Where in the definition of a stored wait the `traceparent` stands.
-    package static let member = "traceparent"
-}
