@@ -8,7 +8,7 @@ internal import PerchSDK
 /// A scheduler's place in the table of processes. It holds nothing by it: the row tells people, commands and the other
 /// schedulers that it lives. One that stood still past its lease was forgotten, and registers anew.
 extension Scheduler {
-    /// Registers, or renews the lease; forgets schedulers that are dead; and so again, three times a lease.
+    /// Registers, or renews the lease; forgets schedulers and API servers that are dead; and so again, three times a lease.
     func renew() {
         guard processes != nil, !isStopped, renewal == nil else { return }
         renewal = Task(executorPreference: reactor) { await self.hold() }
@@ -83,17 +83,24 @@ extension Scheduler {
     private func forgetTheDead() async throws {
         guard let processes else { return }
         let own = process
-        let (rows, now) = try await metastore.read { (try $0.processes(role: SchedulerRow.role), $0.now) }
+        let (rows, now) = try await metastore.read { (try $0.processes(role: nil), $0.now) }
         let identity = try processes.current()
-        let others = rows.filter { $0.processID != own }
-        // What this very process was before is gone, too.
+        let others = rows.filter {
+            ($0.role == SchedulerRow.role && $0.processID != own) || $0.role == APIServerRow.role
+        }
+        // The scheduler that this very process was before is gone, too.
         let ended = others.filter {
-            processes.hasEnded($0) || (processes.isAlive($0) && $0.pid == identity.pid)
+            processes.hasEnded($0)
+                || ($0.role == SchedulerRow.role && processes.isAlive($0) && $0.pid == identity.pid)
         }.map(\.processID)
         let overdue = others.filter { $0.leaseUntil <= now && !ended.contains($0.processID) }.map(\.processID)
-        rank = Int64(others.count { $0.processID < own ?? 0 && $0.leaseUntil > now && !ended.contains($0.processID) })
+        rank = Int64(
+            others.count {
+                $0.role == SchedulerRow.role && $0.processID < own ?? 0 && $0.leaseUntil > now
+                    && !ended.contains($0.processID)
+            })
         guard !ended.isEmpty || !overdue.isEmpty else { return }
-        let count = try await metastore.write { try $0.forgetSchedulers(ended: ended, overdue: overdue) }
-        if count > 0 { log.notice("forgot schedulers that are dead", metadata: ["count": "\(count)"]) }
+        let count = try await metastore.write { try $0.forgetListed(ended: ended, overdue: overdue) }
+        if count > 0 { log.notice("forgot schedulers and API servers that are dead", metadata: ["count": "\(count)"]) }
     }
 }

@@ -51,7 +51,7 @@ final class APIBench: Sendable {
 
     init(
         tokens: [String] = [], secrets: [String] = [], isOpen: Bool = true,
-        surroundings: APISurroundings = APISurroundings(), hooks: [Hook] = [],
+        surroundings: APISurroundings = APISurroundings(), hooks: [Hook] = [], lease: TimeSpan? = nil,
         _ change: (inout APILimits) -> Void = { _ in }
     ) async throws {
         folder = try Folder()
@@ -60,6 +60,7 @@ final class APIBench: Sendable {
             address: try ListenAddress(parsing: "127.0.0.1:0"),
             credentials: try Credentials(tokens: tokens, secrets: secrets))
         configuration.hooks = hooks
+        configuration.lease = lease
         configuration.limits.passwordCost = 10
         change(&configuration.limits)
         let kept = log

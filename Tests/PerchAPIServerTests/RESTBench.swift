@@ -21,6 +21,7 @@ final class RESTBench: Sendable {
         let identity = ProcessIdentity(pid: 7, startTime: 1, bootID: "b", host: "h")
         let worker = try await api.metastore.write { transaction in
             _ = try transaction.registerScheduler(identity, lease: lease)
+            _ = try transaction.registerAPIServer(identity, version: "9.9", lease: lease)
             let triggerer = try transaction.registerTriggerer(identity, terms: TriggererTerms(), lease: lease)
             _ = try transaction.shareShards(triggerer)
             try transaction.storeDAGs(

@@ -247,9 +247,13 @@ struct RESTReadTests {
         if case .integer(let id)? = backfills.first?["id"] {
             #expect(try await bench.get("backfills/\(id)").json == backfills[0])
         }
-        for (path, name) in [("schedulers", "schedulers"), ("triggerers", "triggerers"), ("workers", "workers")] {
+        for (path, name) in [
+            ("schedulers", "schedulers"), ("triggerers", "triggerers"), ("workers", "workers"),
+            ("apiServers", "api_servers"),
+        ] {
             let rows = try await bench.all(path, name, limit: 1)
             #expect(rows.count == 1 && rows[0]["state"] == "active" && rows[0]["name"] == "h:7", "\(path)")
+            #expect(rows.first?["version"] == (path == "apiServers" ? "9.9" : nil), "\(path)")
         }
         let errors = try await bench.all("importErrors", "import_errors", limit: 1)
         #expect(errors.count == 1 && errors[0]["filename"] == "bad.yaml" && errors[0]["line"] == 3)

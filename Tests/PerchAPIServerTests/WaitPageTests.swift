@@ -208,7 +208,8 @@ struct WaitPageTests {
     func others() async throws {
         let bench = try await RESTBench()
         let jobs = try await bench.read("/jobs")
-        #expect(jobs.elements.filter { $0.name == "th" && $0.text == "h:7" }.count == 3)
+        #expect(jobs.elements.filter { $0.name == "th" && $0.text == "h:7" }.count == 4)
+        #expect(jobs.elements.contains { $0.name == "td" && $0.text == "9.9" })
         #expect(jobs.elements.contains { $0.attributes["href"] == "/deferred?owner=h%3A7" })
         try await bench.api.metastore.write { transaction in
             for number in 0..<70 {

@@ -100,6 +100,15 @@ struct APIServersTests {
         let ready = try await ask("/ready")
         #expect(ready?.status == 200 && ready?.body.contains("api-server") == true, "\(String(describing: ready))")
         #expect(try await ask("/api/v2/dags")?.body.contains("orders") == true)
+        let other = try place.start(1)
+        other.kill()
+        let jobs = try place.program("jobs", "list", "--job-type", "api-server", "-o", "json")
+        let listed = try JSONValue(parsing: jobs.output).list
+        try #require(listed.count == 2, "\(jobs)")
+        #expect(listed[0]["pid"] == .integer(Int64(server.pid)) && listed[0]["state"] == "active", "\(jobs)")
+        #expect(listed[1]["pid"] == .integer(Int64(other.pid)) && listed[1]["state"] == "dead", "\(jobs)")
+        let version = try place.program("version").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(listed[0]["version"] == .string(version), "\(jobs)")
         kill(server.pid, SIGTERM)
         var last: WebClient.Answer?
         for _ in 0..<500 where last?.status != 503 { last = try await ask("/ready") }
@@ -107,6 +116,8 @@ struct APIServersTests {
         #expect(try await ask("/api/v2/dags")?.status == 200)
         #expect(server.stop() != 0 || server.text.contains("stopping"), "\(server.text)")
         #expect(!server.text.contains(place.token))
+        let left = try JSONValue(parsing: place.program("jobs", "list", "-o", "json").output).list
+        #expect(left.map { $0["pid"] } == [.integer(Int64(other.pid))], "\(left)")
     }
 
     @Test(

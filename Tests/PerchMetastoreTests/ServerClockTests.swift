@@ -147,7 +147,7 @@ struct ServerTimeTests {
         }
         #expect(try await member.write { try $0.isLeaseHeld(by: owner) })
         let scheduler = try await engine.write { try $0.registerScheduler(identity, lease: .seconds(600)) }
-        #expect(try await member.write { try $0.forgetSchedulers(ended: [], overdue: [scheduler]) } == 0)
+        #expect(try await member.write { try $0.forgetListed(ended: [], overdue: [scheduler]) } == 0)
         #expect(try await member.read { try $0.liveSchedulers().map(\.processID) } == [scheduler])
         for store in [command, member, engine] { try store.close() }
     }

@@ -160,12 +160,14 @@ struct SeveralSchedulersTests {
         #expect(try await rows().map(\.processID).contains(first.processID) == false)
         // One that was here before, another process of this machine, is gone for certain.
         _ = try await one.metastore.write { transaction in
-            try transaction.registerScheduler(
-                ProcessIdentity(pid: 9, startTime: 9, bootID: "two", host: "two"), lease: .seconds(900_000))
+            let gone = ProcessIdentity(pid: 9, startTime: 9, bootID: "two", host: "two")
+            _ = try transaction.registerScheduler(gone, lease: .seconds(900_000))
+            return try transaction.registerAPIServer(gone, version: "1", lease: .seconds(900_000))
         }
-        try await until("a dead process of the same machine is forgotten before its lease ends") {
+        try await until("dead processes of the same machine are forgotten before their leases end") {
             try pass(two)
-            return try await rows().allSatisfy { $0.pid == 7 }
+            let servers = try await two.metastore.read { try $0.apiServers() }
+            return try await rows().allSatisfy { $0.pid == 7 } && servers.isEmpty
         }
         try await one.end()
         #expect(

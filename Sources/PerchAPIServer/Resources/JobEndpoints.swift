@@ -59,6 +59,12 @@ extension Endpoint {
             .count("running", "How many it holds.") { $0.details.running },
         ])
 
+    private static let apiServer = Resource<Job<APIServerRow>>(
+        "APIServer",
+        Job<APIServerRow>.members(["active", "dead"]) + [
+            .textOrNull("version", "The version of Perch that it is, where that is known.") { $0.details.version }
+        ])
+
     static let jobs: [Endpoint] = [
         .list("schedulers", "Schedulers.", of: scheduler, as: "schedulers") { call in
             try await page(call) { snapshot in
@@ -74,6 +80,9 @@ extension Endpoint {
         },
         .list("workers", "Workers.", of: worker, as: "workers") { call in
             try await page(call) { snapshot in try snapshot.workers().map { $0.process.job($0, snapshot.now) } }
+        },
+        .list("apiServers", "API servers.", of: apiServer, as: "api_servers") { call in
+            try await page(call) { snapshot in try snapshot.apiServers().map { $0.process.job($0, snapshot.now) } }
         },
         .list(
             "importErrors", "What is wrong in the files from which bundles read DAGs.", of: ImportErrorRow.resource,

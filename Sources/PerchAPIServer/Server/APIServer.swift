@@ -31,6 +31,8 @@ package actor APIServer {
         package var hooks: [Hook] = []
         /// Whose word counts about who has sent what.
         package var proxies = TrustedProxies()
+        /// How long it is listed among the processes without a sign of life; nil: it is not listed.
+        package var lease: TimeSpan?
         /// The setting that asks for it, for messages.
         let setting: String
 
@@ -58,6 +60,8 @@ package actor APIServer {
 
     private let configuration: Configuration
     private let api: EventAPI
+    /// Nil where it is not listed among the processes.
+    private let membership: APIMembership?
     private let log: Logger
     private var group: MultiThreadedEventLoopGroup?
     private var server: Server<APIChannel>?
@@ -83,24 +87,28 @@ package actor APIServer {
         let pages = PageAPI(
             metastore: metastore, surroundings: surroundings, limits: configuration.limits, access: access,
             figures: FigureShelf(), log: log)
+        let membership = configuration.lease.map {
+            APIMembership(metastore: metastore, version: surroundings.version, lease: $0, log: log)
+        }
         self.init(
             configuration, access, intake, rest, pages, hooks, health, metrics: { await metrics?() }, metastore.clock,
-            log)
+            membership, log)
     }
 
     /// A server that nobody can reach yet, and that takes no events: it is there before the role is opened.
     package init(health: HealthDesk, _ configuration: Configuration, clock: any PerchClock, log: Logger) {
         self.init(
             configuration, Self.access(configuration), nil, nil, nil, nil, health,
-            metrics: { await health.metrics() }, clock, log)
+            metrics: { await health.metrics() }, clock, nil, log)
     }
 
     private init(
         _ configuration: Configuration, _ access: AccessControl, _ intake: EventIntake?, _ rest: RESTAPI?,
         _ pages: PageAPI?, _ hooks: HookDesk?, _ health: HealthDesk, metrics: @escaping @Sendable () async -> String?,
-        _ clock: any PerchClock, _ log: Logger
+        _ clock: any PerchClock, _ membership: APIMembership?, _ log: Logger
     ) {
         self.configuration = configuration
+        self.membership = membership
         self.log = log
         api = EventAPI(
             limits: configuration.limits, access: access, intake: intake, rest: rest, pages: pages,
@@ -183,8 +191,11 @@ package actor APIServer {
         return address
     }
 
-    /// The process works, and events are taken, from now on.
-    package func open() { api.stage = .ready }
+    /// The process works, and events are taken, from now on; and it is listed.
+    package func open() async {
+        api.stage = .ready
+        if let group { await membership?.join(on: group.next()) }
+    }
 
     /// The process ends: whoever asks is told so until `stop`.
     package func drain() { api.stage = .stopping }
@@ -210,6 +221,7 @@ package actor APIServer {
             log.warning("the API server did not end cleanly", metadata: ["error": "\(error)"])
         }
         await running.value
+        await membership?.leave()
         await Self.end(group, log)
     }
 

@@ -14,11 +14,12 @@ struct JobsListCommand: AsyncParsableCommand {
         commandName: "list", abstract: "Every process of the home: what it is, and whether it lives.")
 
     @Option(
-        name: .customLong("job-type"), help: "Only these: scheduler, triggerer, worker or bundle.") var jobType: String?
+        name: .customLong("job-type"), help: "Only these: scheduler, triggerer, worker, api-server or bundle.")
+    var jobType: String?
     @OptionGroup var home: HomeOption
     @OptionGroup var output: FormatOption
 
-    private static let types = ["scheduler", "triggerer", "worker", "bundle"]
+    private static let types = ["scheduler", "triggerer", "worker", "api-server", "bundle"]
 
     func validate() throws {
         guard let jobType, !Self.types.contains(jobType) else { return }
@@ -27,9 +28,13 @@ struct JobsListCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (home, rows, now) = try await home.withMetastore { home, metastore in
-            let (rows, now) = try await metastore.read { (try $0.processes(role: nil), $0.now) }
-            return (home, rows, now)
+        let (home, rows, versions, now) = try await home.withMetastore { home, metastore in
+            try await metastore.read { snapshot in
+                let versions = try snapshot.apiServers().map { ($0.process.processID, $0.version) }
+                return (
+                    home, try snapshot.processes(role: nil), Dictionary(uniqueKeysWithValues: versions), snapshot.now
+                )
+            }
         }
         var listing = Listing(
             output.format, columns: ["job_type", "pid", "host", "state", "started_at", "lease_until"])
@@ -53,6 +58,7 @@ struct JobsListCommand: AsyncParsableCommand {
                         "job_type": .text(row.role), "process_id": .number(row.processID), "pid": .number(Int(row.pid)),
                         "host": .text(row.host), "state": .text(row.state(at: now)),
                         "started_at": .instant(row.startedAt), "lease_until": .instant(row.leaseUntil),
+                        "version": .text(versions[row.processID] ?? nil),
                     ]
                 })
         try listing.finish(empty: jobType.map { "no \($0) is running" } ?? "no process is running")

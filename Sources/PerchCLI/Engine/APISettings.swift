@@ -5,6 +5,9 @@ internal import PerchSDK
 
 /// The API server's settings, with what stands in the files that they name.
 enum APISettings {
+    /// How long an API server is taken for alive without having said so: as long as a scheduler is, where nothing is set.
+    private static let lease = TimeSpan.seconds(90)
+
     /// Nil where the API is not wanted.
     /// - Throws: `PerchError` that names the setting and the file, never what is secret.
     static func read(_ configuration: Configuration) throws -> APIServer.Configuration? {
@@ -17,6 +20,7 @@ enum APISettings {
         settings.tls = try tls(configuration)
         settings.limits.eventRate = configuration.number("api.event_rate").map { Int($0) }
         if let streams = configuration.number("api.streams") { settings.limits.streams = Int(streams) }
+        settings.lease = lease
         settings.hooks = try hooks(configuration)
         if let proxies = configuration.text("api.trusted_proxies") {
             settings.proxies = try TrustedProxies(parsing: proxies)

@@ -65,13 +65,16 @@ final class HealthQuestion: Sendable {
         }
     }
 
+    /// What is well or not whatever its lease says: a bundle has its process, and an API server answers.
+    private static let leaseless: Set<String> = ["bundle", APIServerRow.role]
+
     private func standing(
         _ identity: ProcessIdentity, _ rows: [ProcessRow], drained: Set<Int64>,
         _ bundles: [(worker: Int64, bundle: String, isUp: Bool)], _ now: Timestamp
     ) -> HealthDesk.Standing {
         let own = rows.filter { row in
             row.pid == identity.pid && row.startTime == identity.startTime && row.bootID == identity.bootID
-                && row.host == identity.host && row.role != "bundle"
+                && row.host == identity.host && !Self.leaseless.contains(row.role)
         }
         let holdsAll = leased.allSatisfy { role in own.contains { $0.role == role } }
         let hasJoined = memory.withLock { memory in

@@ -27,9 +27,12 @@ struct SchedulerRole {
                 configuration: Engine.schedulerConfiguration(configuration, nil), log: log.logger("scheduler"))
             sweeps = try Engine.sweeps(home, configuration, metastore, scheduler.reactor, log)
             let metastore = metastore
-            api = apiSettings.map {
+            var surroundings = APISurroundings()
+            surroundings.version = PerchVersion.current
+            api = apiSettings.map { [surroundings] in
                 APIServer(
-                    $0, metastore: metastore, log: log.logger("api"), metrics: { await metrics.text() }, health: health)
+                    $0, metastore: metastore, log: log.logger("api"), metrics: { await metrics.text() }, health: health,
+                    surroundings: surroundings)
             }
             metrics.count(metastore.doorbells)
         } catch {

@@ -6,7 +6,7 @@ public import PerchSDK
 public struct ProcessRow: Sendable, Hashable {
     /// Unique for ever; owns leases and dispatches.
     public var processID: Int64
-    /// `scheduler`, `triggerer`, `worker`, `bundle`.
+    /// `scheduler`, `triggerer`, `worker`, `api-server`, `bundle`.
     public var role: String
     public var pid: Int32
     /// In clock ticks since boot, from `/proc/<pid>/stat`: with the boot id it tells a process from a later one of the same pid.

@@ -81,7 +81,7 @@ extension ChangePicture {
         let rows = try snapshot.rows(
             """
             SELECT process_id, role, host, pid, lease_until FROM process
-            WHERE role IN ('scheduler', 'triggerer', 'worker') ORDER BY process_id
+            WHERE role IN ('scheduler', 'triggerer', 'worker', 'api-server') ORDER BY process_id
             """
         ) { row in
             let job = Job(

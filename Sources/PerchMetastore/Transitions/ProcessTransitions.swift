@@ -25,7 +25,29 @@ extension Transaction {
     public func removeProcess(_ processID: Int64) throws {
         try run("DELETE FROM process WHERE process_id = :1", processID)
         try run("DELETE FROM worker WHERE process_id = :1", processID)
+        try forgetVersion(of: processID)
         leaseholders.remove(processID)
+    }
+
+    /// Forgets processes that hold nothing: schedulers and API servers.
+    ///
+    /// - Parameters:
+    ///   - ended: Processes that are certainly gone.
+    ///   - overdue: Processes that are forgotten if their leases have still ended.
+    /// - Returns: How many were forgotten.
+    public func forgetListed(ended: [Int64], overdue: [Int64]) throws -> Int {
+        var count = 0
+        for (processes, deadline) in [(ended, Timestamp(microseconds: .max)), (overdue, now)] {
+            for process in processes {
+                let forgotten = try run(
+                    "DELETE FROM process WHERE process_id = :1 AND role IN (:2, :3) AND lease_until <= :4", process,
+                    SchedulerRow.role, APIServerRow.role, deadline)
+                guard forgotten > 0 else { continue }
+                try forgetVersion(of: process)
+                count += forgotten
+            }
+        }
+        return count
     }
 }
 

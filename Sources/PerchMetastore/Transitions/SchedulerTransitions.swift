@@ -15,24 +15,6 @@ extension Transaction {
             role: SchedulerRow.role, pid: identity.pid, startTime: identity.startTime, bootID: identity.bootID,
             host: identity.host, lease: lease)
     }
-
-    /// Forgets schedulers.
-    ///
-    /// - Parameters:
-    ///   - ended: Schedulers that are certainly gone.
-    ///   - overdue: Schedulers that are forgotten if their leases have still ended.
-    /// - Returns: How many were forgotten.
-    public func forgetSchedulers(ended: [Int64], overdue: [Int64]) throws -> Int {
-        var count = 0
-        for (processes, deadline) in [(ended, Timestamp(microseconds: .max)), (overdue, now)] {
-            for process in processes {
-                count += try run(
-                    "DELETE FROM process WHERE process_id = :1 AND role = :2 AND lease_until <= :3", process,
-                    SchedulerRow.role, deadline)
-            }
-        }
-        return count
-    }
 }
 
 extension Snapshot {

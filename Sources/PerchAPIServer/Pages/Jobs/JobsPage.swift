@@ -12,21 +12,22 @@ private struct JobsPage {
     private let schedulers: [ProcessRow]
     private let triggerers: [TriggererRow]
     private let workers: [WorkerRow]
+    private let apiServers: [APIServerRow]
     private let now: Timestamp
 
     init(_ call: PageCall) async throws {
-        (schedulers, triggerers, workers, now) = try await call.read { snapshot in
+        (schedulers, triggerers, workers, apiServers, now) = try await call.read { snapshot in
             (
                 try snapshot.processes(role: SchedulerRow.role), try snapshot.triggerers(), try snapshot.workers(),
-                snapshot.now
+                try snapshot.apiServers(), snapshot.now
             )
         }
     }
 
     var content: PageContent {
         PageContent(
-            title: "Triggerers and workers", section: .jobs, body: triggererTable + workerTable + schedulerTable,
-            isLive: true)
+            title: "Triggerers and workers", section: .jobs,
+            body: triggererTable + workerTable + schedulerTable + apiServerTable, isLive: true)
     }
 
     private func state(_ words: String) -> HTML {
@@ -95,5 +96,12 @@ private struct JobsPage {
 
     private var schedulerTable: HTML {
         section("schedulers", "Schedulers", [], schedulers.map { row in "<tr>\(life(row))\(times(row))</tr>" })
+    }
+
+    private var apiServerTable: HTML {
+        let rows = apiServers.map { row -> HTML in
+            "<tr>\(life(row.process))<td class=\"tight\">\(row.version ?? "")</td>\(times(row.process))</tr>"
+        }
+        return section("api-servers", "API servers", [PageColumn("Version", "tight")], rows)
     }
 }
