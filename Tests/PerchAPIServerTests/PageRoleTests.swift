@@ -16,7 +16,7 @@ struct PageRoleTests {
         "POST /users": .admin, "POST /users/{user_name}": .admin, "POST /tokens": .admin,
         "POST /tokens/{token_name}/revoke": .admin, "POST /pools": .admin, "POST /pools/{pool_name}": .admin,
         "POST /variables": .admin, "POST /variables/{variable_key}": .admin,
-        "POST /connections/{connection_id}/delete": .admin,
+        "POST /connections": .admin, "POST /connections/{connection_id}": .admin,
         // Whoever is known has an account, or is told that they have none.
         "GET /account": .nothing, "POST /account/password": .nothing, "POST /account/sessions": .nothing,
         "POST /approvals/{wait_id}": .user, "POST /dags/{dag_id}/pause": .user, "POST /dags/{dag_id}/trigger": .user,

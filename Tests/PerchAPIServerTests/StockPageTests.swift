@@ -15,6 +15,16 @@ struct StockPageTests {
         return surroundings
     }
 
+    /// With keys that turn round what they seal.
+    private func openable() -> APISurroundings {
+        var surroundings = APISurroundings()
+        surroundings.seal = { text, _ in
+            SealedValue(keyID: "k", text: String(decoding: Array(text.utf8.reversed()), as: UTF8.self))
+        }
+        surroundings.unseal = { value, _ in String(decoding: Array(value.text.utf8.reversed()), as: UTF8.self) }
+        return surroundings
+    }
+
     @Test("Pools are told with who holds what, and are made, changed and removed; what is in use stays")
     func pools() async throws {
         let bench = try await RESTBench()
@@ -131,9 +141,141 @@ struct StockPageTests {
         #expect(answer.body.contains("c149") && !answer.body.contains("c99"))
         #expect(
             !answer.body.contains("SEALED") && !answer.body.contains("<script>\"") && !answer.body.contains("\u{1B}"))
-        #expect(try await bench.post("/connections/c149/delete", []).status == 303)
-        #expect(try await bench.post("/connections/c149/delete", []).status == 404)
+        let one = try await bench.page("/connections/c149")
+        #expect(one.status == 200 && MarkupCheck(one.body).faults.isEmpty && !one.body.contains("SEALED"), "\(one)")
+        let delete = [("do", "delete")]
+        #expect(try await bench.post("/connections/c149", delete).status == 303)
+        #expect(try await bench.post("/connections/c149", delete).status == 404)
         #expect(try await bench.api.metastore.read { try $0.connections().count } == 150)
         try await bench.end()
+    }
+
+    @Test(
+        "Connections are made and changed; what is left empty stays, and nothing that is sealed is sent back or recorded"
+    )
+    func setConnections() async throws {
+        let bench = try await RESTBench(surroundings: openable())
+        func stored(_ id: String) async throws -> Connection? {
+            guard let row = try await bench.api.metastore.read({ try $0.connection(id) }) else { return nil }
+            return try Connection(parsing: String(decoding: Array(row.value.text.utf8.reversed()), as: UTF8.self))
+        }
+        let hostile = "</textarea><script>\"'&\u{202E}"
+        let made = try await bench.post(
+            "/connections",
+            [
+                ("connection_id", "shop"), ("conn_type", "postgres"), ("host", "db.example"), ("port", "5432"),
+                ("login", "anna"), ("password", " hunter2 "), ("extra", #"{"sslkey": "s3same"}"#),
+                ("description", hostile),
+            ])
+        #expect(made.status == 303 && made.fields["location"] == "/connections/shop", "\(made)")
+        let first = Connection(
+            type: "postgres", host: "db.example", port: 5432, login: "anna", password: " hunter2 ",
+            extra: ["sslkey": "s3same"])
+        #expect(try await stored("shop") == first)
+        let page = try await bench.read("/connections/shop")
+        func value(_ name: String) -> String? {
+            page.elements.first { $0.attributes["name"] == name }?.attributes["value"]
+        }
+        #expect(value("description") == hostile && value("conn_type") == "postgres")
+        for name in ["host", "port", "login", "password", "schema", "uri"] { #expect(value(name) == "", "\(name)") }
+
+        // Empty fields stay as they are, or are taken away where that is wanted.
+        let changed = try await bench.post(
+            "/connections/shop",
+            [("do", "set"), ("conn_type", "postgres"), ("host", "new.example"), ("password", ""), ("others", "keep")])
+        #expect(changed.status == 303, "\(changed)")
+        var second = first
+        second.host = "new.example"
+        #expect(try await stored("shop") == second)
+        #expect(try await bench.api.metastore.read { try $0.connection("shop")?.description } == "")
+        let whole = try await bench.post(
+            "/connections/shop", [("do", "set"), ("conn_type", "http"), ("host", "h"), ("others", "drop")])
+        #expect(whole.status == 303)
+        #expect(try await stored("shop") == Connection(type: "http", host: "h"))
+        let address = try await bench.post(
+            "/connections/shop", [("do", "set"), ("conn_type", "http"), ("uri", "smtp://ben:hunter2@mail:25")])
+        #expect(address.status == 303)
+        #expect(
+            try await stored("shop")
+                == Connection(type: "smtp", host: "mail", port: 25, login: "ben", password: "hunter2"))
+
+        let before = try await stored("shop")
+        for (wrong, named) in [
+            ([("conn_type", "")], "conn_type"), ([("conn_type", "http"), ("port", "70000")], "port"),
+            ([("conn_type", "http"), ("extra", "hunter2")], "extra"),
+            ([("uri", "http://a:hunter2@b"), ("host", "c")], "uri"),
+        ] {
+            for (path, more) in [("/connections", [("connection_id", "x")]), ("/connections/shop", [("do", "set")])] {
+                let answer = try await bench.post(path, more + wrong + [("password", "hunter2")])
+                let check = MarkupCheck(answer.body)
+                #expect(answer.status == 400 && check.faults.isEmpty && !answer.body.contains("hunter2"), "\(answer)")
+                let faulty = check.elements.first { $0.attributes["aria-invalid"] == "true" }
+                #expect(faulty?.attributes["name"] == named, "\(path) \(wrong)")
+            }
+        }
+        for wrong in [
+            [("connection_id", "a b"), ("conn_type", "http")], [("connection_id", "shop"), ("conn_type", "http")],
+            [("connection_id", "y"), ("uri", "nonsense-hunter2")],
+        ] {
+            let answer = try await bench.post("/connections", wrong)
+            #expect(answer.status == 400 && !answer.body.contains("hunter2"), "\(answer)")
+        }
+        #expect(try await bench.post("/connections/shop", [("do", "sing")]).status == 400)
+        #expect(try await bench.post("/connections/none", [("do", "set"), ("conn_type", "http")]).status == 404)
+        #expect(try await stored("shop") == before)
+        for path in ["/connections", "/connections/shop", "/audit"] {
+            let answer = try await bench.page(path)
+            #expect(answer.status == 200, "\(path)")
+            for word in ["hunter2", "s3same", "2retnuh"] { #expect(!answer.body.contains(word), "\(path): \(word)") }
+        }
+        let record = try await bench.api.metastore.read { try $0.auditLog(AuditFilter()).map { "\($0.entry)" } }
+            .joined()
+        #expect(record.contains("/connections/shop") && !record.contains("hunter2") && !record.contains("s3same"))
+        try await bench.end()
+    }
+
+    @Test("Where what is sealed cannot be opened, or was changed meanwhile, a connection is set whole or not at all")
+    func unopened() async throws {
+        let closed = try await RESTBench(surroundings: sealing())
+        let keep = [("do", "set"), ("conn_type", "http"), ("host", "h")]
+        let answer = try await closed.post("/connections/db", keep)
+        #expect(answer.status == 400 && answer.body.contains("cannot be opened here"), "\(answer)")
+        #expect(try await closed.post("/connections/db", keep + [("others", "drop")]).status == 303)
+        try await closed.end()
+        let bench = try await RESTBench(surroundings: openable())
+        let sealed = SealedValue(keyID: "k", text: String("{\"conn_type\": \"http\"}".reversed()))
+        try await bench.api.metastore.write { try $0.setConnection("db", type: "http", sealed, description: "d") }
+        let row = try #require(try await bench.api.metastore.read { try $0.connection("db") })
+        try await bench.api.metastore.write {
+            try $0.setConnection("db", type: "http", SealedValue(keyID: "k", text: "other"), description: "d")
+        }
+        let late = await #expect(throws: PerchError.self) {
+            try await LateCall(bench, openable()).setConnection(
+                "db", Connection(type: "http"), over: row.value, description: nil)
+        }
+        #expect(late?.code == .conflict)
+        try await bench.end()
+    }
+}
+
+/// Somebody who has read a connection before it was changed.
+private struct LateCall: ServerCall {
+    let caller = Caller(name: "late", right: .admin)
+    let access: AccessControl
+    let surroundings: APISurroundings
+    private let metastore: Metastore
+
+    init(_ bench: RESTBench, _ surroundings: APISurroundings) throws {
+        access = AccessControl(try Credentials(tokens: [], secrets: []), signatureTime: .seconds(1))
+        self.surroundings = surroundings
+        metastore = bench.api.metastore
+    }
+
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Snapshot) throws -> Result) async throws -> Result {
+        try await metastore.read(body)
+    }
+
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> Result) async throws -> Result {
+        try await metastore.write(body)
     }
 }

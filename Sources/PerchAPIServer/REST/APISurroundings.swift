@@ -38,6 +38,8 @@ package struct APISurroundings: Sendable {
     package var secrets: (any SecretDesk)?
     /// Seals what is secret; nil where there is no key.
     package var seal: (@Sendable (_ text: String, _ name: SecretName) throws -> SealedValue)?
+    /// Opens what was sealed, to seal a part of it anew; it is never told. Nil where there is no key.
+    package var unseal: (@Sendable (_ value: SealedValue, _ name: SecretName) throws -> String)?
 
     /// Where nothing is known.
     package init() {}

@@ -5,7 +5,8 @@ import PerchMetastore
 import PerchSDK
 
 extension Snapshot {
-    fileprivate func knownConnection(_ id: String) throws -> ConnectionRow {
+    /// A connection that is there.
+    func knownConnection(_ id: String) throws -> ConnectionRow {
         if let row = try connection(id) { return row }
         throw PerchError(.notFound, "there is no connection '\(id.shown())'")
     }
@@ -34,6 +35,31 @@ extension JSONValue {
             return try Connection(json: .object(members))
         } catch {
             throw Refusal(.badRequest, "invalid_field", error.message)
+        }
+    }
+}
+
+extension ServerCall {
+    /// Sets a connection, and seals it.
+    ///
+    /// - Parameters:
+    ///   - old: What is sealed of it, where the new one was made from that: it must still be so.
+    ///   - description: nil: as it was.
+    func setConnection(
+        _ id: String, _ connection: Connection, over old: SealedValue? = nil, description: String?
+    ) async throws -> ConnectionRow {
+        if let problem = StoredName.problem(id, "the id of the connection") { throw PerchError(.invalid, problem) }
+        guard let seal = surroundings.seal else {
+            throw PerchError(.unavailable, "there is no key here with which a connection could be sealed")
+        }
+        let sealed = try seal(connection.json.text, SecretName(.connection, id))
+        return try await write { transaction in
+            if let old, try transaction.knownConnection(id).value != old {
+                throw PerchError(
+                    .conflict, "the connection '\(id)' has just been changed: look at it, and set it again")
+            }
+            try transaction.setConnection(id, type: connection.type, sealed, description: description)
+            return try transaction.knownConnection(id)
         }
     }
 }
@@ -70,18 +96,8 @@ extension Endpoint {
                 part("description", .text, "What it is for; else as it was."),
             ]
         ) { call in
-            let id = call.name("connection_id")
-            if let problem = StoredName.problem(id, "the id of the connection") { throw PerchError(.invalid, problem) }
-            let connection = try call.body.connection()
-            guard let seal = call.surroundings.seal else {
-                throw PerchError(.unavailable, "there is no key here with which a connection could be sealed")
-            }
-            let sealed = try seal(connection.json.text, SecretName(.connection, id))
-            let description = call.body.text("description")
-            return try await call.write { transaction in
-                try transaction.setConnection(id, type: connection.type, sealed, description: description)
-                return try transaction.knownConnection(id)
-            }
+            try await call.setConnection(
+                call.name("connection_id"), try call.body.connection(), description: call.body.text("description"))
         },
         .removal("connections/{connection_id}", "Removes a connection.") { call in
             try await call.write { transaction in

@@ -16,7 +16,10 @@ extension APISurroundings {
         log = { key, tryNumber, after, limit in
             try await AttemptLogs(home: home, metastore: metastore).page(key, tryNumber, after: after, limit: limit)
         }
-        if let keys { seal = { text, name in try keys.ringForSealing().seal(text, for: name) } }
+        if let keys {
+            seal = { text, name in try keys.ringForSealing().seal(text, for: name) }
+            unseal = { value, name in try keys.ring().open(value, of: name) }
+        }
         let desk = ExplanationDesk(of: home)
         explain = { waitID in try await desk.ask(waitID) }
     }
