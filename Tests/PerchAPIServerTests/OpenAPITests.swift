@@ -11,6 +11,8 @@ import Testing
 /// Holds a value against a schema as JSON Schema has it, as far as the document uses it.
 private struct SchemaCheck {
     let document: JSONValue
+    /// Whether only some fields were asked for.
+    var isSelected = false
 
     func faults(_ value: JSONValue, _ schema: JSONValue, at place: String) -> [String] {
         if case .string(let reference)? = schema["$ref"] {
@@ -19,6 +21,10 @@ private struct SchemaCheck {
             return faults(value, found, at: place)
         }
         if case .array(let ways)? = schema["anyOf"] {
+            // Where no fields were asked for all of them are there.
+            if case .string(let second)? = ways.last?["$ref"], second.hasSuffix("Selection"), !isSelected {
+                return faults(value, ways[0], at: place)
+            }
             return ways.contains { faults(value, $0, at: place).isEmpty }
                 ? [] : ["\(place): none of its ways: \(value.text)"]
         }
@@ -99,6 +105,7 @@ struct OpenAPITests {
             if answer.json.names.contains("next_cursor") {
                 #expect(answer.json.names.contains { answer.json[$0]?[0] != nil }, "\(path) is empty")
             }
+            try await checkSelection(get, real, schema, document, bench)
             let refused = try await bench.api.send("GET \(real)?colour=red", token)
             let problem = try #require(document["components"]?["schemas"]?["Problem"])
             #expect(refused.status == 400 && check.faults(refused.json, problem, at: path) == [])
@@ -106,6 +113,29 @@ struct OpenAPITests {
         }
         #expect(asked > 25)
         try await bench.end()
+    }
+
+    /// Each field that the document offers can be asked for alone, and then the answer is what the document says, too.
+    private func checkSelection(
+        _ get: JSONValue, _ path: String, _ schema: JSONValue, _ document: JSONValue, _ bench: RESTBench
+    ) async throws {
+        guard case .array(let parameters)? = get["parameters"],
+            let fields = parameters.first(where: { $0["name"] == "fields" })
+        else { return }
+        #expect(fields["style"] == "form" && fields["explode"] == false, "\(path)")
+        guard case .array(let names)? = fields["schema"]?["items"]?["enum"] else {
+            Issue.record("\(path) names no fields")
+            return
+        }
+        let check = SchemaCheck(document: document, isSelected: true)
+        for case .string(let name) in names {
+            let answer = try await bench.get(String(path.dropFirst("/api/v2/".count)) + "?fields=\(name)")
+            #expect(answer.status == 200 && check.faults(answer.json, schema, at: path) == [], "\(path) \(name)")
+        }
+        for wrong in ["", "colour", ","] {
+            let answer = try await bench.get(String(path.dropFirst("/api/v2/".count)) + "?fields=\(wrong)")
+            #expect(answer.problem?.blamed == "fields", "\(path) \(wrong)")
+        }
     }
 
     @Test("The check that answers are held to finds what is wrong")

@@ -33,6 +33,11 @@ struct RESTFrameTests {
             ("GET", "deferred?older_than=long", nil, 400, "invalid_parameter", "older_than"),
             ("GET", "deferred?older_than=-9223372036854775808us", nil, 400, "invalid_parameter", "older_than"),
             ("GET", "deferred?due_within=-1s", nil, 400, "invalid_parameter", "due_within"),
+            ("PATCH", "users/anna", "{}", 404, "not_found", nil),
+            ("POST", "dags/orders/clearTaskInstances", #"{"dag_run_id": "r9"}"#, 404, "not_found", nil),
+            ("PUT", "pools/gpu", #"{"slots": 3.5}"#, 400, "invalid_field", "#/slots"),
+            ("GET", "deferred/forecast?within=0us", nil, 400, "invalid_parameter", "within"),
+            ("POST", "dags/none/dagRuns/bulk", #"{"dag_runs": []}"#, 404, "not_found", nil),
             ("PATCH", "dags/orders", "{}", 400, "invalid_field", "#/is_paused"),
             ("PATCH", "dags/orders", #"{"is_paused": 1}"#, 400, "invalid_field", "#/is_paused"),
             ("PATCH", "dags/orders", #"{"is_paused": true, "colour": 1}"#, 400, "invalid_field", "#/colour"),
@@ -151,6 +156,19 @@ struct RESTFrameTests {
             }
         }
         #expect(tried > 100)
+        try await bench.end()
+    }
+
+    @Test("A whole number may be written with a fraction of nothing, and a null says no more than what is left out")
+    func spellings() async throws {
+        var surroundings = APISurroundings()
+        surroundings.seal = { _, _ in SealedValue(keyID: "k", text: "SEALED") }
+        let bench = try await RESTBench(surroundings: surroundings)
+        let pool = try await bench.api.send("PUT /api/v2/pools/gpu", json, #"{"slots": 3.0, "max_deferred": 2e1}"#)
+        #expect(pool.status == 200 && pool.json["slots"] == 3 && pool.json["max_deferred"] == 20, "\(pool)")
+        let connection = try await bench.send(
+            "PUT", "connections/c", ["conn_type": "http", "uri": nil, "password": nil, "port": nil])
+        #expect(connection.status == 200 && connection.json["conn_type"] == "http", "\(connection)")
         try await bench.end()
     }
 

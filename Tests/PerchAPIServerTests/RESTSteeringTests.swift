@@ -145,7 +145,7 @@ struct RESTSteeringTests {
         #expect(try await state("landed") != "success")
         #expect(try await clear([:]).json["task_instances"] == [])
         for (more, status, blamed) in [
-            (["dag_run_id": "none"], 400, "#/dag_run_id"), (["task_ids": ["none"]], 404, nil),
+            (["dag_run_id": "none"], 404, nil), (["task_ids": ["none"]], 404, nil),
             (["map_index": 0], 400, "#/map_index"), (["include_downstream": true], 400, "#/include_downstream"),
         ] as [([String: JSONValue], Int, String?)] {
             let answer = try await clear(more)

@@ -23,7 +23,8 @@ package struct PasswordHash: Sendable {
     /// - Parameter cost: The power of two of how many rounds there are; fewer are for tests.
     /// - Throws: `PerchError` (`invalid`) for one that is too short or too long.
     package init(_ password: String, cost: Int = 15) throws {
-        guard password.count >= Self.shortest, password.utf8.count <= Self.longest else {
+        // Counted as JSON Schema and those who advise on passwords count: by code points.
+        guard password.unicodeScalars.count >= Self.shortest, password.utf8.count <= Self.longest else {
             throw PerchError(
                 .invalid, "a password has at least \(Self.shortest) characters, and at most \(Self.longest) bytes")
         }

@@ -61,10 +61,9 @@ extension Endpoint {
                 answer: nil, service: .news)
             endpoint.parameters = [
                 .text("dag_id", "Only what belongs to this DAG, or to none."),
-                .text(
-                    "kinds",
-                    "Only these, with commas between: "
-                        + Change.Kind.allCases.map(\.rawValue).joined(separator: ", ") + "."),
+                Endpoint.Parameter(
+                    name: "kinds", schema: .choices(Change.Kind.allCases.map(\.rawValue)),
+                    about: "Only these, with commas between."),
                 .text("after", "Goes on behind this id, where no Last-Event-ID says so."),
             ]
             return endpoint
@@ -73,20 +72,10 @@ extension Endpoint {
 }
 
 extension NewsFilter {
-    /// - Throws: `Refusal` for a kind that there is not.
-    init(_ parameters: [String: JSONValue]) throws(Refusal) {
+    /// What a request asks for, of which the parameters were held against their schemas.
+    init(_ parameters: [String: JSONValue]) {
         if case .string(let dagID)? = parameters["dag_id"] { self.dagID = dagID }
-        guard case .string(let text)? = parameters["kinds"] else { return }
-        var kinds: Set<Change.Kind> = []
-        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
-            guard let kind = Change.Kind(rawValue: String(name)) else {
-                throw .parameter(
-                    "kinds",
-                    "there is no kind '\(String(name).shown(40))'; "
-                        + NearName.hint(String(name), Change.Kind.allCases.map(\.rawValue)))
-            }
-            kinds.insert(kind)
-        }
-        self.kinds = kinds
+        guard case .array(let names)? = parameters["kinds"] else { return }
+        kinds = Set(names.compactMap { if case .string(let name) = $0 { Change.Kind(rawValue: name) } else { nil } })
     }
 }

@@ -60,9 +60,13 @@ struct Endpoint: Sendable {
     /// With what; where the path names a DAG, with that one.
     var reach: Reach
     let summary: String
+    /// What the parts of the path may be, where that is not what their names say everywhere.
+    var pathSchemas: [String: Schema] = [:]
     var parameters: [Parameter] = []
     /// What the body is; nil: there is none.
     var body: Schema?
+    /// What holds of the members of the body together, as JSON Schema has it: the document tells it, and the endpoint sees to it.
+    var bodyRules: [String: JSONValue] = [:]
     /// Whether the body may be as long as a batch of events.
     var isBulk = false
     var status: HTTPResponse.Status = .ok
@@ -70,8 +74,6 @@ struct Endpoint: Sendable {
     var otherStatuses: [HTTPResponse.Status] = []
     /// What is answered; nil: nothing.
     var answer: Schema?
-    /// The members that `fields` may name.
-    var selectable: [String] = []
     var repetition: Repetition
     var service: Service
 
@@ -117,6 +119,13 @@ struct Endpoint: Sendable {
         return endpoint
     }
 
+    /// The same, with what holds of the members of the body together.
+    func ruled(_ rules: [String: JSONValue]) -> Endpoint {
+        var endpoint = self
+        endpoint.bodyRules = rules
+        return endpoint
+    }
+
     /// The names in a path, where it is one of this endpoint.
     func names(in path: some Collection<String>) -> [String: String]? { segments.names(in: path) }
 }
@@ -130,12 +139,9 @@ extension Endpoint {
         find: @escaping @Sendable (RESTCall) async throws -> Row
     ) -> Endpoint {
         var endpoint = Endpoint(
-            .get, path, .read, summary, answer: resource.schema,
-            service: .call { call in
-                RESTReply(resource.document(try await find(call), only: try call.selection))
-            })
-        endpoint.selectable = resource.members.map(\.field.name)
-        endpoint.parameters = parameters + [.fields]
+            .get, path, .read, summary, answer: .selection(resource.schema),
+            service: .call { call in RESTReply(resource.document(try await find(call), only: call.selection)) })
+        endpoint.parameters = parameters + [.fields(of: resource)]
         return endpoint
     }
 
@@ -146,7 +152,9 @@ extension Endpoint {
         find: @escaping @Sendable (RESTCall) async throws -> Page<Row>
     ) -> Endpoint {
         let answer = Schema.object([
-            Schema.Field(name: member, schema: .list(resource.schema, most: .max), about: "A page of them, in order."),
+            Schema.Field(
+                name: member, schema: .list(.selection(resource.schema), most: .max), about: "A page of them, in order."
+            ),
             Schema.Field(
                 name: "next_cursor", schema: .optional(.text),
                 about: "The `cursor` of the next page; null: there is none."),
@@ -154,7 +162,7 @@ extension Endpoint {
         var endpoint = Endpoint(
             .get, path, .read, summary, answer: answer,
             service: .call { call in
-                let selection = try call.selection
+                let selection = call.selection
                 let page = try await find(call)
                 let cursor = page.next.map { JSONValue.string(Cursor.text(of: $0, call.listing)) }
                 return RESTReply(
@@ -163,8 +171,7 @@ extension Endpoint {
                         "next_cursor": cursor ?? .null,
                     ]))
             })
-        endpoint.selectable = resource.members.map(\.field.name)
-        endpoint.parameters = parameters + [.limit, .cursor, .fields]
+        endpoint.parameters = parameters + [.limit, .cursor, .fields(of: resource)]
         return endpoint
     }
 
@@ -188,10 +195,13 @@ extension Endpoint.Parameter {
     static let limit = Self(
         name: "limit", schema: .integer(1...most), about: "At most so many; 100 if nothing is said.")
     static let cursor = Self(
-        name: "cursor", schema: .text, about: "The `next_cursor` of the page before, with the same parameters.")
-    static let fields = Self(
-        name: "fields", schema: .text,
-        about: "Only these fields of each, separated by commas; the others, though required, are not there then.")
+        name: "cursor", schema: .formed(.cursor),
+        about: "The `next_cursor` of the page before, with the same parameters.")
+    static func fields<Row>(of resource: Resource<Row>) -> Self {
+        Self(
+            name: "fields", schema: .choices(resource.members.map(\.field.name)),
+            about: "Only these fields of each, separated by commas.")
+    }
     static let mapIndex = Self(
         name: "map_index", schema: .integer(-1...Int64(Int32.max)),
         about: "The instance of a mapped task; -1, as if nothing is said: of one that is not mapped.")
@@ -202,5 +212,8 @@ extension Endpoint.Parameter {
     }
     static func flag(_ name: String, _ about: String) -> Self { Self(name: name, schema: .flag, about: about) }
     static func span(_ name: String, _ about: String) -> Self { Self(name: name, schema: .span, about: about) }
+    static func positiveSpan(_ name: String, _ about: String) -> Self {
+        Self(name: name, schema: .positiveSpan, about: about)
+    }
     static func instant(_ name: String, _ about: String) -> Self { Self(name: name, schema: .instant, about: about) }
 }

@@ -31,13 +31,16 @@ enum OpenAPIDocument {
     private static func operation(_ endpoint: Endpoint) -> JSONValue {
         var parameters: [JSONValue] = endpoint.segments.compactMap { segment in
             guard case .name(let name) = segment else { return nil }
-            return ["name": .string(name), "in": "path", "required": true, "schema": Schema.text.document]
+            let schema = endpoint.pathSchemas[name] ?? usualPathSchemas[name] ?? .formed(.word(most: 1_000))
+            return ["name": .string(name), "in": "path", "required": true, "schema": schema.document]
         }
         parameters += endpoint.parameters.map { parameter in
-            [
+            var members: [String: JSONValue] = [
                 "name": .string(parameter.name), "in": "query", "schema": parameter.schema.document,
                 "description": .string(parameter.about),
             ]
+            if case .choices = parameter.schema { members.merge(["style": "form", "explode": false]) { $1 } }
+            return .object(members)
         }
         if [.kept, .own].contains(endpoint.repetition) {
             parameters.append([
@@ -54,12 +57,20 @@ enum OpenAPIDocument {
         ]
         if let body = endpoint.body {
             operation["requestBody"] = [
-                "required": .bool(body.fields.contains(where: \.isRequired)),
-                "content": ["application/json": ["schema": body.document]],
+                "required": .bool(body.fields.contains(where: \.isRequired) || !endpoint.bodyRules.isEmpty),
+                "content": ["application/json": ["schema": body.document(with: endpoint.bodyRules)]],
             ]
         }
         return .object(operation)
     }
+
+    /// What stands in a path by its name, wherever nothing else is found under another.
+    private static let usualPathSchemas: [String: Schema] = [
+        "wait_id": .count, "backfill_id": .count, "try_number": .integer(1...Int64(Int32.max)),
+        "variable_key": .formed(.storedName), "connection_id": .formed(.storedName), "user_name": .formed(.storedName),
+        "token_name": .formed(.storedName), "pattern": .formed(.namePattern), "pool_name": .formed(.poolName),
+        "dag_run_id": .formed(.runID),
+    ]
 
     private static func responses(of endpoint: Endpoint) -> [String: JSONValue] {
         var success: [String: JSONValue] = ["description": "Done."]
@@ -124,7 +135,8 @@ extension Schema {
         switch self {
         case .text: return ["type": "string"]
         case .instant: return ["type": "string", "format": "date-time"]
-        case .span: return ["type": "string", "examples": ["1h30m"]]
+        case .span: return Self.span("")
+        case .positiveSpan: return Self.span("(?=.*[1-9])")
         case .integer(let range):
             var members: [String: JSONValue] = ["type": "integer"]
             if range.lowerBound != .min { members["minimum"] = .integer(range.lowerBound) }
@@ -132,7 +144,10 @@ extension Schema {
             return .object(members)
         case .number: return ["type": "number"]
         case .flag: return ["type": "boolean"]
+        case .formed(let form): return form.document
         case .choice(let names): return ["type": "string", "enum": .array(names.map { .string($0) })]
+        case .choices(let names):
+            return ["type": "array", "items": Schema.choice(names).document, "minItems": 1]
         case .any: return [:]
         case .map: return ["type": "object"]
         case .list(let element, let most):
@@ -148,8 +163,28 @@ extension Schema {
             ]
         case .optional(let schema): return ["anyOf": [schema.document, ["type": "null"]]]
         case .named(let name, _): return ["$ref": .string("#/components/schemas/" + name)]
+        case .selection(let schema):
+            guard case .named(let name, _) = schema else { return schema.document }
+            return ["anyOf": [schema.document, Schema.named(Self.selectionName(name), .any).document]]
         }
     }
+
+    /// Longer ones are taken, too, where they fit.
+    private static func span(_ ahead: String) -> JSONValue {
+        let units = ["{1,4}d", "{1,5}h", "{1,7}m", "{1,8}s", "{1,11}ms", "{1,14}us"]
+        return [
+            "type": "string", "examples": ["1h30m"], "minLength": 2,
+            "pattern": .string("^" + ahead + units.map { "([0-9]\($0))?" }.joined() + "$"),
+        ]
+    }
+
+    /// As JSON Schema has it, with what else holds of an object.
+    fileprivate func document(with rules: [String: JSONValue]) -> JSONValue {
+        guard case .object(let members) = document else { return document }
+        return .object(members.merging(rules) { $1 })
+    }
+
+    private static func selectionName(_ name: String) -> String { name + "Selection" }
 
     /// Gathers the schemas that have names, in all depth.
     func collect(into schemas: inout [String: JSONValue]) {
@@ -158,6 +193,15 @@ extension Schema {
             guard schemas.updateValue(schema.document, forKey: name) == nil else { return }
             schema.collect(into: &schemas)
         case .list(let schema, _), .optional(let schema): schema.collect(into: &schemas)
+        case .selection(let schema):
+            schema.collect(into: &schemas)
+            guard case .named(let name, _) = schema else { return }
+            let fields = schema.fields.map { field in
+                var field = field
+                field.isRequired = false
+                return field
+            }
+            schemas[Self.selectionName(name)] = Schema.object(fields).document
         case .object(let fields): for field in fields { field.schema.collect(into: &schemas) }
         default: break
         }

@@ -106,7 +106,7 @@ struct RESTAPI: Sendable {
     ) throws(Refusal) -> APIAnswer {
         _ = try access.admitOwner(head.headerFields, to: match.endpoint.right, host: head.authority)
         let parameters = try parameters(match.endpoint, target)
-        let filter = try NewsFilter(parameters)
+        let filter = NewsFilter(parameters)
         var lastID = head.headerFields[.lastEventID]
         if lastID == nil, case .string(let id)? = parameters["after"] { lastID = id }
         let feed =
@@ -177,7 +177,7 @@ struct RESTAPI: Sendable {
             document = .object([:])
         } else {
             do {
-                document = try body.withUnsafeReadableBytes { try JSONValue(parsing: $0) }
+                document = schema.read(try body.withUnsafeReadableBytes { try JSONValue(parsing: $0) })
             } catch {
                 throw .field("", "\(error)")
             }

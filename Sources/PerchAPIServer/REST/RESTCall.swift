@@ -74,18 +74,9 @@ struct RESTCall: Sendable {
     }
 
     /// The fields that are wanted; nil: all of them.
-    /// - Throws: `Refusal` for one that there is not.
     var selection: Set<String>? {
-        get throws(Refusal) {
-            guard let text = text("fields") else { return nil }
-            let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            for name in names where !endpoint.selectable.contains(name) {
-                throw .parameter(
-                    "fields",
-                    "there is no field '\(name.shown(40))'; \(NearName.hint(name, endpoint.selectable))")
-            }
-            return Set(names)
-        }
+        guard case .array(let names)? = parameters["fields"] else { return nil }
+        return Set(names.compactMap { if case .string(let name) = $0 { name } else { nil } })
     }
 
     // MARK: the metastore

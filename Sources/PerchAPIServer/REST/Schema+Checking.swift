@@ -14,20 +14,29 @@ extension Schema {
     /// The first thing that is wrong with a value; nil where nothing is.
     func fault(in value: JSONValue, at pointer: String = "") -> Fault? {
         switch (self, value) {
-        case (.any, _), (.map, .object), (.flag, .bool), (.text, .string), (.optional, .null): return nil
+        case (.any, _), (.map, .object), (.flag, .bool), (.text, .string), (.formed, .string), (.optional, .null):
+            return nil
         case (.number, .integer), (.number, .number): return nil
         case (.integer(let range), .integer(let number)) where range.contains(number): return nil
         case (.choice(let names), .string(let text)) where names.contains(text): return nil
+        case (.choices(let names), .array(let values)):
+            for case .string(let text) in values where !names.contains(text) {
+                return Fault(
+                    pointer: pointer,
+                    message: "\(Self.name(pointer)): there is no '\(text.shown(40))'; \(NearName.hint(text, names))")
+            }
+            return nil
         case (.instant, .string(let text)):
             do throws(PerchError) { _ = try Timestamp(parsing: text) } catch {
                 return Fault(pointer: pointer, message: "\(Self.name(pointer)): \(error.message)")
             }
             return nil
-        case (.span, .string(let text)):
+        case (.span, .string(let text)), (.positiveSpan, .string(let text)):
             do throws(PerchError) {
                 // What lies in the past has no length; and the longest of them cannot be turned round.
-                guard try TimeSpan(parsing: text).microseconds >= 0 else {
-                    return Fault(pointer: pointer, message: "\(Self.name(pointer)) is to be \(words), and not negative")
+                guard try TimeSpan(parsing: text).microseconds >= (self == .positiveSpan ? 1 : 0) else {
+                    let what = self == .positiveSpan ? "'\(text.shown(40))'" : "negative"
+                    return Fault(pointer: pointer, message: "\(Self.name(pointer)) is to be \(words), and not \(what)")
                 }
             } catch {
                 return Fault(pointer: pointer, message: "\(Self.name(pointer)): \(error.message)")
@@ -39,7 +48,8 @@ extension Schema {
             }
             return nil
         case (.object(let fields), .object(let members)): return Self.fault(fields, members, pointer)
-        case (.optional(let schema), _), (.named(_, let schema), _): return schema.fault(in: value, at: pointer)
+        case (.optional(let schema), _), (.named(_, let schema), _), (.selection(let schema), _):
+            return schema.fault(in: value, at: pointer)
         default:
             return Fault(
                 pointer: pointer, message: "\(Self.name(pointer)) is to be \(words), and is \(Self.words(of: value))")
@@ -65,11 +75,28 @@ extension Schema {
         return nil
     }
 
+    /// A value as it is looked at: where a whole number is wanted, one that was written with a fraction of nothing is one.
+    func read(_ value: JSONValue) -> JSONValue {
+        switch (self, value) {
+        case (.integer, .number(let number)): Int64(exactly: number).map { .integer($0) } ?? value
+        case (.list(let element, _), .array(let values)): .array(values.map(element.read))
+        case (.object(let fields), .object(let members)):
+            .object(
+                members.merging(
+                    fields.compactMap { field in members[field.name].map { (field.name, field.schema.read($0)) } }
+                ) { $1 })
+        case (.optional(let schema), _), (.named(_, let schema), _), (.selection(let schema), _): schema.read(value)
+        default: value
+        }
+    }
+
     /// The value of a parameter, which is written as text.
     func value(ofText text: String) -> JSONValue {
         switch self {
         case .integer: Int64(text).map { .integer($0) } ?? .string(text)
         case .flag: text == "true" ? true : text == "false" ? false : .string(text)
+        case .choices:
+            .array(text.split(separator: ",", omittingEmptySubsequences: false).map { .string(String($0)) })
         case .optional(let schema), .named(_, let schema): schema.value(ofText: text)
         default: .string(text)
         }

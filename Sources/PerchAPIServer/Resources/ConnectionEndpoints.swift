@@ -27,10 +27,10 @@ extension JSONValue {
                 throw Refusal.field("/uri", error.message)
             }
         }
-        guard case .object(var members) = self, case .string? = members["conn_type"] else {
+        guard case .object(let given) = self, case .string? = given["conn_type"] else {
             throw Refusal.field("/conn_type", "a connection has 'conn_type' with its parts, or 'uri'")
         }
-        members["description"] = nil
+        let members = given.filter { $0.value != .null && $0.key != "description" }
         do throws(PerchError) {
             return try Connection(json: .object(members))
         } catch {
@@ -69,6 +69,23 @@ extension Endpoint {
         Schema.Field(name: name, schema: .optional(schema), about: about, isRequired: false)
     }
 
+    /// By its address or by its parts, and not by both.
+    private static let oneWay: [String: JSONValue] = {
+        let none: JSONValue = ["type": "null"]
+        let parts = ["conn_type", "host", "port", "login", "password", "schema", "extra"]
+        var address = Dictionary(uniqueKeysWithValues: parts.map { ($0, none) })
+        address["uri"] = ["type": "string", "pattern": "^[A-Za-z][A-Za-z0-9+_.-]*://"]
+        return [
+            "anyOf": [
+                ["required": ["uri"], "properties": .object(address)],
+                [
+                    "required": ["conn_type"],
+                    "properties": ["conn_type": ["type": "string", "minLength": 1], "uri": none],
+                ],
+            ]
+        ]
+    }()
+
     static let connections: [Endpoint] = [
         .list(
             "connections", "Connections that are set, by id, without what is sealed of them.",
@@ -98,7 +115,7 @@ extension Endpoint {
         ) { call in
             try await call.setConnection(
                 call.name("connection_id"), try call.body.connection(), description: call.body.text("description"))
-        },
+        }.ruled(oneWay),
         .removal("connections/{connection_id}", "Removes a connection.") { call in
             try await call.write { transaction in
                 _ = try transaction.knownConnection(call.name("connection_id"))

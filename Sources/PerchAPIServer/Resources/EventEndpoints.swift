@@ -59,9 +59,12 @@ extension Endpoint {
         endpoint.body = .any
         endpoint.status = .accepted
         endpoint.parameters = [
-            .text("key", "The event's key."),
-            .text("id", "Its id: a second event of this name and id is the same one."),
+            Parameter(name: "key", schema: .formed(.word(most: NewEvent.mostBytes)), about: "The event's key."),
+            Parameter(
+                name: "id", schema: .formed(.word(most: NewEvent.mostBytes)),
+                about: "Its id: a second event of this name and id is the same one."),
         ]
+        endpoint.pathSchemas = ["name": .formed(.word(most: NewEvent.mostBytes))]
         return endpoint
     }()
 

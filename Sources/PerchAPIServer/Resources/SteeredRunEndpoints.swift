@@ -12,7 +12,8 @@ private struct WantedRun: Sendable {
 
     static let fields: [Schema.Field] = [
         Schema.Field(
-            name: "dag_run_id", schema: .optional(.text), about: "Its id; null: made from the moment, or from the key.",
+            name: "dag_run_id", schema: .optional(.formed(.runID)),
+            about: "Its id; null: made from the moment, or from the key.",
             isRequired: false),
         Schema.Field(
             name: "logical_date", schema: .optional(.instant), about: "The date that it is for; null: now.",
@@ -117,7 +118,8 @@ extension Endpoint {
 
     private static let bulk: Endpoint = {
         let own = Schema.Field(
-            name: "dag_id", schema: .text, about: "The DAG, where the path does not name it.", isRequired: false)
+            name: "dag_id", schema: .formed(.storedName), about: "The DAG, where the path does not name it.",
+            isRequired: false)
         var endpoint = Endpoint.change(
             .post, "dags/{dag_id}/dagRuns/bulk", .user,
             "Starts up to 1,000 runs, all of them or none; of any DAGs where dag_id is ~.", of: BulkRuns.resource,
@@ -143,6 +145,8 @@ extension Endpoint {
                     body, dagID: dagID, key: key.map { "\($0)\n\(place)" },
                     traceparent: call.fields[.traceparent], at: pointer)
             }
+            let named = call.name("dag_id")
+            if named != "~" { _ = try await call.read { try $0.knownDAG(named) } }
             for dagID in Set(wanted.map(\.request.dagID)).sorted() {
                 try call.require(.user, for: dagID)
                 try await call.read { try $0.prepareRun(ofDAG: dagID) }

@@ -40,7 +40,7 @@ private struct Clearing: Sendable {
     var isDry: Bool
 
     static let fields: [Schema.Field] = [
-        Schema.Field(name: "dag_run_id", schema: .text, about: "The run."),
+        Schema.Field(name: "dag_run_id", schema: .formed(.runID), about: "The run."),
         Schema.Field(
             name: "task_ids", schema: .list(.text, most: 1_000), about: "Only these tasks; else every task of the run.",
             isRequired: false),
@@ -58,6 +58,20 @@ private struct Clearing: Sendable {
         Schema.Field(
             name: "dry_run", schema: .flag, about: "Only tell what would be cleared; true if nothing is said.",
             isRequired: false),
+    ]
+
+    /// What asks for tasks to be named.
+    static let rules: [String: JSONValue] = [
+        "allOf": [
+            [
+                "if": ["required": ["map_index"], "properties": ["map_index": ["type": "integer"]]],
+                "then": ["required": ["task_ids"], "properties": ["task_ids": ["minItems": 1, "maxItems": 1]]],
+            ],
+            [
+                "if": ["required": ["include_downstream"], "properties": ["include_downstream": ["const": true]]],
+                "then": ["required": ["task_ids"], "properties": ["task_ids": ["minItems": 1]]],
+            ],
+        ]
     ]
 
     init(_ body: JSONValue) throws(Refusal) {
@@ -83,7 +97,7 @@ private struct Clearing: Sendable {
     func perform(on dagID: String, by person: String, in transaction: Transaction) throws -> Changed {
         _ = try transaction.knownDAG(dagID)
         guard let run = try transaction.run(dagID: dagID, runID: runID) else {
-            throw Refusal.field("/dag_run_id", "the DAG '\(dagID)' has no run '\(runID.shown())'")
+            throw PerchError(.notFound, "the DAG '\(dagID)' has no run '\(runID.shown())'")
         }
         var changed = Changed(instances: [])
         var seen: Set<TaskInstanceKey> = []
@@ -115,7 +129,7 @@ extension Endpoint {
             } catch let taken as Clearing.TakenBack {
                 return taken.changed
             }
-        },
+        }.ruled(Clearing.rules),
         .change(
             .patch, "dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}", .operate,
             "Gives a task the state that somebody says it has, without running it.", of: Changed.resource,

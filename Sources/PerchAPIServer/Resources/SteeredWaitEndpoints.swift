@@ -117,7 +117,7 @@ extension Endpoint {
             .post, "deferred/{wait_id}/extend", .operate, "Moves the deadline of a wait; that of its task stays.",
             of: WaitView.resource,
             body: [
-                Schema.Field(name: "by", schema: .span, about: "So much later than it is.", isRequired: false),
+                Schema.Field(name: "by", schema: .positiveSpan, about: "So much later than it is.", isRequired: false),
                 Schema.Field(name: "until", schema: .instant, about: "To this instant.", isRequired: false),
                 Schema.Field(
                     name: "no_deadline", schema: .flag, about: "Away: it waits without end.", isRequired: false),
@@ -131,6 +131,11 @@ extension Endpoint {
                 var book = try WaitBook(transaction)
                 return try book.view(transaction.knownWait(of: call), transaction)
             }
-        }.ofSome,
+        }.ofSome.ruled([
+            "oneOf": [
+                ["required": ["by"]], ["required": ["until"]],
+                ["required": ["no_deadline"], "properties": ["no_deadline": ["const": true]]],
+            ]
+        ]),
     ]
 }

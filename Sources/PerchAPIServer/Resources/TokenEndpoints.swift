@@ -48,18 +48,19 @@ extension Endpoint {
         .change(
             .post, "tokens", .admin, "Makes a token, and tells it this once.", of: MadeToken.resource,
             body: [
-                Schema.Field(name: "name", schema: .text, about: "Its name."),
+                Schema.Field(name: "name", schema: .formed(.storedName), about: "Its name."),
                 Schema.Field(name: "role", schema: .choice(AccessRole.names), about: "What it lets do."),
                 Schema.Field(
-                    name: "dags", schema: .list(.text, most: 100),
+                    name: "dags", schema: .list(.formed(.namePattern), most: 100),
                     about: "Only with the DAGs whose ids one of these fits, with * for any characters and ? for one.",
                     isRequired: false),
                 Schema.Field(
-                    name: "user", schema: .optional(.text),
+                    name: "user", schema: .optional(.formed(.storedName)),
                     about: "Whose it is: it may no more than they, and goes with them; null: a service's.",
                     isRequired: false),
                 Schema.Field(
-                    name: "expires", schema: .optional(.span), about: "For how long; null: for ever.", isRequired: false
+                    name: "expires", schema: .optional(.positiveSpan), about: "For how long; null: for ever.",
+                    isRequired: false
                 ),
             ]
         ) { call in

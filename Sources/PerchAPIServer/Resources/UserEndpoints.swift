@@ -51,7 +51,8 @@ extension Endpoint {
     private static let roleField = Schema.Field(
         name: "role", schema: .choice(AccessRole.names), about: "What they may do everywhere.")
     private static let passwordField = Schema.Field(
-        name: "password", schema: .text, about: "Of at least \(PasswordHash.shortest) characters.", isRequired: false)
+        name: "password", schema: .formed(.password), about: "Of at least \(PasswordHash.shortest) characters.",
+        isRequired: false)
 
     static let users: [Endpoint] = [
         .list("users", "Everybody who can log in, or could, by name.", of: AccessUserRow.resource, as: "users") {
@@ -62,7 +63,8 @@ extension Endpoint {
             .post, "users", .admin, "Makes a user; without a password nobody logs in under the name.",
             of: AccessUserRow.resource,
             body: [
-                Schema.Field(name: "name", schema: .text, about: "The name under which they log in."), roleField,
+                Schema.Field(name: "name", schema: .formed(.storedName), about: "The name under which they log in."),
+                roleField,
                 passwordField,
             ]
         ) { call in
@@ -103,7 +105,7 @@ extension Endpoint {
                 if let hash { try transaction.setPassword(of: name, hash) }
                 return try transaction.knownUser(name)
             }
-        },
+        }.ruled(["minProperties": 1]),
         .removal("users/{user_name}", "Removes a user, with their tokens and sessions.") { call in
             try await call.changeAccess { try $0.deleteUser(call.name("user_name")) }
         },

@@ -146,7 +146,7 @@ extension Endpoint {
         .one(
             "deferred/forecast", "How many waits come due or time out, and when.", of: WaitForecast.resource,
             [
-                .span("within", "How far to look ahead; a day if nothing is said."),
+                .positiveSpan("within", "How far to look ahead; a day if nothing is said."),
                 Parameter(
                     name: "buckets", schema: .integer(1...1_000),
                     about: "Into how many equal spans to divide that; 24 if nothing is said."),

@@ -20,16 +20,19 @@ public struct NewEvent: Sendable, Hashable {
         self.eventID = eventID
     }
 
+    /// A name, key or id has as many bytes at most.
+    package static let mostBytes = 500
+
     /// What an event may look like; the same for every way in.
     /// - Throws: `PerchError` (`invalid`) that names the field.
     package func check() throws {
         for (field, text) in [("name", name), ("key", key ?? "-"), ("id", eventID ?? "-")] {
-            guard !text.isEmpty, text.utf8.count <= 500,
+            guard !text.isEmpty, text.utf8.count <= Self.mostBytes,
                 text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
             else {
                 throw PerchError(
                     .invalid,
-                    "the \(field) of an event is 1 to 500 bytes without control characters, not '\(text.shown())'")
+                    "the \(field) of an event is 1 to \(Self.mostBytes) bytes without control characters, not '\(text.shown())'")
             }
         }
     }
