@@ -52,6 +52,7 @@ final class APIBench: Sendable {
     init(
         tokens: [String] = [], secrets: [String] = [], isOpen: Bool = true,
         surroundings: APISurroundings = APISurroundings(), hooks: [Hook] = [], lease: TimeSpan? = nil,
+        metrics: String = "perch_slots 32\n",
         _ change: (inout APILimits) -> Void = { _ in }
     ) async throws {
         folder = try Folder()
@@ -66,7 +67,7 @@ final class APIBench: Sendable {
         let kept = log
         server = APIServer(
             configuration, metastore: metastore, log: Logger(label: "api", factory: { _ in kept }),
-            metrics: { "perch_slots 32\n" }, surroundings: surroundings)
+            metrics: { metrics }, surroundings: surroundings)
         port = try await server.start().port
         if isOpen { await server.open() }
     }

@@ -89,6 +89,17 @@ public final class WebClient: @unchecked Sendable {
         }
     }
 
+    /// How many bytes still come until the other side ends the connection.
+    public func rest() async -> Int {
+        await withCheckedContinuation { continuation in
+            queue.async {
+                while self.fill() {}
+                defer { self.pending = [] }
+                continuation.resume(returning: self.pending.count)
+            }
+        }
+    }
+
     /// Whether the other side has ended the connection, with nothing more said.
     public func isEnded() async -> Bool {
         await withCheckedContinuation { continuation in

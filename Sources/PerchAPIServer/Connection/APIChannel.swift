@@ -24,7 +24,7 @@ struct APIChannel: HTTPChannelHandler {
         self.api = api
         self.tls = tls
         budget = HeldBytes(most: api.limits.heldBytes)
-        crowd = ConnectionCrowd(most: api.limits.connections)
+        crowd = ConnectionCrowd(most: api.limits.connections, untaken: api.limits.untakenBytes)
         responder = { request, writer, channel in
             let body = try await request.body.collect(upTo: .max)
             let sender = api.sender(of: request.head, on: channel.sender)

@@ -30,6 +30,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var body = ByteBuffer()
     private var mostBytes = 0
     private var held = 0
+    /// Bytes of answers that the connection has not taken yet.
+    private var untaken = 0
     /// What the sender has sent before the answer to his last request.
     private var early: [HTTPRequestPart] = []
     private var isReadWanted = false
@@ -64,7 +66,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     /// Whether it waits for its sender, and since when: since so long before its deadline.
-    var isWaiting: Bool { state.phase != .answering }
+    var isWaiting: Bool { state.phase != .answering || isUntaken }
+    /// Whether there is more of an answer than its sender takes.
+    var isUntaken: Bool { untaken > 0 && context?.channel.isWritable == false }
     var deadline: Int64 { state.deadline }
 
     /// Ends, for there are too many connections and the others have kept the server waiting for less long.
@@ -241,13 +245,27 @@ final class ConnectionGuard: ChannelDuplexHandler {
             if head.headerFields[.accelBuffering] != nil { stream(context) }
             if state.closesNext { head.headerFields[.connection] = "close" }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body:
+        case .body(let chunk):
             if state.isStreaming { state.streamed(now: Self.now) }
-            context.write(data, promise: promise)
+            send(data, chunk.readableBytes, context, promise)
         case .end:
             context.writeAndFlush(data, promise: promise)
             answered(context)
         }
+    }
+
+    /// Writes a part of an answer, which counts until it was taken.
+    private func send(
+        _ data: NIOAny, _ count: Int, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) {
+        let taken = promise ?? context.eventLoop.makePromise(of: Void.self)
+        untaken += count
+        taken.futureResult.assumeIsolated().whenComplete { _ in
+            self.untaken -= count
+            self.crowd.release(count)
+        }
+        context.write(data, promise: taken)
+        crowd.hold(count, of: self)
     }
 
     /// An answer without end begins: the connection counts among others from now on, and its sender is heard no more, but for

@@ -8,6 +8,8 @@ package struct APILimits: Sendable {
     package var connections = 256
     /// Bytes of all bodies that are being received or stored.
     package var heldBytes = 64 << 20
+    /// Bytes of all answers that were not taken yet; for more the one that was left lying for longest is given up.
+    package var untakenBytes = 128 << 20
     /// Bytes of the body of one event.
     package var eventBytes = 1 << 20
     /// Bytes of the body of a batch; a line of it may have as many as one event.
