@@ -68,8 +68,9 @@ struct RESTReadTests {
     @Test("A log is told line by line, a page at a time; what is no line of a log is all message")
     func logs() async throws {
         var surroundings = APISurroundings()
-        surroundings.log = { key, tryNumber, after, limit in
-            guard key.taskID == "parse", tryNumber == 1 else { return nil }
+        surroundings.log = { key, tryNumber, start, limit in
+            guard key.taskID == "parse", tryNumber == 1, case .behind(let place) = start else { return nil }
+            let after = place.line
             let lines = ["2026-01-01T00:00:00Z INFO one two", "torn", "2026-01-01T00:00:01Z ERROR \u{1B}[31m<b>"]
             let rest = lines.dropFirst(after)
             return APISurroundings.LogPage(lines: Array(rest.prefix(limit)), hasMore: rest.count > limit)

@@ -3,6 +3,7 @@
 import PerchMetastore
 import PerchSDK
 import ProgramTestSupport
+import Synchronization
 import Testing
 
 @testable import PerchAPIServer
@@ -232,12 +233,20 @@ struct WaitPageTests {
     @Test("A log is shown a page at a time, and what is searched for is found far behind")
     func logs() async throws {
         var surroundings = APISurroundings()
-        surroundings.log = { key, _, after, limit in
+        surroundings.log = { key, _, start, limit in
             guard key.taskID == "parse" else { return nil }
+            var after = 5_000 - limit
+            if case .behind(let place) = start {
+                after = place.line
+                // Whoever goes on says where what was given last has ended.
+                #expect(place.byte == (after == 0 ? nil : Int64(after) * 10) || after.isMultiple(of: 1_000))
+            }
             let lines = (after..<min(after + limit, 5_000)).map { number in
                 "2026-01-01T00:00:00Z \(number % 1_000 == 999 ? "ERROR <boom>" : "INFO fine") \(number)"
             }
-            return APISurroundings.LogPage(lines: lines, hasMore: after + limit < 5_000)
+            return APISurroundings.LogPage(
+                lines: lines, hasMore: after + limit < 5_000, first: after + 1,
+                next: APISurroundings.LogPlace(line: after + lines.count, byte: Int64(after + lines.count) * 10))
         }
         let bench = try await RESTBench(surroundings: surroundings)
         let path = "/dags/orders/runs/r1/tasks/parse/log"
@@ -255,11 +264,37 @@ struct WaitPageTests {
         try await bench.end()
     }
 
+    @Test("However long its lines are, a page of a log ends behind so many bytes, and those at the end have no numbers")
+    func longLines() async throws {
+        let asked = Mutex(0)
+        var surroundings = APISurroundings()
+        surroundings.log = { _, _, start, _ in
+            guard case .behind(let place) = start else {
+                return APISurroundings.LogPage(lines: ["the end"], hasMore: false)
+            }
+            asked.withLock { $0 += 1 }
+            return APISurroundings.LogPage(
+                lines: [String(repeating: "x", count: 4 << 20)], hasMore: true, first: place.line + 1)
+        }
+        let bench = try await RESTBench(surroundings: surroundings)
+        let path = "/dags/orders/runs/r1/tasks/parse/log"
+        for query in ["", "?search=y"] {
+            asked.withLock { $0 = 0 }
+            let page = try await bench.page(path + query)
+            #expect(page.status == 200 && page.body.utf8.count < 100_000 && asked.withLock { $0 } == 8, "\(query)")
+            #expect(MarkupCheck(page.body).elements.contains { $0.attributes["rel"] == "next" })
+        }
+        let newest = try await bench.read(path + "?newest=1")
+        #expect(newest.elements.contains { $0.name == "code" && $0.text == "the end" })
+        #expect(!newest.elements.contains { $0.attributes["id"] == "l1" })
+        try await bench.end()
+    }
+
     @Test("Each try is told with when it began and ended and why, the earlier ones from their logs")
     func tries() async throws {
         var surroundings = APISurroundings()
-        surroundings.log = { key, tryNumber, after, _ in
-            guard key.taskID == "parse", tryNumber == 1, after == 0 else { return nil }
+        surroundings.log = { key, tryNumber, start, _ in
+            guard key.taskID == "parse", tryNumber == 1, start == .behind(.init(line: 0)) else { return nil }
             let lines = [
                 "2026-01-01T00:00:00Z INFO try 1, dispatch 7", "2026-01-01T00:00:10Z INFO waits for file /a ('landed')",
                 "2026-01-01T00:01:00Z ERROR it <broke>",

@@ -42,6 +42,40 @@ struct AttemptLogsTests {
         #expect(behind.lines.isEmpty && !behind.hasMore)
     }
 
+    @Test(
+        "A part of a log is found by the byte at which it begins, and the last lines by the end, whatever comes before")
+    func places() async throws {
+        let folder = try Folder()
+        defer { folder.remove() }
+        let path = folder.path + "/a.log"
+        for end in ["", "\n"] {
+            try Data(("one\ntwo\n\nfour\nfive" + end).utf8).write(to: URL(filePath: path))
+            let first = try await reader(path).part(after: 1, most: 2, bytes: 100)
+            #expect(first.lines == ["two", ""] && first.bytes == 9 && first.hasMore)
+            let next = try reader(path)
+            #expect(try await next.seek(to: 9))
+            let rest = try await next.part(after: 0, most: 9, bytes: 100)
+            #expect(rest.lines == ["four", "five"] && rest.bytes == (end.isEmpty ? nil : 10))
+            for wrong in [1, 10, 5_000] as [Int64] {
+                let other = try reader(path)
+                #expect(try await !other.seek(to: wrong), "\(wrong)")
+                #expect(try await other.part(after: 0, most: 1, bytes: 100).lines == ["one"])
+            }
+            for (most, bytes, lines, passed) in [
+                (9, 100, ["one", "two", "", "four", "five"], 0), (2, 100, ["four", "five"], 3),
+                (9, 12 + end.utf8.count, ["", "four", "five"], nil), (1, 12, ["five"], nil),
+            ] as [(Int, Int, [String], Int?)] {
+                let tail = try await reader(path).tail(most: most, bytes: bytes)
+                #expect(tail.lines == lines && tail.passed == passed, "\(most) \(bytes): \(tail)")
+            }
+            // A line that is longer than what is looked at is shown by its end.
+            #expect(try await reader(path).tail(most: 9, bytes: 3 + end.utf8.count).lines == ["… ive"])
+        }
+        try Data().write(to: URL(filePath: path))
+        let none = try await reader(path).tail(most: 9, bytes: 9)
+        #expect(none.lines.isEmpty && none.passed == 0)
+    }
+
     private func reader(_ path: String) throws -> LogReader { LogReader(try #require(try LogFile(path: path))) }
 
     @Test("A page of a long log has no more bytes than a page may have, and no line is left out")
@@ -62,19 +96,27 @@ struct AttemptLogsTests {
         }
         let home = try Home(option: folder.path, environment: [:])
         let logs = AttemptLogs(home: home, metastore: metastore)
-        #expect(try await logs.page(key, 1, after: 0, limit: 10) == nil)
+        #expect(try await logs.page(key, 1, from: .newest, limit: 10) == nil)
         let path = home.paths.logs + "/" + AttemptLogPath.file(of: key, tryNumber: 1)
         let directory = URL(filePath: path).deletingLastPathComponent()
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let text = (0..<7).map { "\($0)" + String(repeating: "x", count: 1_500_000) + "\n" }.joined()
         try Data(text.utf8).write(to: URL(filePath: path))
         var found: [String] = []
+        var place = APISurroundings.LogPlace(line: 0)
         for _ in 0..<7 {
-            let page = try #require(try await logs.page(key, 1, after: found.count, limit: 1_000))
+            let page = try #require(try await logs.page(key, 1, from: .behind(place), limit: 1_000))
+            #expect(page.first == found.count + 1)
+            let counted = try await logs.page(key, 1, from: .behind(.init(line: found.count)), limit: 1_000)
+            #expect(counted?.lines == page.lines && counted?.next == page.next)
+            place = try #require(page.next)
+            #expect(place.byte == (page.hasMore ? Int64(place.line) * 1_500_002 : nil))
             #expect(page.lines.reduce(0) { $0 + $1.utf8.count } <= APISurroundings.LogPage.mostBytes)
             found += page.lines
             if !page.hasMore { break }
         }
+        let newest = try #require(try await logs.page(key, 1, from: .newest, limit: 10))
+        #expect(newest.lines.count == 1 && newest.first == nil && !newest.hasMore)
         #expect(found.map { $0.prefix(1) } == ["0", "1", "2", "3", "4", "5", "6"])
         try metastore.close()
     }

@@ -50,6 +50,9 @@ struct SharedLogTests {
         // From a byte within a piece on, and from the end.
         #expect(try await parts(from: 5).map(\.start) == [4, 11, 17])
         #expect(try await parts(from: 22).isEmpty)
+        #expect(try await stage.store.read { try $0.logEnd(log) } == 22)
+        let none = LogID(taskInstanceID: log.taskInstanceID, tryNumber: 9)
+        #expect(try await stage.store.read { try $0.logEnd(none) } == 0)
         #expect(try await stage.faults() == [])
     }
 

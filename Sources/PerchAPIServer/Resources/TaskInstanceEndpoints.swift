@@ -157,12 +157,12 @@ extension Endpoint {
                     "'\(key.key.taskID)' has no try '\(call.name("try_number").shown(40))'; its latest is \(key.tryNumber)"
                 )
             }
-            let after = max(0, Int(try call.placeNumber() ?? 0))
-            let page = try await call.surroundings.log(key.key, tryNumber, after, call.limit)
+            let place = try call.logPlace()
+            let page = try await call.surroundings.log(key.key, tryNumber, .behind(place), call.limit)
             guard let page else {
                 throw PerchError(.notFound, "the try \(tryNumber) has no log: it is \(key.state.rawValue)")
             }
-            return Page(lines: page, after: after)
+            return Page(lines: page, after: place)
         },
     ]
 }
@@ -204,11 +204,23 @@ struct LogLineView: Sendable {
 }
 
 extension Page<LogLineView> {
-    fileprivate init(lines page: APISurroundings.LogPage, after: Int) {
+    fileprivate init(lines page: APISurroundings.LogPage, after place: APISurroundings.LogPlace) {
         rows = page.lines.map { line in
             let parts = AttemptLogText(line)
             return LogLineView(timestamp: parts.timestamp, level: parts.level?.rawValue, message: parts.message)
         }
-        next = page.hasMore ? [.integer(Int64(after + page.lines.count))] : nil
+        let next = page.next ?? APISurroundings.LogPlace(line: place.line + page.lines.count)
+        self.next = page.hasMore ? [.integer(Int64(next.line))] + (next.byte.map { [.integer($0)] } ?? []) : nil
+    }
+}
+
+extension RESTCall {
+    /// Where a page of a log begins.
+    fileprivate func logPlace() throws(Refusal) -> APISurroundings.LogPlace {
+        guard let place = try place else { return APISurroundings.LogPlace(line: 0) }
+        guard case .integer(let line)? = place.first, line >= 0, place.count <= 2 else { throw Cursor.refusal }
+        guard place.count == 2 else { return APISurroundings.LogPlace(line: Int(line)) }
+        guard case .integer(let byte) = place[1], byte >= 0 else { throw Cursor.refusal }
+        return APISurroundings.LogPlace(line: Int(line), byte: byte)
     }
 }

@@ -13,8 +13,8 @@ extension APISurroundings {
         version = PerchVersion.current
         commands = CommandRunner(home: home) { NamedCommand($0, in: RootCommand<NoDAGs>.self).path }
         handMadeEvent = { wait, payload, now in try HandMadeEvent.of(wait, payload: payload, now: now) }
-        log = { key, tryNumber, after, limit in
-            try await AttemptLogs(home: home, metastore: metastore).page(key, tryNumber, after: after, limit: limit)
+        log = { key, tryNumber, start, limit in
+            try await AttemptLogs(home: home, metastore: metastore).page(key, tryNumber, from: start, limit: limit)
         }
         if let keys {
             seal = { text, name in try keys.ringForSealing().seal(text, for: name) }

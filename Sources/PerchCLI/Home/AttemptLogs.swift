@@ -10,10 +10,13 @@ struct AttemptLogs {
     let home: Home
     let metastore: Metastore
 
-    /// Lines of a try's log after so many of them; nil where it has none by now. However long the log is, no more of it is in
+    /// So many bytes at the end of a log are looked at for its newest lines.
+    private static let tailBytes = 512 << 10
+
+    /// Lines of a try's log from a place on; nil where it has none by now. However long the log is, no more of it is in
     /// memory than the page, which ends early behind long lines.
     func page(
-        _ key: TaskInstanceKey, _ tryNumber: Int, after: Int, limit: Int
+        _ key: TaskInstanceKey, _ tryNumber: Int, from start: APISurroundings.LogStart, limit: Int
     ) async throws -> APISurroundings.LogPage? {
         var attempt = try await metastore.read { try AttemptView(key, tryNumber, $0, withPast: false) }
         var reader: LogReader?
@@ -33,15 +36,45 @@ struct AttemptLogs {
             (before, behind) = (Array(attempt.lines.prefix(1)), Array(attempt.lines.dropFirst(1)))
             guard reader != nil || !before.isEmpty else { return nil }
         }
-        var page = Gathering(left: after, limit: limit)
+        switch start {
+        case .newest: return try await Self.newest(before, reader, behind, limit)
+        case .behind(let place): return try await Self.page(before, reader, behind, place, limit)
+        }
+    }
+
+    private static func page(
+        _ before: [String], _ reader: LogReader?, _ behind: [String], _ place: APISurroundings.LogPlace, _ limit: Int
+    ) async throws -> APISurroundings.LogPage {
+        var page = Gathering(left: place.line, limit: limit)
         page.add(before)
+        var end: Int64?
         if let reader, !page.hasMore {
+            var first: Int64 = 0
+            if let byte = place.byte, place.line > before.count, try await reader.seek(to: byte) {
+                (first, page.left) = (byte, 0)
+            }
             let part = try await reader.part(
                 after: page.left, most: limit - page.lines.count, bytes: APISurroundings.LogPage.mostBytes)
             page.add(part)
+            if part.hasMore { end = part.bytes.map { first + $0 } }
         }
         page.add(behind)
-        return APISurroundings.LogPage(lines: page.lines, hasMore: page.hasMore)
+        return APISurroundings.LogPage(
+            lines: page.lines, hasMore: page.hasMore, first: place.line + 1,
+            next: APISurroundings.LogPlace(line: place.line + page.lines.count, byte: end))
+    }
+
+    private static func newest(
+        _ before: [String], _ reader: LogReader?, _ behind: [String], _ limit: Int
+    ) async throws -> APISurroundings.LogPage {
+        let middle = try await reader?.tail(most: limit, bytes: tailBytes) ?? ([], 0)
+        var lines = middle.lines + behind
+        var passed = middle.passed.map { $0 + before.count }
+        // What comes before is near the end where all that comes between is here.
+        if middle.passed == 0 { (lines, passed) = (before + lines, 0) }
+        let cut = max(0, lines.count - limit)
+        return APISurroundings.LogPage(
+            lines: Array(lines.dropFirst(cut)), hasMore: false, first: passed.map { $0 + cut + 1 })
     }
 }
 

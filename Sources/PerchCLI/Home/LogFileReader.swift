@@ -9,6 +9,10 @@ internal import PerchSDK
 protocol LogSource {
     /// Some of what has been added since the last time; empty where there is nothing more by now.
     mutating func next() async throws -> [UInt8]
+    /// How many bytes there are by now.
+    mutating func size() async throws -> Int64
+    /// Goes on from a byte.
+    mutating func seek(to byte: Int64) throws
 }
 
 /// The log in a file of the home.
@@ -36,6 +40,16 @@ final class LogFile: LogSource {
             guard count >= 0 else { throw TextFile.fault("read", path) }
             return Array(chunk[..<count])
         }
+    }
+
+    func size() throws -> Int64 {
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0 else { throw TextFile.fault("read", path) }
+        return Int64(facts.st_size)
+    }
+
+    func seek(to byte: Int64) throws {
+        guard lseek(descriptor, off_t(byte), SEEK_SET) == off_t(byte) else { throw TextFile.fault("read", path) }
     }
 }
 
@@ -90,6 +104,8 @@ final class LogReader {
         var lines: [String] = []
         /// How many lines there are up to here.
         var passed = 0
+        /// So many bytes have the lines up to here; nil where the last of them has no end yet.
+        var bytes: Int64? = 0
         /// Whether others come behind them by now.
         var hasMore = false
     }
@@ -100,6 +116,7 @@ final class LogReader {
         var part = Part()
         var line: [UInt8] = []
         var (size, unsaid) = (0, 0)
+        var place: Int64 = 0
         func text() -> String {
             String(decoding: line, as: UTF8.self) + (unsaid > 0 ? " … (\(unsaid) bytes more)" : "")
         }
@@ -111,12 +128,14 @@ final class LogReader {
                     part.hasMore = true
                     return part
                 }
+                place += 1
                 guard byte == UInt8(ascii: "\n") else {
                     if !isShown { continue }
                     if line.count < bytes { line.append(byte) } else { unsaid += 1 }
                     continue
                 }
                 part.passed += 1
+                part.bytes = place
                 guard isShown else { continue }
                 part.lines.append(text())
                 size += line.count
@@ -127,9 +146,46 @@ final class LogReader {
             if !line.isEmpty {
                 part.lines.append(text())
                 part.passed += 1
+                part.bytes = nil
             }
             return part
         }
+    }
+
+    /// Goes on from a byte at which a line begins. False where none does, and then nothing was read.
+    func seek(to byte: Int64) async throws -> Bool {
+        guard byte > 0, byte <= (try await source.size()) else { return byte == 0 }
+        try source.seek(to: byte - 1)
+        ahead = try await source.next()
+        guard ahead.first == UInt8(ascii: "\n") else {
+            ahead = []
+            try source.seek(to: 0)
+            return false
+        }
+        ahead.removeFirst()
+        return true
+    }
+
+    /// The last lines of a log: so many at most, of as many bytes at its end.
+    /// - Returns: `passed` is nil where more comes before those bytes: how many lines are there was not looked at.
+    func tail(most: Int, bytes: Int) async throws -> (lines: [String], passed: Int?) {
+        let start = max(0, try await source.size() - Int64(bytes))
+        try source.seek(to: start)
+        var end: [UInt8] = []
+        // It may grow meanwhile: what comes then is on the next page.
+        while end.count < bytes {
+            let more = try await source.next()
+            if more.isEmpty { break }
+            end += more
+        }
+        if end.last == UInt8(ascii: "\n") { end.removeLast() }
+        guard !end.isEmpty else { return ([], start > 0 ? nil : 0) }
+        var lines = end.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        // The first one may have begun before; where there is no other it is shown as far as it is here.
+        let isCut = start > 0 && lines.count == 1
+        if start > 0, !isCut { lines.removeFirst() }
+        let texts = lines.suffix(most).map { (isCut ? "… " : "") + String(decoding: $0, as: UTF8.self) }
+        return (texts, start > 0 ? nil : lines.count - texts.count)
     }
 
     /// Copies what has been added since the last time. On a terminal, what it would obey is made visible.

@@ -53,15 +53,28 @@ struct SharedLog: LogSource {
 
     private static let most = 1 << 20
 
+    /// Sees whether others have said something of it meanwhile.
+    private mutating func look() async throws {
+        guard !isElsewhere else { return }
+        let (log, own) = (log, logs.origin)
+        let foreign = try await logs.metastore.read { try $0.firstByte(of: log, notFrom: own) }
+        isElsewhere = foreign != nil || access(path, R_OK) != 0
+        // The file may have had more than was sent of it: what others say begins where they say it.
+        if let foreign { offset = min(offset, foreign) }
+    }
+
+    mutating func size() async throws -> Int64 {
+        try await look()
+        let log = log
+        guard isElsewhere else { return try LogFile(path: path)?.size() ?? 0 }
+        return try await logs.metastore.read { try $0.logEnd(log) }
+    }
+
+    mutating func seek(to byte: Int64) { offset = byte }
+
     mutating func next() async throws -> [UInt8] {
         let log = log
-        if !isElsewhere {
-            let own = logs.origin
-            let foreign = try await logs.metastore.read { try $0.firstByte(of: log, notFrom: own) }
-            isElsewhere = foreign != nil || access(path, R_OK) != 0
-            // The file may have had more than was sent of it: what others say begins where they say it.
-            if let foreign { offset = min(offset, foreign) }
-        }
+        try await look()
         let from = offset
         let bytes: [UInt8]
         if isElsewhere {

@@ -32,7 +32,8 @@ public struct NewEvent: Sendable, Hashable {
             else {
                 throw PerchError(
                     .invalid,
-                    "the \(field) of an event is 1 to \(Self.mostBytes) bytes without control characters, not '\(text.shown())'")
+                    "the \(field) of an event is 1 to \(Self.mostBytes) bytes without control characters, not '\(text.shown())'"
+                )
             }
         }
     }

@@ -126,6 +126,14 @@ extension Snapshot {
         ) { LogPart(start: $0.int64(0), size: $0.int64(1), origin: $0.text(2), text: $0.optionalText(3)) }
     }
 
+    /// How many bytes of a log there are.
+    public func logEnd(_ log: LogID) throws -> Int64 {
+        try number(
+            """
+            SELECT start_at + size FROM log_chunk WHERE ti_id = :1 AND try_number = :2 ORDER BY start_at DESC LIMIT 1
+            """, log.taskInstanceID, log.tryNumber) ?? 0
+    }
+
     /// The first byte of a log that comes from another home than one; nil where all of it is that one's.
     public func firstByte(of log: LogID, notFrom origin: String) throws -> Int64? {
         try number(

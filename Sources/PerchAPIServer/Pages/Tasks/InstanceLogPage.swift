@@ -8,15 +8,17 @@ struct InstanceLogPage {
     private static let size = 250
     /// So many lines are looked through for what is searched for before the page ends.
     private static let mostLookedAt = 20_000
-    /// So many lines are passed over on the way to the newest ones.
-    private static let mostPassed = 100_000
+    /// So many bytes, too.
+    private static let mostBytesLookedAt = 32 << 20
+    /// Of each line so many characters are shown.
+    private static let mostShown = 2_000
 
     private let call: PageCall
     private let head: InstanceHead
-    /// With their numbers, from 1.
-    private let lines: [(number: Int, text: AttemptLogText)]
-    /// After how many lines the next page begins; nil: there is none.
-    private let next: Int?
+    /// With their numbers, from 1, where those are known.
+    private let lines: [(number: Int?, text: AttemptLogText)]
+    /// Where the next page begins; nil: there is none.
+    private let next: APISurroundings.LogPlace?
     private let hasLog: Bool
 
     init(_ call: PageCall) async throws {
@@ -24,29 +26,40 @@ struct InstanceLogPage {
         let head = try await call.read { try InstanceHead(call, $0) }
         self.head = head
         let search = call.query.text("search")?.lowercased()
-        var place = call.query.number("after", in: 0...Int(Int32.max)) ?? 0
+        var found: [(number: Int?, text: AttemptLogText)] = []
         if call.query["newest"] != nil, search == nil {
-            let end = try await Self.end(head, call.surroundings)
-            place = max(0, end - Self.size)
+            let page =
+                head.tryNumber > 0
+                ? try await call.surroundings.log(head.key, head.tryNumber, .newest, Self.size) : nil
+            for (index, line) in (page?.lines ?? []).enumerated() {
+                found.append((page?.first.map { $0 + index }, AttemptLogText(line)))
+            }
+            (lines, next, hasLog) = (found, nil, page != nil)
+            return
         }
-        let first = place
-        var found: [(number: Int, text: AttemptLogText)] = []
-        var hasMore = head.tryNumber > 0
-        var hasLog = false
-        while hasMore, found.count < Self.size, place - first < Self.mostLookedAt {
+        var place = Self.place(call)
+        let first = place.line
+        var (looked, hasMore, hasLog) = (0, head.tryNumber > 0, false)
+        while hasMore, found.count < Self.size, place.line - first < Self.mostLookedAt, looked < Self.mostBytesLookedAt
+        {
             let wanted = search == nil ? Self.size - found.count : 1_000
-            guard let page = try await call.surroundings.log(head.key, head.tryNumber, place, wanted) else {
+            guard let page = try await call.surroundings.log(head.key, head.tryNumber, .behind(place), wanted) else {
                 hasMore = false
                 break
             }
             hasLog = true
             hasMore = page.hasMore
+            let begin = place.line
+            place = page.next ?? APISurroundings.LogPlace(line: begin + page.lines.count)
             for (index, line) in page.lines.enumerated() {
-                place += 1
+                looked += line.utf8.count
                 guard search.map({ line.lowercased().contains($0) }) ?? true else { continue }
-                found.append((place, AttemptLogText(line)))
+                // No more of a long line is kept than is shown of it.
+                found.append((begin + index + 1, AttemptLogText(String(line.prefix(2 * Self.mostShown)))))
                 guard found.count < Self.size else {
-                    hasMore = hasMore || index + 1 < page.lines.count
+                    guard index + 1 < page.lines.count else { break }
+                    hasMore = true
+                    place = APISurroundings.LogPlace(line: begin + index + 1)
                     break
                 }
             }
@@ -55,15 +68,11 @@ struct InstanceLogPage {
         (lines, next, self.hasLog) = (found, hasMore ? place : nil, hasLog)
     }
 
-    /// How many lines there are, as far as it goes on.
-    private static func end(_ head: InstanceHead, _ surroundings: APISurroundings) async throws -> Int {
-        var (place, hasMore) = (0, head.tryNumber > 0)
-        while hasMore, place < mostPassed {
-            guard let page = try await surroundings.log(head.key, head.tryNumber, place, 10_000) else { break }
-            place += page.lines.count
-            hasMore = page.hasMore && !page.lines.isEmpty
-        }
-        return place
+    /// Where the page begins that is asked for.
+    private static func place(_ call: PageCall) -> APISurroundings.LogPlace {
+        let line = call.query.number("after", in: 0...Int(Int32.max)) ?? 0
+        let byte = call.query.number("at", in: 0...Int.max).map { Int64($0) }
+        return APISurroundings.LogPlace(line: line, byte: byte)
     }
 
     var content: PageContent { head.content(.log, head.tries(.log) + search + log) }
@@ -81,7 +90,7 @@ struct InstanceLogPage {
             <form class="row" role="search" action="\(exact: call.path)"><label class="vh" for="search">Search the log</label>\
             <input class="grow" type="search" id="search" name="search" placeholder="Search the log" \
             value="\(exact: call.query["search"] ?? "")">\(hidden)<button>Search</button> <a class="button" \
-            href="\(exact: call.link(["search": nil, "after": nil, "newest": "1"]))">Newest lines</a></form>
+            href="\(exact: call.link(["search": nil, "after": nil, "at": nil, "newest": "1"]))">Newest lines</a></form>
             """
     }
 
@@ -100,10 +109,11 @@ struct InstanceLogPage {
                     "<span class=\"st deferred\"><i aria-hidden=\"true\">\(TaskState.deferred.symbol)</i>wait</span>"
                 default: "<span class=\"soft\">\(level ?? "")</span>"
                 }
+            let mark: HTML = line.number.map { " id=\"l\($0)\"" } ?? .empty
             return """
-                <tr id="l\(line.number)"><td class="tight num soft">\(line.number)</td>\
+                <tr\(mark)><td class="tight num soft">\(line.number.map { "\($0)" } ?? "")</td>\
                 <td class="tight mid soft">\(line.text.timestamp?.pageText ?? "")</td><td class="tight">\(kind)</td>\
-                <td class="wrap"><code>\(String(line.text.message.shown(2_000)))</code></td></tr>
+                <td class="wrap"><code>\(String(line.text.message.shown(Self.mostShown)))</code></td></tr>
                 """
         }
         let table = HTML.table(
@@ -117,7 +127,9 @@ struct InstanceLogPage {
             call.query["newest"] == nil && (call.query.number("after", in: 0...Int(Int32.max)) ?? 0) == 0
         return table
             + HTML.pager(
-                "\(lines.count) lines", before: isFirst ? nil : call.link(["after": nil, "newest": nil]),
-                after: next.map { call.link(["after": "\($0)", "newest": nil]) })
+                "\(lines.count) lines", before: isFirst ? nil : call.link(["after": nil, "at": nil, "newest": nil]),
+                after: next.map { next in
+                    call.link(["after": "\(next.line)", "at": next.byte.map { "\($0)" }, "newest": nil])
+                })
     }
 }

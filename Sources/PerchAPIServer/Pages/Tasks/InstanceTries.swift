@@ -43,7 +43,7 @@ struct InstanceTries: Sendable {
     private static func look(at entry: inout Entry, _ key: TaskInstanceKey, _ surroundings: APISurroundings) async {
         let page: APISurroundings.LogPage?
         do {
-            page = try await surroundings.log(key, entry.number, 0, mostLines)
+            page = try await surroundings.log(key, entry.number, .behind(.init(line: 0)), mostLines)
         } catch {
             page = nil  // because a log that cannot be read tells nothing here, and its own page says why
         }
