@@ -126,11 +126,12 @@ final class PostgresConnection: SQLConnection {
     // MARK: Transactions
 
     /// Of a transaction, not of a session, which a pooler gives to others. Every statement that writes finds its rows by an index;
-    /// where it is for many rows, and the server has not counted those of a young table yet, it would read all of them and join.
+    /// where it is for many rows, and the server has not counted those of a young table yet, it would read all of them and join. What
+    /// is switched off counts as endlessly dear where it is done all the same, and would be worth compiling.
     private var settings: String {
         [
             ("idle_in_transaction_session_timeout", "\(longestStill)"), ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"), ("enable_mergejoin", "off"),
+            ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off"),
         ].map { "set_config('\($0.0)', '\($0.1)', true)" }.joined(separator: ", ")
     }
 

@@ -47,16 +47,21 @@ extension Transaction {
     private func claim(_ entries: [QueuedTask], worker: Int64, _ bundleVersion: String?) throws -> [ClaimedTask] {
         let journals = try journals(of: entries.map { ($0.instance.id, $0.instance.tryNumber) })
         let elements = try elements(of: entries.map(\.instance))
+        // The state is compared with a value, not with a word: an empty table's plan, which a server keeps, would take a word for
+        // rare, and look through all instances for those few.
         try updateMany(
             """
             UPDATE task_instance SET state = 'running', worker = v.column2, start_date = COALESCE(start_date, v.column3)
-            FROM (VALUES (CAST(:1 AS {int64}), CAST(:2 AS {int64}), CAST(:3 AS {int64}))) AS v
-            WHERE ti_id = v.column1 AND state = 'queued'
+            FROM (VALUES (CAST(:1 AS {int64}), CAST(:2 AS {int64}), CAST(:3 AS {int64}), :4)) AS v
+            WHERE ti_id = v.column1 AND state = v.column4
             """,
             one: """
                 UPDATE task_instance SET state = 'running', worker = :2, start_date = COALESCE(start_date, :3)
-                WHERE ti_id = :1 AND state = 'queued'
-                """, entries.flatMap { [.integer($0.instance.id), .integer(worker), now.sqlValue] }, width: 3)
+                WHERE ti_id = :1 AND state = :4
+                """,
+            entries.flatMap {
+                [.integer($0.instance.id), .integer(worker), now.sqlValue, TaskState.queued.rawValue.sqlValue]
+            }, width: 4)
         return try zip(entries, journals).map { entry, journal in
             var task = try claimed(entry, journal: journal, element: elements[entry.instance.id])
             task.bundleVersion = try pin(entry.instance.runKey, to: bundleVersion)
@@ -151,7 +156,7 @@ extension Transaction {
             return [try first(Self.findRunning, id, dispatchID) { try dispatch($0) }]
         }
         var running: [Int64: (dispatchID: Int64, dispatch: RunningDispatch)] = [:]
-        let lists = IDChunk.lists(reports.map(\.taskInstanceID))
+        let lists = IDChunk.lists(reports.map(\.taskInstanceID)).map { $0 + [TaskState.running.rawValue.sqlValue] }
         try connection.query(Self.findManyRunning, forEach: lists) { _, row in
             running[row.int64(0)] = (row.int64(1), try dispatch(row))
         }
@@ -166,9 +171,10 @@ extension Transaction {
         FROM task_instance WHERE ti_id = :1 AND dispatch_id = :2 AND state = 'running' {for_update}
         """
 
+    /// The state is a value, as in a claim.
     private static let findManyRunning: StaticString = """
         SELECT ti_id, dispatch_id, run_key, task_index, map_index, try_number, first_try, cancel_state, cancel_reason
-        FROM task_instance WHERE ti_id IN ({ids}) AND state = 'running' {for_update}
+        FROM task_instance WHERE ti_id IN ({ids}) AND state = :33 {for_update}
         """
 
     private func finish(
