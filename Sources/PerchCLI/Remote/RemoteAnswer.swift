@@ -16,6 +16,8 @@ struct RemoteAnswer {
         case failed(String)
     }
 
+    /// Whether the command has said anything, or a sign of life has come.
+    private(set) var hasBegun = false
     /// Nil: it has not ended, or nothing tells of it.
     private(set) var end: End?
     /// What is no line of a command: a refusal, or the words of something that is no Perch.
@@ -51,6 +53,7 @@ struct RemoteAnswer {
             keep()
             return nil
         }
+        hasBegun = true
         if case .integer(let code) = code { end = .exited(code) }
         if case .string(let why) = members["failure"] { end = .failed(why) }
         if case .string(let text) = members["output"] { return .output(text) }

@@ -127,8 +127,13 @@ struct RemoteServer: Equatable {
         // It goes nowhere else with the token.
         let exchange = HTTPExchange(request, name: url, followsRedirects: false, ca: ca, silence: Self.silence)
         let answer = Mutex(RemoteAnswer())
-        let response = try await exchange.run { bytes in
-            for piece in answer.withLock({ $0.take(bytes) }) { try take(piece) }
+        let response: HTTPResponse
+        do {
+            response = try await exchange.run { bytes in
+                for piece in answer.withLock({ $0.take(bytes) }) { try take(piece) }
+            }
+        } catch let error as PerchError where answer.withLock({ $0.hasBegun }) {
+            throw PerchError(.unavailable, "\(error.message): \(Self.cut)")
         }
         for piece in answer.withLock({ $0.finish() }) { try take(piece) }
         switch answer.withLock({ $0.end }) {
@@ -141,6 +146,7 @@ struct RemoteServer: Equatable {
     /// A command that follows something goes on for as long as somebody looks on; its server gives signs of life meanwhile.
     private static let longest = Duration.seconds(366 * 86_400)
     private static let silence = Duration.seconds(90)
+    private static let cut = "the connection ended before the command had; what it did, it has done"
 
     /// Whether it was told to read its standard input.
     private var readsInput: Bool {
@@ -150,8 +156,7 @@ struct RemoteServer: Equatable {
     /// What an answer says that is none of a command.
     private func fault(_ status: Int, _ text: [UInt8]) -> PerchError {
         if status == 200, text.isEmpty {
-            return PerchError(
-                .unavailable, "\(url) ended the connection before the command had ended; what it did, it has done")
+            return PerchError(.unavailable, "\(url): \(Self.cut)")
         }
         let answer: JSONValue
         do {
