@@ -39,6 +39,8 @@ final class RunningBundle {
     private var pieces = ""
     /// The files that declare its DAGs, which go before the description.
     private var sources: [BundleSource] = []
+    private var sourceBytes = 0
+    private static let mostSourceBytes = 64 << 20
 
     enum Greeting: Sendable {
         case hello(ProtocolVersions)
@@ -58,7 +60,12 @@ final class RunningBundle {
         pieces = ""
     }
 
-    func take(source: BundleSource) { sources.append(source.bounded) }
+    /// What is more than any bundle has is not kept.
+    func take(source: BundleSource) {
+        guard sourceBytes < Self.mostSourceBytes else { return }
+        sources.append(source.bounded)
+        sourceBytes += source.text.utf8.count
+    }
 
     func greet(_ description: BundleDescription) {
         var whole = description
@@ -66,6 +73,7 @@ final class RunningBundle {
         whole.sources = sources
         definitions = []
         sources = []
+        sourceBytes = 0
         greet(.described(whole))
     }
 

@@ -35,8 +35,7 @@ struct RepetitionTests {
         let others = key.merging(["Authorization": "Bearer \(secret)"]) { $1 }
         #expect(try await extend(["by": "1h"], others).json["deadline"] == "2027-01-01T02:00:00Z")
         bench.api.clock.now = bench.api.clock.now + TimeSpan.seconds(24 * 3_600 + 1)
-        _ = try await extend(["by": "1h"], ["Idempotency-Key": "another"])
-        #expect(try await extend(["by": "1h"], key).json["deadline"] == "2027-01-01T04:00:00Z")
+        #expect(try await extend(["by": "1h"], key).json["deadline"] == "2027-01-01T03:00:00Z")
         try await bench.end()
     }
 

@@ -108,6 +108,36 @@ struct TextPageTests {
         try await bench.end()
     }
 
+    @Test("a file that declares DAGs, too, that somebody does not see, is not shown to him") func shared() async throws
+    {
+        let bench = try await RESTBench()
+        func store(_ retries: Int) async throws {
+            var task = TaskDefinition(taskID: "a", kind: .empty)
+            task.retries = retries
+            let dags = ["mine", "theirs"].map { DAGDefinition(dagID: $0, tasks: [task]) }
+            let text = "id: mine\n---\nid: theirs # \(retries) hush\n"
+            try await bench.api.metastore.write { transaction in
+                try transaction.storeDAGs(
+                    dags, bundle: "other", bundleVersion: "\(retries)",
+                    sources: [DAGSourceText(path: "both.yaml", text: text, dagIDs: ["mine", "theirs"])])
+            }
+        }
+        try await store(1)
+        try await store(2)
+        let rights = AccessRights(.nothing, grants: [try AccessGrant(.viewer, of: "mine")])
+        let some = ["Authorization": "Bearer \(try await bench.api.makeToken("some", rights))"]
+        let all = ["Authorization": "Bearer \(try await bench.api.makeToken("all", AccessRights(.viewer)))"]
+        #expect(try await bench.get("dagSources/mine", all).json["path"] == "both.yaml")
+        #expect(try await bench.get("dagSources/mine", some).status == 403)
+        for path in ["/dags/mine/definition", "/dags/mine/versions?from=1&to=2"] {
+            let shown = try await bench.api.send("GET \(path)", all)
+            let hidden = try await bench.api.send("GET \(path)", some)
+            #expect(shown.status == 200 && shown.body.contains("hush"), "\(path)")
+            #expect(hidden.status == 200 && !hidden.body.contains("hush"), "\(path)")
+        }
+        try await bench.end()
+    }
+
     @Test("what differs between two versions is shown of their files, too, where both are kept") func differences()
         async throws
     {

@@ -127,7 +127,7 @@ struct RemoteCommandTests {
     private func command(_ script: String, within span: TimeSpan?, of turns: Turns) async throws -> RunningCommand {
         let child = try ChildProcess.start(
             path: "/bin/sh", arguments: ["sh", "-c", script], environment: [], leadsSession: true)
-        return RunningCommand(child, turn: await turns.take(), longest: span)
+        return RunningCommand(child, turn: try #require(turns.takeIfFree()), longest: span)
     }
 
     @Test("A command tells what it says, that it says nothing, and its end; its turn ends with it")
@@ -161,15 +161,56 @@ struct RemoteCommandTests {
         #expect(one != nil && other != nil)
     }
 
+    @Test(
+        "A command that prints without end is ended in its time, and so is one whose children print; nobody has to ask")
+    func endless() async throws {
+        let turns = Turns(most: 1, waiting: 1)
+        for script in ["exec yes", "yes & exec yes", "(exec setsid yes) & sleep 1000"] {
+            let command = try await command(script, within: TimeSpan(microseconds: 300_000), of: turns)
+            var last = CommandNews.silence
+            while true {
+                last = await command.next(within: .seconds(30))
+                if case .failed = last { break }
+            }
+            #expect(last == .failed("the command took longer than 300ms, and was ended"))
+            command.abandon()
+        }
+        let unheard = try await command("exec yes", within: TimeSpan(microseconds: 1_000), of: turns)
+        let ticket = try #require(turns.ticket())
+        #expect(await turns.take(ticket, within: .seconds(30)) != nil)
+        unheard.abandon()
+    }
+
+    @Test("A command whose sender goes away before its turn comes is never begun")
+    func neverBegun() async throws {
+        let turns = Turns(most: 1, waiting: 1)
+        let turn = turns.takeIfFree()
+        let ticket = try #require(turns.ticket())
+        let queued = QueuedCommand(turns, ticket) { _ in throw PerchError(.invalid, "it was begun") }
+        #expect(turn != nil)
+        #expect(await queued.next(within: TimeSpan(microseconds: 1)) == .silence)
+        queued.abandon()
+        #expect(await queued.next(within: .seconds(30)) == .failed("nobody listens any more"))
+        #expect(turns.ticket() != nil)
+    }
+
     @Test("Turns are given in the order in which they were asked for, and go on when somebody drops his")
-    func turns() async {
-        let turns = Turns(most: 1)
-        var first: Turns.Turn? = await turns.take()
-        #expect(turns.takeIfFree() == nil && first != nil)
-        let second = Task { _ = await turns.take() }
+    func turns() async throws {
+        let turns = Turns(most: 1, waiting: 3)
+        var first = turns.takeIfFree()
+        let tickets = try (0..<3).map { _ in try #require(turns.ticket()) }
+        #expect(first != nil && turns.takeIfFree() == nil)
+        // There is room for three.
+        #expect(turns.ticket() == nil)
+        #expect(await turns.take(tickets[0], within: TimeSpan(microseconds: 1)) == nil)
+        // Whoever has gone is passed over.
+        turns.leave(tickets[0])
+        let others = tickets.dropFirst().map { ticket in
+            Task { await turns.take(ticket, within: .seconds(30)) != nil }
+        }
         first = nil
-        await second.value
-        #expect(turns.takeIfFree() != nil)
+        for other in others { #expect(await other.value) }
+        #expect(await turns.take(tickets[0], within: .seconds(30)) == nil)
     }
 
     @Test("A picture of waits comes over as it was, without what a terminal obeys")

@@ -32,6 +32,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var held = 0
     /// Bytes of answers that the connection has not taken yet.
     private var untaken = 0
+    /// Whether that counts among all connections': not any more once this one was given up, which an encrypted one outlives.
+    private var isCounted = true
+    /// Whether the server stops.
+    private var isQuiescing = false
     /// What the sender has sent before the answer to his last request.
     private var early: [HTTPRequestPart] = []
     private var isReadWanted = false
@@ -73,6 +77,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     /// Ends, for there are too many connections and the others have kept the server waiting for less long.
     func giveWay() {
+        if isCounted {
+            isCounted = false
+            crowd.release(untaken)
+        }
         guard let context else { return }
         if state.phase == .reading {
             refuse(context, .unavailable("there are too many connections; nothing was taken", after: 1))
@@ -94,6 +102,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent, ChannelEvent.inputClosed:
+            if event is ChannelShouldQuiesceEvent { isQuiescing = true }
             guard !state.isStreaming else { return context.close(promise: nil) }
             end(context, event)
         default: context.fireUserInboundEventTriggered(event)
@@ -262,15 +271,17 @@ final class ConnectionGuard: ChannelDuplexHandler {
         untaken += count
         taken.futureResult.assumeIsolated().whenComplete { _ in
             self.untaken -= count
-            self.crowd.release(count)
+            if self.isCounted { self.crowd.release(count) }
         }
         context.write(data, promise: taken)
-        crowd.hold(count, of: self)
+        if isCounted { crowd.hold(count, of: self) }
     }
 
     /// An answer without end begins: the connection counts among others from now on, and its sender is heard no more, but for
     /// his going away.
     private func stream(_ context: ChannelHandlerContext) {
+        // It would have no end.
+        guard !isQuiescing else { return context.close(promise: nil) }
         state.stream(now: Self.now)
         crowd.leave(self)
         release()

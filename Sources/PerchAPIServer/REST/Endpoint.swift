@@ -43,8 +43,8 @@ struct Endpoint: Sendable {
     /// Who answers.
     enum Service: Sendable {
         case call(@Sendable (RESTCall) async throws -> RESTReply)
-        /// Starts a command, which is answered by what it says, a line at a time.
-        case command(@Sendable (RESTCall) async throws -> any StartedCommand)
+        /// Starts a command, which is answered by what it says, a line at a time; gives also what one has to be allowed to do for it.
+        case command(@Sendable (RESTCall) async throws -> (command: any StartedCommand, right: APIRight))
         /// What takes events in wherever they come from.
         case events
         /// What tells of changes for as long as the connection lives.

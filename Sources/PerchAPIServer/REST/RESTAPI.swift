@@ -65,11 +65,12 @@ struct RESTAPI: Sendable {
         let reply: RESTReply
         do {
             switch match.endpoint.service {
-            case .call(let serve): reply = try await call.once(serve)
+            case .call(let serve): reply = try await call.once(log, serve)
             case .command(let start):
                 _ = try call.idempotencyKey()
-                let feed = CommandFeed(command: try await start(call), heartbeat: limits.heartbeatTime) {
-                    await refusesNow(head, match)
+                let (command, right) = try await start(call)
+                let feed = CommandFeed(command: command, heartbeat: limits.heartbeatTime) {
+                    await refusesNow(head, match, right)
                 }
                 return APIAnswer(type: CommandFeed.contentType, feed: feed)
             case .news, .events: throw Refusal.unavailable("not here", after: 1)
@@ -90,11 +91,11 @@ struct RESTAPI: Sendable {
     }
 
     /// Why somebody who was admitted would not be any more; nil: he would, or nobody can tell at this moment.
-    private func refusesNow(_ head: HTTPRequest, _ match: EndpointMatch) async -> Refusal? {
+    private func refusesNow(_ head: HTTPRequest, _ match: EndpointMatch, _ needed: APIRight) async -> Refusal? {
         do throws(Refusal) {
             try await access.register?.refresh()
-            _ = try caller(head, match)
-            return nil
+            let right = try caller(head, match).everywhere
+            return right >= needed ? nil : AccessControl.forbidden(right, needed, "")
         } catch {
             return error.status == .serviceUnavailable ? nil : error
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+import Logging
 import PerchMetastore
 import PerchSDK
 
@@ -21,7 +22,7 @@ extension RESTCall {
     }
 
     /// Answers, or gives the answer that the same request with the same key got before.
-    func once(_ serve: (RESTCall) async throws -> RESTReply) async throws -> RESTReply {
+    func once(_ log: Logger, _ serve: (RESTCall) async throws -> RESTReply) async throws -> RESTReply {
         guard let key = try idempotencyKey(), endpoint.repetition == .kept else { return try await serve(self) }
         let keyed = keyedRequest(key)
         if let kept = try await read({ try $0.keptAnswer(keyed.key) }) { return try reply(kept, keyed) }
@@ -38,7 +39,12 @@ extension RESTCall {
         }
         let answer = KeptAnswer.Answer(
             status: (reply.status ?? endpoint.status).code, document: reply.document ?? .null)
-        try await metastore.write { try $0.keep(answer, of: keyed) }
+        do {
+            try await metastore.write { try $0.keep(answer, of: keyed) }
+        } catch {
+            // It is done, and so it is said. Asking again says that the answer is not known.
+            log.error("an answer could not be kept", metadata: ["error": "\(error)"])
+        }
         return reply
     }
 

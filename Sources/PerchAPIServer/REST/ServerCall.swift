@@ -12,5 +12,13 @@ protocol ServerCall: Sendable {
     func write<Result: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> Result) async throws -> Result
 }
 
+extension ServerCall {
+    /// Whether the caller sees all DAGs that the text of a version's file declares: it tells of them all.
+    func seesSource(ofVersion versionID: Int64, _ snapshot: Snapshot) throws -> Bool {
+        guard caller.everywhere < .viewer else { return true }
+        return try snapshot.dagIDs(inSourceOf: versionID).allSatisfy { caller.right(for: $0) >= .viewer }
+    }
+}
+
 extension RESTCall: ServerCall {}
 extension PageCall: ServerCall {}

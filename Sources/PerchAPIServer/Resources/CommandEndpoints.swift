@@ -52,7 +52,7 @@ extension Endpoint {
 }
 
 extension RESTCall {
-    fileprivate func startCommand() async throws -> any StartedCommand {
+    fileprivate func startCommand() async throws -> (command: any StartedCommand, right: APIRight) {
         guard let desk = surroundings.commands else {
             throw Refusal(.notFound, "not_found", "this server runs no commands")
         }
@@ -78,7 +78,7 @@ extension RESTCall {
             let entry = AuditEntry(who: caller.name, how: caller.how, action: "command", subject: words.shown(60))
             try await metastore.write { try $0.audit(entry) }
         }
-        return try await desk.start(
-            CommandCall(arguments: arguments, input: body.text("input") ?? "", person: caller.name))
+        let command = CommandCall(arguments: arguments, input: body.text("input") ?? "", person: caller.name)
+        return (try await desk.start(command), needed)
     }
 }

@@ -46,7 +46,7 @@ extension ServerCall {
     ///   - old: What is sealed of it, where the new one was made from that: it must still be so.
     ///   - description: nil: as it was.
     func setConnection(
-        _ id: String, _ connection: Connection, over old: SealedValue? = nil, description: String?
+        _ id: String, _ connection: Connection, over old: SealedValue? = nil, isNew: Bool = false, description: String?
     ) async throws -> ConnectionRow {
         if let problem = StoredName.problem(id, "the id of the connection") { throw PerchError(.invalid, problem) }
         guard let seal = surroundings.seal else {
@@ -54,6 +54,9 @@ extension ServerCall {
         }
         let sealed = try seal(connection.json.text, SecretName(.connection, id))
         return try await write { transaction in
+            if isNew, try transaction.connection(id) != nil {
+                throw PerchError(.conflict, "there is a connection '\(id)' already: change it on its page")
+            }
             if let old, try transaction.knownConnection(id).value != old {
                 throw PerchError(
                     .conflict, "the connection '\(id)' has just been changed: look at it, and set it again")

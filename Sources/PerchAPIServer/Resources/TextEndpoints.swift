@@ -63,6 +63,9 @@ struct SourceView: Sendable {
                 .notFound,
                 "no text is kept of version \(version.number) of '\(version.dagID)': its bundle had none at hand")
         }
+        guard try call.seesSource(ofVersion: version.versionID, snapshot) else {
+            throw Refusal(.forbidden, "forbidden", "the file declares DAGs, too, that are not for who asks")
+        }
         self.source = source
     }
 }

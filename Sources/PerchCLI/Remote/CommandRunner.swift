@@ -16,7 +16,7 @@ struct CommandRunner: CommandDesk {
     private let program: String
     private let name: @Sendable ([String]) -> [String]
     /// Commands that come to an end by themselves wait for one another, and each has its time.
-    private let turns = Turns(most: 4)
+    private let turns = Turns(most: 4, waiting: 64)
     private static let longest = TimeSpan.seconds(120)
     /// Those that go on do not.
     private let places = Turns(most: 32)
@@ -45,7 +45,10 @@ struct CommandRunner: CommandDesk {
             }
             return try start(command, turn: place, longest: nil)
         }
-        return try start(command, turn: await turns.take(), longest: Self.longest)
+        guard let ticket = turns.ticket() else {
+            throw PerchError(.unavailable, "more commands wait for their turn than may; come again")
+        }
+        return QueuedCommand(turns, ticket) { try start(command, turn: $0, longest: Self.longest) }
     }
 
     private func start(_ command: CommandCall, turn: Turns.Turn, longest: TimeSpan?) throws -> RunningCommand {

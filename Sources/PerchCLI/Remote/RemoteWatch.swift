@@ -27,11 +27,14 @@ struct RemoteWatch {
         // What was asked for last, and of whom.
         var asked: (size: Screen.Size, offset: Int)?
         var asking: Task<Void, Never>?
+        // Whoever holds a key down asks for the next picture when the last one has come.
+        var isAnswered = true
         defer { asking?.cancel() }
         while true {
             let size = terminal.size
-            if asked?.size != size || asked?.offset != place.offset {
+            if isAnswered, asked?.size != size || asked?.offset != place.offset {
                 asking?.cancel()
+                isAnswered = false
                 asked = (size, place.offset)
                 asking = ask(size, place.offset, post.begin(), post)
             }
@@ -39,8 +42,10 @@ struct RemoteWatch {
             switch post.take() {
             case .frame(let new):
                 frame = new
-                place.offset = new.offset
+                // He may have moved on meanwhile.
+                if asked?.offset == place.offset { place.offset = new.offset }
                 asked?.offset = new.offset
+                isAnswered = true
                 try Console.shared.raw(screen.show(new.lines, size: size))
                 try Console.shared.flush()
             case .end(let result): return try result.get()

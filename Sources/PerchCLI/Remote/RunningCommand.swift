@@ -34,6 +34,13 @@ final class RunningCommand: StartedCommand {
         self.longest = longest
         limit = longest.map { ChildReader.monotonic() + $0.microseconds } ?? .max
         state = Mutex(State(turn: turn, reader: ChildReader(child)))
+        guard let longest else { return }
+        // Also where nobody asks for what it has said.
+        DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(Int(longest.microseconds))) { [weak self] in
+            guard let self else { return }
+            child.end()
+            queue.async { self.state.withLock { self.expire(&$0) } }
+        }
     }
 
     deinit { child.closeDescriptors() }
@@ -58,6 +65,18 @@ final class RunningCommand: StartedCommand {
         }
     }
 
+    /// Its time is over.
+    private func expire(_ state: inout State) {
+        guard state.end == nil else { return }
+        child.end()
+        while true { if case .ended = state.reader.next(until: .max) { break } }
+        state.end(as: late)
+    }
+
+    private var late: CommandNews {
+        .failed("the command took longer than \(longest.map { "\($0)" } ?? "it may"), and was ended")
+    }
+
     private func read(within span: TimeSpan) -> CommandNews {
         state.withLock { state in
             let patience = ChildReader.monotonic() + span.microseconds
@@ -72,10 +91,10 @@ final class RunningCommand: StartedCommand {
                     if !text.isEmpty { return .errors(text) }
                 case .silence:
                     guard limit <= ChildReader.monotonic() else { return .silence }
-                    child.end()
-                    while true { if case .ended = state.reader.next(until: .max) { break } }
-                    state.end(as: .failed("the command took longer than \(longest?.description ?? ""), and was ended"))
+                    expire(&state)
                 case .ended(.code(let code)): state.end(as: .ended(exitCode: Int(code)))
+                // Whose time is over may have been ended for that just now.
+                case .ended where limit <= ChildReader.monotonic(): state.end(as: late)
                 case .ended(let status): state.end(as: .failed("the command's process \(status)"))
                 }
             }

@@ -18,7 +18,11 @@ extension Snapshot {
             }
         var fields: [RenderedText] = []
         if let wait, let trigger = try trigger(of: instance.taskInstanceID, tryNumber, wait.key) {
-            fields = trigger.templateFields(wait.prefix).map { RenderedText(name: $0.name, text: $0.text) }
+            // What its name says is secret is not shown, as with an operator's.
+            fields = trigger.templateFields(wait.prefix).map { field in
+                let isHidden = SensitiveName.holds(field.name) && !field.text.isEmpty
+                return RenderedText(name: field.name, text: isHidden ? "***" : field.text)
+            }
         }
         return fields
             + (try rows(

@@ -82,6 +82,18 @@ extension Snapshot {
     }
 }
 
+extension Snapshot {
+    /// The DAGs that the text of a version's file declares, in whatever versions.
+    package func dagIDs(inSourceOf versionID: Int64) throws -> [String] {
+        try rows(
+            """
+            SELECT DISTINCT o.dag_id FROM dag_version v JOIN dag_version o ON o.source_hash = v.source_hash
+            WHERE v.version_id = :1 ORDER BY o.dag_id
+            """, versionID
+        ) { $0.text(0) }
+    }
+}
+
 /// A version with how much it has and has changed.
 package struct DescribedVersion: Sendable, Hashable {
     package var row: DAGVersionRow

@@ -49,6 +49,7 @@ extension Transaction {
             step.runs = try cleanRuns(before: runsBefore, request, &left)
         }
         if let eventsBefore = request.eventsBefore, left > 0 {
+            try forgetAnswers()
             step.events = try cleanEvents(before: eventsBefore, upTo: request.upToEvent, limit: left)
             left -= step.events
             left -= try run(

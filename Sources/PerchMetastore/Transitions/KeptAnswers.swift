@@ -40,7 +40,9 @@ package struct TakenKey: Error {}
 extension Snapshot {
     /// What was answered to whoever sent a key before; nil: nobody did, or it is long ago.
     package func keptAnswer(_ key: String) throws -> KeptAnswer? {
-        try first("SELECT request, status, document FROM kept_answer WHERE key = :1", key) { row in
+        try first(
+            "SELECT request, status, document FROM kept_answer WHERE key = :1 AND at >= :2", key, now.withoutKept
+        ) { row in
             var kept = KeptAnswer(request: row.text(0))
             if !row.isNull(1) {
                 kept.answer = KeptAnswer.Answer(status: Int(row.int64(1)), document: try row.json(2))
@@ -51,18 +53,18 @@ extension Snapshot {
 }
 
 extension Transaction {
-    /// For so long an answer is kept.
-    private static let memory = TimeSpan.seconds(24 * 3_600)
-
     /// Takes the key of a request, in the transaction that does what is asked for: it is done once.
     /// - Throws: `TakenKey` where somebody was first.
     package func take(_ keyed: KeyedRequest) throws {
-        try run("DELETE FROM kept_answer WHERE at < :1", now + TimeSpan(microseconds: -Self.memory.microseconds))
+        try forgetAnswers()
         let taken = try run(
             "INSERT INTO kept_answer (key, request, at) VALUES (:1, :2, :3) ON CONFLICT (key) DO NOTHING", keyed.key,
             keyed.request, now)
         guard taken == 1 else { throw TakenKey() }
     }
+
+    /// Forgets the answers of long ago.
+    func forgetAnswers() throws { try run("DELETE FROM kept_answer WHERE at < :1", now.withoutKept) }
 
     /// Keeps the answer to a request whose key was taken.
     package func keep(_ answer: KeptAnswer.Answer, of keyed: KeyedRequest) throws {
@@ -70,4 +72,9 @@ extension Transaction {
             "UPDATE kept_answer SET status = :2, document = :3 WHERE key = :1", keyed.key, answer.status,
             answer.document.text)
     }
+}
+
+extension Timestamp {
+    /// What was answered before then is not kept any more: it is kept for a day.
+    fileprivate var withoutKept: Timestamp { self + TimeSpan(microseconds: -24 * 3_600 * 1_000_000) }
 }

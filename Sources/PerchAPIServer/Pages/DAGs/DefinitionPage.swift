@@ -19,6 +19,8 @@ struct DefinitionPage {
     private let number: Int
     /// Nil: there is none.
     private let source: VersionSource?
+    /// Whether there is one that declares DAGs, too, that the caller does not see.
+    private let isHidden: Bool
     /// The first line of the file that is shown.
     private let firstLine: Int
 
@@ -26,11 +28,12 @@ struct DefinitionPage {
         self.call = call
         let dagID = call.name("dag_id")
         let wanted = call.query.number("version", in: 1...Int(Int32.max))
-        (head, version, definition, source) = try await call.read { snapshot in
+        (head, version, definition, source, isHidden) = try await call.read { snapshot in
             let version = try snapshot.knownVersion(dagID, wanted)
+            let sees = try call.seesSource(ofVersion: version.versionID, snapshot)
             return (
                 try DAGHead(dagID, snapshot), version, try snapshot.definition(ofVersion: version.versionID),
-                try snapshot.source(ofVersion: version.versionID)
+                sees ? try snapshot.source(ofVersion: version.versionID) : nil, !sees
             )
         }
         firstLine = call.query.number("line", in: 1...1_000_000) ?? 1
@@ -49,6 +52,9 @@ struct DefinitionPage {
     /// The text of the file.
     private var file: HTML {
         let head: HTML = "<h2 id=\"source\">The file</h2>"
+        guard !isHidden else {
+            return head + "<p class=\"soft\">It declares DAGs, too, that you do not see, so it is not shown.</p>"
+        }
         guard let source else {
             let places = definition.tasks.lazy.map { "\($0.location)" }.filter { !$0.isEmpty }
             let place: HTML = places.first.map { "; its first task is declared at <code>\($0)</code>" } ?? .empty

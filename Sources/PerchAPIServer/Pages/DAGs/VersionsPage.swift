@@ -29,8 +29,12 @@ struct VersionsPage {
             let head = try DAGHead(dagID, snapshot)
             let versions = try snapshot.describedVersions(of: dagID, before: before, limit: Self.size + 1)
             let newer = to ?? head.row.versionNumber
-            let difference =
+            var difference =
                 from == nil && newer == 1 ? nil : try snapshot.difference(ofDAG: dagID, from: from, to: newer)
+            for number in [difference?.older, difference?.newer].compactMap(\.self) {
+                let version = try snapshot.knownVersion(dagID, number)
+                if try !call.seesSource(ofVersion: version.versionID, snapshot) { difference?.source = nil }
+            }
             return (head, Array(versions.prefix(Self.size)), versions.count > Self.size, difference)
         }
     }

@@ -49,7 +49,8 @@ struct ConnectionForm: Sendable {
     /// - Parameter row: As it stands; nil: it is to be made.
     func store(_ call: PageCall, _ id: String, over row: ConnectionRow?) async throws {
         if let uri {
-            _ = try await call.setConnection(id, try Connection(parsing: uri), description: description)
+            _ = try await call.setConnection(
+                id, try Connection(parsing: uri), isNew: row == nil, description: description)
             return
         }
         var members: [String: JSONValue] = [:]
@@ -66,7 +67,7 @@ struct ConnectionForm: Sendable {
         }
         let connection = try Connection(json: .object(members.merging(parts) { $1 }))
         _ = try await call.setConnection(
-            id, connection, over: keepsOthers ? row?.value : nil, description: description)
+            id, connection, over: keepsOthers ? row?.value : nil, isNew: row == nil, description: description)
     }
 
     // MARK: what is shown

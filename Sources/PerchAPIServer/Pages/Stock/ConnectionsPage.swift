@@ -33,9 +33,6 @@ private struct ConnectionsPage {
         if let problem = StoredName.problem(id, "the id") { faults["connection_id"] = problem }
         guard faults.isEmpty else { return content(faults).refused }
         let fault = try await call.fault {
-            guard try await call.read({ try $0.connection(id) }) == nil else {
-                throw PerchError(.conflict, "there is a connection '\(id)' already: change it on its page")
-            }
             try await found.store(call, id, over: nil)
         }
         if let fault { return content(["": fault]).refused }
