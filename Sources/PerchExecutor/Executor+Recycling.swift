@@ -15,19 +15,21 @@ public struct BundleRecycling: Sendable, Hashable {
     public var maxAge: TimeSpan?
     /// When its resident memory has come to so many bytes; nil: however many.
     public var maxMemory: Int64?
+    /// When the processors have worked for it for so long; nil: however long.
+    public var maxCPUTime: TimeSpan?
 
     /// A process is kept as long as it lives.
     public init() {}
 
-    var isOn: Bool { maxAttempts != nil || maxAge != nil || maxMemory != nil }
+    var isOn: Bool { maxAttempts != nil || maxAge != nil || maxMemory != nil || maxCPUTime != nil }
 }
 
 extension Executor {
     /// So many processes may be ending what they have begun, beside one for each further one of the pool; none is replaced
     /// while there are as many.
     private var mostOutgoing: Int { 3 + core.settings.processes }
-    /// How often the memory of a process is looked at, in microseconds.
-    private static var memoryPeriod: Int64 { 1_000_000 }
+    /// How often the system is asked for what a process uses, in microseconds.
+    private static var usePeriod: Int64 { 1_000_000 }
 
     /// Has the next process of the pool replaced that has done enough, one at a time. The new one comes up beside it first;
     /// then what begins in its place begins there, and the old one ends when what runs in it has.
@@ -83,12 +85,17 @@ extension Executor {
         if let longest = limits.maxAge, reactor.loop.now - bundle.readyAt >= longest.microseconds {
             return "it has run for \(longest)"
         }
-        guard let most = limits.maxMemory, reactor.loop.now >= bundle.nextMemoryLook, let pid = bundle.link.pid else {
-            return nil
+        guard limits.maxMemory != nil || limits.maxCPUTime != nil, reactor.loop.now >= bundle.nextUseLook,
+            let pid = bundle.link.pid
+        else { return nil }
+        bundle.nextUseLook = reactor.loop.now + Self.usePeriod
+        if let most = limits.maxMemory, let bytes = processes.residentMemory(of: pid), bytes >= most {
+            return "it has \(bytes >> 20) MiB of memory"
         }
-        bundle.nextMemoryLook = reactor.loop.now + Self.memoryPeriod
-        guard let bytes = processes.residentMemory(of: pid), bytes >= most else { return nil }
-        return "it has \(bytes >> 20) MiB of memory"
+        if let most = limits.maxCPUTime, let time = processes.processorTime(of: pid), time >= most {
+            return "it has used \(time.microseconds / 1_000_000) s of processor time"
+        }
+        return nil
     }
 
     /// A new process has come up to take a place in the pool.

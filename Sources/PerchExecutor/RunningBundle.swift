@@ -11,8 +11,8 @@ final class RunningBundle {
     var place: Place
     /// When it could be given work for the first time.
     var readyAt: Int64 = 0
-    /// When its memory is looked at next.
-    var nextMemoryLook: Int64 = 0
+    /// When the system is asked next for what it uses.
+    var nextUseLook: Int64 = 0
     /// What was started.
     var revision: String?
     /// Its row in the metastore; 0 where it is no process of its own.

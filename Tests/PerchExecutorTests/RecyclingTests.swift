@@ -62,6 +62,27 @@ struct RecyclingTests {
         try await large.stop()
     }
 
+    @Test("it is replaced when the processors have worked for it for so long, and not before") func processorTime()
+        async throws
+    {
+        let own = try #require(SystemProcesses().processorTime(of: getpid()))
+        #expect(own > TimeSpan(microseconds: 0) && own < .seconds(100 * 3_600))
+        for pid in [0, -1] as [Int32] { #expect(SystemProcesses().processorTime(of: pid) == nil) }
+        let short = try await engine { $0.maxCPUTime = TimeSpan(microseconds: 1) }
+        try await short.executor.start()
+        _ = try await runUntilReplaced(short)
+        try await short.stop()
+        let long = try await engine { $0.maxCPUTime = .seconds(100 * 3_600) }
+        try await long.executor.start()
+        let first = await long.executor.bundleProcesses
+        for number in 1...5 {
+            try await long.begin("quick", runID: "r\(number)")
+            #expect(try await long.waitForEnd(of: "quick", runID: "r\(number)") == .success)
+        }
+        #expect(await long.executor.bundleProcesses == first)
+        try await long.stop()
+    }
+
     @Test("what runs in the old process goes on in it, is cancelled in it, and then it goes") func slow() async throws {
         let engine = try await engine { $0.maxAttempts = 2 }
         try await engine.executor.start()

@@ -291,6 +291,7 @@ struct Engine {
         recycling.maxAttempts = configuration.number("bundle.max_attempts").map { Int($0) }
         recycling.maxAge = configuration.number("bundle.max_age").map { TimeSpan(microseconds: $0) }
         recycling.maxMemory = configuration.number("bundle.max_memory")
+        recycling.maxCPUTime = configuration.number("bundle.max_cpu_time").map { TimeSpan(microseconds: $0) }
         return recycling
     }
 

@@ -100,6 +100,9 @@ struct ConfigurationKey: Sendable {
             name: "bundle.max_attempts", kind: .integer(1...1_000_000_000), fallback: nil,
             summary: "dispatches that a bundle process is given before another takes its place; without it all"),
         ConfigurationKey(
+            name: "bundle.max_cpu_time", kind: .span, fallback: nil,
+            summary: "processor time of a bundle process after which another takes its place; its tasks end in it"),
+        ConfigurationKey(
             name: "bundle.max_memory", kind: .bytes, fallback: nil,
             summary: "resident memory of a bundle process at which another takes its place; its tasks end in it"),
         ConfigurationKey(

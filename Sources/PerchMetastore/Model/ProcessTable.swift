@@ -21,6 +21,8 @@ package protocol ProcessTable: Sendable {
     func exitDescriptor(of row: ProcessRow) -> Int32?
     /// How many bytes of memory a process has at this moment; nil where that is not known.
     func residentMemory(of pid: Int32) -> Int64?
+    /// How long the processors have worked for a process, with all its threads; nil where that is not known.
+    func processorTime(of pid: Int32) -> TimeSpan?
     /// Ends a recorded bundle whose engine is gone, and what it started. Returns whether there was anything to end.
     func end(_ row: ProcessRow, mark: String) -> Bool
 }
@@ -28,6 +30,7 @@ package protocol ProcessTable: Sendable {
 extension ProcessTable {
     package func exitDescriptor(of row: ProcessRow) -> Int32? { nil }
     package func residentMemory(of pid: Int32) -> Int64? { nil }
+    package func processorTime(of pid: Int32) -> TimeSpan? { nil }
 
     /// Whether the process that was recorded is the one that runs under its id now.
     package func isAlive(_ row: ProcessRow) -> Bool {
@@ -58,6 +61,13 @@ public struct SystemProcesses: ProcessTable {
     package func residentMemory(of pid: Int32) -> Int64? {
         let bytes = clinux_resident_memory(pid)
         return bytes < 0 ? nil : bytes
+    }
+
+    package func processorTime(of pid: Int32) -> TimeSpan? {
+        var clock = clockid_t()
+        var time = timespec()
+        guard pid > 0, clock_getcpuclockid(pid, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
+        return TimeSpan(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000)
     }
 
     package func isOfThisHost(_ row: ProcessRow) -> Bool { row.host == ProcessIdentity.thisHost }
