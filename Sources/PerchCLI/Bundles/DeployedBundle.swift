@@ -48,33 +48,50 @@ struct DeployedBundle: Sendable {
 
     /// The executable of a version by what the bundle calls it, the newest of several; nil where it is not kept, or damaged.
     func executable(of bundleVersion: String) -> String? {
-        // Because whoever asks for a damaged one is told that it is not there; `bundles versions` says what is wrong with it.
-        guard let version = try? versions().first(where: { $0.bundleVersion == bundleVersion }),
-            let file = Self.target(of: place(version.number) + "/run")
-        else { return nil }
-        return "\(place(version.number))/\(file)"
+        let numbers: [Int]
+        do {
+            numbers = try self.numbers()
+        } catch {
+            // Whoever asks is told that it is not there; `bundles versions` says what is wrong.
+            return nil
+        }
+        for number in numbers.sorted(by: >) {
+            do {
+                guard try version(number).bundleVersion == bundleVersion else { continue }
+            } catch {
+                // That one is damaged, as `bundles versions` says; it hides no other.
+                continue
+            }
+            guard let file = Self.target(of: place(number) + "/run") else { continue }
+            return "\(place(number))/\(file)"
+        }
+        return nil
     }
 
     /// Those that are kept, the newest first.
     func versions() throws -> [Version] {
-        try numbers().sorted(by: >).map { number in
-            let path = place(number) + "/version.json"
-            guard let text = try TextFile.readIfPresent(path) else {
-                throw PerchError(.notFound, "\(path) is missing: the version \(number) is damaged; deploy it again")
-            }
-            let fields = try JSONValue(parsing: text)
-            func damage(_ name: String) -> PerchError {
-                PerchError(.invalid, "\(path) has no '\(name)': the version \(number) is damaged; deploy it again")
-            }
-            func member(_ name: String) throws -> String {
-                guard case .string(let member)? = fields[name] else { throw damage(name) }
-                return member
-            }
-            guard case .integer(let time)? = fields["deployed_at"] else { throw damage("deployed_at") }
-            return Version(
-                number: number, executable: try member("executable"), bundleVersion: try member("bundle_version"),
-                deployedAt: Timestamp(microseconds: time), by: try member("by"))
+        try numbers().sorted(by: >).map(version)
+    }
+
+    /// One that is kept.
+    /// - Throws: `PerchError` that says how it is damaged.
+    private func version(_ number: Int) throws -> Version {
+        let path = place(number) + "/version.json"
+        guard let text = try TextFile.readIfPresent(path) else {
+            throw PerchError(.notFound, "\(path) is missing: the version \(number) is damaged; deploy it again")
         }
+        let fields = try JSONValue(parsing: text)
+        func damage(_ name: String) -> PerchError {
+            PerchError(.invalid, "\(path) has no '\(name)': the version \(number) is damaged; deploy it again")
+        }
+        func member(_ name: String) throws -> String {
+            guard case .string(let member)? = fields[name] else { throw damage(name) }
+            return member
+        }
+        guard case .integer(let time)? = fields["deployed_at"] else { throw damage("deployed_at") }
+        return Version(
+            number: number, executable: try member("executable"), bundleVersion: try member("bundle_version"),
+            deployedAt: Timestamp(microseconds: time), by: try member("by"))
     }
 
     private func numbers() throws -> [Int] {

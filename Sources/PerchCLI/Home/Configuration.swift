@@ -20,8 +20,7 @@ struct Configuration: Sendable {
             switch key.kind {
             case .secret: return value.map { _ in "(secret)" }
             case .variables:
-                // Because it was read before, and where it was not there is nothing to show.
-                let names = value.flatMap { try? key.variables($0) }?.keys.sorted()
+                let names = value.flatMap { try? key.variables($0) }?.keys.sorted()  // because it was read before
                 return names.map { "\($0.joined(separator: ", ")) (without their values)" }
             case .database: return value.map { (try? PostgresAddress($0).name) ?? "" }  // because it was read before
             default: return value
