@@ -6,10 +6,6 @@ import Testing
 
 @testable import PerchBundle
 
-private struct FixedClock: PerchClock {
-    var now: Timestamp { Timestamp(microseconds: 1_767_225_600_000_000) }
-}
-
 /// The engine's end of a host, driven by hand.
 private final class Engine: @unchecked Sendable {
     // Used by one test at a time, from one thread at a time.

@@ -7,39 +7,6 @@ import Testing
 
 @testable import PerchBundle
 
-private struct FixedClock: PerchClock {
-    var now: Timestamp { Timestamp(microseconds: 1_767_225_600_000_000) }
-}
-
-private final class PatientExecutor: TaskExecutor {
-    private let jobs = Mutex<[UnownedJob]>([])
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let unowned = UnownedJob(job)
-        jobs.withLock { $0.append(unowned) }
-    }
-
-    func runAll() {
-        while let job = jobs.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
-            job.runSynchronously(on: asUnownedTaskExecutor())
-        }
-    }
-}
-
-private final class Paper: BundleOutbox {
-    private let said = Mutex<[BundleMessage]>([])
-
-    func send(_ message: BundleMessage, mayWait: Bool) throws(BundleProtocolError) {
-        said.withLock { $0.append(message) }
-    }
-    func take() -> [BundleMessage] {
-        said.withLock { said in
-            defer { said = [] }
-            return said
-        }
-    }
-}
-
 /// Fills its fields in, the last one after a wait.
 private struct Caller: Operator {
     var first = "{{ ds }} {{ conn.perch_test_a.host }}:{{ conn.perch_test_a.password | upper }}"
